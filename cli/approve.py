@@ -1,0 +1,100 @@
+"""`road approve` and `road reject`: a person's answer to exactly one execution, with the evidence shown first."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from cli import evidence, executions, output, target
+from cli.executions import Execution
+from cli.output import say
+from cli.problem import Problem
+from config import CONFIG
+from model_code.spec import ModelSpec
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the registry and in the pipeline's history.")]
+Chosen = Annotated[str | None, typer.Option("--execution", help="Which execution, when several wait.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
+
+
+def approve(
+    model: target.Model,
+    reason: Reason,
+    *,
+    execution: Chosen = None,
+    yes: Yes = False,
+    json: output.Json = False,
+    where: target.Wanted = None,
+) -> None:
+    """Approve what waits for you: shows the evidence, asks, and lets exactly that execution go on."""
+    _answer("Approved", model, reason, execution, yes=yes, json=json, where=where)
+
+
+def reject(
+    model: target.Model,
+    reason: Reason,
+    *,
+    execution: Chosen = None,
+    yes: Yes = False,
+    json: output.Json = False,
+    where: target.Wanted = None,
+) -> None:
+    """Reject what waits for you: shows the evidence, asks, ends exactly that execution and marks its model package."""
+    _answer("Rejected", model, reason, execution, yes=yes, json=json, where=where)
+
+
+def answer(aws: target.Target, execution: Execution, *, status: str, reason: str, model_package_arn: str) -> None:
+    """Answer the approval that `execution` waits at. `status` is Approved or Rejected."""
+    stage = execution.approval
+    if stage is None:
+        raise Problem(f"execution {execution.id}", "it does not wait for approval any more", "./road status")
+    if status == "Rejected":
+        aws.client("sagemaker").update_model_package(
+            ModelPackageArn=model_package_arn, ModelApprovalStatus=status, ApprovalDescription=f"{reason} ({aws.caller()})"
+        )
+    aws.client("codepipeline").put_approval_result(
+        pipelineName=execution.pipeline,
+        stageName=stage.name,
+        actionName=stage.action,
+        token=stage.token,
+        result={"summary": reason, "status": status},
+    )
+
+
+def find(codepipeline: Any, model: ModelSpec, execution_id: str | None = None) -> Execution:
+    """The execution that waits for an answer. Raises Problem when none does, or several do and none was chosen."""
+    pipeline = CONFIG.name(model.name)
+    waiting = [e for e in executions.waiting(codepipeline, pipeline) if e.id.startswith(execution_id or "")]
+    if not waiting:
+        which = f"execution {execution_id}" if execution_id else f"pipeline {pipeline}"
+        raise Problem(which, "nothing waits for approval", f"./road status {model.name}")
+    if len(waiting) > 1:
+        raise Problem(f"pipeline {pipeline}", f"{len(waiting)} executions wait: {', '.join(e.id for e in waiting)}", "choose: --execution ID")
+    return waiting[0]
+
+
+def _answer(
+    status: str, name: str, reason: str, execution_id: str | None, *, yes: bool, json: bool, where: target.Where | None
+) -> None:
+    model = target.model(name)
+    if not reason.strip():
+        raise Problem("--reason", "it is empty", "say why in a few words", code=2)
+    aws = target.choose(where)
+    execution = find(aws.client("codepipeline"), model, execution_id)
+    proof = evidence.gather(aws.client("sagemaker"), model, execution)
+    output.narration.print(proof.view())
+    if not yes:
+        _confirm(f"{status}: {reason}. Go on?")
+    answer(aws, execution, status=status, reason=reason, model_package_arn=proof.model_package_arn)
+    machine = {**proof.as_dict(), "answer": status, "reason": reason, "by": aws.caller()}
+    output.show(f"{status} {proof.model_package_arn} as {machine['by']}", machine, json=json)
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise Problem("approval", "there is no terminal to ask on", "add --yes", code=2)
+    if not typer.confirm(question, err=True):
+        say("nothing was changed")
+        raise typer.Exit(1)

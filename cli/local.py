@@ -1,0 +1,130 @@
+"""The life of localcloud, seen from outside: start it, find it, stop it. It is a process and a file that describes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.problem import Problem
+from cli.tree import CLOUD, HERE, relative
+from config import CONFIG, Account
+
+DEFAULT_SPEED = 60.0
+FOREIGN = ("AWS_", "ROAD_CLOUD")
+PATIENCE = 60  # seconds that localcloud has to end everything it started
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalCloud:
+    """A running localcloud. `accounts` maps account ids to their administrator's keys; `remote` is its git repository."""
+
+    pid: int
+    url: str
+    region: str
+    remote: str
+    root: str
+    speed: float
+    accounts: dict[str, dict[str, str]]
+
+    @property
+    def logs(self) -> Path:
+        """The folder for logs of what is run against this cloud."""
+        folder = Path(self.root) / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def variables(self, account: Account) -> dict[str, str]:
+        """What makes any AWS tool call this cloud as the account's administrator."""
+        if account.id not in self.accounts:
+            known = ", ".join(self.accounts)
+            raise Problem(f"account {account.id}", f"this localcloud has {known}", "config.py has changed: ./road down, then ./road up")
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            **self.accounts[account.id],
+            "AWS_REGION": account.region,
+            "AWS_DEFAULT_REGION": account.region,
+        }
+
+    def environment(self, account: Account) -> dict[str, str]:
+        """A whole environment for a program that works on this cloud: nothing of the person's own AWS settings is left."""
+        return {**{k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}, **self.variables(account)}
+
+
+def find() -> LocalCloud | None:
+    """The running localcloud of this clone."""
+    described = CLOUD / "cloud.json"
+    if not described.is_file():
+        return None
+    found = LocalCloud(**json.loads(described.read_text()))
+    return found if _lives(found.pid) else None
+
+
+def start(*, port: int = 0, speed: float = DEFAULT_SPEED, leash: bool = False) -> tuple[LocalCloud, subprocess.Popen[str]]:
+    """Start localcloud and wait until it is ready. With `leash` it ends when this process does.
+
+    Raises:
+        Problem: one runs already, or it could not start (the port is taken).
+    """
+    if running := find():
+        raise Problem("localcloud", f"one runs already at {running.url} (process {running.pid})", "./road down")
+    arguments = ["--root", str(CLOUD), "--port", str(port), "--speed", str(speed), "--region", CONFIG.toolchain.region]
+    arguments += ["--accounts", ",".join(account.id for account in CONFIG.accounts), *(["--leash"] if leash else [])]
+    with tempfile.TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "localcloud", *arguments],
+            cwd=HERE,
+            env={k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)},
+            stdin=subprocess.PIPE if leash else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        found = find()
+        if not ready.startswith("ready") or found is None:
+            process.kill()
+            process.wait()
+            complaints.seek(0)
+            lines = [line.strip() for line in complaints if line.strip()]
+            why = lines[-1].removeprefix("localcloud: ") if lines else f"it ended; its log is {relative(CLOUD)}/localcloud.log"
+            raise Problem("localcloud did not start", why, "leave --port out to get a free one" if port else "try again")
+    return found, process
+
+
+def stop() -> str:
+    """End the running localcloud with everything it started, and remove its folder; says in words what was done."""
+    running = find()
+    if running:
+        os.kill(running.pid, signal.SIGTERM)
+        _wait(running.pid)
+    if not CLOUD.exists():
+        return "nothing was running"
+    shutil.rmtree(CLOUD)
+    stopped = f"stopped localcloud at {running.url} and" if running else "nothing was running;"
+    return f"{stopped} removed {relative(CLOUD)}"
+
+
+def _wait(pid: int) -> None:
+    """Until the process is gone. It is not our child, and nothing portable tells of a stranger's end: so it is asked for."""
+    give_up = time.monotonic() + PATIENCE
+    while _lives(pid):
+        if time.monotonic() > give_up:
+            os.kill(pid, signal.SIGKILL)
+            raise Problem("localcloud", f"process {pid} did not end in {PATIENCE} s and was killed", "run ./road down once more")
+        time.sleep(0.05)
+
+
+def _lives(pid: int) -> bool:
+    """Whether `pid` is a localcloud: numbers are used again, and a stranger must not be stopped."""
+    asked = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True)
+    return "-m localcloud" in asked.stdout

@@ -1,0 +1,58 @@
+"""How a command fails: one line that says what failed, why, and what to do.
+
+Expected failures of the libraries underneath (AWS's refusals, missing credentials, a wrong model.toml) are put into
+the same words here, so that nobody meets a traceback for something they can repair.
+"""
+
+from __future__ import annotations
+
+from botocore import exceptions as aws
+
+from model_code.spec import SpecError
+
+CREDENTIALS = "./road up, or name an account's credentials: AWS_PROFILE=…"
+ADVICE = {
+    "AccessDenied": "use credentials that are allowed to",
+    "AccessDeniedException": "use credentials that are allowed to",
+    "ExpiredToken": "sign in again",
+    "ExpiredTokenException": "sign in again",
+    "InvalidClientTokenId": 'set credentials of this target: eval "$(./road env)" for localcloud',
+    "PipelineNotFoundException": "deploy it first: ./road up, or cdk deploy on a real account",
+    "UnrecognizedClientException": 'set credentials of this target: eval "$(./road env)" for localcloud',
+}
+
+
+class Problem(Exception):
+    """An expected failure. `code` is the exit code: 1, or 2 when the command was typed wrongly."""
+
+    def __init__(self, what: str, why: str, do: str, *, code: int = 1) -> None:
+        super().__init__(": ".join(one_line(part) for part in (what, why, do)))
+        self.code = code
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks."""
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def explain(error: Exception) -> Problem | None:
+    """An expected failure of AWS or of a model.toml as a Problem; None for what nobody expected."""
+    match error:
+        case Problem():
+            return error
+        case SpecError():
+            return Problem("model.toml", str(error), "correct it; docs/model-toml.md explains every key")
+        case aws.ClientError():
+            code = error.response["Error"].get("Code", "no code")
+            why = f"{code}: {error.response['Error'].get('Message', '')}".rstrip(": .")
+            return Problem(f"{error.operation_name} was refused", why, ADVICE.get(code, "check the request and this target's state"))
+        case aws.NoCredentialsError() | aws.PartialCredentialsError() | aws.CredentialRetrievalError() | aws.TokenRetrievalError():
+            return Problem("no AWS to talk to", "no localcloud runs and there are no usable AWS credentials", CREDENTIALS)
+        case aws.ProfileNotFound():
+            return Problem("AWS credentials", str(error), "name a profile of ~/.aws/config, or unset AWS_PROFILE")
+        case aws.SSOTokenLoadError() | aws.UnauthorizedSSOTokenError():
+            return Problem("AWS credentials", str(error), "aws sso login")
+        case aws.HTTPClientError() | aws.EndpointConnectionError():
+            return Problem("AWS does not answer", str(error), "check AWS_ENDPOINT_URL and the network, or start localcloud: ./road up")
+        case _:
+            return None

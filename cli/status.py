@@ -1,0 +1,99 @@
+"""`road status`: where every push stands, and what waits for whom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cli import executions, output, target
+from cli.executions import Execution, Stage
+from config import CONFIG
+from model_code import spec
+from pipelines.delivery import PLATFORM
+
+COLOURS = {"Succeeded": "green", "Failed": "red", "InProgress": "cyan", "Stopped": "yellow", "Abandoned": "yellow"}
+Road = tuple[str, list[Execution]]
+
+
+def status(
+    model: Annotated[str | None, typer.Argument(help="Only this model's pipeline, or `platform`.")] = None,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep looking until nothing runs.")] = False,
+    json: output.Json = False,
+    where: target.Wanted = None,
+) -> None:
+    """Show the stages of every pipeline: status, time, commit, what was exported, what failed, what waits for whom."""
+    names = _names(model)
+    aws = target.choose(where)
+    codepipeline = aws.client("codepipeline")
+    roads = _read(codepipeline, names)
+    if watch and output.facts.is_terminal and not json:
+        with Live(view(roads), console=output.facts, auto_refresh=False) as live:
+            while _running(roads):
+                time.sleep(aws.pace)
+                roads = _read(codepipeline, names)
+                live.update(view(roads), refresh=True)
+        return
+    while watch and _running(roads):
+        time.sleep(aws.pace)
+        roads = _read(codepipeline, names)
+    output.show(view(roads), [{"pipeline": name, "executions": [e.as_dict() for e in found]} for name, found in roads], json=json)
+
+
+def view(roads: Sequence[Road]) -> Group:
+    """The pipelines as a person reads them."""
+    blocks: list[Text | Table] = []
+    for name, found in roads:
+        if not found:
+            blocks.append(Text(f"{name}: nothing was pushed yet\n", "dim"))
+        for execution in found:
+            blocks += [_title(execution), _stages(execution)]
+    return Group(*blocks)
+
+
+def _names(model: str | None) -> list[str]:
+    if model and model != PLATFORM:
+        target.model(model)
+    return [CONFIG.name(name) for name in ([model] if model else [*spec.names(), PLATFORM])]
+
+
+def _read(codepipeline: Any, names: Sequence[str]) -> list[Road]:
+    return [(name, executions.current(codepipeline, name)) for name in names]
+
+
+def _running(roads: Sequence[Road]) -> bool:
+    return any(execution.running for _, found in roads for execution in found)
+
+
+def _title(execution: Execution) -> Text:
+    colour = COLOURS.get(execution.status, "")
+    said = f"  {execution.said}" if execution.said else ""
+    return Text.assemble(
+        (execution.pipeline, "bold"), "  ", (execution.status, colour), f"  commit {execution.commit[:8] or '?'}{said}", f"  ({execution.id})"
+    )
+
+
+def _stages(execution: Execution) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for stage in execution.stages:
+        waits = stage.waiting
+        status = Text("waits for you", "yellow") if waits else Text(stage.status, COLOURS.get(stage.status, "dim"))
+        seconds = "" if stage.seconds is None else f"{stage.seconds:.1f} s"
+        table.add_row("", stage.name, status, Text(seconds, justify="right"), Text(_about(execution, stage), "dim"))
+    table.add_row()
+    return table
+
+
+def _about(execution: Execution, stage: Stage) -> str:
+    if stage.waiting:
+        model = execution.pipeline.removeprefix(f"{CONFIG.project}-").replace("-", "_")
+        return f"{stage.request}: ./road approve {model} --reason …"
+    exported = " ".join(f"{name}={value}" for name, value in stage.variables.items() if stage.name != "Source")
+    return " ".join(part for part in (f"by {stage.by}" if stage.by else "", stage.said if stage.name != "Source" else "", exported) if part)

@@ -1,0 +1,79 @@
+"""The one file a fork must edit: whose accounts, which repository, who is told.
+
+Everything here is a fact about your organisation. Facts about a model live in that model's `model.toml`.
+Account numbers may repeat: three accounts, two or one are all supported layouts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An AWS account and region. `id` is the 12-digit account number."""
+
+    id: str
+    region: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where a model serves. Deployed in the order of `Config.environments`.
+
+    `approved_only`: refuse a model package whose status in the registry is not `Approved`, and put an approval
+    in front of this environment.
+    """
+
+    name: str
+    account: Account
+    approved_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """The Git repository that CodeConnections watches. `id` is `owner/name`."""
+
+    id: str
+    branch: str
+    provider: str = "GitHub"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A fork's choices. `project` prefixes every name; `owners` get approval requests and alarms by mail."""
+
+    project: str
+    toolchain: Account
+    environments: tuple[Environment, ...]
+    repository: Repository
+    owners: tuple[str, ...]
+
+    def name(self, model: str, *suffix: str) -> str:
+        """`paved-road-lead-scoring[-suffix…]`: the name shared by a model's pipeline, registry group and endpoints."""
+        return "-".join([self.project, model.replace("_", "-"), *suffix])
+
+    def parameter(self, model: str, key: str) -> str:
+        """The SSM parameter path of one fact about a model, in the toolchain account."""
+        return f"/{self.project}/{model}/{key}"
+
+    def stack(self, *parts: str) -> str:
+        """`PavedRoad-lead-scoring-Serving-staging`: a CloudFormation stack's name."""
+        return "-".join([self.project.title().replace("-", ""), *parts])
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Every distinct account, the toolchain's first."""
+        return tuple(dict.fromkeys([self.toolchain, *(e.account for e in self.environments)]))
+
+
+CONFIG = Config(
+    project="paved-road",
+    toolchain=Account(id="111111111111", region="eu-west-1"),
+    environments=(
+        Environment(name="staging", account=Account(id="222222222222", region="eu-west-1"), approved_only=False),
+        Environment(name="production", account=Account(id="333333333333", region="eu-west-1"), approved_only=True),
+    ),
+    repository=Repository(id="acme/paved-road", branch="main"),
+    owners=("ml-platform@example.com",),
+)

@@ -1,0 +1,192 @@
+"""Decides every request as IAM would, so that a missing permission fails on the laptop and not in the account.
+
+moto knows users, roles and policies but compares resources with "*" only; here a statement's `Resource` is compared
+with the ARN the request is about, where that ARN can be read off the request, and bucket policies and trust
+policies decide across accounts. Conditions are read in trust policies only (see docs/verified.md).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import urlparse
+
+from moto.core.authorization import ActionAuthenticatorMixin
+from moto.iam.access_control import IAMPolicy, PermissionResult, S3IAMRequest
+from moto.iam.models import iam_backends
+from moto.s3.models import FakeBucket, s3_backends
+
+from localcloud.cloud import PARTITION
+from localcloud.errors import error
+
+SERVICES = {"monitoring": "cloudwatch"}  # the name a request is signed with → IAM's prefix
+BOOTSTRAP = ("/moto-api/", "/localcloud/")
+# (IAM prefix, request parameter) → the ARN that the parameter names, after arn:aws:SERVICE:REGION:ACCOUNT:
+NAMED = {
+    ("codebuild", "projectName"): "project/{}",
+    ("codepipeline", "name"): "{}",
+    ("codepipeline", "pipelineName"): "{}",
+    ("ecr", "repositoryName"): "repository/{}",
+    ("logs", "logGroupName"): "log-group:{}:*",
+    ("sagemaker", "EndpointConfigName"): "endpoint-config/{}",
+    ("sagemaker", "EndpointName"): "endpoint/{}",
+    ("sagemaker", "ModelName"): "model/{}",
+    ("sagemaker", "ModelPackageGroupName"): "model-package-group/{}",
+    ("sagemaker", "PipelineName"): "pipeline/{}",
+    ("sagemaker", "ProcessingJobName"): "processing-job/{}",
+    ("sagemaker", "TrainingJobName"): "training-job/{}",
+    ("ssm", "Name"): "parameter{}",
+}
+Statement = dict[str, Any]
+
+
+def install() -> None:
+    """Put this judge in front of every moto service."""
+    ActionAuthenticatorMixin._authenticate_and_authorize_action = _authorize  # type: ignore[method-assign]
+    FakeBucket.get_permission = lambda *_: PermissionResult.PERMITTED  # type: ignore[method-assign]  # judged here already
+
+
+def statements(policies: Iterable[Any]) -> Iterator[Statement]:
+    """All statements of policies in whichever form moto keeps them: objects, records, JSON text, or parsed."""
+    for policy in policies:
+        document = policy if isinstance(policy, dict) and "Statement" in policy else IAMPolicy(policy)._policy_json
+        found = document["Statement"]
+        yield from found if isinstance(found, list) else [found]
+
+
+def allows(found: Iterable[Statement], *, action: str, resource: str | None) -> bool:
+    """Whether the statements allow `action` on the ARN `resource` (None: the request does not tell which)."""
+    allowed = False
+    for statement in found:
+        if _concerns(statement, action) and _covers(statement, resource):
+            if statement["Effect"] == "Deny" and "Condition" not in statement:
+                return False
+            allowed = allowed or statement["Effect"] == "Allow"
+    return allowed
+
+
+def trusts(document: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:
+    """Whether a role's trust policy lets `caller` (a principal's ARN, or a service name) assume it."""
+    return any(
+        s["Effect"] == "Allow" and _concerns(s, action) and _is_principal(s, caller) and _conditions_hold(s, caller)
+        for s in statements([document])
+    )
+
+
+def _authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
+    if urlparse(self.uri).path.startswith(BOOTSTRAP):
+        return
+    query = urlparse(self.uri).query
+    request = iam_request_cls(
+        account_id=self.current_account,
+        method=self.method,
+        path=self.raw_path + (f"?{query}" if query else ""),
+        data=self.data,
+        body=self.raw_body,
+        headers=self.headers,
+        action=self._get_action(),
+    )
+    if iam_request_cls is not S3IAMRequest:  # moto cannot recompute the signature of a streamed upload
+        request.check_signature()
+    service, _, operation = request._action.partition(":")
+    action = f"{SERVICES.get(service, service)}:{operation}"
+    about = _resource(self, action, resource)
+    if action == "sts:GetCallerIdentity":
+        return
+    caller = _role_of(request._access_key.arn)
+    if not (
+        allows(statements(request._access_key.collect_policies()), action=action, resource=about)
+        and (action != "sts:AssumeRole" or not about or _may_assume(about, caller))
+        and (service != "s3" or not about or _bucket_allows(about, caller, action))
+    ):
+        logging.getLogger(__name__).warning("%s denied %s on %s", request._access_key.arn, action, about)
+        if "json" in self.headers.get("Content-Type", ""):
+            where = f" on resource: {about}" if about else ""
+            raise error("AccessDeniedException", f"User: {request._access_key.arn} is not authorized to perform: {action}{where}")
+        request._raise_access_denied()
+
+
+def _resource(response: Any, action: str, resource: str) -> str | None:
+    service = action.partition(":")[0]
+    if resource != "*":
+        return resource
+    if action == "sts:AssumeRole":
+        return str(response._get_param("RoleArn"))
+    try:
+        body = json.loads(response.body) if response.body else {}
+    except ValueError:
+        return None
+    if not isinstance(body, dict):
+        return None
+    for parameter, value in body.items():
+        if isinstance(value, str) and value.startswith("arn:"):
+            return value if parameter.endswith(("Arn", "ARN", "Name", "KeyId")) and "Role" not in parameter else None
+        if pattern := NAMED.get((service, parameter)):
+            name = value if service != "ssm" or str(value).startswith("/") else f"/{value}"
+            return f"arn:{response.partition}:{service}:{response.region}:{response.current_account}:{pattern.format(name)}"
+    return None
+
+
+def _may_assume(role_arn: str, caller: str) -> bool:
+    account = role_arn.split(":")[4]
+    role = iam_backends[account][PARTITION].get_role_by_arn(role_arn)
+    return trusts(role.assume_role_policy_document, caller=caller)
+
+
+def _bucket_allows(resource: str, caller: str, action: str) -> bool:
+    """A bucket of another account needs a bucket policy that lets the caller in; its own account needs none."""
+    bucket = resource.rpartition(":")[2].split("/")[0]
+    if bucket not in s3_backends.bucket_accounts:
+        return True
+    partition, owner = s3_backends.bucket_accounts[bucket]
+    if owner == caller.split(":")[4]:
+        return True
+    policy = s3_backends[owner][partition].buckets[bucket].policy
+    found = statements([policy.decode() if isinstance(policy, bytes) else policy]) if policy else []
+    return allows([s for s in found if _is_principal(s, caller)], action=action, resource=resource)
+
+
+def _role_of(arn: str) -> str:
+    """`arn:…:sts::1:assumed-role/R/session` → `arn:…:iam::1:role/R`: the principal that policies name."""
+    match = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/(.+)/[^/]+", arn)
+    return f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}" if match else arn
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(v) for v in value] if isinstance(value, list) else [str(value)]
+
+
+def _matches(pattern: str, value: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), value, re.DOTALL) is not None
+
+
+def _concerns(statement: Statement, action: str) -> bool:
+    if "NotAction" in statement:
+        return not any(_matches(p.lower(), action.lower()) for p in _listed(statement["NotAction"]))
+    return any(_matches(p.lower(), action.lower()) for p in _listed(statement["Action"]))
+
+
+def _covers(statement: Statement, resource: str | None) -> bool:
+    if resource is None or "Resource" not in statement:
+        return True
+    return any(_matches(p, resource) or _matches(p.removesuffix(":*"), resource.removesuffix(":*")) for p in _listed(statement["Resource"]))
+
+
+def _is_principal(statement: Statement, caller: str) -> bool:
+    principal = statement.get("Principal", {})
+    if principal == "*":
+        return True
+    accepted = [p for kind in ("AWS", "Service") for p in _listed(principal.get(kind, []))]
+    account = caller.split(":")[4] if caller.startswith("arn:") else None
+    return any(p in ("*", caller) or (account and (p == account or p.endswith(f"::{account}:root"))) for p in accepted)
+
+
+def _conditions_hold(statement: Statement, caller: str) -> bool:
+    """The one condition key that is judged is aws:PrincipalArn; others depend on facts that exist only in AWS."""
+    for keys in statement.get("Condition", {}).values():
+        if "aws:PrincipalArn" in keys and not any(_matches(p, caller) for p in _listed(keys["aws:PrincipalArn"])):
+            return False
+    return True

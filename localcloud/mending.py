@@ -1,0 +1,81 @@
+"""Resource types that moto knows but makes or updates incompletely: versioned buckets, roles, keys, log groups."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moto.iam.models import Role, iam_backends
+from moto.kms.models import Key
+from moto.logs.models import LogGroup
+from moto.s3.models import FakeBucket
+
+from localcloud.cloud import PARTITION
+
+_create_bucket = FakeBucket.create_from_cloudformation_json
+_create_role = Role.create_from_cloudformation_json
+_update_bucket = FakeBucket.update_from_cloudformation_json
+
+
+def install() -> None:
+    """Mend moto's classes."""
+    made: tuple[tuple[Any, Any], ...] = ((FakeBucket, _bucket_created), (Role, _role_created))
+    for kind, created in made:
+        kind.create_from_cloudformation_json = staticmethod(created)
+    kept: tuple[tuple[Any, Any], ...] = (
+        (FakeBucket, _bucket_updated),
+        (Role, _role_updated),
+        (Key, _key_updated),
+        (LogGroup, _log_group_updated),
+    )
+    for kind, updated in kept:
+        kind.update_from_cloudformation_json = staticmethod(updated)
+
+
+def _version(bucket: Any, properties: Any) -> Any:
+    if versioning := properties.get("VersioningConfiguration"):
+        bucket.versioning_status = versioning["Status"]
+    return bucket
+
+
+def _bucket_created(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
+    bucket = _create_bucket(resource_name, cloudformation_json, account_id, region_name)
+    return _version(bucket, cloudformation_json["Properties"])
+
+
+def _bucket_updated(original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> Any:
+    properties = {"BucketName": original_resource.name, **cloudformation_json["Properties"]}
+    bucket = _update_bucket(original_resource, new_resource_name, {"Properties": properties}, account_id, region_name)
+    return _version(bucket, properties)
+
+
+def _role_created(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
+    """moto leaves out managed policies."""
+    role = _create_role(resource_name, cloudformation_json, account_id, region_name, **_)
+    return _role_updated(role, resource_name, cloudformation_json, account_id, region_name)
+
+
+def _role_updated(original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> Any:
+    """Trust, inline and managed policies become what the template says; policies of AWS::IAM::Policy resources stay."""
+    properties = cloudformation_json["Properties"]
+    backend = iam_backends[account_id][PARTITION]
+    original_resource.assume_role_policy_document = json.dumps(properties["AssumeRolePolicyDocument"])
+    inline = {p["PolicyName"]: json.dumps(p["PolicyDocument"]) for p in properties.get("Policies", [])}
+    for name in getattr(original_resource, "inline", set()) - set(inline):
+        original_resource.policies.pop(name, None)
+    original_resource.policies.update(inline)
+    original_resource.inline = set(inline)
+    for arn in properties.get("ManagedPolicyArns", []):
+        if arn not in original_resource.managed_policies:
+            backend.attach_role_policy(arn, original_resource.name)
+    return original_resource
+
+
+def _key_updated(original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> Any:
+    original_resource.policy = json.dumps(cloudformation_json["Properties"]["KeyPolicy"])
+    return original_resource
+
+
+def _log_group_updated(original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> Any:
+    original_resource.set_retention_policy(cloudformation_json["Properties"].get("RetentionInDays"))
+    return original_resource

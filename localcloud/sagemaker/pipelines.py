@@ -1,0 +1,337 @@
+"""SageMaker pipelines that run: each step as the pipeline's role, as soon as the steps that it needs have succeeded."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
+
+from localcloud.cloud import cloud
+from localcloud.errors import error, invalid
+from localcloud.sagemaker import jobs
+from localcloud.sagemaker.expressions import Unresolved, evaluate, follow, holds, steps_named
+from localcloud.sagemaker.records import answer, reason, split
+
+TYPES = {"Processing", "Training", "Condition", "Fail", "RegisterModel"}
+JSON_TYPES = {"Integer": int, "Float": float, "Boolean": lambda text: text.lower() == "true", "String": str}
+_executions: dict[str, Execution] = {}
+
+
+def install() -> None:
+    """Answer SageMaker's pipeline calls from executions that run."""
+    answer((start_pipeline_execution, stop_pipeline_execution, describe_pipeline_execution))
+    answer((list_pipeline_executions, list_pipeline_execution_steps))
+
+
+def shutdown() -> None:
+    """Stop every execution."""
+    for execution in _executions.values():
+        execution.stop()
+    _executions.clear()
+
+
+class StepFailed(Exception):
+    """Why a step failed, as its FailureReason says it."""
+
+
+@dataclass
+class Step:
+    """One step of an execution. `found` is what its Describe call answers; references are read from it."""
+
+    definition: dict[str, Any]
+    status: str = "Starting"
+    started: datetime = field(default_factory=utcnow)
+    ended: datetime | None = None
+    failure: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+
+    def describe(self) -> dict[str, Any]:
+        """The step as ListPipelineExecutionSteps answers it."""
+        shown = {
+            "StepName": self.definition["Name"],
+            "StepDisplayName": self.definition.get("DisplayName"),
+            "StepDescription": self.definition.get("Description"),
+            "StepStatus": self.status,
+            "StartTime": self.started,
+            "EndTime": self.ended,
+            "FailureReason": self.failure,
+            "Metadata": self.metadata,
+            "AttemptCount": 1,
+        }
+        return {k: v for k, v in shown.items() if v is not None}
+
+
+class Execution:
+    """One run of a pipeline. `record` is moto's."""
+
+    def __init__(self, pipeline: Any, record: Any, parameters: dict[str, Any]) -> None:
+        self.pipeline, self.record, self.arn = pipeline, record, record.arn
+        _, _, _, self.region, self.account, _ = record.arn.split(":", 5)
+        self.role = pipeline.role_arn
+        self.definition = json.loads(record.pipeline_definition_for_execution)
+        self.values = {
+            "PipelineExecutionId": record.arn.rpartition("/")[2],
+            "PipelineExecutionArn": record.arn,
+            "PipelineName": pipeline.pipeline_name,
+            "PipelineArn": pipeline.arn,
+            "StartDateTime": record.start_time.isoformat(),
+            "CurrentDateTime": record.start_time.isoformat(),
+            "TrainingJobName": "",
+        }
+        self.parameters = parameters
+        self.steps: dict[str, Step] = {}
+        self.failure: str | None = None
+        self._stopping = False
+        self._changed = threading.Condition()
+        self.sagemaker = cloud().client("sagemaker", role_arn=self.role, region=self.region)
+        record.pipeline_execution_status, record.pipeline_execution_failure_reason = "Executing", None
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def stop(self) -> None:
+        """Start nothing more, and stop the jobs that run."""
+        with self._changed:
+            if self.record.pipeline_execution_status != "Executing":
+                return
+            self._stopping = True
+            self.record.pipeline_execution_status = "Stopping"
+            running = [s.metadata for s in self.steps.values() if s.status in ("Starting", "Executing")]
+            self._changed.notify_all()
+        for metadata in running:
+            for kind in ("TrainingJob", "ProcessingJob"):
+                if arn := metadata.get(kind, {}).get("Arn"):
+                    call = getattr(self.sagemaker, f"stop_{kind.removesuffix('Job').lower()}_job")
+                    call(**{f"{kind}Name": arn.rpartition("/")[2]})
+
+    def _run(self) -> None:
+        unknown = [s for s in _all_steps(self.definition["Steps"]) if s["Type"] not in TYPES]
+        if unknown:
+            self.failure = "; ".join(f"localcloud does not run step {s['Name']} of type {s['Type']}" for s in unknown)
+        else:
+            self._run_steps(self.definition["Steps"])
+        with self._changed:
+            status = "Stopped" if self._stopping else "Failed" if self.failure else "Succeeded"
+            self.record.pipeline_execution_failure_reason = self.failure
+            self.record.last_modified_time = utcnow()
+            self.record.pipeline_execution_status = status
+
+    def _run_steps(self, definitions: list[dict[str, Any]]) -> None:
+        threads = [threading.Thread(target=self._run_step, args=(d,), daemon=True) for d in definitions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _run_step(self, definition: dict[str, Any]) -> None:
+        needs = self._needs(definition)
+        with self._changed:
+            self._changed.wait_for(lambda: self._over() or all(self._succeeded(n) for n in needs))
+            if self._over():
+                return
+            step = self.steps[definition["Name"]] = Step(definition, status="Executing")
+        status = "Succeeded"
+        try:
+            branch = getattr(self, f"_{definition['Type'].lower()}")(step)
+        except (StepFailed, Unresolved) as problem:
+            status, step.failure = "Failed", str(problem)
+        except (ClientError, BotoCoreError) as problem:
+            status, step.failure = "Failed", f"ClientError: {reason(problem)}"
+        except Exception as problem:  # reported as the step's failure, as SageMaker does with its own
+            status, step.failure = "Failed", f"InternalServerError: {type(problem).__name__}: {reason(problem)}"
+        with self._changed:
+            step.ended = utcnow()
+            step.status = "Stopped" if self._stopping and status == "Failed" else status
+            if step.status == "Failed":
+                self.failure = self.failure or "Step failure: One or multiple steps failed."
+            self._changed.notify_all()
+        if status == "Succeeded" and branch:
+            self._run_steps(branch)
+
+    def _needs(self, definition: dict[str, Any]) -> set[str]:
+        """The steps to wait for; a Condition's branches wait for their own."""
+        used = {k: v for k, v in definition.get("Arguments", {}).items() if k not in ("IfSteps", "ElseSteps")}
+        return {*steps_named(used), *(n.rpartition(".")[2] for n in definition.get("DependsOn", []))} - {definition["Name"]}
+
+    def _over(self) -> bool:
+        return self._stopping or self.failure is not None
+
+    def _succeeded(self, name: str) -> bool:
+        return name in self.steps and self.steps[name].status == "Succeeded"
+
+    def _evaluate(self, value: Any) -> Any:
+        return evaluate(value, self._get, self._read)
+
+    def _get(self, reference: str) -> Any:
+        kind, _, rest = reference.partition(".")
+        if kind == "Parameters":
+            return follow(self.parameters, rest, "the parameters")
+        if kind == "Execution":
+            return follow(self.values, rest, "the execution")
+        name, _, path = rest.partition(".")
+        return follow(self.steps[name].found, path, f"step {name}")
+
+    def _read(self, name: str, file: str) -> Any:
+        """A property file's JSON, read as the pipeline's role."""
+        step = self.steps[name]
+        declared = next((f for f in step.definition.get("PropertyFiles", []) if f["PropertyFileName"] == file), None)
+        if declared is None:
+            raise Unresolved(f"step {name} has no property file {file}")
+        folder = follow(step.found, f"ProcessingOutputConfig.Outputs['{declared['OutputName']}'].S3Output.S3Uri", f"step {name}")
+        bucket, key = split(f"{folder.rstrip('/')}/{declared['FilePath']}")
+        s3 = cloud().client("s3", role_arn=self.role, region=self.region)
+        return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+    def _training(self, step: Step) -> None:
+        self._job(step, "Training")
+
+    def _processing(self, step: Step) -> None:
+        self._job(step, "Processing")
+
+    def _job(self, step: Step, kind: str) -> None:
+        suffix = "".join(random.choices(string.ascii_letters + string.digits, k=10))  # noqa: S311  a name, no secret
+        stem = f"pipelines-{self.values['PipelineExecutionId']}-{step.definition['Name']}"[: 62 - len(suffix)].rstrip("-")
+        request = {**self._evaluate(step.definition["Arguments"]), f"{kind}JobName": f"{stem}-{suffix}"}
+        created = getattr(self.sagemaker, f"create_{kind.lower()}_job")(**request)
+        with self._changed:
+            step.metadata = {f"{kind}Job": {"Arn": created[f"{kind}JobArn"]}}
+            stopping = self._stopping
+        if stopping:
+            getattr(self.sagemaker, f"stop_{kind.lower()}_job")(**{f"{kind}JobName": request[f"{kind}JobName"]})
+        jobs.wait(self.account, self.region, kind.lower(), request[f"{kind}JobName"])
+        step.found = getattr(self.sagemaker, f"describe_{kind.lower()}_job")(**{f"{kind}JobName": request[f"{kind}JobName"]})
+        status = step.found[f"{kind}JobStatus"]
+        if status != "Completed":
+            raise StepFailed(step.found.get("FailureReason") or f"{kind} job {request[f'{kind}JobName']} ended {status}")
+
+    def _registermodel(self, step: Step) -> None:
+        arn = self.sagemaker.create_model_package(**self._evaluate(step.definition["Arguments"]))["ModelPackageArn"]
+        step.metadata = {"RegisterModel": {"Arn": arn}}
+        step.found = self.sagemaker.describe_model_package(ModelPackageName=arn)
+
+    def _condition(self, step: Step) -> list[dict[str, Any]]:
+        arguments = step.definition["Arguments"]
+        outcome = all(holds(c, self._get, self._read) for c in arguments["Conditions"])
+        step.metadata = {"Condition": {"Outcome": str(outcome)}}
+        step.found = {"Outcome": outcome}
+        return list(arguments.get("IfSteps" if outcome else "ElseSteps") or [])
+
+    def _fail(self, step: Step) -> None:
+        message = str(self._evaluate(step.definition["Arguments"]["ErrorMessage"]))
+        step.metadata = {"Fail": {"ErrorMessage": message}}
+        raise StepFailed(message)
+
+
+def _all_steps(definitions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for step in definitions:
+        yield step
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from _all_steps(step.get("Arguments", {}).get(branch) or [])
+
+
+def _pipeline(self: Any) -> Any:
+    name = self._get_param("PipelineName").rpartition("/")[2]
+    if name not in self.sagemaker_backend.pipelines:
+        raise error("ResourceNotFound", f"Pipeline '{name}' does not exist.")
+    return self.sagemaker_backend.pipelines[name]
+
+
+def _parameters(definition: dict[str, Any], given: list[dict[str, str]]) -> dict[str, Any]:
+    """Each parameter's value in its type. Raises an AWS error for one that is missing, unknown or of another type."""
+    declared = {p["Name"]: p for p in definition.get("Parameters", [])}
+    values = {name: p["DefaultValue"] for name, p in declared.items() if "DefaultValue" in p}
+    for parameter in given:
+        name, text = parameter["Name"], parameter["Value"]
+        if name not in declared:
+            raise invalid(f"Unknown parameters: [{name}]")
+        try:
+            values[name] = JSON_TYPES[declared[name]["Type"]](text)
+        except ValueError as problem:
+            raise invalid(f"parameter {name} is of type {declared[name]['Type']}, found {text!r}") from problem
+    if missing := sorted(set(declared) - set(values)):
+        raise invalid(f"Missing required parameters: {missing}")
+    return values
+
+
+def start_pipeline_execution(self: Any) -> ActionResult:
+    pipeline, token = _pipeline(self), self._get_param("ClientRequestToken")
+    for record in pipeline.pipeline_executions.values():
+        if token and record.client_request_token == token:
+            return ActionResult({"PipelineExecutionArn": record.arn})
+    given = self._get_param("PipelineParameters") or []
+    parameters = _parameters(json.loads(pipeline.pipeline_definition), given)
+    started = self.sagemaker_backend.start_pipeline_execution(
+        pipeline.pipeline_name,
+        self._get_param("PipelineExecutionDisplayName"),
+        given,
+        self._get_param("PipelineExecutionDescription"),
+        self._get_param("ParallelismConfiguration"),
+        token,
+    )
+    arn = started["PipelineExecutionArn"]
+    _executions[arn] = Execution(pipeline, pipeline.pipeline_executions[arn], parameters)
+    return ActionResult(started)
+
+
+def _execution(self: Any) -> Execution:
+    arn = self._get_param("PipelineExecutionArn")
+    if arn not in _executions or _executions[arn].account != self.current_account:
+        raise error("ResourceNotFound", f"Pipeline execution with ARN {arn} does not exist.")
+    return _executions[arn]
+
+
+def stop_pipeline_execution(self: Any) -> ActionResult:
+    execution = _execution(self)
+    if execution.record.pipeline_execution_status != "Executing":
+        raise invalid(f"Pipeline execution {execution.arn} is {execution.record.pipeline_execution_status}: only a running one can be stopped")
+    execution.stop()
+    return ActionResult({"PipelineExecutionArn": execution.arn})
+
+
+def _summary(record: Any) -> dict[str, Any]:
+    shown = {
+        "PipelineExecutionArn": record.arn,
+        "PipelineExecutionDisplayName": record.pipeline_execution_display_name,
+        "PipelineExecutionDescription": record.pipeline_execution_description,
+        "PipelineExecutionStatus": record.pipeline_execution_status,
+    }
+    return {k: v for k, v in shown.items() if v is not None}
+
+
+def describe_pipeline_execution(self: Any) -> ActionResult:
+    execution = _execution(self)
+    record = execution.record
+    found = {
+        **_summary(record),
+        "PipelineArn": execution.pipeline.arn,
+        "FailureReason": record.pipeline_execution_failure_reason,
+        "CreationTime": record.creation_time,
+        "LastModifiedTime": record.last_modified_time,
+        "CreatedBy": record.created_by,
+        "LastModifiedBy": record.last_modified_by,
+        "ParallelismConfiguration": record.parallelism_configuration,
+        "RoleArn": execution.role,
+    }
+    return ActionResult({k: v for k, v in found.items() if v is not None})
+
+
+def list_pipeline_executions(self: Any) -> ActionResult:
+    records = sorted(_pipeline(self).pipeline_executions.values(), key=lambda r: r.start_time, reverse=self._get_param("SortOrder") != "Ascending")
+    shown = [
+        {**_summary(r), "StartTime": r.start_time, **({"PipelineExecutionFailureReason": f} if (f := r.pipeline_execution_failure_reason) else {})}
+        for r in records
+    ]
+    return ActionResult({"PipelineExecutionSummaries": shown[: self._get_param("MaxResults")]})
+
+
+def list_pipeline_execution_steps(self: Any) -> ActionResult:
+    steps = sorted(_execution(self).steps.values(), key=lambda s: s.started, reverse=self._get_param("SortOrder") != "Ascending")
+    return ActionResult({"PipelineExecutionSteps": [s.describe() for s in steps]})

@@ -1,0 +1,45 @@
+"""Turns CloudFormation properties into the request of the service's own API, by botocore's description of it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.model import Shape
+
+from localcloud.errors import invalid
+
+CASTS = {"integer": int, "long": int, "float": float, "double": float, "string": str}
+
+
+@cache
+def _service(name: str) -> Any:
+    return botocore.session.Session().get_service_model(name)
+
+
+def request(service: str, operation: str, properties: dict[str, Any], *, member: str | None = None) -> dict[str, Any]:
+    """`properties` as `operation`'s input (or as its `member`): names in the API's case, values of its types.
+
+    Raises an AWS error for a property the API does not know.
+    """
+    shape = _service(service).operation_model(operation).input_shape
+    fitted: dict[str, Any] = fit(properties, shape.members[member] if member else shape, operation)
+    return fitted
+
+
+def fit(value: Any, shape: Shape, where: str) -> Any:
+    """`value` in the form of `shape`; `where` names it in an error."""
+    if shape.type_name == "structure":
+        members = {name.lower(): name for name in shape.members}  # type: ignore[attr-defined]
+        if unknown := [key for key in value if key.lower() not in members]:
+            raise invalid(f"{where} has no member {', '.join(unknown)}")
+        named = {members[key.lower()]: inner for key, inner in value.items()}
+        return {name: fit(inner, shape.members[name], f"{where}.{name}") for name, inner in named.items()}  # type: ignore[attr-defined]
+    if shape.type_name == "list":
+        return [fit(inner, shape.member, f"{where}[{i}]") for i, inner in enumerate(value)]  # type: ignore[attr-defined]
+    if shape.type_name == "map":
+        return {key: fit(inner, shape.value, f"{where}.{key}") for key, inner in value.items()}  # type: ignore[attr-defined]
+    if shape.type_name == "boolean":
+        return value if isinstance(value, bool) else str(value).lower() == "true"
+    return CASTS[shape.type_name](value) if shape.type_name in CASTS else value

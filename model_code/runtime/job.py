@@ -1,0 +1,96 @@
+"""Where SageMaker puts things for a container, told once: the `/opt/ml` contract of training, processing and serving.
+
+A processing job is known by its `processing/` folder. In one job the parts hand over in `work/`, which SageMaker ignores.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_code import spec
+from model_code.runtime.plugin import Hyperparameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One container's run: which model, where its files are, and what the pipeline says about its origin."""
+
+    spec: spec.ModelSpec
+    root: Path
+    port: int
+    origin: Mapping[str, str]
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Job:
+        """The job that the environment describes: MODEL, ML_ROOT, SAGEMAKER_BIND_TO_PORT, COMMIT, DATA_SHA256, IMAGE_URI.
+
+        Raises:
+            ValueError: MODEL is not set, the port is no number, or the model's `model.toml` is wrong.
+        """
+        if "MODEL" not in environ:
+            raise ValueError("the environment variable MODEL is not set: it names the folder in model_code/")
+        port = environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
+        if not port.isdecimal():
+            raise ValueError(f"SAGEMAKER_BIND_TO_PORT: expected a port number, found {port!r}")
+        return cls(
+            spec=spec.load(environ["MODEL"]),
+            root=root(environ),
+            port=int(port),
+            origin={name.lower(): environ.get(name, "") for name in ("COMMIT", "DATA_SHA256", "IMAGE_URI")},
+        )
+
+    @property
+    def processing(self) -> bool:
+        """Whether this is a processing job, with a processing job's folders."""
+        return (self.root / "processing").is_dir()
+
+    @property
+    def data(self) -> Path:
+        """The folder of the data set as it came."""
+        return self.root / ("processing/input/data" if self.processing else "input/data/data")
+
+    def prepared(self, part: str) -> Path:
+        """The folder that preparation writes `train` or `holdout` to."""
+        return self.root / ("processing" if self.processing else "work") / part
+
+    def given(self, part: str) -> Path:
+        """The folder that training or evaluation reads `train` or `holdout` from: a channel, or what this very job prepared."""
+        channel = self.root / ("processing/input" if self.processing else "input/data") / part
+        return channel if channel.is_dir() else self.prepared(part)
+
+    @property
+    def model(self) -> Path:
+        """The folder of model files, which SageMaker packs after training and unpacks before serving."""
+        return self.root / "model"
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """Those of `model.toml`, each replaced by the training job's own where it gives one.
+
+        Raises:
+            ValueError: the job names one that `model.toml` does not have, or gives a text where a number is due.
+        """
+        defaults = self.spec.training.hyperparameters
+        file = self.root / "input/config/hyperparameters.json"
+        given = json.loads(file.read_text()) if file.is_file() else {}
+        own = {name: text for name, text in given.items() if not name.startswith("sagemaker_")}
+        if unknown := sorted(set(own) - set(defaults)):
+            raise ValueError(f"hyperparameter {unknown[0]!r} is unknown; model.toml has {', '.join(sorted(defaults))}")
+        return {**defaults, **{name: _typed(name, text, like=defaults[name]) for name, text in own.items()}}
+
+
+def root(environ: Mapping[str, str]) -> Path:
+    """Where the file system of the SageMaker contract begins."""
+    return Path(environ.get("ML_ROOT", "/opt/ml"))
+
+
+def _typed(name: str, text: str, *, like: float | str) -> int | float | str:
+    """SageMaker hands over every hyperparameter as text, which the SDK may have quoted."""
+    bare = text.strip('"')
+    try:
+        return type(like)(bare)
+    except ValueError as error:
+        raise ValueError(f"hyperparameter {name!r}: expected {type(like).__name__}, found {bare!r}") from error

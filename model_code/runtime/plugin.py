@@ -1,0 +1,43 @@
+"""What a model brings of its own: two modules. Everything else that a container does is the frame's.
+
+`features.py` is imported in training and in serving; `training.py` in training only, so that a server never loads a trainer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from model_code.runtime.table import Matrix, Table
+
+if TYPE_CHECKING:
+    from xgboost import Booster
+
+Hyperparameters = Mapping[str, int | float | str]
+
+
+class Features(Protocol):
+    """The module `model_code.<model>.features`. `NAMES` names the matrix's columns, in order."""
+
+    NAMES: tuple[str, ...]
+
+    def features(self, table: Table) -> Matrix:
+        """float32 [rows, len(NAMES)]; each row depends on that row alone."""
+
+
+class Training(Protocol):
+    """The module `model_code.<model>.training`."""
+
+    def train(self, matrix: Matrix, labels: Matrix, hyperparameters: Hyperparameters) -> Booster:
+        """A booster that answers with the probability of label 1. Deterministic: same input, same booster."""
+
+
+def features(model: str) -> Features:
+    """The model's feature code."""
+    return cast(Features, import_module(f"model_code.{model}.features"))
+
+
+def training(model: str) -> Training:
+    """The model's training code."""
+    return cast(Training, import_module(f"model_code.{model}.training"))

@@ -1,0 +1,172 @@
+"""From a request's bytes to a Table, or to a sentence that says which row and column are wrong and what was expected.
+
+JSON is read twice over: a decoder generated from the contract is fast but terse, so it only ever answers for what it accepts;
+whatever it does not accept goes to the plain reading below it, which decides and explains.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NoReturn
+
+import msgspec
+import numpy as np
+
+from model_code.runtime.contract import encode
+from model_code.runtime.rules import CategoryRule, RuleError, rules, shown
+from model_code.runtime.table import Table
+from model_code.spec import Category, Column, Data, Integer
+
+
+class RequestError(ValueError):
+    """A request that cannot be answered. `status` is 400 where its form is wrong, 422 where a value is."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Requests:
+    """Reads the requests of one data contract."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+        self._rules = rules(data)
+        self._positions = {name: position for position, name in enumerate(self._rules)}
+        self._codes = [rule.codes if isinstance(rule, CategoryRule) else None for rule in self._rules.values()]
+        row, batch = _structs(data)
+        self._row, self._batch = msgspec.json.Decoder(row), msgspec.json.Decoder(batch)
+
+    def json(self, body: bytes) -> Table:
+        """`{"instances": [{column: value, …}, …]}` or one bare `{column: value, …}`. Raises RequestError."""
+        batch = b'"instances"' in body
+        try:
+            rows = self._batch.decode(body).instances if batch else [self._row.decode(body)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self.explained(body)
+        keys = len(rows) * len(self._rules) + batch
+        if not rows or body.count(b":") != keys:  # more colons than keys: one may be given twice, which the decoder lets pass
+            return self.explained(body)
+        cells = [
+            value if codes is None else codes[value]
+            for row in rows
+            for value, codes in zip(msgspec.structs.astuple(row), self._codes, strict=True)
+        ]
+        return self._table(cells)
+
+    def csv(self, body: bytes) -> Table:
+        """One row a line, columns in the order of `model.toml`, no header. Raises RequestError."""
+        try:
+            rows = list(csv.reader(io.StringIO(body.decode("utf-8"), newline=""), strict=True))
+        except UnicodeDecodeError as error:
+            raise RequestError(400, f"the body is not UTF-8: byte {error.start} is wrong") from error
+        except csv.Error as error:
+            raise RequestError(400, f"the body is not CSV: {error}") from error
+        if not rows:
+            raise RequestError(400, "the body is empty: expected one row a line")
+        for number, row in enumerate(rows, start=1):
+            if len(row) != len(self._rules):
+                names = ", ".join(self._rules)
+                raise RequestError(422, f"row {number}: expected {len(self._rules)} cells ({names}), found {len(row)}")
+        table, violations = encode(dict(zip(self._rules, zip(*rows, strict=True), strict=True)), self._rules)
+        if violations:
+            first = min(violations, key=lambda violation: violation.rows)
+            number, name = first.rows[0], first.column
+            found = shown(rows[number - 1][self._positions[name]])
+            raise RequestError(422, f"row {number}, column {name!r}: expected {first.allowed}, found {found}")
+        return table
+
+    def explained(self, body: bytes) -> Table:
+        """The same as `json`, read plainly: this is what decides, and what words the refusals. Raises RequestError."""
+        rows = _rows(_parsed(body))
+        return self._table([cell for number, row in enumerate(rows, start=1) for cell in self._cells(number, row)])
+
+    def _cells(self, number: int, row: object) -> list[float]:
+        if not isinstance(row, _Object):
+            raise RequestError(422, f"row {number}: expected an object with a value for each column, found {shown(row)}")
+        if row.repeated is not None:
+            raise RequestError(400, f"row {number}, column {shown(row.repeated)}: expected one value, found several")
+        for name in row:
+            if name not in self._rules and name not in self._data.exclude and name != self._data.target:
+                raise RequestError(422, f"row {number}, column {shown(name)}: expected no such column, only {', '.join(self._rules)}")
+        return [self._cell(number, row, name) for name in self._rules]
+
+    def _cell(self, number: int, row: dict[str, object], name: str) -> float:
+        rule = self._rules[name]
+        where = f"row {number}, column {name!r}: expected {rule.expected}, found"
+        if name not in row:
+            raise RequestError(422, f"{where} nothing")
+        try:
+            return rule.read(row[name])
+        except RuleError as error:
+            raise RequestError(422, f"{where} {shown(row[name])}") from error
+
+    def _table(self, cells: Sequence[float]) -> Table:
+        return Table(self._positions, np.array(cells, dtype=np.float64).reshape(-1, len(self._rules)))
+
+
+class _Object(dict[str, object]):
+    """A JSON object that remembers a key given twice."""
+
+    repeated: str | None = None
+
+
+def _object(pairs: list[tuple[str, object]]) -> _Object:
+    made = _Object(pairs)
+    if len(made) < len(pairs):
+        made.repeated = Counter(name for name, _ in pairs).most_common(1)[0][0]
+    return made
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
+    except UnicodeDecodeError as error:
+        raise RequestError(400, f"the body is not UTF-8: byte {error.start} is wrong") from error
+    except json.JSONDecodeError as error:
+        raise RequestError(400, f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise RequestError(400, "the body is nested too deeply") from error
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) <= 300 else math.copysign(math.inf, -1 if text.startswith("-") else 1)
+
+
+def _constant(text: str) -> NoReturn:
+    raise RequestError(400, f"the body is not JSON: {text} is no JSON number")
+
+
+def _rows(content: object) -> list[Any]:
+    if not isinstance(content, _Object):
+        raise RequestError(400, f'expected {{"instances": [...]}} or one object of columns, found {shown(content)}')
+    if "instances" not in content:
+        return [content]
+    if len(content) > 1 or content.repeated is not None:
+        raise RequestError(400, 'expected the one key "instances" beside no other')
+    instances = content["instances"]
+    if not isinstance(instances, list):
+        raise RequestError(400, f'expected "instances" to be a list of objects, found {shown(instances)}')
+    if not instances:
+        raise RequestError(422, 'expected at least one row in "instances", found none')
+    return instances
+
+
+def _structs(data: Data) -> tuple[type[Any], type[Any]]:
+    """The Struct of a row and of a batch. Fields are c0, c1, …, renamed: a column may have any name."""
+    fields = [(f"c{position}", _type(column)) for position, column in enumerate(data.columns.values())]
+    names = {f"c{position}": name for position, name in enumerate(data.columns)}
+    row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    batch = msgspec.defstruct("Batch", [("instances", list[row])], forbid_unknown_fields=True)  # type: ignore[valid-type]
+    return row, batch
+
+
+def _type(column: Column) -> Any:
+    if isinstance(column, Category):
+        return Literal[column.values]
+    return Annotated[int if isinstance(column, Integer) else float, msgspec.Meta(ge=column.minimum, le=column.maximum)]

@@ -1,0 +1,129 @@
+"""The server: FastAPI for its documentation and health, and /invocations underneath as a plain ASGI route, which costs a tenth.
+
+The socket opens after the model is loaded and has given its golden answers again, so /ping never says yes too early.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from model_code.runtime import artifact, golden, openapi, plugin
+from model_code.runtime.invocations import LIMIT, Invocations, Reply, refusal
+from model_code.runtime.job import Job
+from model_code.spec import ModelSpec
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGI = Callable[[Message, Receive, Send], Awaitable[None]]
+
+LARGE = 64 * 1024  # bodies above this are answered in a thread, so that /ping and single rows need not wait
+PATIENCE = 25  # seconds that requests in flight get after SIGTERM; SageMaker kills after 30
+
+
+def serve(job: Job) -> None:
+    """Serve until SIGTERM, on 0.0.0.0 and the job's port.
+
+    Raises:
+        ArtifactError: the model folder holds something else than a complete model, or the model answers differently than in evaluation.
+        OSError: the port is taken.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    app = application(job.spec, load(job))
+    try:
+        listener = socket.create_server(("0.0.0.0", job.port), backlog=2048)  # noqa: S104 - SageMaker connects from outside the container
+    except OSError as error:
+        raise OSError(f"port {job.port} cannot be bound: {error.strerror}: set SAGEMAKER_BIND_TO_PORT to a free one") from error
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=PATIENCE,
+    )
+    print(f"serving {job.spec.name} on port {job.port}", flush=True)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def load(job: Job) -> Invocations:
+    """The job's model, checked. Raises ArtifactError."""
+    artifact.check(job.model, job.spec, plugin.features(job.spec.name).NAMES)
+    invocations = Invocations.load(job.spec, job.model)
+    golden.replay(artifact.read_json(job.model / artifact.GOLDEN), invocations)
+    return invocations
+
+
+def application(spec: ModelSpec, invocations: Invocations) -> ASGI:
+    """The ASGI application: /invocations goes to the model, everything else to FastAPI."""
+    outside, inside = _outside(spec, invocations.version), _inside(invocations)
+
+    async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
+        await (inside if scope.get("path") == "/invocations" and scope["type"] == "http" else outside)(scope, receive, send)
+
+    return dispatch
+
+
+def _outside(spec: ModelSpec, version: str) -> FastAPI:
+    api = FastAPI(title=spec.slug, description=spec.purpose, version=version, docs_url=None, redoc_url=None)
+
+    @api.get("/ping", summary="200: the model is loaded")
+    async def ping() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @api.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+    document = api.openapi()
+    document["paths"]["/invocations"] = openapi.invocations(spec)
+    return api
+
+
+def _inside(invocations: Invocations) -> ASGI:
+    async def route(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            return await _respond(send, refusal(405, f"expected POST, found {scope['method']}"), (b"allow", b"POST"))
+        body = await _body(receive)
+        if body is None:
+            return None
+        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"").decode("latin-1")
+        if len(body) > LARGE:
+            return await _respond(send, await asyncio.to_thread(invocations.reply, content_type, body))
+        return await _respond(send, invocations.reply(content_type, body))
+
+    return route
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The request's body; of one over the limit only the first bytes, enough to be refused. None if the client went away."""
+    message = await receive()
+    if not message.get("more_body"):
+        return bytes(message["body"]) if message["type"] == "http.request" else None
+    chunks, size = [message["body"]], len(message["body"])
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        if size <= LIMIT:
+            chunks.append(message["body"])
+            size += len(message["body"])
+    return b"".join(chunks)
+
+
+async def _respond(send: Send, reply: Reply, *headers: tuple[bytes, bytes]) -> None:
+    standard = [(b"content-type", reply.content_type.encode()), (b"content-length", str(len(reply.body)).encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": [*standard, *headers]})
+    await send({"type": "http.response.body", "body": reply.body})

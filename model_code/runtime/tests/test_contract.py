@@ -1,0 +1,203 @@
+"""A valid frame passes in any order of rows and columns; a frame that is wrong in one place is refused, naming that place."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_code import spec
+from model_code.runtime import contract
+from model_code.runtime.table import Examples
+from model_code.spec import Category, ModelSpec
+
+SPEC = spec.load("lead_scoring")
+DATA = SPEC.data
+COLUMNS = [*DATA.columns, "duration", DATA.target]
+NUMBERS = [name for name, column in DATA.columns.items() if not isinstance(column, Category)]
+CATEGORIES = [name for name, column in DATA.columns.items() if isinstance(column, Category)]
+Frame = list[dict[str, str]]
+
+
+def cells(name: str) -> st.SearchStrategy[str]:
+    """Valid cells of a column."""
+    column = DATA.columns[name]
+    if isinstance(column, Category):
+        return st.sampled_from(column.values)
+    return st.integers(int(column.minimum), int(column.maximum)).map(str)
+
+
+rows = st.fixed_dictionaries(
+    {name: cells(name) for name in DATA.columns} | {"duration": st.text(max_size=5), DATA.target: st.sampled_from(["yes", "no"])}
+)
+
+
+def with_both_outcomes(made: Frame) -> Frame:
+    return [made[0] | {"y": "yes"}, made[1] | {"y": "no"}, *made[2:]]
+
+
+frames = st.lists(rows, min_size=2, max_size=6).map(with_both_outcomes)
+
+
+def read(frame: Frame, columns: list[str]) -> Examples:
+    with TemporaryDirectory() as folder:
+        with (Path(folder) / "data.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(columns)
+            writer.writerows([row[name] for name in columns] for row in frame)
+        return contract.read(Path(folder), DATA)
+
+
+def refused(frame: Frame, columns: list[str]) -> contract.Violation:
+    with pytest.raises(contract.ContractError) as caught:
+        read(frame, columns)
+    (violation,) = caught.value.violations
+    assert violation.column in str(caught.value)
+    assert "\n" not in str(caught.value)
+    heading, line = caught.value.table().splitlines()
+    assert heading.split() == ["column", "rule", "found", "allowed", "rows", "first", "rows"]
+    assert violation.rule in line
+    return violation
+
+
+@given(frames, st.permutations(COLUMNS))
+def test_columns_come_in_any_order(frame: Frame, columns: list[str]) -> None:
+    once, again = read(frame, COLUMNS), read(frame, columns)
+
+    assert np.array_equal(once.table.values, again.table.values)
+    assert once.labels.tolist() == [row["y"] == "yes" for row in frame]
+    assert once.table["age"].tolist() == [float(row["age"]) for row in frame]
+
+
+@given(frames)
+def test_what_is_written_reads_back(frame: Frame) -> None:
+    examples = read(frame, COLUMNS)
+    with TemporaryDirectory() as folder:
+        contract.write(Path(folder) / "part.csv", examples, DATA)
+        again = contract.read(Path(folder), DATA)
+
+    assert np.array_equal(examples.table.values, again.table.values)
+    assert np.array_equal(examples.labels, again.labels)
+
+
+@given(frames, st.sampled_from([*DATA.columns, DATA.target]))
+def test_a_missing_column_is_named(frame: Frame, column: str) -> None:
+    violation = refused(frame, [name for name in COLUMNS if name != column])
+
+    assert (violation.column, violation.rule) == (column, "missing")
+
+
+@given(frames, st.text(st.characters(categories=["L"]), min_size=1).filter(lambda name: name not in COLUMNS))
+def test_an_unexpected_column_is_named(frame: Frame, column: str) -> None:
+    violation = refused([row | {column: "1"} for row in frame], [*COLUMNS, column])
+
+    assert (violation.column, violation.rule) == (column, "unexpected")
+
+
+@given(frames, st.sampled_from(COLUMNS))
+def test_a_repeated_column_is_named(frame: Frame, column: str) -> None:
+    violation = refused(frame, [*COLUMNS, column])
+
+    assert (violation.column, violation.rule) == (column, "repeated")
+
+
+def test_excluded_columns_may_be_absent(model_spec: ModelSpec) -> None:
+    frame = [{name: str(getattr(c, "minimum", getattr(c, "values", "?")[0:1])) for name, c in model_spec.data.columns.items()}]
+    frame = [{**row, **{name: DATA.columns[name].values[0] for name in CATEGORIES}} for row in frame]  # type: ignore[union-attr]
+
+    assert len(read([frame[0] | {"y": "yes"}, frame[0] | {"y": "no"}], [name for name in COLUMNS if name != "duration"])) == 2
+
+
+NOT_INTEGERS = ["", " ", "x", "1.5", "1_0", "0x10", "nan", "NaN", "null", "\u0663", "1,5", " 20", "True", "--1"]
+OUTSIDE = ["-99999999999", "99999999999", "1e300", "1e999", "9" * 400]
+
+
+@given(frames, st.sampled_from(NUMBERS), st.sampled_from(NOT_INTEGERS), st.data())
+def test_a_wrong_type_is_named(frame: Frame, column: str, cell: str, data: st.DataObject) -> None:
+    broken(frame, column, cell, "type", data)
+
+
+@given(frames, st.sampled_from(NUMBERS), st.sampled_from(OUTSIDE), st.data())
+def test_a_value_out_of_range_is_named(frame: Frame, column: str, cell: str, data: st.DataObject) -> None:
+    broken(frame, column, cell, "range", data)
+
+
+@given(frames, st.sampled_from(CATEGORIES), st.text(st.characters(exclude_categories=["Cs"]), max_size=8), st.data())
+def test_an_unknown_category_is_named(frame: Frame, column: str, cell: str, data: st.DataObject) -> None:
+    known = DATA.columns[column]
+    assert isinstance(known, Category)
+    if cell not in known.values:
+        broken(frame, column, cell, "category", data)
+
+
+def broken(frame: Frame, column: str, cell: str, rule: str, data: st.DataObject) -> None:
+    row = data.draw(st.integers(0, len(frame) - 1))
+    frame = [dict(line) for line in frame]
+    frame[row][column] = cell
+    violation = refused(frame, COLUMNS)
+
+    assert (violation.column, violation.rule, violation.count, violation.rows) == (column, rule, 1, (row + 1,))
+
+
+@given(frames, st.sampled_from(["Yes", "maybe", ""]))
+def test_a_third_target_value_is_named(frame: Frame, value: str) -> None:
+    violation = refused([*frame, frame[1], frame[1] | {"y": value}], COLUMNS)
+
+    assert (violation.column, violation.rule, violation.rows) == ("y", "target", (len(frame) + 2,))
+
+
+@given(frames, st.sampled_from(["yes", "no"]))
+def test_a_target_without_both_outcomes_is_named(frame: Frame, only: str) -> None:
+    violation = refused([row | {"y": only} for row in frame], COLUMNS)
+
+    assert (violation.column, violation.rule) == ("y", "target")
+
+
+def test_all_violations_are_collected() -> None:
+    frame = [dict.fromkeys(COLUMNS, "?") | {"y": outcome} for outcome in ("yes", "no")]
+    with pytest.raises(contract.ContractError) as caught:
+        read(frame, COLUMNS)
+
+    assert [v.column for v in caught.value.violations] == list(DATA.columns)
+    assert len(caught.value.table().splitlines()) == 1 + len(DATA.columns)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "found an empty file"),
+        (",".join(COLUMNS).encode() + b"\n", "found a header and no rows"),
+        (",".join(COLUMNS).encode() + b"\n1,2\n", "expected 17 cells a row, found 2 (1 row, first 1)"),
+        (",".join(COLUMNS).encode() + b"\n\xff\n", "CSV in UTF-8"),
+        (",".join(COLUMNS).encode() + b'\n"\n', "CSV in UTF-8"),
+        (b"\x89PNG\r\n", "CSV in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_data_set(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "data.csv").write_bytes(content)
+
+    with pytest.raises(contract.ContractError, match=r"data\.csv breaks the data contract") as caught:
+        contract.read(tmp_path, DATA)
+    assert message in str(caught.value)
+
+
+def test_too_few_rows(data: Path) -> None:
+    with pytest.raises(contract.ContractError, match="expected at least 4001 rows, found 4000"):
+        contract.read(data.parent, DATA, minimum_rows=4001)
+
+
+def test_an_empty_channel(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no \*\.csv in"):
+        contract.read(tmp_path, DATA)
+
+
+def test_a_byte_order_mark_and_several_files(tmp_path: Path, data: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + data.read_bytes())
+
+    assert len(contract.read(tmp_path, DATA)) == 8000

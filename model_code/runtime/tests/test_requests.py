@@ -1,0 +1,116 @@
+"""The fast decoder never answers where the plain reading refuses, nor with other values; refusals name row, column and expectation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from model_code import spec
+from model_code.runtime.requests import RequestError, Requests
+from model_code.runtime.table import Table
+from model_code.spec import Category
+
+DATA = spec.load("lead_scoring").data
+REQUESTS = Requests(DATA)
+ROW: dict[str, Any] = {name: c.values[1] if isinstance(c, Category) else int(c.maximum) - 1 for name, c in DATA.columns.items()}
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.integers(18, 120)
+junk = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8
+)
+names = st.sampled_from([*DATA.columns, "duration", "y", "instances", "unknown"])
+edits = st.dictionaries(names, junk | st.sampled_from([1, 20, 20.0, 20.5, "yes", "may", "a:b", '"instances"']), max_size=3)
+edited = edits.map(lambda changes: ROW | changes)
+bodies = st.one_of(
+    junk.map(json.dumps),
+    edited.map(json.dumps),
+    st.lists(edited | st.just(ROW), max_size=4).map(lambda rows: json.dumps({"instances": rows})),
+    st.tuples(edited, junk).map(lambda pair: json.dumps({"instances": [pair[0]], "more": pair[1]})),
+    st.tuples(names, junk).map(lambda pair: json.dumps(ROW).replace("{", f"{{{json.dumps(pair[0])}: {json.dumps(pair[1])}, ", 1)),
+    st.text(max_size=30),
+)
+
+
+def outcome(read: Any, body: bytes) -> list[list[float]] | tuple[int, str]:
+    try:
+        table: Table = read(body)
+    except RequestError as error:
+        return (error.status, str(error))
+    rows: list[list[float]] = table.values.tolist()
+    return rows
+
+
+@given(bodies.map(lambda text: text.encode("utf-8", "replace")) | st.binary(max_size=40))
+@example(json.dumps(ROW).replace("{", '{"age": 20, ', 1).encode())
+@example(json.dumps({"instances": [ROW], "instance": 1}).encode())
+@example(b'{"instances": [], "instances": [' + json.dumps(ROW).encode() + b"]}")
+@example(json.dumps({**ROW, "duration": {"\udcff": ["\udcff"]}}).encode())
+@example(json.dumps(ROW).replace('"age"', '"\\u0061ge"').encode())
+def test_the_fast_reading_agrees_with_the_plain_one(body: bytes) -> None:
+    answer = outcome(REQUESTS.explained, body)
+
+    assert outcome(REQUESTS.json, body) == answer
+    assert isinstance(answer, list) or answer[0] in (400, 422)
+
+
+@given(st.lists(st.fixed_dictionaries({name: st.just(value) for name, value in ROW.items()} | {"age": st.integers(18, 120)}), min_size=1))
+def test_csv_and_json_read_the_same(rows: list[dict[str, Any]]) -> None:
+    lines = "".join(",".join(str(row[name]) for name in DATA.columns) + "\n" for row in rows)
+
+    assert REQUESTS.csv(lines.encode()).values.tolist() == REQUESTS.json(json.dumps({"instances": rows}).encode()).values.tolist()
+
+
+AGE = "column 'age': expected an integer between 18 and 120, found"
+
+
+@pytest.mark.parametrize(
+    ("second", "status", "message"),
+    [
+        (ROW | {"age": "x"}, 422, f"row 2, {AGE} 'x'"),
+        (ROW | {"age": "58"}, 422, f"row 2, {AGE} '58'"),
+        (ROW | {"age": 17}, 422, f"row 2, {AGE} 17"),
+        (ROW | {"age": 10**400}, 422, f"row 2, {AGE} inf"),
+        (ROW | {"age": True}, 422, f"row 2, {AGE} true"),
+        (ROW | {"age": None}, 422, f"row 2, {AGE} null"),
+        (ROW | {"age": {"a": 1}}, 422, f"row 2, {AGE} an object"),
+        (ROW | {"age": "x" * 1000}, 422, f"row 2, {AGE} '{'x' * 40}'"),
+        (ROW | {"loan": "Yes"}, 422, "row 2, column 'loan': expected one of 'no', 'yes', found 'Yes'"),
+        (ROW | {"loan": "\ud800"}, 422, "row 2, column 'loan': expected one of 'no', 'yes', found '\\ud800'"),
+        ({name: ROW[name] for name in ROW if name != "age"}, 422, f"row 2, {AGE} nothing"),
+        (ROW | {"agee": 1}, 422, f"row 2, column 'agee': expected no such column, only {', '.join(DATA.columns)}"),
+        ([], 422, "row 2: expected an object with a value for each column, found a list"),
+    ],
+)
+def test_a_wrong_row_is_named(second: object, status: int, message: str) -> None:
+    assert outcome(REQUESTS.json, json.dumps({"instances": [ROW, second]}).encode()) == (status, message)
+
+
+def test_whole_numbers_may_be_written_as_floats_and_excluded_columns_are_ignored() -> None:
+    plain = outcome(REQUESTS.json, json.dumps(ROW).encode())
+
+    assert outcome(REQUESTS.json, json.dumps(ROW | {"age": float(ROW["age"]), "duration": ["?"], "y": "yes"}).encode()) == plain
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b"", 400, "the body is empty: expected one row a line"),
+        (b"\xff", 400, "the body is not UTF-8: byte 0 is wrong"),
+        (b"1,2\n", 422, f"row 1: expected 15 cells ({', '.join(DATA.columns)}), found 2"),
+        (b'"', 400, "the body is not CSV: unexpected end of data"),
+    ],
+)
+def test_a_wrong_csv_body(body: bytes, status: int, message: str) -> None:
+    assert outcome(REQUESTS.csv, body) == (status, message)
+
+
+def test_a_wrong_csv_cell_is_named() -> None:
+    good = [str(value) for value in ROW.values()]
+    body = "\n".join(",".join(cells) for cells in (good, ["x, y" if cell == good[0] else cell for cell in good], good))
+    quoted = body.replace("x, y", '"x, y"')
+
+    assert outcome(REQUESTS.csv, quoted.encode()) == (422, f"row 2, {AGE} 'x, y'")

@@ -1,0 +1,62 @@
+"""docs/model-toml.md is true: it has every key of the contract, and each error it shows is the error that is given."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from model_code import spec
+
+DOCUMENT = (spec.MODELS.parent / "docs/model-toml.md").read_text(encoding="utf-8")
+SHOWN = (spec.MODELS / "lead_scoring/model.toml").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^\| `(.+?)`(?: → `(.+?)`| added) \| `(.+)` \|$", DOCUMENT.split("## Errors")[1], re.MULTILINE)
+TABLES = (spec.ModelSpec, spec.Data, spec.Integer, spec.Category, spec.Gates, spec.Training, spec.Serving, spec.Deployment)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_key_is_documented(table: type[BaseModel]) -> None:
+    for key in set(table.model_fields) - {"name"}:
+        assert re.search(rf"`(\w+\.)*{key}`|\[{key}[.\]]|\[\w+\.{key}\]", DOCUMENT), key
+
+
+def test_every_documented_error_is_an_example() -> None:
+    assert len(EXAMPLES) == DOCUMENT.split("## Errors")[1].count("\n| `") > 20
+
+
+@pytest.mark.parametrize(("before", "after", "errors"), EXAMPLES)
+def test_a_documented_error_is_given(tmp_path: Path, before: str, after: str, errors: str) -> None:
+    content = SHOWN.replace(before, after, 1) if after else f"{before}\n{SHOWN}"
+    assert content != SHOWN
+    write(tmp_path / "model_code", content.encode())
+
+    with pytest.raises(spec.SpecError) as caught:
+        spec.load("lead_scoring", tmp_path / "model_code")
+    assert str(caught.value).splitlines() == [f"model_code/lead_scoring/model.toml: {error}" for error in errors.split("`<br>`")]
+
+
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    write(tmp_path / "model_code", b"\xff")
+
+    with pytest.raises(spec.SpecError, match="not valid TOML"):
+        spec.load("lead_scoring", tmp_path / "model_code")
+
+
+def test_a_model_that_is_not_there_names_those_that_are() -> None:
+    with pytest.raises(spec.SpecError, match=r"no such file; known models: .*lead_scoring"):
+        spec.load("nobody")
+
+
+def test_features_are_in_the_order_of_the_file() -> None:
+    loaded = spec.load("lead_scoring")
+
+    assert loaded.features == tuple(re.findall(r"^(\w+) +?= \{ type", SHOWN, re.MULTILINE))
+    assert loaded.slug == "lead-scoring"
+    assert loaded in spec.load_all()
+
+
+def write(models: Path, content: bytes) -> None:
+    (models / "lead_scoring").mkdir(parents=True)
+    (models / "lead_scoring/model.toml").write_bytes(content)

@@ -1,0 +1,75 @@
+"""A CodePipeline that takes one commit at a time down a list of stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+
+def action(
+    name: str,
+    *,
+    category: str,
+    provider: str,
+    configuration: Mapping[str, str],
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    namespace: str | None = None,
+) -> dict[str, Any]:
+    """One action in CloudFormation's shape. `inputs` and `outputs` are artifacts; later actions see variables as `#{namespace.…}`."""
+    return {
+        "name": name,
+        "actionTypeId": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
+        "configuration": {key: value for key, value in configuration.items() if value},
+        "inputArtifacts": [{"name": artifact} for artifact in inputs],
+        "outputArtifacts": [{"name": artifact} for artifact in outputs],
+        "namespace": namespace,
+    }
+
+
+class DeliveryPipeline(codepipeline.CfnPipeline):
+    """A V2 pipeline, queued: a later push never overtakes an earlier one, and an approval stays about what it was asked for.
+
+    Every stage is one action of the same name (see `action`); the first is the source, and a push to `branch` that touches
+    `paths` starts it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        pipeline_name: str,
+        role: iam.IRole,
+        store: s3.IBucket,
+        key: kms.IKey,
+        branch: str,
+        paths: Sequence[str],
+        actions: Sequence[Mapping[str, Any]],
+    ) -> None:
+        super().__init__(
+            scope,
+            name,
+            name=pipeline_name,
+            pipeline_type="V2",
+            execution_mode="QUEUED",
+            role_arn=role.role_arn,
+            artifact_store={"type": "S3", "location": store.bucket_name, "encryptionKey": {"type": "KMS", "id": key.key_arn}},
+            variables=[{"name": "cause", "defaultValue": "push", "description": "Why this execution was started"}],
+            triggers=[
+                {
+                    "providerType": "CodeStarSourceConnection",
+                    "gitConfiguration": {
+                        "sourceActionName": actions[0]["name"],
+                        "push": [{"branches": {"includes": [branch]}, "filePaths": {"includes": list(paths)}}],
+                    },
+                }
+            ],
+            stages=[{"name": step["name"], "actions": [step]} for step in actions],
+        )

@@ -1,0 +1,36 @@
+"""A KMS key of our own for what a stack keeps, with the few services and foreign roles that may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+
+class Key(kms.Key):
+    """Rotates every year. Kept when its stack goes: what it encrypted may be kept too.
+
+    Roles of its own account get the use of it by their own policies; `services` (such as `cloudwatch.amazonaws.com`)
+    and roles of other accounts must be let in here.
+    """
+
+    def __init__(self, scope: Construct, name: str, *, description: str, services: Sequence[str] = ()) -> None:
+        super().__init__(scope, name, description=description, enable_key_rotation=True, removal_policy=RemovalPolicy.RETAIN)
+        for service in services:
+            self.add_to_resource_policy(
+                iam.PolicyStatement(
+                    principals=[iam.ServicePrincipal(service)],
+                    actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                    resources=["*"],
+                    conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                )
+            )
+
+    def decryptable_by(self, principal: iam.IPrincipal) -> None:
+        """Let a principal of another account decrypt. Its own policy must allow it too."""
+        self.add_to_resource_policy(
+            iam.PolicyStatement(principals=[principal], actions=["kms:Decrypt", "kms:DescribeKey"], resources=["*"])
+        )

@@ -1,0 +1,50 @@
+"""A bucket as every room needs it: encrypted with our key, versioned, private, reached over TLS only."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+
+class Store(s3.Bucket):
+    """Kept when its stack goes: data sets, models and captured requests are evidence, and a full bucket cannot be deleted anyway.
+
+    `expire_days`: objects older than this are removed; without it they stay for ever. Replaced versions stay 90 days.
+    """
+
+    def __init__(
+        self, scope: Construct, name: str, *, key: kms.IKey, bucket_name: str | None = None, expire_days: int | None = None
+    ) -> None:
+        super().__init__(
+            scope,
+            name,
+            bucket_name=bucket_name,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            versioned=True,
+            removal_policy=RemovalPolicy.RETAIN,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(expire_days) if expire_days else None,
+                    noncurrent_version_expiration=Duration.days(90),
+                    abort_incomplete_multipart_upload_after=Duration.days(7),
+                )
+            ],
+        )
+
+    def readable_by(self, principal: iam.IPrincipal) -> None:
+        """Let a principal of another account read every object."""
+        self.add_to_resource_policy(
+            iam.PolicyStatement(principals=[principal], actions=["s3:GetObject"], resources=[self.arn_for_objects("*")])
+        )
+        self.add_to_resource_policy(
+            iam.PolicyStatement(principals=[principal], actions=["s3:ListBucket"], resources=[self.bucket_arn])
+        )

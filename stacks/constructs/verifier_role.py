@@ -1,0 +1,39 @@
+"""With which role a stage of the toolchain looks into another account: it may read back an endpoint and ask it, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+
+class VerifierRole(iam.Role):
+    """`trusted` are the ARNs of the roles of account `toolchain` that may take it; they need not exist yet."""
+
+    def __init__(self, scope: Construct, name: str, *, role_name: str, toolchain: str, trusted: Sequence[str], endpoint_name: str) -> None:
+        stack = Stack.of(scope)
+
+        def sagemaker(kind: str, resource_name: str) -> str:
+            return stack.format_arn(service="sagemaker", resource=kind, resource_name=resource_name)
+
+        read = iam.PolicyStatement(
+            actions=["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"], resources=[sagemaker("endpoint", endpoint_name)]
+        )
+        follow = iam.PolicyStatement(  # the configuration and model behind it have generated names
+            actions=["sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"],
+            resources=[sagemaker("endpoint-config", "*"), sagemaker("model", "*")],
+        )
+        outputs = iam.PolicyStatement(
+            actions=["cloudformation:DescribeStacks"],
+            resources=[stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*")],
+        )
+        super().__init__(
+            scope,
+            name,
+            role_name=role_name,
+            description=f"Reads back and asks the endpoint {endpoint_name}",
+            assumed_by=iam.AccountPrincipal(toolchain).with_conditions({"ArnEquals": {"aws:PrincipalArn": list(trusted)}}),
+            inline_policies={"inline": iam.PolicyDocument(statements=[read, follow, outputs])},
+        )

@@ -1,0 +1,40 @@
+"""Whether a fork's configuration and its models fit together: said at synth, in words, not by an account an hour later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from config import Config
+from model_code.spec import ModelSpec
+
+RESERVED = frozenset({"approval", "build", "check", "platform", "source", "train", "update"})
+
+
+def check(config: Config, models: Sequence[ModelSpec]) -> None:
+    """Raise when something does not fit.
+
+    Raises:
+        ValueError: one line a problem: where it is, what was found, what is accepted.
+    """
+    problems = [*_environments(config), *(problem for model in models for problem in _model(config, model))]
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+def _environments(config: Config) -> Iterator[str]:
+    seen: set[str] = set()
+    for environment in config.environments:
+        name, region = environment.name, environment.account.region
+        if name in seen or name in RESERVED:
+            yield f"config.py: environment {name!r}: the name is taken; accepted is a name of its own, none of {', '.join(sorted(RESERVED))}"
+        seen.add(name)
+        if region != config.toolchain.region:
+            yield f"config.py: environment {name!r}: found region {region}; SageMaker takes images and models only from its own: {config.toolchain.region}"
+
+
+def _model(config: Config, model: ModelSpec) -> Iterator[str]:
+    if model.name in RESERVED:
+        yield f"model_code/{model.name}: the name is taken; accepted is none of {', '.join(sorted(RESERVED))}"
+    accepted = [environment.name for environment in config.environments]
+    if sorted(model.serving) != sorted(accepted):
+        yield f"model_code/{model.name}/model.toml: serving: found {', '.join(model.serving)}; accepted is one table for each of {', '.join(accepted)}"

@@ -1,0 +1,61 @@
+"""Names that stacks of different accounts must agree on without referring to each other.
+
+CloudFormation cannot refer across accounts, and a policy may name a role before that role exists: so a few resources
+have names that follow from `config.py` and the model alone. Everything else gets a generated name.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Stack
+
+from config import Account, Config, Environment
+from model_code.spec import ModelSpec
+
+VARIANT = "live"  # an endpoint's one variant: scaling and alarms hold on to its name
+
+
+def image_repository(config: Config, model: ModelSpec) -> str:
+    """The model's ECR repository, in the toolchain account."""
+    return f"{config.project}/{model.slug}"
+
+
+def artifacts_bucket(config: Config, model: ModelSpec) -> str:
+    """The bucket that training writes to and endpoints of every account read from. S3 names are global, hence the account."""
+    return config.name(model.name, "artifacts", config.toolchain.id)
+
+
+def training_role(config: Config, model: ModelSpec) -> str:
+    """The role of the training pipeline and its jobs, in the toolchain account."""
+    return config.name(model.name, "training")
+
+
+def execution_role(config: Config, model: ModelSpec, environment: Environment) -> str:
+    """The role of the model's endpoint, in the environment's account."""
+    return config.name(model.name, environment.name, "execution")
+
+
+def verifier_role(config: Config, model: ModelSpec, environment: Environment) -> str:
+    """The role with which a stage reads back and asks an endpoint, in the environment's account."""
+    return config.name(model.name, environment.name, "verifier")
+
+
+def deploy_role(config: Config, road: str, environment: Environment) -> str:
+    """The role of the stage that deploys to an environment, in the toolchain account. `road` is a model's name or `platform`."""
+    return config.name(road, "deploy", environment.name)
+
+
+def role_arn(scope: Stack, account: Account, name: str) -> str:
+    """The ARN of a role that may live in another account."""
+    return scope.format_arn(service="iam", region="", account=account.id, resource="role", resource_name=name)
+
+
+def strangers(config: Config, model: ModelSpec) -> dict[str, list[str]]:
+    """Account id → names of the model's execution roles there, for every account but the toolchain's. Empty when there is one account.
+
+    Environments that share an account come together, so no policy ever names a principal twice.
+    """
+    roles: dict[str, list[str]] = {}
+    for environment in config.environments:
+        if environment.account.id != config.toolchain.id:
+            roles.setdefault(environment.account.id, []).append(execution_role(config, model, environment))
+    return roles
