@@ -71,13 +71,13 @@ def find(codepipeline: Any, model: ModelSpec, execution_id: str | None = None) -
         which = f"execution {execution_id}" if execution_id else f"pipeline {pipeline}"
         raise Problem(which, "nothing waits for approval", f"./road status {model.name}")
     if len(waiting) > 1:
-        raise Problem(f"pipeline {pipeline}", f"{len(waiting)} executions wait: {', '.join(e.id for e in waiting)}", "choose: --execution ID")
+        raise Problem(
+            f"pipeline {pipeline}", f"{len(waiting)} executions wait: {', '.join(e.id for e in waiting)}", "choose: --execution ID"
+        )
     return waiting[0]
 
 
-def _answer(
-    status: str, name: str, reason: str, execution_id: str | None, *, yes: bool, json: bool, where: target.Where | None
-) -> None:
+def _answer(status: str, name: str, reason: str, execution_id: str | None, *, yes: bool, json: bool, where: target.Where | None) -> None:
     model = target.model(name)
     if not reason.strip():
         raise Problem("--reason", "it is empty", "say why in a few words", code=2)

@@ -39,7 +39,9 @@ def deploy(cloud: LocalCloud) -> None:
 def run(what: str, arguments: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
     """Run the CDK CLI. Raises Problem with the line of its output that tells most."""
     with log.open("w") as output:
-        code = subprocess.run(["cdk", *arguments], cwd=HERE, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
+        code = subprocess.run(
+            ["cdk", *arguments], cwd=HERE, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        ).returncode
     if code:
         raise Problem(f"cdk {what} failed", telling(log.read_text(errors="replace")), f"read {relative(log)}")
 

@@ -41,7 +41,7 @@ def ask(runtime: Any, endpoint: str, body: bytes, content_type: str) -> str:
         if error.response["Error"]["Code"] != "ModelError":
             raise
         status = error.response.get("OriginalStatusCode", "an error")
-        why = error.response.get("OriginalMessage") or error.response["Error"]["Message"]
+        why = str(error.response.get("OriginalMessage") or error.response["Error"]["Message"])
         raise Problem(f"endpoint {endpoint} answered {status}", why, "correct the request") from error
     return str(answer["Body"].read().decode())
 

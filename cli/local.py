@@ -101,12 +101,18 @@ def start(*, port: int = 0, speed: float = DEFAULT_SPEED, leash: bool = False) -
     return found, process
 
 
-def stop() -> str:
-    """End the running localcloud with everything it started, and remove its folder; says in words what was done."""
+def end() -> LocalCloud | None:
+    """End the running localcloud with everything it started; its logs stay. Returns what was running."""
     running = find()
     if running:
         os.kill(running.pid, signal.SIGTERM)
         _wait(running.pid)
+    return running
+
+
+def stop() -> str:
+    """End localcloud and remove its folder; says in words what was done."""
+    running = end()
     if not CLOUD.exists():
         return "nothing was running"
     shutil.rmtree(CLOUD)

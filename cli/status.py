@@ -76,7 +76,11 @@ def _title(execution: Execution) -> Text:
     colour = COLOURS.get(execution.status, "")
     said = f"  {execution.said}" if execution.said else ""
     return Text.assemble(
-        (execution.pipeline, "bold"), "  ", (execution.status, colour), f"  commit {execution.commit[:8] or '?'}{said}", f"  ({execution.id})"
+        (execution.pipeline, "bold"),
+        "  ",
+        (execution.status, colour),
+        f"  commit {execution.commit[:8] or '?'}{said}",
+        f"  ({execution.id})",
     )
 
 

@@ -34,7 +34,7 @@ _builds: dict[str, Build] = {}
 
 def install() -> None:
     """Answer CodeBuild's calls from builds that run."""
-    for operation in (start_build, batch_get_builds, stop_build, list_builds_for_project):
+    for operation in (create_project, batch_get_projects, start_build, batch_get_builds, stop_build, list_builds_for_project):
         setattr(CodeBuildResponse, operation.__name__, operation)
 
 
@@ -261,6 +261,20 @@ def _collect(artifacts: Mapping[str, Any], name: str, outputs: tuple[str, ...], 
 def _glob(base: Path, pattern: str) -> list[Path]:
     found = base.rglob("*") if pattern == "**/*" else base.glob(pattern)
     return [f for f in found if f.is_file()]
+
+
+def create_project(self: Any) -> str:
+    account, region = _caller_region(self)
+    project = json.loads(self.body)
+    arn = put_project(account, region, project)
+    return json.dumps({"project": {**project, "arn": arn}})
+
+
+def batch_get_projects(self: Any) -> str:
+    names = self._get_param("names")
+    found = {n: p for (a, r, n), p in _projects.items() if (a, r) == _caller_region(self) and n in names}
+    missed = [n for n in names if n not in found]
+    return json.dumps({"projects": list(found.values()), "projectsNotFound": missed})
 
 
 def _caller_region(self: Any) -> tuple[str, str]:

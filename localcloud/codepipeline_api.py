@@ -123,7 +123,7 @@ def list_action_executions(self: Any) -> str:
 
 
 def get_pipeline_state(self: Any) -> str:
-    found = _here(self)
+    found = _here(self, "name")
     stages = [_stage_state(found, number, stage) for number, stage in enumerate(found.definition["stages"])]
     return json.dumps({"pipelineName": found.name, "pipelineVersion": found.version, "stageStates": stages, "created": found.created})
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from model_code import spec
 from model_code.runtime.invocations import Invocations
 from model_code.runtime.job import Job
 
+settings.register_profile("fast", max_examples=40, deadline=None)  # --hypothesis-profile=default tries more
+settings.load_profile("fast")
+
 MODEL = "lead_scoring"
 ORIGIN = {"COMMIT": "0123abc", "DATA_SHA256": "4567def", "IMAGE_URI": "registry/image@sha256:89"}
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def environment(root: Path, **more: str) -> dict[str, str]:

@@ -119,9 +119,7 @@ def model_road(config: Config, model: ModelSpec) -> Road:
 
 def platform_road(config: Config, models: Sequence[ModelSpec]) -> Road:
     """The road of the infrastructure under every model."""
-    environments = _environments(
-        config, f"infrastructure: commit {COMMIT}", lambda environment, _: _redeploy(config, models, environment)
-    )
+    environments = _environments(config, f"infrastructure: commit {COMMIT}", lambda environment, _: _redeploy(config, models, environment))
     return Road(model=PLATFORM, paths=INFRASTRUCTURE, stages=(_check(), _update(config, models), *environments))
 
 
@@ -142,7 +140,7 @@ def _build(config: Config, model: ModelSpec) -> Job:
         commands=(
             f"./road check --model {model.name}",
             "./road exec cdk synth --quiet --output cdk.out",
-            _facts(config, model),
+            f"{_facts(config, model)} > facts.env",
             ". ./facts.env",
             f'IMAGE_URI=$({_step("build_image")} --model {model.name} --commit "$COMMIT" --repository "$IMAGE_REPOSITORY")',
             "export IMAGE_URI",
@@ -158,7 +156,7 @@ def _train(config: Config, model: ModelSpec) -> Job:
     return Job(
         name="Train",
         commands=(
-            _facts(config, model),
+            f"{_facts(config, model)} --need-data > facts.env",
             ". ./facts.env",
             f'./road exec python -m pipelines.training --model {model.name} --image-uri "$IMAGE_URI" --commit "$COMMIT"'
             ' --data-uri "$DATA_URI" --data-sha256 "$DATA_SHA256" --role "$TRAINING_ROLE" --key "$KEY"'
@@ -177,7 +175,7 @@ def _deploy(config: Config, model: ModelSpec, environment: Environment, approval
     package = '--model-package-arn "$MODEL_PACKAGE_ARN"'
     serving, watch = _environment_stacks(config, model, environment)
     record = (
-        f"{_step('record_approval')} --pipeline {config.name(model.name)} --execution \"$EXECUTION\""
+        f'{_step("record_approval")} --pipeline {config.name(model.name)} --execution "$EXECUTION"'
         f' --action {approval.name} {package} --commit "$COMMIT"'
         if approval
         else None
@@ -230,7 +228,7 @@ def _step(name: str) -> str:
 
 
 def _facts(config: Config, model: ModelSpec) -> str:
-    return f"{_step('facts')} --path {config.parameter(model.name, '')} > facts.env"
+    return f"{_step('facts')} --path {config.parameter(model.name, '')}"
 
 
 def _environment_stacks(config: Config, model: ModelSpec, environment: Environment) -> tuple[str, str]:

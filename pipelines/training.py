@@ -252,7 +252,9 @@ def main() -> None:
     try:
         print(definition(CONFIG, model, Run(**arguments)))
     except ValueError as error:
-        sys.exit(f"training: SageMaker would refuse the definition: {'; '.join(str(error).splitlines())}: correct model.toml or the arguments")
+        sys.exit(
+            f"training: SageMaker would refuse the definition: {'; '.join(str(error).splitlines())}: correct model.toml or the arguments"
+        )
 
 
 if __name__ == "__main__":

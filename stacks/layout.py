@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from config import Config
 from model_code.spec import ModelSpec
@@ -26,15 +26,20 @@ def _environments(config: Config) -> Iterator[str]:
     for environment in config.environments:
         name, region = environment.name, environment.account.region
         if name in seen or name in RESERVED:
-            yield f"config.py: environment {name!r}: the name is taken; accepted is a name of its own, none of {', '.join(sorted(RESERVED))}"
+            yield f"config.py: environment {name!r}: the name is taken; accepted is a name of its own, none of {_listed(RESERVED)}"
         seen.add(name)
         if region != config.toolchain.region:
-            yield f"config.py: environment {name!r}: found region {region}; SageMaker takes images and models only from its own: {config.toolchain.region}"
+            yield f"config.py: environment {name!r}: found region {region}; accepted is that of the images: {config.toolchain.region}"
 
 
 def _model(config: Config, model: ModelSpec) -> Iterator[str]:
     if model.name in RESERVED:
-        yield f"model_code/{model.name}: the name is taken; accepted is none of {', '.join(sorted(RESERVED))}"
-    accepted = [environment.name for environment in config.environments]
-    if sorted(model.serving) != sorted(accepted):
-        yield f"model_code/{model.name}/model.toml: serving: found {', '.join(model.serving)}; accepted is one table for each of {', '.join(accepted)}"
+        yield f"model_code/{model.name}: the name is taken; accepted is none of {_listed(RESERVED)}"
+    accepted = {environment.name for environment in config.environments}
+    if model.serving.keys() != accepted:
+        found = _listed(model.serving)
+        yield f"model_code/{model.name}/model.toml: serving: found {found}; accepted is one table for each of {_listed(accepted)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

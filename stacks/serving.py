@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from aws_cdk import CfnOutput, CfnParameter, RemovalPolicy, Stack
 from aws_cdk import Environment as CdkEnvironment
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -30,9 +29,6 @@ from stacks.constructs.service_role import ServiceRole
 from stacks.constructs.store import Store
 from stacks.constructs.verifier_role import VerifierRole
 from stacks.permissions import allow, through_s3
-
-
-
 
 ALARM_SENDER = "cloudwatch.amazonaws.com"
 
@@ -89,7 +85,12 @@ class Serving(Stack):
                 invocations_per_instance=serving.invocations_per_instance,
             )
         self._verifier()
-        outputs = {"EndpointName": endpoint.endpoint.attr_endpoint_name, "ModelPackage": package, "CaptureBucket": capture.bucket_name}
+        outputs = {
+            "EndpointName": endpoint.endpoint.attr_endpoint_name,
+            "EndpointConfigName": endpoint.config.attr_endpoint_config_name,
+            "ModelPackage": package,
+            "CaptureBucket": capture.bucket_name,
+        }
         for output, value in outputs.items():
             CfnOutput(self, output, value=value)
 
@@ -131,8 +132,9 @@ class Serving(Stack):
                 allow("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", on=[key.key_arn]),
                 allow("kms:CreateGrant", on=[key.key_arn], conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}}),
                 allow("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[log.log_group_arn]),
-                # Neither action has a resource to name.
-                allow("cloudwatch:PutMetricData", on=["*"], conditions={"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}),
+                allow(
+                    "cloudwatch:PutMetricData", on=["*"], conditions={"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}
+                ),
             ],
         )
 

@@ -42,7 +42,9 @@ class Toolchain(Stack):
         self.connection = codeconnections.CfnConnection(
             self, "Connection", connection_name=config.project, provider_type=config.repository.provider
         )
-        CfnOutput(self, "ConnectionArn", value=self.connection.attr_connection_arn, description="A person authorises it once, in the console")
+        CfnOutput(
+            self, "ConnectionArn", value=self.connection.attr_connection_arn, description="A person authorises it once, in the console"
+        )
         for model in models:
             self._place(model_road(config, model), self._model_permissions(model))
         self._place(platform_road(config, models), self._platform_permissions(models))
@@ -96,9 +98,7 @@ class Toolchain(Stack):
             statements=[
                 *permissions.artifacts(self.store, self.key),
                 permissions.allow("codeconnections:UseConnection", "codestar-connections:UseConnection", on=[connection]),
-                permissions.allow(
-                    "codebuild:BatchGetBuilds", "codebuild:StartBuild", on=[stage.project.project_arn for stage in projects]
-                ),
+                permissions.allow("codebuild:BatchGetBuilds", "codebuild:StartBuild", on=[stage.project.project_arn for stage in projects]),
                 permissions.allow("sns:Publish", on=[topic]),
             ],
         )

@@ -36,9 +36,7 @@ class Workshop(Stack):
         data = Store(self, "Data", key=key)
         artifacts = Store(self, "ArtifactStore", key=key, bucket_name=names.artifacts_bucket(config, model))
         images = ImageRepository(self, "Images", repository_name=names.image_repository(config, model), readers=list(strangers))
-        ModelRegistry(
-            self, "Registry", group_name=config.name(model.name), description=model.purpose, readers=list(strangers)
-        )
+        ModelRegistry(self, "Registry", group_name=config.name(model.name), description=model.purpose, readers=list(strangers))
         role = TrainingRole(
             self,
             "Training",

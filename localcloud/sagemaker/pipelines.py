@@ -39,6 +39,11 @@ def shutdown() -> None:
     _executions.clear()
 
 
+def wait(arn: str) -> None:
+    """Return once the execution is over."""
+    _executions[arn].ended.wait()
+
+
 class StepFailed(Exception):
     """Why a step failed, as its FailureReason says it."""
 
@@ -92,7 +97,9 @@ class Execution:
         self.steps: dict[str, Step] = {}
         self.failure: str | None = None
         self._stopping = False
-        self._changed = threading.Condition()
+        self._skipped: set[str] = set()
+        self.ended = threading.Event()
+        self._changed = threading.Condition(threading.RLock())
         self.sagemaker = cloud().client("sagemaker", role_arn=self.role, region=self.region)
         record.pipeline_execution_status, record.pipeline_execution_failure_reason = "Executing", None
         threading.Thread(target=self._run, daemon=True).start()
@@ -113,9 +120,12 @@ class Execution:
                     call(**{f"{kind}Name": arn.rpartition("/")[2]})
 
     def _run(self) -> None:
-        unknown = [s for s in _all_steps(self.definition["Steps"]) if s["Type"] not in TYPES]
-        if unknown:
+        steps = list(_all_steps(self.definition["Steps"]))
+        absent = {n for s in steps for n in self._needs(s)} - {s["Name"] for s in steps}
+        if unknown := [s for s in steps if s["Type"] not in TYPES]:
             self.failure = "; ".join(f"localcloud does not run step {s['Name']} of type {s['Type']}" for s in unknown)
+        elif absent:
+            self.failure = f"the definition refers to steps that it does not have: {', '.join(sorted(absent))}"
         else:
             self._run_steps(self.definition["Steps"])
         with self._changed:
@@ -123,6 +133,7 @@ class Execution:
             self.record.pipeline_execution_failure_reason = self.failure
             self.record.last_modified_time = utcnow()
             self.record.pipeline_execution_status = status
+            self.ended.set()
 
     def _run_steps(self, definitions: list[dict[str, Any]]) -> None:
         threads = [threading.Thread(target=self._run_step, args=(d,), daemon=True) for d in definitions]
@@ -134,8 +145,11 @@ class Execution:
     def _run_step(self, definition: dict[str, Any]) -> None:
         needs = self._needs(definition)
         with self._changed:
-            self._changed.wait_for(lambda: self._over() or all(self._succeeded(n) for n in needs))
+            self._changed.wait_for(lambda: self._over() or needs & self._skipped or all(self._succeeded(n) for n in needs))
             if self._over():
+                return
+            if needs & self._skipped:
+                self._skip([definition])
                 return
             step = self.steps[definition["Name"]] = Step(definition, status="Executing")
         status = "Succeeded"
@@ -160,6 +174,12 @@ class Execution:
         """The steps to wait for; a Condition's branches wait for their own."""
         used = {k: v for k, v in definition.get("Arguments", {}).items() if k not in ("IfSteps", "ElseSteps")}
         return {*steps_named(used), *(n.rpartition(".")[2] for n in definition.get("DependsOn", []))} - {definition["Name"]}
+
+    def _skip(self, definitions: list[dict[str, Any]]) -> None:
+        """Steps that will not run, nor what needs them."""
+        with self._changed:
+            self._skipped.update(s["Name"] for s in _all_steps(definitions))
+            self._changed.notify_all()
 
     def _over(self) -> bool:
         return self._stopping or self.failure is not None
@@ -222,6 +242,7 @@ class Execution:
         outcome = all(holds(c, self._get, self._read) for c in arguments["Conditions"])
         step.metadata = {"Condition": {"Outcome": str(outcome)}}
         step.found = {"Outcome": outcome}
+        self._skip(arguments.get("ElseSteps" if outcome else "IfSteps") or [])
         return list(arguments.get("IfSteps" if outcome else "ElseSteps") or [])
 
     def _fail(self, step: Step) -> None:

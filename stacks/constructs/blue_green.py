@@ -20,11 +20,12 @@ def blue_green(*, policy: str, size_percent: int, bake_seconds: int) -> dict[str
         ValueError: the waits together are longer than SageMaker allows a deployment to take.
     """
     size = {"type": "CAPACITY_PERCENT", "value": size_percent}
-    moves, shape = {
+    shapes: dict[str, tuple[int, dict[str, Any]]] = {
         "all-at-once": (1, {"type": "ALL_AT_ONCE"}),
         "canary": (2, {"type": "CANARY", "canarySize": size}),
         "linear": (math.ceil(100 / size_percent), {"type": "LINEAR", "linearStepSize": size}),
-    }[policy]
+    }
+    moves, shape = shapes[policy]
     timeout = moves * bake_seconds + TERMINATION_SECONDS + PROVISIONING_SECONDS
     if timeout > LONGEST_TIMEOUT:
         raise ValueError(

@@ -17,7 +17,9 @@ class Dashboard(cloudwatch.Dashboard):
         self._variant = {"EndpointName": endpoint_name, "VariantName": variant}
         self.add_widgets(
             self._graph("Requests a minute", REQUESTS, Invocations="Sum", InvocationsPerInstance="Sum"),
-            self._graph("Share of requests refused (4xx) and failed (5xx)", REQUESTS, Invocation4XXErrors="Average", Invocation5XXErrors="Average"),
+            self._graph(
+                "Share of requests refused (4xx) and failed (5xx)", REQUESTS, Invocation4XXErrors="Average", Invocation5XXErrors="Average"
+            ),
         )
         self.add_widgets(
             self._graph("Slowest 1 % of requests, microseconds", REQUESTS, ModelLatency="p99", OverheadLatency="p99"),

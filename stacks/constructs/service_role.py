@@ -17,7 +17,14 @@ class ServiceRole(iam.Role):
     """`service` (such as `sagemaker.amazonaws.com`) may take it on behalf of this account only."""
 
     def __init__(
-        self, scope: Construct, name: str, *, service: str, description: str, statements: Sequence[iam.PolicyStatement], role_name: str | None = None
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        service: str,
+        description: str,
+        statements: Sequence[iam.PolicyStatement],
+        role_name: str | None = None,
     ) -> None:
         super().__init__(
             scope,

@@ -31,9 +31,7 @@ class StageProject(Construct):
         timeout_minutes: int,
     ) -> None:
         super().__init__(scope, name)
-        write_logs = iam.PolicyStatement(
-            actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
-        )
+        write_logs = iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn])
         role = ServiceRole(
             self,
             "Role",

@@ -45,6 +45,4 @@ class Store(s3.Bucket):
         self.add_to_resource_policy(
             iam.PolicyStatement(principals=[principal], actions=["s3:GetObject"], resources=[self.arn_for_objects("*")])
         )
-        self.add_to_resource_policy(
-            iam.PolicyStatement(principals=[principal], actions=["s3:ListBucket"], resources=[self.bucket_arn])
-        )
+        self.add_to_resource_policy(iam.PolicyStatement(principals=[principal], actions=["s3:ListBucket"], resources=[self.bucket_arn]))

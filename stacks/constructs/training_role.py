@@ -12,8 +12,9 @@ from constructs import Construct
 from stacks.constructs.image_repository import PULL
 from stacks.constructs.service_role import ServiceRole
 
-# SageMaker Pipelines names the jobs it starts `pipelines-<execution>-<step>-<suffix>`.
-JOBS = "pipelines-*"
+JOBS = "pipelines-*"  # SageMaker Pipelines names a job pipelines-<execution>-<step>-<suffix>
+LOG = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+USE_KEY = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
 
 
 class TrainingRole(ServiceRole):
@@ -31,71 +32,74 @@ class TrainingRole(ServiceRole):
         key: kms.IKey,
         group_name: str,
     ) -> None:
-        self._stack = Stack.of(scope)
+        stack = Stack.of(scope)
         super().__init__(
             scope,
             name,
             role_name=role_name,
             service="sagemaker.amazonaws.com",
             description="Runs the training pipeline and its jobs",
-            statements=[*self._storage(data, artifacts, key), *self._image(images), *self._jobs(role_name), *self._register(group_name)],
+            statements=[
+                *_storage(data, artifacts, key),
+                *_image(images),
+                _jobs(stack, "training-job", "TrainingJob"),
+                _jobs(stack, "processing-job", "ProcessingJob"),
+                _pass(stack, role_name),
+                *_telling(stack),
+                *_registry(stack, group_name),
+            ],
         )
 
-    def _storage(self, data: s3.IBucket, artifacts: s3.IBucket, key: kms.IKey) -> list[iam.PolicyStatement]:
-        return [
-            iam.PolicyStatement(actions=["s3:GetObject"], resources=[data.arn_for_objects("*"), artifacts.arn_for_objects("*")]),
-            iam.PolicyStatement(actions=["s3:PutObject"], resources=[artifacts.arn_for_objects("*")]),
-            iam.PolicyStatement(actions=["s3:GetBucketLocation", "s3:ListBucket"], resources=[data.bucket_arn, artifacts.bucket_arn]),
-            iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"], resources=[key.key_arn]
-            ),
-            iam.PolicyStatement(  # the jobs' disks
-                actions=["kms:CreateGrant"], resources=[key.key_arn], conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}}
-            ),
-        ]
 
-    def _image(self, images: ecr.IRepository) -> list[iam.PolicyStatement]:
-        return [
-            iam.PolicyStatement(actions=PULL, resources=[images.repository_arn]),
-            iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),  # has no resource to name
-        ]
+def _storage(data: s3.IBucket, artifacts: s3.IBucket, key: kms.IKey) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(actions=["s3:GetObject"], resources=[data.arn_for_objects("*"), artifacts.arn_for_objects("*")]),
+        iam.PolicyStatement(actions=["s3:PutObject"], resources=[artifacts.arn_for_objects("*")]),
+        iam.PolicyStatement(actions=["s3:GetBucketLocation", "s3:ListBucket"], resources=[data.bucket_arn, artifacts.bucket_arn]),
+        iam.PolicyStatement(actions=USE_KEY, resources=[key.key_arn]),
+        iam.PolicyStatement(  # the jobs' disks
+            actions=["kms:CreateGrant"], resources=[key.key_arn], conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        ),
+    ]
 
-    def _jobs(self, role_name: str) -> list[iam.PolicyStatement]:
-        sagemaker = lambda kind: self._stack.format_arn(service="sagemaker", resource=kind, resource_name=JOBS)  # noqa: E731
-        own_arn = self._stack.format_arn(service="iam", region="", resource="role", resource_name=role_name)
-        logs = self._stack.format_arn(service="logs", resource="log-group:/aws/sagemaker/*")
-        return [
-            iam.PolicyStatement(
-                actions=["sagemaker:AddTags", "sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"],
-                resources=[sagemaker("training-job")],
-            ),
-            iam.PolicyStatement(
-                actions=["sagemaker:AddTags", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob", "sagemaker:StopProcessingJob"],
-                resources=[sagemaker("processing-job")],
-            ),
-            iam.PolicyStatement(
-                actions=["iam:PassRole"], resources=[own_arn], conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
-            ),
-            iam.PolicyStatement(actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"], resources=[logs]),
-            iam.PolicyStatement(  # has no resource to name
-                actions=["cloudwatch:PutMetricData"],
-                resources=["*"],
-                conditions={"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}},
-            ),
-        ]
 
-    def _register(self, group: str) -> list[iam.PolicyStatement]:
-        arn = self._stack.format_arn
-        return [
-            iam.PolicyStatement(
-                actions=["sagemaker:AddTags", "sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"],
-                resources=[
-                    arn(service="sagemaker", resource="model-package-group", resource_name=group),
-                    arn(service="sagemaker", resource="model-package", resource_name=f"{group}/*"),
-                ],
-            ),
-            iam.PolicyStatement(
-                actions=["sagemaker:DescribeModelPackageGroup"],
-                resources=[arn(service="sagemaker", resource="model-package-group", resource_name=group)],
-            ),
-        ]
+def _image(images: ecr.IRepository) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(actions=PULL, resources=[images.repository_arn]),
+        iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),  # has no resource to name
+    ]
+
+
+def _jobs(stack: Stack, resource: str, kind: str) -> iam.PolicyStatement:
+    actions = ["sagemaker:AddTags", f"sagemaker:Create{kind}", f"sagemaker:Describe{kind}", f"sagemaker:Stop{kind}"]
+    return iam.PolicyStatement(actions=actions, resources=[stack.format_arn(service="sagemaker", resource=resource, resource_name=JOBS)])
+
+
+def _pass(stack: Stack, role_name: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        actions=["iam:PassRole"],
+        resources=[stack.format_arn(service="iam", region="", resource="role", resource_name=role_name)],
+        conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    )
+
+
+def _telling(stack: Stack) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(actions=LOG, resources=[stack.format_arn(service="logs", resource="log-group:/aws/sagemaker/*")]),
+        iam.PolicyStatement(  # has no resource to name
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            conditions={"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}},
+        ),
+    ]
+
+
+def _registry(stack: Stack, group: str) -> list[iam.PolicyStatement]:
+    groups = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=group)
+    versions = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{group}/*")
+    return [
+        iam.PolicyStatement(
+            actions=["sagemaker:AddTags", "sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"], resources=[groups, versions]
+        ),
+        iam.PolicyStatement(actions=["sagemaker:DescribeModelPackageGroup"], resources=[groups]),
+    ]

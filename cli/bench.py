@@ -1,0 +1,26 @@
+"""`road bench`: the measurements of bench/, one program each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from cli.output import say
+from cli.problem import Problem
+from cli.tree import HERE
+
+
+def bench(names: Annotated[list[str] | None, typer.Argument(help="Only these programs of bench/, without .py.")] = None) -> None:
+    """Run the measurements of bench/, one after the other."""
+    known = {path.stem: path for path in sorted((HERE / "bench").glob("[!_]*.py"))}
+    if unknown := [name for name in names or [] if name not in known]:
+        raise Problem(f"bench {unknown[0]}", f"bench/ has {', '.join(known) or 'no programs'}", "name one of them", code=2)
+    if not known:
+        raise Problem("bench", "bench/ has no programs", "add one: bench/NAME.py")
+    for name in names or known:
+        say(f"bench/{name}.py")
+        if subprocess.run([sys.executable, str(known[name])], cwd=HERE).returncode:
+            raise Problem(f"bench/{name}.py", "it failed", "see what it printed above")

@@ -1,0 +1,108 @@
+"""`road check`: what must hold before anything is built. A person types it before a push; the Build stage types the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import model_env, output, target
+from cli.output import say
+from cli.tree import CACHE, HERE
+from config import CONFIG
+from model_code import spec
+
+CORES = 2
+ROOMS = ("app.py", "config.py", "stacks", "pipelines", "localcloud", "cli", "tests", "bench")
+SHARED = ("model_code/spec.py", "model_code/conftest.py", "model_code/runtime", "model_code/tests")
+Run = Callable[[], tuple[int, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How one check went. `output` is what it printed."""
+
+    name: str
+    ok: bool
+    seconds: float
+    output: str
+
+
+def check(
+    *,
+    model: Annotated[str | None, typer.Option(help="Only what concerns this model.")] = None,
+    json: output.Json = False,
+) -> None:
+    """Lint, types and tests of one model; without --model of everything, and synth and cfn-lint of every template."""
+    models = [target.model(model).name] if model else spec.names()
+    checks = [*_style(models, whole=model is None), *(c for name in models for c in _model(name))]
+    if model is None:
+        checks += [
+            ("types", _command(_mypy("rooms", *(room for room in ROOMS if _has_python(HERE / room))))),
+            ("synth and cfn-lint", _templates),
+        ]
+    with ThreadPoolExecutor(CORES) as pool:
+        results = [future.result() for future in [pool.submit(_timed, name, run) for name, run in checks]]
+    if json:
+        output.show("", [asdict(result) for result in results], json=True)
+    if not all(result.ok for result in results):
+        raise typer.Exit(1)
+
+
+def _timed(name: str, run: Run) -> Result:
+    started = time.monotonic()
+    code, printed = run()
+    result = Result(name=name, ok=code == 0, seconds=round(time.monotonic() - started, 1), output=printed)
+    say(f"{'ok' if result.ok else 'FAILED':<7}{name} {result.seconds} s" + ("" if result.ok else f"\n{printed}"))
+    return result
+
+
+def _style(models: Sequence[str], *, whole: bool) -> Iterator[tuple[str, Run]]:
+    where = ["."] if whole else [*SHARED, *(f"model_code/{model}" for model in models)]
+    yield "ruff check", _command(["ruff", "check", "--quiet", *where])
+    yield "ruff format", _command(["ruff", "format", "--check", *where])
+
+
+def _model(model: str) -> Iterator[tuple[str, Run]]:
+    """In the model's own environment, which is the image's."""
+    python = str(model_env.python(model))
+    yield f"tests of {model}", _command([python, "-m", "pytest", *model_env.suites(model)])
+    yield f"types of {model}", _command(_mypy(model, "--python-executable", python, *SHARED, f"model_code/{model}"))
+
+
+def _mypy(cache: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "mypy", "--cache-dir", str(CACHE / "mypy" / cache), *arguments]
+
+
+def _templates() -> tuple[int, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        code, printed = _run(["cdk", "synth", "--quiet", "--output", folder])
+        if code:
+            return code, printed
+        templates = sorted(str(path) for path in Path(folder).rglob("*.template.json"))
+        return _run(["cfn-lint", "--regions", *sorted({account.region for account in CONFIG.accounts}), "--template", *templates])
+
+
+def _command(arguments: Sequence[str]) -> Run:
+    return lambda: _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> tuple[int, str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    done = subprocess.run(
+        arguments, cwd=HERE, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.returncode, done.stdout
+
+
+def _has_python(room: Path) -> bool:
+    return room.is_file() or any(room.rglob("*.py"))

@@ -1,0 +1,55 @@
+"""A model's own environment: the packages of its image and of its tests, apart from everybody else's."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from cli.output import say
+from cli.problem import Problem
+from cli.tree import CACHE, HERE, relative
+
+LOCKS = ("requirements.lock", "requirements-test.lock")
+
+
+def suites(model: str) -> list[str]:
+    """The folders whose tests run in the model's environment: its own, and those of what every model shares."""
+    return ["model_code/tests", "model_code/runtime", f"model_code/{model}"]
+
+
+def python(model: str) -> Path:
+    """The Python of the model's environment, made on first use and again when a lock has changed.
+
+    Raises:
+        Problem: the packages could not be installed.
+    """
+    home = CACHE / "models" / model
+    home.parent.mkdir(parents=True, exist_ok=True)
+    locks = [HERE / "model_code" / model / name for name in LOCKS]
+    wanted = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
+    stamp = home / "stamp"
+    with home.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            _make(model, home, locks)
+            stamp.write_text(wanted)
+    return home / "bin" / "python"
+
+
+def _make(model: str, home: Path, locks: list[Path]) -> None:
+    say(f"making the environment of {model} in {relative(home)} (once)")
+    shutil.rmtree(home, ignore_errors=True)
+    log = home.with_suffix(".log")
+    install = ["uv", "pip", "sync", "--require-hashes", "--compile-bytecode", "--link-mode", "copy", *map(str, locks)]
+    with log.open("w") as output:
+        for command in (["uv", "venv", "--python", sys.executable, str(home)], install):
+            env = {**os.environ, "VIRTUAL_ENV": str(home)}
+            if subprocess.run(command, cwd=HERE, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode:
+                lines = [line.strip() for line in log.read_text().splitlines() if line.strip()]
+                why = lines[-1] if lines else "it printed nothing"
+                raise Problem(f"environment of {model}: {command[1]} failed", why, f"the registry must be reachable; read {relative(log)}")

@@ -1,0 +1,28 @@
+"""Brings stacks to what this commit says, with the parameters they have: new infrastructure, the same model.
+
+With `--if-deployed`, stacks of which the first is not there yet are left for the model's own delivery.
+"""
+
+from __future__ import annotations
+
+from pipelines.steps import cdk, environment
+from pipelines.steps.step import parser, print_report, progress, run
+
+
+def main() -> None:
+    """Deploy the stacks named."""
+    arguments = parser(__doc__)
+    cdk.add_arguments(arguments)
+    arguments.add_argument("--if-deployed", action="store_true", help="needs --account, --region and --role")
+    environment.add_arguments(arguments, required=False)
+    given = arguments.parse_args()
+    if given.if_deployed and environment.stack_outputs(environment.session(given), given.stacks[0]) is None:
+        progress(f"{given.stacks[0]} is not deployed yet: nothing to update")
+        print_report({"stacks": []})
+        return
+    cdk.deploy(given.assembly, given.stacks, {})
+    print_report({"stacks": given.stacks})
+
+
+if __name__ == "__main__":
+    run(main, "update")

@@ -1,0 +1,73 @@
+"""What the test image runs: it does what BEHAVIOUR or a request says, so that each test can see one thing go right or wrong."""
+
+import json
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ROOT = Path(os.environ["ML_ROOT"])
+BEHAVIOUR = os.environ.get("BEHAVIOUR", "")
+
+
+def train() -> None:
+    parameters = json.loads((ROOT / "input/config/hyperparameters.json").read_text())
+    rows = [line for file in sorted((ROOT / "input/data").rglob("*.csv")) for line in file.read_text().splitlines()]
+    Path(os.environ["MODEL_DIR"], "model.json").write_text(json.dumps({"rows": len(rows), **parameters}))
+    print("metric auc=0.5\nmetric auc=" + parameters.get("auc", "0.9"), flush=True)
+    if BEHAVIOUR == "fail":
+        (ROOT / "output/failure").write_text("row 3, column 'age': found 'x'")
+        sys.exit(7)
+    if BEHAVIOUR == "hang":
+        print("hanging", flush=True)
+        time.sleep(600)
+
+
+def process() -> None:
+    rows = [line for file in sorted((ROOT / "processing/input").rglob("*.csv")) for line in file.read_text().splitlines()]
+    (ROOT / "processing/report/report.json").write_text(json.dumps({"metrics": {"rows": {"value": len(rows)}}}))
+    if BEHAVIOUR == "fail":
+        (ROOT / "output/message").write_text("too few rows")
+        sys.exit(3)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.answer(503 if BEHAVIOUR == "sick" else 200, b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if body == b"die":
+            os._exit(9)
+        if body in (b"bad", b"boom"):
+            self.answer(422 if body == b"bad" else 500, b'{"error": "row 1"}')
+            return
+        model = json.loads((ROOT / "model/model.json").read_text())
+        about = {"model": model, "pid": os.getpid(), "said": body.decode("latin-1"), "type": self.headers["Content-Type"]}
+        self.answer(200, json.dumps(about).encode())
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if custom := self.headers.get("X-Amzn-SageMaker-Custom-Attributes"):
+            self.send_header("X-Amzn-SageMaker-Custom-Attributes", custom)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Quiet."""
+
+
+def serve() -> None:
+    if BEHAVIOUR == "crash":
+        sys.exit("cannot read the model")
+    print("serving", flush=True)
+    ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
+
+
+for command in sys.argv[1:]:
+    {"train": train, "process": process, "serve": serve}[command]()

@@ -1,0 +1,66 @@
+"""A real localcloud process for tests: started as the road command starts it, called as any AWS is called."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT, OTHER, REGION = "111111111111", "222222222222", "eu-west-1"
+
+
+class Running:
+    """`with Running(folder) as cloud:` — ends with the block, or with the test process, however that ends."""
+
+    def __init__(self, root: Path, *, speed: float = 600) -> None:
+        argv = [sys.executable, "-m", "localcloud", "--leash", "--root", str(root), "--speed", str(speed)]
+        argv += ["--accounts", f"{ACCOUNT},{OTHER}", "--region", REGION]
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        self.process = subprocess.Popen(argv, cwd=ROOT, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("ready "), line
+        self.state: dict[str, Any] = json.loads((root / "cloud.json").read_text())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    def client(self, service: str, account: str = ACCOUNT, **keys: str) -> Any:
+        """A client with the account's administrator keys, or with the temporary `keys` of an assumed role."""
+        admin = self.state["accounts"][account]
+        make: Any = boto3.client
+        return make(
+            service,
+            region_name=REGION,
+            endpoint_url=self.state["url"],
+            config=Config(retries={"total_max_attempts": 1}),
+            aws_access_key_id=keys.get("AccessKeyId", admin["AWS_ACCESS_KEY_ID"]),
+            aws_secret_access_key=keys.get("SecretAccessKey", admin["AWS_SECRET_ACCESS_KEY"]),
+            aws_session_token=keys.get("SessionToken"),
+        )
+
+    def role(self, name: str, *, trusts: dict[str, Any], allows: list[dict[str, Any]], account: str = ACCOUNT) -> str:
+        """Make a role and return its ARN."""
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": trusts}]}
+        iam = self.client("iam", account)
+        arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **a} for a in allows]}
+        iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(policy))
+        return arn
+
+    def assume(self, role_arn: str, account: str = ACCOUNT) -> dict[str, str]:
+        """Temporary keys of a role, for `client`."""
+        answer = self.client("sts", account).assume_role(RoleArn=role_arn, RoleSessionName="test")
+        keys: dict[str, str] = {k: v for k, v in answer["Credentials"].items() if k != "Expiration"}
+        return keys

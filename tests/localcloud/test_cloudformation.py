@@ -1,0 +1,111 @@
+"""Stacks deploy in the order of references, replace what must be replaced, and roll back on failure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.cloudformation import in_order, references
+from tests.localcloud.running import Running
+
+Template = dict[str, Any]
+
+
+def parameter(value: Any, **more: Any) -> Template:
+    return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": value}, **more}
+
+
+def deploy(cloud: Running, name: str, resources: Template, kind: str, parameters: dict[str, str] | None = None) -> str:
+    """Create and execute a change set, as the CDK CLI does; returns the stack's final status."""
+    cloudformation = cloud.client("cloudformation")
+    template = {"Resources": resources, "Parameters": {p: {"Type": "String"} for p in parameters or {}}}
+    given = [{"ParameterKey": k, "ParameterValue": v} for k, v in (parameters or {}).items()]
+    cloudformation.create_change_set(
+        StackName=name, ChangeSetName="change", ChangeSetType=kind, TemplateBody=json.dumps(template), Parameters=given
+    )
+    cloudformation.execute_change_set(StackName=name, ChangeSetName="change")
+    cloudformation.delete_change_set(StackName=name, ChangeSetName="change")
+    return str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+
+
+def reasons(cloud: Running, name: str) -> str:
+    events = cloud.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
+    return " ".join(e.get("ResourceStatusReason", "") for e in events)
+
+
+def test_an_unknown_resource_type_fails_by_name_and_leaves_nothing(cloud: Running) -> None:
+    resources = {"Kept": parameter("1", Properties={"Name": "/unknown/kept", "Type": "String", "Value": "1"}), "Odd": {"Type": "AWS::Odd::Thing"}}
+
+    status = deploy(cloud, "unknown", resources, "CREATE")
+
+    assert status == "ROLLBACK_COMPLETE"
+    assert "AWS::Odd::Thing" in reasons(cloud, "unknown")
+    assert cloud.client("ssm").get_parameters(Names=["/unknown/kept"])["InvalidParameters"] == ["/unknown/kept"]
+
+
+def config(model: str) -> Template:
+    variant = {"ModelName": {"Fn::GetAtt": ["Model", "ModelName"]}, "VariantName": "live", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    role = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "serve", "AssumeRolePolicyDocument": {"Statement": []}}}
+    container = {"Image": {"Ref": "Image"}, "ModelDataUrl": f"s3://b/{model}"}
+    return {
+        "Config": {"Type": "AWS::SageMaker::EndpointConfig", "Properties": {"ProductionVariants": [{"InitialVariantWeight": 1, **variant}]}},
+        "Model": {
+            "Type": "AWS::SageMaker::Model",
+            "Properties": {"ExecutionRoleArn": {"Fn::GetAtt": ["Role", "Arn"]}, "PrimaryContainer": container},
+        },
+        "Role": role,
+    }
+
+
+def test_a_changed_parameter_reaches_every_resource_that_depends_on_it(cloud: Running) -> None:
+    """A new image replaces the model, and so the configuration that names the model, though its own lines did not change."""
+    sagemaker = cloud.client("sagemaker")
+    image = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/x@sha256:" + 64 * "a"
+    assert deploy(cloud, "cascade", config("m"), "CREATE", {"Image": image}) == "CREATE_COMPLETE"
+    before = {c["EndpointConfigName"] for c in sagemaker.list_endpoint_configs()["EndpointConfigs"]}
+
+    assert deploy(cloud, "cascade", config("m"), "UPDATE", {"Image": image.replace("a", "b")}) == "UPDATE_COMPLETE"
+
+    (after,) = {c["EndpointConfigName"] for c in sagemaker.list_endpoint_configs()["EndpointConfigs"]} - before
+    model = sagemaker.describe_endpoint_config(EndpointConfigName=after)["ProductionVariants"][0]["ModelName"]
+    assert sagemaker.describe_model(ModelName=model)["PrimaryContainer"]["Image"].endswith(64 * "b")
+
+
+def test_a_failed_update_goes_back_to_the_template_before(cloud: Running) -> None:
+    named = {"Name": "/rollback/x", "Type": "String"}
+    assert deploy(cloud, "rollback", {"P": parameter("", Properties={**named, "Value": "old"})}, "CREATE") == "CREATE_COMPLETE"
+    broken = {"P": parameter("", Properties={**named, "Value": "new"}), "Z": {"Type": "AWS::Odd::Thing", "DependsOn": "P"}}
+
+    status = deploy(cloud, "rollback", broken, "UPDATE")
+
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    assert cloud.client("ssm").get_parameter(Name="/rollback/x")["Parameter"]["Value"] == "old"
+
+
+def test_a_protected_stack_cannot_be_deleted(cloud: Running) -> None:
+    cloudformation = cloud.client("cloudformation")
+    deploy(cloud, "protected", {"P": parameter("1")}, "CREATE")
+    cloudformation.update_termination_protection(StackName="protected", EnableTerminationProtection=True)
+
+    with pytest.raises(ClientError, match="TerminationProtection"):
+        cloudformation.delete_stack(StackName="protected")
+
+
+def test_references_are_found_wherever_they_stand() -> None:
+    value = {"A": [{"Ref": "R"}, {"Fn::GetAtt": ["G", "Arn"]}], "B": {"Fn::Sub": ["${S.Arn}-${!Not}-${V}", {"V": {"Ref": "W"}}]}, "DependsOn": "D"}
+
+    assert set(references(value)) == {"R", "G", "S", "V", "W", "D"}
+
+
+def test_resources_come_after_what_they_refer_to() -> None:
+    resources = {"A": {"x": {"Ref": "B"}}, "B": {"DependsOn": ["C"]}, "C": {}}
+
+    assert in_order(resources) == ["C", "B", "A"]
+
+
+def test_a_circle_of_references_is_an_error() -> None:
+    with pytest.raises(Exception, match="Circular dependency"):
+        in_order({"A": {"x": {"Ref": "B"}}, "B": {"x": {"Ref": "A"}}})

@@ -1,0 +1,187 @@
+"""Training and processing jobs run: what goes in, what comes out, and every way they end."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.sagemaker import jobs
+from tests.localcloud.support import ACCOUNT, REGION, Aws
+
+Name = Callable[[str], str]
+
+
+def training(aws: Aws, image: str, name: str, **changes: Any) -> dict[str, Any]:
+    request = {
+        "TrainingJobName": name,
+        "RoleArn": aws.role(),
+        "AlgorithmSpecification": {
+            "TrainingImage": image,
+            "TrainingInputMode": "File",
+            "ContainerArguments": ["train"],
+            "MetricDefinitions": [{"Name": "auc", "Regex": "metric auc=([0-9.]+)"}],
+        },
+        "HyperParameters": {"depth": "3"},
+        "InputDataConfig": [
+            {
+                "ChannelName": "data",
+                "DataSource": {
+                    "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://lab/data/v1/", "S3DataDistributionType": "FullyReplicated"}
+                },
+            }
+        ],
+        "OutputDataConfig": {"S3OutputPath": "s3://lab/out"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        **changes,
+    }
+    aws.client("sagemaker").create_training_job(**request)
+    return request
+
+
+def ended(aws: Aws, kind: str, name: str) -> dict[str, Any]:
+    jobs.wait(ACCOUNT, REGION, kind, name)
+    found: dict[str, Any] = getattr(aws.client("sagemaker"), f"describe_{kind}_job")(**{f"{kind.title()}JobName": name})
+    return found
+
+
+def test_a_training_job_leaves_a_model_metrics_and_a_log(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    training(aws, image, job, Environment={"EXTRA": "1"})
+    found = ended(aws, "training", job)
+
+    assert found["TrainingJobStatus"] == found["SecondaryStatus"] == "Completed"
+    assert [(m["MetricName"], m["Value"]) for m in found["FinalMetricDataList"]] == [("auc", 0.9)]
+    assert [t["Status"] for t in found["SecondaryStatusTransitions"]] == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert found["Environment"] == {"EXTRA": "1"}
+    assert found["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://lab/out/{job}/output/model.tar.gz"
+    body = aws.client("s3").get_object(Bucket="lab", Key=f"out/{job}/output/model.tar.gz")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        member = tar.extractfile("model.json")
+        assert member is not None
+        assert json.load(member) == {"rows": 3, "depth": "3"}
+    assert "metric auc=0.9" in aws.lines("/aws/sagemaker/TrainingJobs", f"{job}/algo-1-")
+
+
+def test_a_failing_job_says_what_its_container_wrote(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    training(aws, image, job, Environment={"BEHAVIOUR": "fail"})
+    found = ended(aws, "training", job)
+
+    assert found["TrainingJobStatus"] == "Failed"
+    assert found["FailureReason"] == "AlgorithmError: row 3, column 'age': found 'x', exit code: 7"
+
+
+def test_an_input_that_is_not_there_fails_the_job(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://lab/nowhere/"}}
+    training(aws, image, job, InputDataConfig=[{"ChannelName": "data", "DataSource": source}])
+
+    assert "no S3 objects found under S3 URL s3://lab/nowhere/" in ended(aws, "training", job)["FailureReason"]
+
+
+def test_a_job_can_be_stopped_and_keeps_its_model(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    training(aws, image, job, Environment={"BEHAVIOUR": "hang"})
+    until_hanging(aws, job)
+    aws.client("sagemaker").stop_training_job(TrainingJobName=job)
+    found = ended(aws, "training", job)
+
+    assert found["TrainingJobStatus"] == found["SecondaryStatus"] == "Stopped"
+    assert found["ModelArtifacts"]["S3ModelArtifacts"].endswith("model.tar.gz")
+    with pytest.raises(ClientError, match="is in status Stopped"):
+        aws.client("sagemaker").stop_training_job(TrainingJobName=job)
+
+
+def until_hanging(aws: Aws, job: str) -> None:
+    running = jobs._jobs[ACCOUNT, REGION, "training", job]
+    for _ in range(200):
+        if running.last_line == "hanging":
+            return
+        running.ended.wait(0.05)
+    pytest.fail("the job did not come to the line it hangs at")
+
+
+def test_a_job_that_takes_too_long_is_stopped(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    training(aws, image, job, Environment={"BEHAVIOUR": "hang"}, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    found = ended(aws, "training", job)
+
+    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+
+
+def test_a_processing_job_reads_and_writes_s3(aws: Aws, image: str, name: Name) -> None:
+    job = name("p")
+    processing(aws, image, job)
+    found = ended(aws, "processing", job)
+
+    assert found["ProcessingJobStatus"] == "Completed"
+    report = aws.client("s3").get_object(Bucket="lab", Key=f"reports/{job}/report.json")["Body"].read()
+    assert json.loads(report) == {"metrics": {"rows": {"value": 3}}}
+
+
+def test_a_failing_processing_job_leaves_its_exit_message(aws: Aws, image: str, name: Name) -> None:
+    job = name("p")
+    processing(aws, image, job, Environment={"BEHAVIOUR": "fail"})
+    found = ended(aws, "processing", job)
+
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert found["ExitMessage"] == "too few rows"
+    assert found["FailureReason"] == "AlgorithmError: too few rows, exit code: 3"
+
+
+def processing(aws: Aws, image: str, name: str, **changes: Any) -> None:
+    source = {"S3Uri": "s3://lab/data/v1", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    target = {"S3Uri": f"s3://lab/reports/{name}", "LocalPath": "/opt/ml/processing/report", "S3UploadMode": "EndOfJob"}
+    aws.client("sagemaker").create_processing_job(
+        ProcessingJobName=name,
+        RoleArn=aws.role(),
+        AppSpecification={"ImageUri": image, "ContainerArguments": ["process"]},
+        ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
+        ProcessingInputs=[{"InputName": "data", "S3Input": source}],
+        ProcessingOutputConfig={"Outputs": [{"OutputName": "report", "S3Output": target}]},
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}}, "one instance, not on 2"),
+        ({"CheckpointConfig": {"S3Uri": "s3://lab/checkpoints"}}, "cannot honour CheckpointConfig"),
+        ({"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "Could not assume role"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_name(aws: Aws, image: str, name: Name, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ClientError, match=said):
+        training(aws, image, name("t"), **changes)
+
+
+def test_an_image_named_by_tag_is_refused(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    tagged = image.partition("@")[0] + ":test"
+    training(aws, tagged, job, AlgorithmSpecification={"TrainingImage": tagged, "TrainingInputMode": "File"})
+
+    assert "not named by digest" in ended(aws, "training", job)["FailureReason"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("stop_auto_ml_job", {"AutoMLJobName": "x"}),
+        ("create_hyper_parameter_tuning_job", {"HyperParameterTuningJobName": "x", "HyperParameterTuningJobConfig": {"Strategy": "Random", "ResourceLimits": {"MaxParallelTrainingJobs": 1}}}),
+        ("create_notebook_instance", {"NotebookInstanceName": "x", "InstanceType": "ml.t3.medium", "RoleArn": "arn:aws:iam::111111111111:role/worker"}),
+        ("delete_monitoring_schedule", {"MonitoringScheduleName": "x"}),
+        ("list_inference_components", {}),
+    ],
+)
+def test_work_that_nobody_would_do_is_refused_by_name(aws: Aws, operation: str, arguments: dict[str, Any]) -> None:
+    title = {"stop_auto_ml_job": "StopAutoMLJob"}.get(operation, operation.title().replace("_", ""))
+    with pytest.raises(ClientError, match=f"localcloud does not do {title}"):
+        getattr(aws.client("sagemaker"), operation)(**arguments)
