@@ -14,8 +14,8 @@ from cli.problem import Problem
 from config import CONFIG
 from model_code.spec import ModelSpec
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the registry and in the pipeline's history.")]
-Chosen = Annotated[str | None, typer.Option("--execution", help="Which execution, when several wait.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the registry and in the pipeline's history.")]
+Chosen = Annotated[str | None, typer.Option("--execution", metavar="ID", help="Which execution, when several wait.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
 
 

@@ -47,10 +47,11 @@ def run(what: str, arguments: Sequence[str], *, env: Mapping[str, str], log: Pat
 
 
 def telling(output: str) -> str:
-    """The line of a failed program's output that tells most: the last that speaks of an error, else the last."""
+    """The line of a failed deployment's output that tells most: the first resource that failed, else the last error, else the end."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if "❌" in line or "rror:" in line or "FAILED" in line]
-    return (errors or lines or ["it printed nothing"])[-1]
+    resources = [" ".join(line.split()) for line in lines if "_FAILED" in line]
+    errors = [line for line in lines if "❌" in line or "rror:" in line]
+    return resources[0] if resources else (errors or lines or ["it printed nothing"])[-1]
 
 
 def _bootstrap(cloud: LocalCloud, account: Account) -> None:

@@ -39,7 +39,7 @@ class Result:
 
 def check(
     *,
-    model: Annotated[str | None, typer.Option(help="Only what concerns this model.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Only what concerns this model.")] = None,
     json: output.Json = False,
 ) -> None:
     """Lint, types and tests of one model; without --model of everything, and synth and cfn-lint of every template."""

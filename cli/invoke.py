@@ -20,9 +20,9 @@ File = Path | None
 def invoke(
     model: target.Model,
     *,
-    environment: Annotated[str, typer.Option(help="Which environment's endpoint.")] = CONFIG.environments[-1].name,
-    json_file: Annotated[File, typer.Option(help='JSON: {"instances": [{…}, …]}, or one object.')] = None,
-    csv_file: Annotated[File, typer.Option(help="CSV without a header, columns in the order of model.toml.")] = None,
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Which environment's endpoint.")] = CONFIG.environments[-1].name,
+    json_file: Annotated[File, typer.Option(metavar="FILE", help='JSON: {"instances": [{…}, …]}, or one object.')] = None,
+    csv_file: Annotated[File, typer.Option(metavar="FILE", help="CSV without a header, columns in the order of model.toml.")] = None,
     where: target.Wanted = None,
 ) -> None:
     """Score rows with a live endpoint and print its answer. Without a file, reads JSON or CSV from standard input."""

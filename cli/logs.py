@@ -81,8 +81,8 @@ class Reader:
 def logs(
     model: Annotated[str | None, typer.Argument(help="A model's name, or `platform`; the only model without it.")] = None,
     *,
-    stage: Annotated[str | None, typer.Option(help="Only this stage: Build, Train, Staging, …")] = None,
-    execution: Annotated[str | None, typer.Option(help="Which execution; the newest without it.")] = None,
+    stage: Annotated[str | None, typer.Option(metavar="STAGE", help="Only this stage: Build, Train, Staging, …")] = None,
+    execution: Annotated[str | None, typer.Option(metavar="ID", help="Which execution; the newest without it.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the execution ends or waits.")] = False,
     where: target.Wanted = None,
 ) -> None:

@@ -14,7 +14,9 @@ from config import CONFIG
 
 def push(
     *,
-    message: Annotated[str | None, typer.Option("--message", "-m", help="Commit every change with this message first.")] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", "-m", metavar="TEXT", help="Commit every change with this message first.")
+    ] = None,
     where: target.Wanted = None,
 ) -> None:
     """Push HEAD to the repository that localcloud watches. On a real account use plain `git push`."""

@@ -23,7 +23,9 @@ class Where(StrEnum):
     AWS = "aws"
 
 
-Wanted = Annotated[Where | None, typer.Option("--target", help="Speak to localcloud or to AWS. Without it: localcloud when it runs.")]
+Wanted = Annotated[
+    Where | None, typer.Option("--target", metavar="local|aws", help="Speak to localcloud or to AWS. Without it: localcloud when it runs.")
+]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name: a folder of model_code with a model.toml.")]
 
 

@@ -15,8 +15,8 @@ from cli.progress import Progress
 from cli.tree import ASSEMBLY, relative
 from config import CONFIG, Account
 
-Port = Annotated[int, typer.Option(help="Listen on this port; 0 asks the system for a free one.", min=0, max=65535)]
-Speed = Annotated[float, typer.Option(help="How many seconds of a template's durations pass in one second here.", min=1)]
+Port = Annotated[int, typer.Option(metavar="PORT", help="Listen on this port; 0 asks the system for a free one.", min=0, max=65535)]
+Speed = Annotated[float, typer.Option(metavar="FACTOR", help="How many seconds of a template's durations pass in one second here.", min=1)]
 
 
 def up(*, port: Port = 0, speed: Speed = local.DEFAULT_SPEED, json: output.Json = False) -> None:
@@ -40,7 +40,7 @@ def up(*, port: Port = 0, speed: Speed = local.DEFAULT_SPEED, json: output.Json 
 
 def env(
     place: Annotated[
-        str | None, typer.Argument(metavar="[PLACE]", help="An account number or an environment; the toolchain's without it.")
+        str | None, typer.Argument(metavar="PLACE", help="An account number or an environment; the toolchain's without it.")
     ] = None,
 ) -> None:
     """Print what makes any AWS tool speak to localcloud: eval "$(./road env)"."""

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from localcloud.errors import invalid
 
 ROUTE = "/localcloud/push"
 NOTHING = "0" * 40
+_archiving = threading.Lock()
 HOOK = Path(__file__).with_name("hook.py")
 
 
@@ -104,8 +106,9 @@ def facts(commit: str, branch: str, repository_id: str) -> dict[str, str]:
 def archive(commit: str) -> Path:
     """The commit's files as a zip, as CodePipeline hands them to builds: without history."""
     path = cloud().folder("sources") / f"{commit}.zip"
-    if not path.exists():
-        _git("archive", "--format=zip", "--output", str(path), commit)
+    with _archiving:
+        if not path.exists():
+            _git("archive", "--format=zip", "--output", str(path), commit)
     return path
 
 

@@ -14,7 +14,7 @@ from model_code import spec
 from model_code.runtime.invocations import Invocations
 from model_code.runtime.job import Job
 
-settings.register_profile("fast", max_examples=40, deadline=None)  # --hypothesis-profile=default tries more
+settings.register_profile("fast", max_examples=25, deadline=None)  # --hypothesis-profile=default tries more
 settings.load_profile("fast")
 
 MODEL = "lead_scoring"

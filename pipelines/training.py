@@ -23,6 +23,7 @@ os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"  # or the SDK asks IAM whether t
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # or importing the SDK fails; every session below names its own
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 from sagemaker.core.network import NetworkConfig
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import MetricDefinition, ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
@@ -90,13 +91,15 @@ def definition(config: Config, model: ModelSpec, run: Run) -> str:
     Raises:
         ValueError: SageMaker would refuse it; one line a problem.
     """
-    trained = _Steps(model, run).separate() if model.training.steps == "separate" else _Steps(model, run).one_job()
+    session = _session(run.region)
+    steps = _Steps(model, run, session)
+    trained = steps.separate() if model.training.steps == "separate" else steps.one_job()
     gate = _gate(model, trained.metric, passed=_register(config, model, run, trained))
     pipeline = Pipeline(
         name=config.name(model.name, "training"),
         steps=[*trained.steps, gate],
         pipeline_experiment_config=None,  # the registry keeps what an experiment would
-        sagemaker_session=_session(run.region),
+        sagemaker_session=session,
     )
     made = json.loads(pipeline.definition())
     if problems := validate(made):
@@ -107,9 +110,8 @@ def definition(config: Config, model: ModelSpec, run: Run) -> str:
 class _Steps:
     """Training in its two forms. Both run the image's own commands on isolated machines with encrypted disks and outputs."""
 
-    def __init__(self, model: ModelSpec, run: Run) -> None:
-        self.model, self.run = model, run
-        self.session = _session(run.region)
+    def __init__(self, model: ModelSpec, run: Run, session: PipelineSession) -> None:
+        self.model, self.run, self.session = model, run, session
         self.volume_key = None if has_local_storage(model.training.instance_type) else run.key
 
     def one_job(self) -> Trained:
@@ -248,13 +250,11 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     logging.disable(logging.WARNING)  # the SDK tells of every default it takes
     warnings.simplefilter("ignore", UserWarning)
-    model = load(arguments.pop("model"))
     try:
-        print(definition(CONFIG, model, Run(**arguments)))
-    except ValueError as error:
-        sys.exit(
-            f"training: SageMaker would refuse the definition: {'; '.join(str(error).splitlines())}: correct model.toml or the arguments"
-        )
+        print(definition(CONFIG, load(arguments.pop("model")), Run(**arguments)))
+    except (ValueError, BotoCoreError, ClientError) as error:
+        problems = "; ".join(str(error).splitlines())
+        sys.exit(f"training: SageMaker would refuse the definition: {problems}: correct model.toml or the arguments")
 
 
 if __name__ == "__main__":

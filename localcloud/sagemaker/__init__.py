@@ -51,7 +51,7 @@ def shutdown() -> None:
 
 
 def _refusal(operation: str) -> Callable[[Any], Any]:
-    def refused(self: Any) -> Any:  # noqa: ARG001  called as a method
+    def refused(self: Any) -> Any:
         raise invalid(f"localcloud does not do {operation}")
 
     return refused

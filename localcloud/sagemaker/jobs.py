@@ -60,7 +60,9 @@ class Job:
         title = self.kind.title()
         self.name: str = request[f"{title}JobName"]
         if (account, region, self.kind, self.name) in _jobs:
-            raise error("ResourceInUse", f"Job name must be unique within an AWS account and region, and a {self.kind} job named {self.name} exists")
+            raise error(
+                "ResourceInUse", f"Job name must be unique within an AWS account and region, and a {self.kind} job named {self.name} exists"
+            )
         self.role = assumable(request.get("RoleArn"))
         self.folder = cloud().folder("jobs", account, region, self.kind, self.name)
         self.ml = cloud().folder("jobs", account, region, self.kind, self.name, "ml")
@@ -208,7 +210,9 @@ class Training(Job):
 
     def begin(self) -> None:
         self.metrics: dict[str, dict[str, Any]] = {}
-        self.definitions = [(m["Name"], re.compile(m["Regex"])) for m in self.request["AlgorithmSpecification"].get("MetricDefinitions", [])]
+        self.definitions = [
+            (m["Name"], re.compile(m["Regex"])) for m in self.request["AlgorithmSpecification"].get("MetricDefinitions", [])
+        ]
         self.record.model_artifacts = self.record.training_start_time = self.record.training_end_time = None
         self.record.final_metric_data_list, self.record.secondary_status_transitions = [], []
         self.phase("Starting")
@@ -223,7 +227,9 @@ class Training(Job):
 
     def inputs(self) -> list[tuple[str, str, Path]]:
         channels = self.request.get("InputDataConfig", [])
-        return [(c["ChannelName"], c["DataSource"]["S3DataSource"]["S3Uri"], self.ml / "input" / "data" / c["ChannelName"]) for c in channels]
+        return [
+            (c["ChannelName"], c["DataSource"]["S3DataSource"]["S3Uri"], self.ml / "input" / "data" / c["ChannelName"]) for c in channels
+        ]
 
     def configure(self) -> None:
         channels = {
@@ -233,7 +239,9 @@ class Training(Job):
         parameters = {k: str(v) for k, v in self.request.get("HyperParameters", {}).items()}
         write_json(self.ml / "input" / "config" / "hyperparameters.json", parameters)
         write_json(self.ml / "input" / "config" / "inputdataconfig.json", channels)
-        write_json(self.ml / "input" / "config" / "resourceconfig.json", resources(self.request["ResourceConfig"].get("InstanceType", "local")))
+        write_json(
+            self.ml / "input" / "config" / "resourceconfig.json", resources(self.request["ResourceConfig"].get("InstanceType", "local"))
+        )
         for name in ("model", "output/data", "checkpoints"):
             (self.ml / name).mkdir(parents=True, exist_ok=True)
 
@@ -304,7 +312,9 @@ class Processing(Job):
     def configure(self) -> None:
         self.config = self.request.get("ProcessingOutputConfig", {})
         write_json(self.ml / "config" / "processingjobconfig.json", self.request)
-        write_json(self.ml / "config" / "resourceconfig.json", resources(self.request["ProcessingResources"]["ClusterConfig"]["InstanceType"]))
+        write_json(
+            self.ml / "config" / "resourceconfig.json", resources(self.request["ProcessingResources"]["ClusterConfig"]["InstanceType"])
+        )
         (self.ml / "output").mkdir(exist_ok=True)
         for output in self.config.get("Outputs", []):
             self.local(output["S3Output"]["LocalPath"]).mkdir(parents=True, exist_ok=True)

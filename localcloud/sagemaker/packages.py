@@ -14,7 +14,15 @@ from localcloud.sagemaker.records import answer, backend
 from localcloud.sharing import lets_in
 
 # Members of CreateModelPackage that moto drops.
-DROPPED = ("ManagedStorageType", "ModelCard", "ModelLifeCycle", "ModelPackageRegistrationType", "SecurityConfig", "SkipModelValidation", "SourceUri")
+DROPPED = (
+    "ManagedStorageType",
+    "ModelCard",
+    "ModelLifeCycle",
+    "ModelPackageRegistrationType",
+    "SecurityConfig",
+    "SkipModelValidation",
+    "SourceUri",
+)
 _create = SageMakerResponse.create_model_package
 _describe = ModelPackage.gen_response_object
 _policies: dict[tuple[str, str, str], str] = {}
@@ -41,7 +49,10 @@ def find(name: str, *, account: str, region: str, action: str) -> Any:
     if owner != account:
         group = name.rpartition("model-package/")[2].partition("/")[0]
         if not lets_in(_policies.get((owner, home, group)), account=account, action=action):
-            raise error("AccessDeniedException", f"account {account} is not authorized to perform {action} on {name}: no resource-based policy allows it")
+            raise error(
+                "AccessDeniedException",
+                f"account {account} is not authorized to perform {action} on {name}: no resource-based policy allows it",
+            )
     if package is None:
         raise invalid(f"ModelPackage {name} does not exist.")
     return package

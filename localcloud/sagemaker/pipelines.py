@@ -6,7 +6,7 @@ import json
 import random
 import string
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,12 @@ from localcloud.sagemaker.expressions import Unresolved, evaluate, follow, holds
 from localcloud.sagemaker.records import answer, reason, split
 
 TYPES = {"Processing", "Training", "Condition", "Fail", "RegisterModel"}
-JSON_TYPES = {"Integer": int, "Float": float, "Boolean": lambda text: text.lower() == "true", "String": str}
+JSON_TYPES: dict[str, Callable[[str], Any]] = {
+    "Integer": int,
+    "Float": float,
+    "Boolean": lambda text: text.lower() == "true",
+    "String": str,
+}
 _executions: dict[str, Execution] = {}
 
 
@@ -312,7 +317,9 @@ def _execution(self: Any) -> Execution:
 def stop_pipeline_execution(self: Any) -> ActionResult:
     execution = _execution(self)
     if execution.record.pipeline_execution_status != "Executing":
-        raise invalid(f"Pipeline execution {execution.arn} is {execution.record.pipeline_execution_status}: only a running one can be stopped")
+        raise invalid(
+            f"Pipeline execution {execution.arn} is {execution.record.pipeline_execution_status}: only a running one can be stopped"
+        )
     execution.stop()
     return ActionResult({"PipelineExecutionArn": execution.arn})
 
@@ -345,9 +352,15 @@ def describe_pipeline_execution(self: Any) -> ActionResult:
 
 
 def list_pipeline_executions(self: Any) -> ActionResult:
-    records = sorted(_pipeline(self).pipeline_executions.values(), key=lambda r: r.start_time, reverse=self._get_param("SortOrder") != "Ascending")
+    records = sorted(
+        _pipeline(self).pipeline_executions.values(), key=lambda r: r.start_time, reverse=self._get_param("SortOrder") != "Ascending"
+    )
     shown = [
-        {**_summary(r), "StartTime": r.start_time, **({"PipelineExecutionFailureReason": f} if (f := r.pipeline_execution_failure_reason) else {})}
+        {
+            **_summary(r),
+            "StartTime": r.start_time,
+            **({"PipelineExecutionFailureReason": f} if (f := r.pipeline_execution_failure_reason) else {}),
+        }
         for r in records
     ]
     return ActionResult({"PipelineExecutionSummaries": shown[: self._get_param("MaxResults")]})

@@ -57,7 +57,9 @@ def assumable(role_arn: str | None) -> str:
     except ServiceException as problem:
         raise invalid(f"Could not assume role {role_arn}: {problem.message}") from problem
     if not iam.trusts(role.assume_role_policy_document, caller=SERVICE):
-        raise invalid(f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal '{SERVICE}' to assume the role.")
+        raise invalid(
+            f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal '{SERVICE}' to assume the role."
+        )
     return role_arn
 
 

@@ -6,6 +6,7 @@ approval that was given in this very execution was asked for this very package.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import boto3
@@ -33,7 +34,7 @@ def approval(codepipeline: Any, *, pipeline: str, execution: str, action: str, p
         raise StepError(f"{pipeline}: execution {execution} has no approval {action}: nothing to record: approve it first")
     latest: dict[str, Any] = max(given, key=lambda one: one["lastUpdateTime"])
     asked = latest.get("input", {}).get("resolvedConfiguration", {}).get("CustomData", "")
-    if package_arn not in asked or commit not in asked:
+    if not {package_arn, commit} <= set(re.split(r"[\s,]+", asked)):  # whole words: version 1 is not version 12
         raise StepError(f"the approval was asked for {asked!r}, not for {package_arn} of commit {commit}: refused: approve this one")
     return latest
 

@@ -23,9 +23,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     install(cloud)
     sagemaker.install()
     made = Aws(cloud)
-    made.client("s3").create_bucket(Bucket="lab", CreateBucketConfiguration={"LocationConstraint": REGION})
-    made.client("s3").put_object(Bucket="lab", Key="data/v1/data.csv", Body=b"1,2\n3,4\n5,6\n")
-    made.client("ecr").create_repository(repositoryName="team/model", imageTagMutability="MUTABLE")
+    made.prepare()
     yield made
     sagemaker.shutdown()
     server.stop()

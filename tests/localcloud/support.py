@@ -19,7 +19,10 @@ OTHER_ACCOUNT = "333333333333"
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/model"
 IMAGE = Path(__file__).parent / "image"
 DOCKER = Path(__file__).parents[2] / "localcloud" / "bin" / "docker"
-TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
 
 
 class Aws:
@@ -32,7 +35,8 @@ class Aws:
     def client(self, service: str, account: str = ACCOUNT) -> Any:
         if (service, account) not in self._clients:
             keys = {k.lower(): v for k, v in self.cloud.administrator(account).items()}
-            self._clients[service, account] = boto3.client(service, region_name=REGION, endpoint_url=self.cloud.url, **keys)
+            make: Any = boto3.client  # its overloads want to know the service beforehand
+            self._clients[service, account] = make(service, region_name=REGION, endpoint_url=self.cloud.url, **keys)
         return self._clients[service, account]
 
     def role(self, account: str = ACCOUNT) -> str:
@@ -40,6 +44,12 @@ class Aws:
         if not any(r["Arn"] == arn for r in self.client("iam", account).list_roles()["Roles"]):
             self.client("iam", account).create_role(RoleName="worker", AssumeRolePolicyDocument=json.dumps(TRUST))
         return arn
+
+    def prepare(self) -> None:
+        """Make the bucket and the repository that the tests use."""
+        self.client("s3").create_bucket(Bucket="lab", CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.client("s3").put_object(Bucket="lab", Key="data/v1/data.csv", Body=b"1,2\n3,4\n5,6\n")
+        self.client("ecr").create_repository(repositoryName="team/model", imageTagMutability="MUTABLE")
 
     def docker(self, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         env = {

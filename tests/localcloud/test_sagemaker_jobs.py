@@ -89,7 +89,7 @@ def test_an_input_that_is_not_there_fails_the_job(aws: Aws, image: str, name: Na
 def test_a_job_can_be_stopped_and_keeps_its_model(aws: Aws, image: str, name: Name) -> None:
     job = name("t")
     training(aws, image, job, Environment={"BEHAVIOUR": "hang"})
-    until_hanging(aws, job)
+    until_hanging(job)
     aws.client("sagemaker").stop_training_job(TrainingJobName=job)
     found = ended(aws, "training", job)
 
@@ -99,7 +99,7 @@ def test_a_job_can_be_stopped_and_keeps_its_model(aws: Aws, image: str, name: Na
         aws.client("sagemaker").stop_training_job(TrainingJobName=job)
 
 
-def until_hanging(aws: Aws, job: str) -> None:
+def until_hanging(job: str) -> None:
     running = jobs._jobs[ACCOUNT, REGION, "training", job]
     for _ in range(200):
         if running.last_line == "hanging":
@@ -175,8 +175,17 @@ def test_an_image_named_by_tag_is_refused(aws: Aws, image: str, name: Name) -> N
     ("operation", "arguments"),
     [
         ("stop_auto_ml_job", {"AutoMLJobName": "x"}),
-        ("create_hyper_parameter_tuning_job", {"HyperParameterTuningJobName": "x", "HyperParameterTuningJobConfig": {"Strategy": "Random", "ResourceLimits": {"MaxParallelTrainingJobs": 1}}}),
-        ("create_notebook_instance", {"NotebookInstanceName": "x", "InstanceType": "ml.t3.medium", "RoleArn": "arn:aws:iam::111111111111:role/worker"}),
+        (
+            "create_hyper_parameter_tuning_job",
+            {
+                "HyperParameterTuningJobName": "x",
+                "HyperParameterTuningJobConfig": {"Strategy": "Random", "ResourceLimits": {"MaxParallelTrainingJobs": 1}},
+            },
+        ),
+        (
+            "create_notebook_instance",
+            {"NotebookInstanceName": "x", "InstanceType": "ml.t3.medium", "RoleArn": "arn:aws:iam::111111111111:role/worker"},
+        ),
         ("delete_monitoring_schedule", {"MonitoringScheduleName": "x"}),
         ("list_inference_components", {}),
     ],

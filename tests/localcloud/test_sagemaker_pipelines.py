@@ -35,7 +35,9 @@ def train(aws: Aws, image: str, source: Any, **hyperparameters: str) -> Json:
             "RoleArn": aws.role(),
             "HyperParameters": hyperparameters,
             "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": source}}}],
-            "OutputDataConfig": {"S3OutputPath": {"Std:Join": {"On": "/", "Values": ["s3://lab/runs", get("Execution.PipelineExecutionId")]}}},
+            "OutputDataConfig": {
+                "S3OutputPath": {"Std:Join": {"On": "/", "Values": ["s3://lab/runs", get("Execution.PipelineExecutionId")]}}
+            },
             "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
             "StoppingCondition": {"MaxRuntimeInSeconds": 60},
             "Environment": {"BEHAVIOUR": get("Parameters.Behaviour")},
@@ -56,11 +58,18 @@ def count(aws: Aws, image: str) -> Json:
             "ProcessingInputs": [
                 {
                     "InputName": "data",
-                    "S3Input": {"S3Uri": "s3://lab/data/v1/", "LocalPath": f"{local}/input", "S3DataType": "S3Prefix", "S3InputMode": "File"},
+                    "S3Input": {
+                        "S3Uri": "s3://lab/data/v1/",
+                        "LocalPath": f"{local}/input",
+                        "S3DataType": "S3Prefix",
+                        "S3InputMode": "File",
+                    },
                 }
             ],
             "ProcessingOutputConfig": {
-                "Outputs": [{"OutputName": "report", "S3Output": {"S3Uri": target, "LocalPath": f"{local}/report", "S3UploadMode": "EndOfJob"}}]
+                "Outputs": [
+                    {"OutputName": "report", "S3Output": {"S3Uri": target, "LocalPath": f"{local}/report", "S3UploadMode": "EndOfJob"}}
+                ]
             },
         },
         "PropertyFiles": [{"PropertyFileName": "Report", "OutputName": "report", "FilePath": "report.json"}],
@@ -212,7 +221,13 @@ def nothing(*_: str) -> None:
         ({"Type": "LessThanOrEqualTo", "LeftValue": 2, "RightValue": 2}, True),
         ({"Type": "In", "QueryValue": "b", "Values": ["a", "b"]}, True),
         ({"Type": "Not", "Expression": {"Type": "In", "QueryValue": "b", "Values": ["a", "b"]}}, False),
-        ({"Type": "Or", "Conditions": [{"Type": "Equals", "LeftValue": 1, "RightValue": 2}, {"Type": "LessThan", "LeftValue": 1, "RightValue": 2}]}, True),
+        (
+            {
+                "Type": "Or",
+                "Conditions": [{"Type": "Equals", "LeftValue": 1, "RightValue": 2}, {"Type": "LessThan", "LeftValue": 1, "RightValue": 2}],
+            },
+            True,
+        ),
     ],
 )
 def test_conditions(condition: Json, met: bool) -> None:
@@ -220,7 +235,7 @@ def test_conditions(condition: Json, met: bool) -> None:
 
 
 def test_expressions_that_lead_nowhere_say_where_they_end() -> None:
-    with pytest.raises(Unresolved, match="step Train has no A.B: B is not there"):
+    with pytest.raises(Unresolved, match=r"step Train has no A\.B: B is not there"):
         follow({"A": {}}, "A.B", "step Train")
     with pytest.raises(Unresolved, match="Std:Uuid"):
         evaluate({"Std:Uuid": {}}, nothing, nothing)
@@ -256,7 +271,12 @@ def test_another_account_reads_a_package_only_where_the_group_lets_it(aws: Aws, 
     arn = registered(aws, group)
     with pytest.raises(ClientError, match="no resource-based policy allows it"):
         aws.client("sagemaker", OTHER_ACCOUNT).describe_model_package(ModelPackageName=arn)
-    allow = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"}, "Action": "sagemaker:DescribeModelPackage", "Resource": "*"}
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"},
+        "Action": "sagemaker:DescribeModelPackage",
+        "Resource": "*",
+    }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     aws.client("sagemaker").put_model_package_group_policy(ModelPackageGroupName=group, ResourcePolicy=policy)
 

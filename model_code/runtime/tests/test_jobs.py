@@ -79,7 +79,7 @@ def test_rows_and_columns_in_another_order_give_the_same_bytes(tmp_path: Path, d
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
         writer.writerows(shuffle.sample(rows, len(rows)))
-    succeed(tmp_path, "prepare", "train", "evaluate")
+    assert main(["prepare", "train", "evaluate"], environment(tmp_path)) == 0
 
     for name in artifact.COMPLETE:
         assert (tmp_path / "model" / name).read_bytes() == (trained / "model" / name).read_bytes(), name

@@ -1,0 +1,161 @@
+"""From `git push` to production, and the ways that must not get there. One clone, told in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from config import CONFIG
+from tests.e2e.conftest import MODEL, PIPELINE, ROOT, Fork
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+STAGING, PRODUCTION = CONFIG.environments
+Edit = Callable[[str, str, str], None]
+
+
+@pytest.fixture(scope="module")
+def first(fork: Fork) -> dict[str, Any]:
+    """The first push, taken to its approval."""
+    commit, execution = fork.push("the first version")
+    waiting = fork.wait(execution, "Approval", "InProgress")
+    return {"commit": commit, "execution": execution, "approval": waiting, "package": package(fork, execution)}
+
+
+def package(fork: Fork, execution: str) -> str:
+    return str(fork.actions(execution)["Train"]["output"]["outputVariables"]["MODEL_PACKAGE_ARN"])
+
+
+def reason(action: dict[str, Any]) -> str:
+    return str(action["output"]["executionResult"]["errorDetails"]["message"])
+
+
+def endpoint(environment: Any) -> str:
+    return CONFIG.name(MODEL, environment.name)
+
+
+def served(fork: Fork, environment: Any) -> dict[str, Any]:
+    """The container that the environment's endpoint really serves, read back through its live configuration."""
+    sagemaker = fork.client("sagemaker", environment.account)
+    live = sagemaker.describe_endpoint(EndpointName=endpoint(environment))
+    assert live["EndpointStatus"] == "InService"
+    variant = sagemaker.describe_endpoint_config(EndpointConfigName=live["EndpointConfigName"])["ProductionVariants"][0]
+    return dict(sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"])
+
+
+def endpoints(fork: Fork, environment: Any) -> list[str]:
+    return [e["EndpointName"] for e in fork.client("sagemaker", environment.account).list_endpoints()["Endpoints"]]
+
+
+def test_a_push_reaches_staging_and_waits_for_a_person(fork: Fork, first: dict[str, Any]) -> None:
+    asked = first["approval"]["input"]["resolvedConfiguration"]["CustomData"]
+    registered = fork.client("sagemaker").describe_model_package(ModelPackageName=first["package"])
+
+    assert first["commit"] in asked
+    assert first["package"] in asked
+    assert registered["ModelApprovalStatus"] == "PendingManualApproval"
+    assert registered["CustomerMetadataProperties"]["commit"] == first["commit"]
+    image = registered["InferenceSpecification"]["Containers"][0]["Image"]
+    assert image == fork.actions(first["execution"])["Build"]["output"]["outputVariables"]["IMAGE_URI"]
+    assert "@sha256:" in image
+    assert served(fork, STAGING)["Image"] == image
+    assert endpoints(fork, PRODUCTION) == []
+
+
+def test_a_model_under_its_gate_stops_in_train_with_number_and_threshold(fork: Fork, first: dict[str, Any], edit: Edit) -> None:
+    toml = f"model_code/{MODEL}/model.toml"
+    edit(toml, "roc_auc = 0.75", "roc_auc = 0.99")
+    _, execution = fork.push("ask too much")
+
+    failed = fork.wait(execution, "Train", "Failed")
+
+    assert "roc_auc" in reason(failed)
+    assert "0.99" in reason(failed)
+    assert any(word.startswith("0.7") or word.startswith("0.8") for word in reason(failed).replace(",", " ").split())
+    assert "Staging" not in fork.actions(execution)
+    edit(toml, "roc_auc = 0.99", "roc_auc = 0.75")
+
+
+def test_a_container_that_cannot_start_stops_in_staging(fork: Fork, first: dict[str, Any], edit: Edit) -> None:
+    dockerfile = f"model_code/{MODEL}/Dockerfile"
+    line = "ENTRYPOINT ["
+    edit(dockerfile, line, f"RUN rm model_code/runtime/serving.py\n{line}")
+    _, execution = fork.push("forget a file in the image")
+
+    failed = fork.wait(execution, "Staging", "Failed")
+
+    assert reason(failed)
+    assert "Approval" not in fork.actions(execution)
+    before = fork.client("sagemaker").describe_model_package(ModelPackageName=first["package"])["InferenceSpecification"]["Containers"][0]
+    assert served(fork, STAGING)["Image"] == before["Image"]
+    edit(dockerfile, f"RUN rm model_code/runtime/serving.py\n{line}", line)
+
+
+def test_the_approval_still_approves_what_it_was_asked_for(fork: Fork, first: dict[str, Any]) -> None:
+    """Two pushes came after it; production gets the version of the execution that was approved, and no other."""
+    fork.road("approve", MODEL, "--execution", first["execution"], "--reason", "the numbers are fine", "--yes")
+
+    fork.wait(first["execution"], "Production", "Succeeded")
+
+    assert served(fork, PRODUCTION)["ModelPackageName"] == first["package"]
+    decided = fork.client("sagemaker").describe_model_package(ModelPackageName=first["package"])
+    assert decided["ModelApprovalStatus"] == "Approved"
+    assert "administrator" in decided["ApprovalDescription"]
+    assert "the numbers are fine" in decided["ApprovalDescription"]
+    assert decided["CustomerMetadataProperties"]["commit"] == first["commit"]
+
+
+def test_plain_aws_calls_tell_the_same_story(fork: Fork, first: dict[str, Any]) -> None:
+    state = json.loads((fork.home / ".road/cloud/cloud.json").read_text())
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+
+    def aws(*arguments: str, account: str = CONFIG.toolchain.id) -> dict[str, Any]:
+        command = ["aws", "--endpoint-url", state["url"], "--region", state["region"], "--output", "json", *arguments]
+        done = subprocess.run(command, env={**kept, **state["accounts"][account]}, capture_output=True, text=True, cwd=ROOT, check=True)
+        return dict(json.loads(done.stdout))
+
+    stages = aws("codepipeline", "get-pipeline-state", "--name", PIPELINE)["stageStates"]
+    packages = aws("sagemaker", "list-model-packages", "--model-package-group-name", PIPELINE)["ModelPackageSummaryList"]
+    row = fork.home / "row.json"
+    row.write_text(json.dumps(LEAD))
+    answer = fork.home / "answer.json"
+    invoke = ["sagemaker-runtime", "invoke-endpoint", "--endpoint-name", endpoint(PRODUCTION), "--content-type", "application/json"]
+    aws(*invoke, "--body", f"fileb://{row}", str(answer), account=PRODUCTION.account.id)
+
+    assert [s["stageName"] for s in stages] == ["Source", "Build", "Train", "Staging", "Approval", "Production"]
+    assert stages[-1]["latestExecution"] == {"pipelineExecutionId": first["execution"], "status": "Succeeded"}
+    assert {p["ModelPackageArn"]: p["ModelApprovalStatus"] for p in packages}[first["package"]] == "Approved"
+    (prediction,) = json.loads(answer.read_text())["predictions"]
+    assert 0 < prediction["score"] < 1
+
+
+def test_the_road_command_tells_it_too(fork: Fork) -> None:
+    row = fork.home / "row.json"
+    row.write_text(json.dumps(LEAD))
+
+    answered = json.loads(fork.road("invoke", MODEL, "--json-file", str(row)).stdout)
+
+    assert 0 < answered["predictions"][0]["score"] < 1
+    assert "Production" in fork.road("status", MODEL).stdout
+    assert "roc_auc" in fork.road("logs", MODEL, "--stage", "Train").stdout
+    refused = fork.road("approve", MODEL, "--reason", "again", "--yes", ok=False)
+    assert len(refused.stderr.strip().splitlines()) <= 2
+
+
+def test_a_bad_request_gets_a_reason_and_no_score(fork: Fork) -> None:
+    row = fork.home / "bad.json"
+    row.write_text(json.dumps({**LEAD, "age": "old"}))
+
+    refused = fork.road("invoke", MODEL, "--json-file", str(row), ok=False)
+
+    assert "age" in refused.stderr
+
+
+LEAD = {
+    "age": 58, "job": "management", "marital": "married", "education": "tertiary", "default": "no", "balance": 2143, "housing": "yes", "loan": "no",
+    "contact": "unknown", "day": 5, "month": "may", "campaign": 1, "pdays": -1, "previous": 0, "poutcome": "unknown",
+}  # fmt: skip

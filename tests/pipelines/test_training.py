@@ -1,0 +1,242 @@
+"""The training pipeline's definition, in both forms that `model.toml` may ask for."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config import CONFIG
+from model_code.spec import ModelSpec, load
+from pipelines.definition import validate
+from pipelines.training import Run, definition
+
+ROOT = Path(__file__).parents[2]
+DIGEST = "sha256:" + "a" * 64
+RUN = Run(
+    image_uri=f"111111111111.dkr.ecr.eu-west-1.amazonaws.com/paved-road/lead-scoring@{DIGEST}",
+    data_uri=f"s3://data/data/{'b' * 64}/data.csv",
+    data_sha256="b" * 64,
+    commit="c" * 40,
+    role="arn:aws:iam::111111111111:role/paved-road-lead-scoring-training",
+    key="arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555",
+    artifacts="s3://artifacts",
+    region="eu-west-1",
+)
+Definition = dict[str, Any]
+
+
+def model(steps: str, **training: Any) -> ModelSpec:
+    lead = load("lead_scoring")
+    gates = lead.gates.model_copy(update={"roc_auc": 0.79})
+    return lead.model_copy(update={"gates": gates, "training": lead.training.model_copy(update={"steps": steps, **training})})
+
+
+@pytest.fixture(scope="module")
+def one_job() -> Definition:
+    made: Definition = json.loads(definition(CONFIG, model("one-job"), RUN))
+    return made
+
+
+@pytest.fixture(scope="module")
+def separate() -> Definition:
+    made: Definition = json.loads(definition(CONFIG, model("separate"), RUN))
+    return made
+
+
+def steps(made: Definition) -> dict[str, Any]:
+    gate = made["Steps"][-1]["Arguments"]
+    return {step["Name"]: step for step in [*made["Steps"], *gate["IfSteps"], *gate["ElseSteps"]]}
+
+
+def test_one_job_does_everything_before_the_gate(one_job: Definition) -> None:
+    assert [(step["Name"], step["Type"]) for step in one_job["Steps"]] == [("Train", "Training"), ("Gate", "Condition")]
+    assert steps(one_job)["Train"]["Arguments"]["AlgorithmSpecification"]["ContainerArguments"] == ["prepare", "train", "evaluate"]
+
+
+def test_separate_steps(separate: Definition) -> None:
+    assert [step["Name"] for step in separate["Steps"]] == ["Prepare", "Train", "Evaluate", "Gate"]
+    found = steps(separate)
+    commands = [found[name]["Arguments"]["AppSpecification"]["ContainerArguments"] for name in ("Prepare", "Evaluate")]
+    assert commands == [["prepare"], ["evaluate"]]
+    assert found["Train"]["Arguments"]["AlgorithmSpecification"]["ContainerArguments"] == ["train"]
+
+
+def test_the_gate_compares_what_the_one_job_measured(one_job: Definition) -> None:
+    (condition,) = steps(one_job)["Gate"]["Arguments"]["Conditions"]
+
+    assert condition == {
+        "Type": "GreaterThanOrEqualTo",
+        "LeftValue": {"Get": "Steps.Train.FinalMetricDataList['roc_auc'].Value"},
+        "RightValue": 0.79,
+    }
+
+
+def test_the_gate_reads_the_report_of_separate_steps(separate: Definition) -> None:
+    (condition,) = steps(separate)["Gate"]["Arguments"]["Conditions"]
+
+    assert condition["LeftValue"] == {
+        "Std:JsonGet": {"PropertyFile": {"Get": "Steps.Evaluate.PropertyFiles.Evaluation"}, "Path": "metrics.roc_auc.value"}
+    }
+
+
+@pytest.mark.parametrize("form", ["one_job", "separate"])
+def test_a_refusal_says_the_number_and_the_floor(form: str, request: pytest.FixtureRequest) -> None:
+    made = steps(request.getfixturevalue(form))
+    said = made["Refuse"]["Arguments"]["ErrorMessage"]["Std:Join"]["Values"]
+
+    assert said[1] == made["Gate"]["Arguments"]["Conditions"][0]["LeftValue"]
+    assert "".join(part for part in said if isinstance(part, str)) == (
+        "roc_auc is , under the gate's 0.79 in model_code/lead_scoring/model.toml: nothing was registered"
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "data"),
+    [
+        ("one_job", {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}),
+        (
+            "separate",
+            {
+                "Std:Join": {
+                    "On": "/",
+                    "Values": [{"Get": "Steps.Evaluate.ProcessingOutputConfig.Outputs['model'].S3Output.S3Uri"}, "model.tar.gz"],
+                }
+            },
+        ),
+    ],
+)
+def test_what_is_registered(form: str, data: object, request: pytest.FixtureRequest) -> None:
+    registered = steps(request.getfixturevalue(form))["Register"]["Arguments"]
+
+    assert registered["ModelPackageGroupName"] == "paved-road-lead-scoring"
+    assert registered["ModelApprovalStatus"] == "PendingManualApproval"
+    assert registered["InferenceSpecification"]["Containers"] == [{"Image": RUN.image_uri, "ModelDataUrl": data}]
+    facts = registered["CustomerMetadataProperties"]
+    assert (facts["commit"], facts["data_sha256"], facts["image_uri"]) == (RUN.commit, RUN.data_sha256, RUN.image_uri)
+    assert "roc_auc" in facts
+
+
+@pytest.mark.parametrize("form", ["one_job", "separate"])
+def test_every_job_is_isolated_encrypted_and_told_its_origin(form: str, request: pytest.FixtureRequest) -> None:
+    jobs = [step for step in steps(request.getfixturevalue(form)).values() if step["Type"] in ("Training", "Processing")]
+    for step in jobs:
+        arguments = step["Arguments"]
+        assert arguments["Environment"] == {"COMMIT": RUN.commit, "DATA_SHA256": RUN.data_sha256, "IMAGE_URI": RUN.image_uri}
+        assert arguments.get("NetworkConfig", arguments)["EnableNetworkIsolation"] is True
+        text = json.dumps(arguments)
+        assert f'"KmsKeyId": "{RUN.key}"' in text
+        assert f'"VolumeKmsKeyId": "{RUN.key}"' in text
+        assert {"SageMaker.CAPACITY_ERROR", "Step.THROTTLING"} <= {kind for one in step["RetryPolicies"] for kind in one["ExceptionType"]}
+
+
+def test_a_volume_key_only_where_sagemaker_takes_one() -> None:
+    made = json.loads(definition(CONFIG, model("one-job", instance_type="ml.g5.xlarge"), RUN))
+
+    assert "VolumeKmsKeyId" not in json.dumps(made)
+
+
+def test_the_data_set_is_read_as_a_folder(one_job: Definition) -> None:
+    (channel,) = steps(one_job)["Train"]["Arguments"]["InputDataConfig"]
+
+    assert channel["ChannelName"] == "data"
+    assert channel["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://data/data/{'b' * 64}/"
+
+
+def test_the_program_gives_the_same_bytes_without_an_account(one_job: Definition) -> None:
+    arguments = [word for name, value in asdict(RUN).items() for word in (f"--{name.replace('_', '-')}", value)]
+    command = [sys.executable, "-m", "pipelines.training", "--model", "lead_scoring", *arguments]
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONHASHSEED": "7", "AWS_EC2_METADATA_DISABLED": "true"}
+    ran = subprocess.run(command, cwd=ROOT, env={**keep, **nowhere, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+
+    assert ran.stdout == definition(CONFIG, load("lead_scoring"), RUN) + "\n"
+    assert ran.stderr == ""
+    assert json.dumps(one_job, indent=1, sort_keys=True) == definition(CONFIG, model("one-job"), RUN)
+
+
+def test_the_program_says_in_one_line_what_sagemaker_would_refuse() -> None:
+    arguments = [word for name, value in asdict(RUN).items() for word in (f"--{name.replace('_', '-')}", value)]
+    arguments[arguments.index("--commit") + 1] = "c" * 300
+    command = [sys.executable, "-m", "pipelines.training", "--model", "lead_scoring", *arguments]
+    ran = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout, len(ran.stderr.splitlines())) == (1, "", 1)
+    assert ran.stderr.startswith(
+        "training: SageMaker would refuse the definition: Register: CreateModelPackage.CustomerMetadataProperties.commit"
+    )
+
+
+@pytest.mark.parametrize("form", ["one_job", "separate"])
+def test_nothing_is_wrong_with_either_form(form: str, request: pytest.FixtureRequest) -> None:
+    assert validate(request.getfixturevalue(form)) == []
+
+
+def _arguments(made: Definition, name: str) -> Any:
+    return steps(made)[name]["Arguments"]
+
+
+MUTATIONS: dict[str, tuple[Callable[[Definition], object], str]] = {
+    "parameter": (lambda d: _arguments(d, "Train").update(RoleArn={"Get": "Parameters.Rolearn"}), "Train: no parameter Rolearn"),
+    "unused parameter": (lambda d: d["Parameters"].append({"Name": "Spare", "Type": "String"}), "parameter Spare is never used"),
+    "execution variable": (
+        lambda d: _arguments(d, "Train")["Environment"].update(RUN={"Get": "Execution.Id"}),
+        "Train: no execution variable Id",
+    ),
+    "reference": (lambda d: _arguments(d, "Train").update(RoleArn={"Get": "Step.Prepare"}), "Train: Step.Prepare is no reference"),
+    "step": (lambda d: _arguments(d, "Train").update(RoleArn={"Get": "Steps.Prep.RoleArn"}), "Train: no step Prep"),
+    "property": (
+        lambda d: _arguments(d, "Evaluate")["ProcessingInputs"][0]["S3Input"].update(S3Uri={"Get": "Steps.Train.ModelArtifacts.S3Uri"}),
+        "Evaluate: Train has no property ModelArtifacts.S3Uri",
+    ),
+    "output": (
+        lambda d: _arguments(d, "Evaluate")["ProcessingInputs"][1]["S3Input"].update(
+            S3Uri={"Get": "Steps.Prepare.ProcessingOutputConfig.Outputs['tst'].S3Output.S3Uri"}
+        ),
+        "Evaluate: Prepare has no property ProcessingOutputConfig.Outputs['tst']",
+    ),
+    "metric": (
+        lambda d: _arguments(d, "Gate")["Conditions"][0].update(LeftValue={"Get": "Steps.Train.FinalMetricDataList['auc'].Value"}),
+        "Gate: Train has no property FinalMetricDataList['auc']",
+    ),
+    "enumeration": (lambda d: _arguments(d, "Train")["ResourceConfig"].update(InstanceType="ml.m5.huge"), "found 'ml.m5.huge'"),
+    "required": (lambda d: _arguments(d, "Train").pop("StoppingCondition"), "Train: CreateTrainingJob needs StoppingCondition"),
+    "required by botocore": (lambda d: _arguments(d, "Train").pop("OutputDataConfig"), "Missing required parameter"),
+    "member": (lambda d: _arguments(d, "Train").update(Foo=1), "Unknown parameter in input"),
+    "type": (lambda d: _arguments(d, "Train")["HyperParameters"].update(max_depth=5), "Invalid type for parameter HyperParameters"),
+    "pattern": (lambda d: _arguments(d, "Register").update(ModelPackageGroupName="bad name!"), "found 'bad name!'; accepted is"),
+    "length": (lambda d: _arguments(d, "Register").update(ModelPackageDescription="x" * 1025), "found 1025 characters"),
+    "property file": (
+        lambda d: _arguments(d, "Gate")["Conditions"][0]["LeftValue"]["Std:JsonGet"].update(
+            PropertyFile={"Get": "Steps.Evaluate.PropertyFiles.Report"}
+        ),
+        "Gate: Evaluate has no PropertyFiles.Report",
+    ),
+    "property file's output": (
+        lambda d: steps(d)["Evaluate"]["PropertyFiles"][0].update(OutputName="report"),
+        "Evaluate: property file Evaluation: no output report",
+    ),
+    "names": (lambda d: d["Steps"][1].update(Name="Prepare"), "Prepare: 2 steps have this name"),
+    "dependency": (lambda d: d["Steps"][0].update(DependsOn=["Nothing"]), "Prepare: depends on Nothing, which is no step"),
+    "cycle": (lambda d: d["Steps"][0].update(DependsOn=["Evaluate"]), "these steps wait for each other: Evaluate, Gate, Prepare"),
+    "cycle through the gate": (lambda d: d["Steps"][0].update(DependsOn=["Register"]), "these steps wait for each other"),
+    "comparison": (lambda d: _arguments(d, "Gate")["Conditions"][0].update(Type="Above"), "Gate: no comparison Above"),
+    "step type": (lambda d: d["Steps"][0].update(Type="Lambda"), "Prepare: no step type Lambda is known here"),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_slip_is_found_and_named(name: str, separate: Definition) -> None:
+    slip, said = MUTATIONS[name]
+    slipped = copy.deepcopy(separate)
+    slip(slipped)
+
+    assert any(said in problem for problem in validate(slipped)), validate(slipped)
