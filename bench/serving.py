@@ -29,6 +29,7 @@ HERE = Path(__file__).resolve().parents[1]
 HOME = HERE / ".road" / "bench"
 MODEL = "lead_scoring"
 RIVAL = ("flask==3.1.2", "gunicorn==23.0.0", "pandas==2.3.3", "scikit-learn==1.7.2", "xgboost-cpu==3.2.0")
+THREADED = ("--workers=1", "--worker-class=gthread", "--threads=8", "--keep-alive=60", "--log-level=warning")
 SERVER_CORE, LOAD_CORE = sorted(os.sched_getaffinity(0))[:2]
 LOADS = {"1 row, 1 client": (1, 1), "1 row, 8 clients": (1, 8), "100 rows, 1 client": (100, 1)}  # rows a request, clients
 
@@ -134,8 +135,7 @@ def prepare() -> list[Candidate]:
         ),
         Candidate(
             "gunicorn, Flask, pandas, scikit-learn",
-            [str(theirs), "-m", "gunicorn", "--workers=1", "--worker-class=gthread", "--threads=8", "--keep-alive=60"]
-            + [f"--bind=127.0.0.1:{ports[1]}", "--log-level=warning", "bench.rival:app"],
+            [str(theirs), "-m", "gunicorn", *THREADED, f"--bind=127.0.0.1:{ports[1]}", "bench.rival:app"],
             {"RIVAL": str(rival)},
             ports[1],
         ),
@@ -197,7 +197,7 @@ def running(candidate: Candidate) -> Iterator[subprocess.Popen[bytes]]:
 
 def answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as response:  # noqa: S310 - our own port
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, ConnectionError):
         return False

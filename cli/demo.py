@@ -22,7 +22,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli import approve, data, datafile, evidence, executions, local, logs, output, repository, target
+from cli import approve, data, datafile, evidence, executions, local, logs, output, target
 from cli.datafile import DataFile
 from cli.evidence import Evidence
 from cli.executions import Execution, Stage
@@ -31,6 +31,7 @@ from cli.local import LocalCloud
 from cli.output import narration, say
 from cli.problem import Problem
 from cli.progress import Progress, Step
+from cli.repository import Clone
 from cli.tree import HERE, relative
 from cli.up import Port, Speed, deploy
 from config import CONFIG
@@ -152,9 +153,9 @@ def _road(cloud: LocalCloud, progress: Progress, model: ModelSpec, file: DataFil
 
 def _push(aws: target.Target, cloud: LocalCloud, model: ModelSpec) -> tuple[str, str]:
     """Push this tree; the model's execution that it has started, and what was pushed. Everything else it started is stopped."""
-    clean = not repository.dirty()
-    commit = repository.snapshot()
-    repository.push(commit, remote=cloud.remote, branch=CONFIG.repository.branch)
+    clone = Clone(HERE)
+    commit = clone.snapshot()
+    clone.push(commit, remote=cloud.remote, branch=CONFIG.repository.branch)
     codepipeline = aws.client("codepipeline")
     mine = executions.one(codepipeline, CONFIG.name(model.name))
     for pipeline in codepipeline.list_pipelines()["pipelines"]:
@@ -166,7 +167,7 @@ def _push(aws: target.Target, cloud: LocalCloud, model: ModelSpec) -> tuple[str,
                     abandon=True,
                     reason="the demo follows one model's road",
                 )
-    return mine.id, f"{commit[:8]}{'' if clean else ', with changes that are not committed'}"
+    return mine.id, f"{commit[:8]}{'' if commit == clone.head() else ', with changes that are not committed'}"
 
 
 def _follow(aws: target.Target, progress: Progress, model: ModelSpec, execution_id: str) -> Execution:

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from cli import local, repository, target
+from cli import local, target
 from cli.output import say
 from cli.problem import Problem
+from cli.repository import Clone
+from cli.tree import HERE
 from config import CONFIG
 
 
@@ -25,9 +27,10 @@ def push(
         why = "a real account watches the repository of config.py"
         raise Problem("push", why, f"git push origin {CONFIG.repository.branch}; or ./road up for localcloud")
     say(f"target: localcloud {cloud.url}")
+    clone = Clone(HERE)
     if message:
-        repository.commit_all(message)
-    elif repository.dirty():
+        clone.commit_all(message)
+    elif clone.dirty():
         say("the working tree has changes that are not committed: they are not pushed (commit them with --message TEXT)")
-    said = repository.push("HEAD", remote=cloud.remote, branch=CONFIG.repository.branch)
+    said = clone.push("HEAD", remote=cloud.remote, branch=CONFIG.repository.branch)
     print(said or "nothing started: no pipeline watches what changed")

@@ -1,4 +1,4 @@
-"""No test may reach an account: credentials are made up, the metadata service is off, and CDK's own validator runs in the policy gate only."""
+"""No test may reach an account: credentials are made up and the metadata service is off. CDK's own validator runs in the policy gate."""
 
 from __future__ import annotations
 

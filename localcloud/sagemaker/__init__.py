@@ -46,7 +46,7 @@ def install() -> None:
 
 def shutdown() -> None:
     """Stop every execution, job and endpoint."""
-    for part in (pipelines, jobs, endpoints, invocations):
+    for part in (pipelines, jobs, endpoints):
         part.shutdown()
 
 

@@ -76,6 +76,7 @@ class Endpoint:
         self.settled, self.deleted = threading.Event(), threading.Event()
         self.telemetry = Telemetry(account, region, self.name)
         self._live: Fleet | None = None
+        self._coming: Fleet | None = None
         self._incoming: tuple[Fleet, float] | None = None
         self._turns = itertools.count()
         self._lock = threading.Lock()
@@ -93,8 +94,10 @@ class Endpoint:
         self._start("Updating", fleet, deployment)
 
     def delete(self) -> None:
-        """Stop serving. What is under way ends first."""
+        """Stop serving, and end what is under way."""
         self.deleted.set()
+        if not self.settled.is_set() and self._coming:
+            self._coming.stop()
         self.settled.wait()
         if self._live:
             self._live.stop()
@@ -136,6 +139,7 @@ class Endpoint:
 
     def _start(self, status: str, fleet: Fleet, deployment: dict[str, Any]) -> None:
         self._begin(status)
+        self._coming = fleet
         threading.Thread(target=self._deploy, args=(fleet, deployment), daemon=True).start()
 
     def _deploy(self, fleet: Fleet, deployment: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from localcloud import images
 from localcloud.cloud import cloud
 from localcloud.errors import invalid
 from localcloud.processes import Process, spawn
+from localcloud.sagemaker import packages
 from localcloud.sagemaker.records import backend, credentials, reason, split
 
 PATIENCE = 240.0  # SageMaker's seconds until /ping must have answered, when the variant names none
@@ -188,17 +189,18 @@ class Variant:
     uri: str
     role: str
     instances: list[Instance] = field(default_factory=list)
+    starting: list[Instance] = field(default_factory=list)
     turn: itertools.count[int] = field(default_factory=itertools.count)
 
     def scale(self, count: int) -> str | None:
         """Have `count` instances; returns why one of the new ones did not start."""
-        added = [self.start_one() for _ in range(count - len(self.instances))]
+        added = self.starting = [self.start_one() for _ in range(count - len(self.instances))]
         for instance in added:
             instance.settled.wait()
         if failures := [i.failure for i in added if i.failure]:
             _together([i.stop for i in added])
             return failures[0]
-        self.instances, removed = [*self.instances, *added][:count], self.instances[count:]
+        self.instances, self.starting, removed = [*self.instances, *added][:count], [], self.instances[count:]
         _together([i.stop for i in removed])
         return None
 
@@ -248,8 +250,8 @@ class Fleet:
         return None
 
     def stop(self) -> None:
-        """Stop every instance."""
-        _together([i.stop for v in self.variants.values() for i in v.instances])
+        """Stop every instance, also those that are only starting."""
+        _together([i.stop for v in list(self.variants.values()) for i in (*v.instances, *v.starting)])
 
     def pick(self, turn: int, target: str | None) -> Variant:
         """The variant that answers the `turn`-th request: `target`, or by weight. Raises an AWS error for an unknown target."""
@@ -307,8 +309,6 @@ def container(model: Any, account: str, region: str) -> dict[str, Any]:
 
     Raises an AWS error when the package is not there, not shared with the account, or not approved.
     """
-    from localcloud.sagemaker import packages
-
     declared: dict[str, Any] = model.primary_container or model.containers[0]
     name = declared.get("ModelPackageName")
     if not name:

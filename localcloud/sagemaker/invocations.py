@@ -31,10 +31,6 @@ def install() -> None:
     answer((invoke_endpoint,), by=SageMakerRuntimeResponse)
 
 
-def shutdown() -> None:
-    """Nothing outlives a request here."""
-
-
 def invoke_endpoint(self: Any) -> Response:
     start = time.perf_counter()
     headers, body, name = self.headers, self.raw_body or b"", self.path.split("/")[2]

@@ -7,6 +7,7 @@ import re
 import subprocess
 import tarfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ from localcloud.errors import error, invalid
 from localcloud.processes import Process, spawn
 from localcloud.sagemaker.records import Request, answer, assumable, backend, credentials, download, keep, reason, refuse, upload
 
-GRACE = 120.0
+GRACE = 120.0  # SageMaker's seconds between SIGTERM and SIGKILL
 DAY = 86_400
 _jobs: dict[tuple[str, str, str, str], Job] = {}
 
@@ -49,28 +50,41 @@ class Failed(Exception):
     """Why a job failed, as its FailureReason says it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A request that was read: what the container finds, runs and leaves. Paths are relative to /opt/ml.
+
+    `inputs` are (name, S3 URI, folder); `files` are written as JSON; `message` is where the container tells why it failed.
+    """
+
+    image: str
+    entrypoint: list[str] | None
+    arguments: list[str]
+    inputs: list[tuple[str, str, str]]
+    files: dict[str, Any]
+    folders: list[str]
+    message: str
+    isolated: bool
+
+
 class Job:
     """One running job. `record` is moto's, and what describe calls answer from."""
 
     kind: ClassVar[str]
     group: ClassVar[str]
 
-    def __init__(self, account: str, region: str, request: Request) -> None:
-        self.account, self.region, self.request = account, region, request
-        title = self.kind.title()
-        self.name: str = request[f"{title}JobName"]
+    def __init__(self, account: str, region: str, request: Request, plan: Plan) -> None:
+        self.account, self.region, self.request, self.plan = account, region, request, plan
+        self.name: str = request[f"{self.kind.title()}JobName"]
         if (account, region, self.kind, self.name) in _jobs:
-            raise error(
-                "ResourceInUse", f"Job name must be unique within an AWS account and region, and a {self.kind} job named {self.name} exists"
-            )
+            raise error("ResourceInUse", f"Job name must be unique within an AWS account and region: {self.kind} job {self.name} exists")
         self.role = assumable(request.get("RoleArn"))
-        self.folder = cloud().folder("jobs", account, region, self.kind, self.name)
-        self.ml = cloud().folder("jobs", account, region, self.kind, self.name, "ml")
-        self.check()
         self.ended, self._stopping, self._lock = threading.Event(), threading.Event(), threading.Lock()
         self._process: Process | None = None
         self._overtime = False
         self.last_line = ""
+        self.folder = cloud().folder("jobs", account, region, self.kind, self.name)
+        self.ml = cloud().folder("jobs", account, region, self.kind, self.name, "ml")
         self.stream = f"{self.name}/algo-1-{int(unix_time())}"
         self.record = keep(getattr(backend(account, region), f"create_{self.kind}_job"), request)
         self._say("InProgress")
@@ -78,41 +92,31 @@ class Job:
         _jobs[account, region, self.kind, self.name] = self
         threading.Thread(target=self._run, daemon=True).start()
 
-    def check(self) -> None:
-        """Raise an AWS error for what localcloud cannot honour in the request."""
-        raise NotImplementedError
-
     def begin(self) -> None:
         """Bring the record to the state of a job that has just been created."""
+        setattr(self.record, f"{self.kind}_end_time", None)
 
     def phase(self, name: str) -> None:
         """Note that the job has come to this phase."""
 
-    def inputs(self) -> list[tuple[str, str, Path]]:
-        """Name, S3 URI and folder of each input."""
-        raise NotImplementedError
+    def read(self, line: str) -> None:
+        """Look at one line of the log."""
 
-    def configure(self) -> None:
-        """Write the configuration files and make the folders that the container finds."""
-        raise NotImplementedError
-
-    def program(self) -> tuple[str, list[str] | None, list[str]]:
-        """Image URI, entry point if not the image's, and arguments."""
-        raise NotImplementedError
-
-    def failure(self) -> str:
-        """What the container wrote about its failure, or else its last line."""
-        raise NotImplementedError
-
-    def outputs(self, *, complete: bool) -> None:
+    def outputs(self, s3: Any, *, complete: bool) -> None:
         """Upload what the container made; after a stop (not `complete`), what there is."""
         raise NotImplementedError
 
     def finish(self) -> None:
         """Complete the record once the job has ended."""
 
+    @property
+    def message(self) -> str:
+        """What the container wrote about how it ended, if anything."""
+        path = self.ml / self.plan.message
+        return path.read_text(errors="replace").strip() if path.exists() else ""
+
     def stop(self, grace: float | None = None) -> None:
-        """Ask the program to end, and make it after a while: 120 s of SageMaker's time."""
+        """Ask the program to end, and make it after a while."""
         with self._lock:
             if self.ended.is_set():
                 return
@@ -149,30 +153,32 @@ class Job:
 
     def _work(self) -> str:
         self.phase("Downloading")
-        uri, entrypoint, arguments = self.program()
-        image = images.find(uri, role_arn=self.role)
+        image = images.find(self.plan.image, role_arn=self.role)
         s3 = cloud().client("s3", role_arn=self.role, region=self.region)
-        for name, source, folder in self.inputs():
-            folder.mkdir(parents=True, exist_ok=True)
-            if not download(s3, source, folder):
+        for name, source, folder in self.plan.inputs:
+            if not download(s3, source, self.ml / folder):
                 raise Failed(f"ClientError: Data download failed: input {name}: no S3 objects found under S3 URL {source}")
-        self.configure()
+        for name in self.plan.folders:
+            (self.ml / name).mkdir(parents=True, exist_ok=True)
+        for name, value in self.plan.files.items():
+            (self.ml / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.ml / name).write_text(json.dumps(value, indent=2, default=str))
         self.phase("Training")
         setattr(self.record, f"{self.kind}_start_time", utcnow())
-        code = self._execute(image, image.command(arguments, entrypoint=entrypoint, ml=self.ml))
+        code = self._execute(image)
         if self._stopping.is_set() or self._overtime:
-            self.outputs(complete=False)
+            self.outputs(s3, complete=False)
             return "Stopped"
         if code:
-            raise Failed(f"AlgorithmError: {self.failure()}, exit code: {code}")
+            raise Failed(f"AlgorithmError: {self.message or self.last_line}, exit code: {code}")
         self.phase("Uploading")
-        self.outputs(complete=True)
+        self.outputs(s3, complete=True)
         return "Completed"
 
-    def _execute(self, image: images.Image, argv: list[str]) -> int:
-        isolated = self.request.get("EnableNetworkIsolation") or self.request.get("NetworkConfig", {}).get("EnableNetworkIsolation")
+    def _execute(self, image: images.Image) -> int:
+        argv = image.command(self.plan.arguments, entrypoint=self.plan.entrypoint, ml=self.ml)
         own = {f"{self.kind.upper()}_JOB_NAME": self.name, f"{self.kind.upper()}_JOB_ARN": self.record.arn}
-        aws = credentials(self.role, self.region, isolated=bool(isolated))
+        aws = credentials(self.role, self.region, isolated=self.plan.isolated)
         env = image.environment(aws, own, self.request.get("Environment", {}), ml=self.ml)
         with self._lock:
             if self._stopping.is_set():
@@ -189,76 +195,37 @@ class Job:
         self.read(line)
         cloud().log(account=self.account, region=self.region, group=self.group, stream=self.stream, line=line)
 
-    def read(self, line: str) -> None:
-        """Look at one line of the log."""
-
 
 class Training(Job):
     """A training job."""
 
     kind, group = "training", "/aws/sagemaker/TrainingJobs"
 
-    def check(self) -> None:
-        refuse(self.request, ("CheckpointConfig",), "CreateTrainingJob")
-        refuse(self.request["ResourceConfig"], ("InstanceGroups",), "CreateTrainingJob's ResourceConfig")
-        refuse(self.request["AlgorithmSpecification"], ("AlgorithmName",), "CreateTrainingJob's AlgorithmSpecification")
-        one_instance(self.request["ResourceConfig"])
-        for channel in self.request.get("InputDataConfig", []):
-            if channel.get("CompressionType", "None") != "None" or channel.get("InputMode", "File") == "Pipe":
-                raise invalid(f"localcloud gives channel {channel['ChannelName']} to the job as plain files only")
-            plain_prefix(channel["DataSource"].get("S3DataSource"), channel["ChannelName"])
-
     def begin(self) -> None:
+        super().begin()
         self.metrics: dict[str, dict[str, Any]] = {}
-        self.definitions = [
-            (m["Name"], re.compile(m["Regex"])) for m in self.request["AlgorithmSpecification"].get("MetricDefinitions", [])
-        ]
-        self.record.model_artifacts = self.record.training_start_time = self.record.training_end_time = None
+        definitions = self.request["AlgorithmSpecification"].get("MetricDefinitions", [])
+        self.definitions = [(m["Name"], re.compile(m["Regex"])) for m in definitions]
+        self.record.model_artifacts = self.record.training_start_time = None
         self.record.final_metric_data_list, self.record.secondary_status_transitions = [], []
         self.phase("Starting")
 
     def phase(self, name: str) -> None:
         now, past = utcnow(), self.record.secondary_status_transitions
+        current = {"Status": name, "StartTime": now, "StatusMessage": name}
         self.record.secondary_status = name
-        self.record.secondary_status_transitions = [
-            *({"EndTime": now, **p} for p in past),
-            {"Status": name, "StartTime": now, "StatusMessage": name},
-        ]
+        self.record.secondary_status_transitions = [*({"EndTime": now, **p} for p in past), current]
 
-    def inputs(self) -> list[tuple[str, str, Path]]:
-        channels = self.request.get("InputDataConfig", [])
-        return [
-            (c["ChannelName"], c["DataSource"]["S3DataSource"]["S3Uri"], self.ml / "input" / "data" / c["ChannelName"]) for c in channels
-        ]
+    def read(self, line: str) -> None:
+        for name, pattern in self.definitions:
+            if match := pattern.search(line):
+                self.metrics[name] = {"MetricName": name, "Value": float(match[1]), "Timestamp": utcnow()}
 
-    def configure(self) -> None:
-        channels = {
-            c["ChannelName"]: {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
-            for c in self.request.get("InputDataConfig", [])
-        }
-        parameters = {k: str(v) for k, v in self.request.get("HyperParameters", {}).items()}
-        write_json(self.ml / "input" / "config" / "hyperparameters.json", parameters)
-        write_json(self.ml / "input" / "config" / "inputdataconfig.json", channels)
-        write_json(
-            self.ml / "input" / "config" / "resourceconfig.json", resources(self.request["ResourceConfig"].get("InstanceType", "local"))
-        )
-        for name in ("model", "output/data", "checkpoints"):
-            (self.ml / name).mkdir(parents=True, exist_ok=True)
-
-    def program(self) -> tuple[str, list[str] | None, list[str]]:
-        algorithm = self.request["AlgorithmSpecification"]
-        entrypoint = algorithm.get("ContainerEntrypoint")
-        return algorithm["TrainingImage"], entrypoint, algorithm.get("ContainerArguments") or ([] if entrypoint else ["train"])
-
-    def failure(self) -> str:
-        return written(self.ml / "output" / "failure") or self.last_line
-
-    def outputs(self, *, complete: bool) -> None:
+    def outputs(self, s3: Any, *, complete: bool) -> None:
         config = self.request["OutputDataConfig"]
         target = f"{config['S3OutputPath'].rstrip('/')}/{self.name}/output"
-        s3 = cloud().client("s3", role_arn=self.role, region=self.region)
-        for name, folder, always in (("model", self.ml / "model", complete), ("output", self.ml / "output" / "data", False)):
-            if always or (folder.is_dir() and any(folder.iterdir())):
+        for name, folder in (("model", self.ml / "model"), ("output", self.ml / "output" / "data")):
+            if (name == "model" and complete) or (folder.is_dir() and any(folder.iterdir())):
                 archive = self.folder / f"{name}.tar.gz"
                 with tarfile.open(archive, "w:gz") as tar:
                     for path in sorted(folder.iterdir()):
@@ -266,11 +233,6 @@ class Training(Job):
                 upload(s3, archive, f"{target}/{name}.tar.gz", config.get("KmsKeyId"))
                 if name == "model":
                     self.record.model_artifacts = {"S3ModelArtifacts": f"{target}/model.tar.gz"}
-
-    def read(self, line: str) -> None:
-        for name, pattern in self.definitions:
-            if match := pattern.search(line):
-                self.metrics[name] = {"MetricName": name, "Value": float(match[1]), "Timestamp": utcnow()}
 
     def finish(self) -> None:
         self.record.final_metric_data_list = list(self.metrics.values())
@@ -284,94 +246,96 @@ class Processing(Job):
 
     kind, group = "processing", "/aws/sagemaker/ProcessingJobs"
 
-    def check(self) -> None:
-        one_instance(self.request["ProcessingResources"]["ClusterConfig"])
-        for given in self.request.get("ProcessingInputs", []):
-            plain_prefix(given.get("S3Input"), given["InputName"])
-            if given["S3Input"].get("S3CompressionType", "None") != "None" or given["S3Input"].get("S3InputMode", "File") != "File":
-                raise invalid(f"localcloud gives input {given['InputName']} to the job as plain files only")
-            self.local(given["S3Input"]["LocalPath"])
-        for wanted in self.request.get("ProcessingOutputConfig", {}).get("Outputs", []):
-            if wanted.get("S3Output", {}).get("S3UploadMode") != "EndOfJob":
-                raise invalid(f"localcloud uploads output {wanted['OutputName']} at the end of the job only")
-            self.local(wanted["S3Output"]["LocalPath"])
-
-    def local(self, path: str) -> Path:
-        """A path of the container, which must be under /opt/ml, on this machine."""
-        if not path.startswith(f"{images.ML}/") or ".." in Path(path).parts:
-            raise invalid(f"localcloud gives a job folders under {images.ML} only, not {path}")
-        return self.ml / path.removeprefix(f"{images.ML}/")
-
-    def begin(self) -> None:
-        self.record.processing_end_time = None
-
-    def inputs(self) -> list[tuple[str, str, Path]]:
-        given = self.request.get("ProcessingInputs", [])
-        return [(i["InputName"], i["S3Input"]["S3Uri"], self.local(i["S3Input"]["LocalPath"])) for i in given]
-
-    def configure(self) -> None:
-        self.config = self.request.get("ProcessingOutputConfig", {})
-        write_json(self.ml / "config" / "processingjobconfig.json", self.request)
-        write_json(
-            self.ml / "config" / "resourceconfig.json", resources(self.request["ProcessingResources"]["ClusterConfig"]["InstanceType"])
-        )
-        (self.ml / "output").mkdir(exist_ok=True)
-        for output in self.config.get("Outputs", []):
-            self.local(output["S3Output"]["LocalPath"]).mkdir(parents=True, exist_ok=True)
-
-    def program(self) -> tuple[str, list[str] | None, list[str]]:
-        app = self.request["AppSpecification"]
-        return app["ImageUri"], app.get("ContainerEntrypoint"), app.get("ContainerArguments", [])
-
-    def failure(self) -> str:
-        return written(self.ml / "output" / "message") or self.last_line
-
-    def outputs(self, *, complete: bool) -> None:
-        s3 = cloud().client("s3", role_arn=self.role, region=self.region)
-        for output in self.config.get("Outputs", []) if complete else []:
-            folder = self.local(output["S3Output"]["LocalPath"])
+    def outputs(self, s3: Any, *, complete: bool) -> None:
+        config = self.request.get("ProcessingOutputConfig", {})
+        for output in config.get("Outputs", []) if complete else []:
+            folder = self.ml / _under_ml(output["S3Output"]["LocalPath"])
             for file in sorted(f for f in folder.rglob("*") if f.is_file()):
-                upload(s3, file, f"{output['S3Output']['S3Uri'].rstrip('/')}/{file.relative_to(folder)}", self.config.get("KmsKeyId"))
+                upload(s3, file, f"{output['S3Output']['S3Uri'].rstrip('/')}/{file.relative_to(folder)}", config.get("KmsKeyId"))
 
     def finish(self) -> None:
-        if message := written(self.ml / "output" / "message"):
-            self.record.exit_message = message[:1024]
+        if self.message:
+            self.record.exit_message = self.message[:1024]
 
 
-def one_instance(config: dict[str, Any]) -> None:
-    """Raise an AWS error when a job asks for more than one instance."""
+def training_plan(request: Request) -> Plan:
+    """Read CreateTrainingJob's request. Raises an AWS error for what localcloud cannot honour."""
+    refuse(request, ("CheckpointConfig",), "CreateTrainingJob")
+    refuse(request["ResourceConfig"], ("InstanceGroups",), "CreateTrainingJob's ResourceConfig")
+    algorithm, channels = request["AlgorithmSpecification"], request.get("InputDataConfig", [])
+    refuse(algorithm, ("AlgorithmName",), "CreateTrainingJob's AlgorithmSpecification")
+    for c in channels:
+        _plain_files(c["ChannelName"], c["DataSource"].get("S3DataSource"), c.get("CompressionType"), c.get("InputMode"))
+    entrypoint = algorithm.get("ContainerEntrypoint")
+    channel = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+    return Plan(
+        image=algorithm["TrainingImage"],
+        entrypoint=entrypoint,
+        arguments=algorithm.get("ContainerArguments") or ([] if entrypoint else ["train"]),
+        inputs=[(c["ChannelName"], c["DataSource"]["S3DataSource"]["S3Uri"], f"input/data/{c['ChannelName']}") for c in channels],
+        files={
+            "input/config/hyperparameters.json": {k: str(v) for k, v in request.get("HyperParameters", {}).items()},
+            "input/config/inputdataconfig.json": {c["ChannelName"]: channel for c in channels},
+            "input/config/resourceconfig.json": _one_instance(request["ResourceConfig"]),
+        },
+        folders=["model", "output/data", "checkpoints"],
+        message="output/failure",
+        isolated=request.get("EnableNetworkIsolation", False),
+    )
+
+
+def processing_plan(request: Request) -> Plan:
+    """Read CreateProcessingJob's request. Raises an AWS error for what localcloud cannot honour."""
+    app, inputs = request["AppSpecification"], request.get("ProcessingInputs", [])
+    outputs = request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+    for given in inputs:
+        source = given.get("S3Input", {})
+        _plain_files(given["InputName"], given.get("S3Input"), source.get("S3CompressionType"), source.get("S3InputMode"))
+    for wanted in outputs:
+        if wanted.get("S3Output", {}).get("S3UploadMode") != "EndOfJob":
+            raise invalid(f"localcloud uploads output {wanted['OutputName']} at the end of the job only")
+    return Plan(
+        image=app["ImageUri"],
+        entrypoint=app.get("ContainerEntrypoint"),
+        arguments=app.get("ContainerArguments", []),
+        inputs=[(i["InputName"], i["S3Input"]["S3Uri"], _under_ml(i["S3Input"]["LocalPath"])) for i in inputs],
+        files={
+            "config/processingjobconfig.json": request,
+            "config/resourceconfig.json": _one_instance(request["ProcessingResources"]["ClusterConfig"]),
+        },
+        folders=["output", *(_under_ml(o["S3Output"]["LocalPath"]) for o in outputs)],
+        message="output/message",
+        isolated=request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False),
+    )
+
+
+def _under_ml(path: str) -> str:
+    if not path.startswith(f"{images.ML}/") or ".." in Path(path).parts:
+        raise invalid(f"localcloud gives a job folders under {images.ML} only, not {path}")
+    return path.removeprefix(f"{images.ML}/")
+
+
+def _one_instance(config: dict[str, Any]) -> dict[str, Any]:
+    """resourceconfig.json of a job on one instance."""
     if config.get("InstanceCount", 1) > 1:
         raise invalid(f"localcloud runs a job on one instance, not on {config['InstanceCount']}")
+    return {"current_host": "algo-1", "current_instance_type": config["InstanceType"], "hosts": ["algo-1"], "network_interface_name": "lo"}
 
 
-def plain_prefix(source: dict[str, Any] | None, name: str) -> None:
-    """Raise an AWS error when an input is anything but the objects under an S3 prefix."""
-    if source is None or source.get("S3DataType", "S3Prefix") != "S3Prefix":
-        raise invalid(f"localcloud reads input {name} from an S3 prefix only")
-
-
-def resources(instance_type: str) -> dict[str, Any]:
-    """resourceconfig.json of a job on one instance."""
-    return {"current_host": "algo-1", "current_instance_type": instance_type, "hosts": ["algo-1"], "network_interface_name": "lo"}
-
-
-def write_json(path: Path, value: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=2, default=str))
-
-
-def written(path: Path) -> str:
-    """What a container left in a text file, if anything."""
-    return path.read_text(errors="replace").strip() if path.exists() else ""
+def _plain_files(name: str, source: dict[str, Any] | None, compression: str | None, mode: str | None) -> None:
+    if source is None or source.get("S3DataType", "S3Prefix") != "S3Prefix" or compression not in (None, "None") or mode == "Pipe":
+        raise invalid(f"localcloud gives input {name} to the job as the plain files of an S3 prefix only")
 
 
 def create_training_job(self: Any) -> ActionResult:
-    job = Training(self.current_account, self.region, self._get_params())
+    request = self._get_params()
+    job = Training(self.current_account, self.region, request, training_plan(request))
     return ActionResult({"TrainingJobArn": job.record.arn})
 
 
 def create_processing_job(self: Any) -> ActionResult:
-    job = Processing(self.current_account, self.region, self._get_params())
+    request = self._get_params()
+    job = Processing(self.current_account, self.region, request, processing_plan(request))
     return ActionResult({"ProcessingJobArn": job.record.arn})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import string
@@ -19,7 +20,7 @@ from localcloud.cloud import cloud
 from localcloud.errors import error, invalid
 from localcloud.sagemaker import jobs
 from localcloud.sagemaker.expressions import Unresolved, evaluate, follow, holds, steps_named
-from localcloud.sagemaker.records import answer, reason, split
+from localcloud.sagemaker.records import answer, assumable, reason, split
 
 TYPES = {"Processing", "Training", "Condition", "Fail", "RegisterModel"}
 JSON_TYPES: dict[str, Callable[[str], Any]] = {
@@ -96,7 +97,6 @@ class Execution:
             "PipelineArn": pipeline.arn,
             "StartDateTime": record.start_time.isoformat(),
             "CurrentDateTime": record.start_time.isoformat(),
-            "TrainingJobName": "",
         }
         self.parameters = parameters
         self.steps: dict[str, Step] = {}
@@ -119,10 +119,13 @@ class Execution:
             running = [s.metadata for s in self.steps.values() if s.status in ("Starting", "Executing")]
             self._changed.notify_all()
         for metadata in running:
-            for kind in ("TrainingJob", "ProcessingJob"):
-                if arn := metadata.get(kind, {}).get("Arn"):
-                    call = getattr(self.sagemaker, f"stop_{kind.removesuffix('Job').lower()}_job")
-                    call(**{f"{kind}Name": arn.rpartition("/")[2]})
+            for kind in ("Training", "Processing"):
+                if arn := metadata.get(f"{kind}Job", {}).get("Arn"):
+                    self._stop_job(kind, arn.rpartition("/")[2])
+
+    def _stop_job(self, kind: str, name: str) -> None:
+        with contextlib.suppress(ClientError):  # it ended by itself meanwhile
+            getattr(self.sagemaker, f"stop_{kind.lower()}_job")(**{f"{kind}JobName": name})
 
     def _run(self) -> None:
         steps = list(_all_steps(self.definition["Steps"]))
@@ -230,7 +233,7 @@ class Execution:
             step.metadata = {f"{kind}Job": {"Arn": created[f"{kind}JobArn"]}}
             stopping = self._stopping
         if stopping:
-            getattr(self.sagemaker, f"stop_{kind.lower()}_job")(**{f"{kind}JobName": request[f"{kind}JobName"]})
+            self._stop_job(kind, request[f"{kind}JobName"])
         jobs.wait(self.account, self.region, kind.lower(), request[f"{kind}JobName"])
         step.found = getattr(self.sagemaker, f"describe_{kind.lower()}_job")(**{f"{kind}JobName": request[f"{kind}JobName"]})
         status = step.found[f"{kind}JobStatus"]
@@ -293,6 +296,7 @@ def start_pipeline_execution(self: Any) -> ActionResult:
         if token and record.client_request_token == token:
             return ActionResult({"PipelineExecutionArn": record.arn})
     given = self._get_param("PipelineParameters") or []
+    assumable(pipeline.role_arn)
     parameters = _parameters(json.loads(pipeline.pipeline_definition), given)
     started = self.sagemaker_backend.start_pipeline_execution(
         pipeline.pipeline_name,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from botocore.exceptions import ClientError
 from moto.core.exceptions import ServiceException
 from moto.iam.models import iam_backends
 from moto.sagemaker.models import sagemaker_backends
@@ -65,8 +64,6 @@ def assumable(role_arn: str | None) -> str:
 
 def reason(problem: BaseException) -> str:
     """An exception as the sentence of a FailureReason."""
-    if isinstance(problem, ClientError):
-        return str(problem)
     return str(getattr(problem, "message", None) or problem or type(problem).__name__)
 
 

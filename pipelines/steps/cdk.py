@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pipelines.steps.step import StepError
 
+DEPLOY = ("cdk", "deploy", "--exclusively", "--require-approval", "never", "--progress", "events")
+
 
 def add_arguments(arguments: ArgumentParser) -> None:
     """`--assembly` and `--stack`, the latter as often as there are stacks."""
@@ -26,19 +28,7 @@ def deploy(assembly: Path, stacks: Sequence[str], parameters: Mapping[str, str])
     if not (assembly / "manifest.json").is_file():
         raise StepError(f"{assembly}: no assembly there: give the folder that cdk synth wrote")
     values = [word for name, value in parameters.items() for word in ("--parameters", f"{name}={value}")]
-    command = [
-        "cdk",
-        "deploy",
-        "--app",
-        str(assembly),
-        "--exclusively",
-        "--require-approval",
-        "never",
-        "--progress",
-        "events",
-        *values,
-        *stacks,
-    ]
+    command = [*DEPLOY, "--app", str(assembly), *values, *stacks]
     last = ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         assert running.stdout

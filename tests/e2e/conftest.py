@@ -41,7 +41,7 @@ class Fork:
 
     def commit(self, message: str) -> str:
         self.git("add", "-A")
-        self.git("commit", "-q", "-m", message)
+        self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
     def road(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:

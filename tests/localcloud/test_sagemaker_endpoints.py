@@ -322,3 +322,19 @@ def test_a_deleted_endpoint_leaves_no_process(aws: Aws, image: str, name: Name) 
         os.kill(pid, 0)
     with pytest.raises(ClientError, match="Could not find endpoint"):
         aws.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+
+
+def test_deleting_an_endpoint_does_not_wait_for_one_that_cannot_start(
+    aws: Aws, image: str, name: Name, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleets, "LEAST_PATIENCE", 60.0)
+    config = configured(aws, image, name("c"), BEHAVIOUR="sick")
+    aws.client("sagemaker").create_endpoint(EndpointName=name("e"), EndpointConfigName=config)
+    endpoint = endpoints.get(ACCOUNT, REGION, name("e"))
+    for _ in range(200):
+        if endpoint._coming and any(v.starting for v in endpoint._coming.variants.values()):
+            break
+        endpoint.settled.wait(0.02)
+    endpoint.delete()
+
+    assert endpoint.record.endpoint_status == "Failed"

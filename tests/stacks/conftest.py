@@ -20,6 +20,7 @@ ACCOUNTS = {
     "two-staging-at-home": ("111111111111", "111111111111", "333333333333"),
     "one": ("111111111111", "111111111111", "111111111111"),
 }
+CONTEXT = json.loads((Path(__file__).parents[2] / "cdk.json").read_text())["context"]  # the CDK CLI passes these; tests must too
 Template = dict[str, Any]
 
 
@@ -34,6 +35,7 @@ class Layout:
 
     def only(self, stack: str, kind: str) -> dict[str, Any]:
         """The properties of a stack's one resource of a type."""
+        found: dict[str, Any]
         (found,) = self.all(stack, kind).values()
         return found
 
@@ -101,7 +103,7 @@ def three(layouts: dict[str, Layout]) -> Layout:
 
 def synth(config: Config, folder: Path) -> Layout:
     """Build every stack and read the templates back."""
-    app = App(outdir=str(folder))
+    app = App(outdir=str(folder), context=CONTEXT)
     build(app, config, models())
     stacks = app.synth().stacks
     return Layout(

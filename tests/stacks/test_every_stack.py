@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.stacks.conftest import Layout
+from tests.stacks.conftest import CONTEXT, Layout
 
 ROOT = Path(__file__).parents[2]
 TYPES = {
@@ -205,6 +205,7 @@ def test_synth_is_the_same_everywhere_and_needs_no_account(tmp_path: Path) -> No
     for seed in ("1", "2"):
         folder = tmp_path / seed
         nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONHASHSEED": seed, "CDK_OUTDIR": str(folder), "PYTHONPATH": str(ROOT)}
+        nowhere["CDK_CONTEXT_JSON"] = json.dumps(CONTEXT)
         subprocess.run([sys.executable, "app.py"], cwd=ROOT, env={**keep, **nowhere}, check=True, capture_output=True)
         folders.append({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
 

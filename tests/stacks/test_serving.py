@@ -164,11 +164,10 @@ def test_an_update_keeps_the_count_that_scaling_reached(three: Layout) -> None:
 def test_the_verifier_trusts_two_roles_of_the_toolchain(layout: Layout) -> None:
     (role,) = [one for one in layout.all(PRODUCTION, "AWS::IAM::Role").values() if one["RoleName"].endswith("-verifier")]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-    trusted = [one["Fn::Join"][1][-1] for one in trust["Condition"]["ArnEquals"]["aws:PrincipalArn"]]
 
-    assert trusted == [
-        ":iam::111111111111:role/paved-road-lead-scoring-deploy-production",
-        ":iam::111111111111:role/paved-road-platform-deploy-production",
+    assert trust["Condition"]["ArnEquals"]["aws:PrincipalArn"] == [
+        "arn:aws:iam::111111111111:role/paved-road-lead-scoring-deploy-production",
+        "arn:aws:iam::111111111111:role/paved-road-platform-deploy-production",
     ]
 
 

@@ -12,6 +12,7 @@ TOOLCHAIN = "PavedRoad-Toolchain"
 
 
 def pipeline(layout: Layout, name: str) -> dict[str, Any]:
+    found: dict[str, Any]
     (found,) = [one for one in layout.all(TOOLCHAIN, "AWS::CodePipeline::Pipeline").values() if one["Name"] == name]
     return found
 
@@ -21,6 +22,7 @@ def actions(layout: Layout, name: str) -> dict[str, dict[str, Any]]:
 
 
 def role(layout: Layout, name: str) -> dict[str, Any]:
+    found: dict[str, Any]
     (found,) = [one for one in layout.all(TOOLCHAIN, "AWS::IAM::Role").values() if one.get("RoleName") == name]
     return found
 

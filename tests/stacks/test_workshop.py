@@ -33,9 +33,11 @@ def test_other_accounts_may_read_images_versions_artifacts_and_nothing_else(layo
 
 def test_artifacts_are_read_by_execution_roles_only(layouts: dict[str, Layout]) -> None:
     (two,) = [one for one in artifact_policy(layouts["two"]) if one["Action"] == "s3:GetObject"]
-    roles = [arn["Fn::Join"][1][-1].rpartition("/")[2] for arn in two["Condition"]["ArnEquals"]["aws:PrincipalArn"]]
 
-    assert roles == ["paved-road-lead-scoring-staging-execution", "paved-road-lead-scoring-production-execution"]
+    assert two["Condition"]["ArnEquals"]["aws:PrincipalArn"] == [
+        "arn:aws:iam::222222222222:role/paved-road-lead-scoring-staging-execution",
+        "arn:aws:iam::222222222222:role/paved-road-lead-scoring-production-execution",
+    ]
 
 
 def test_other_accounts_may_not_approve(three: Layout) -> None:

@@ -39,4 +39,4 @@ def server(_moto: str) -> str:
 @pytest.fixture
 def client(server: str) -> Clients:
     """Clients of that AWS."""
-    return lambda service: boto3.client(service, endpoint_url=server)  # type: ignore[call-overload]
+    return lambda service: boto3.client(service, endpoint_url=server)

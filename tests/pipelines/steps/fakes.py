@@ -50,7 +50,8 @@ class Paginator:
 
 def refusal(code: str, message: str, **rest: Any) -> ClientError:
     """An error as AWS sends it."""
-    return ClientError({"Error": {"Code": code, "Message": message}, **rest}, "Operation")  # type: ignore[arg-type]
+    response: Any = {"Error": {"Code": code, "Message": message}, **rest}
+    return ClientError(response, "Operation")
 
 
 def archive(**files: object) -> bytes:

@@ -148,7 +148,7 @@ def test_stacks_are_deployed_from_the_assembly_as_it_is(programs: Path, capfd: p
     cdk.deploy(assembly(programs), ["Serving", "Watch"], {"ModelPackageArn": "arn:package"})
 
     assert (programs / "cdk.log").read_text().split("\n")[:-1] == [
-        "deploy", "--app", str(programs), "--exclusively", "--require-approval", "never", "--progress", "events",
+        "deploy", "--exclusively", "--require-approval", "never", "--progress", "events", "--app", str(programs),
         "--parameters", "ModelPackageArn=arn:package", "Serving", "Watch",
     ]  # fmt: skip
     assert capfd.readouterr() == ("", "said by cdk\n")

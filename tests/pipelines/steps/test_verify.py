@@ -75,7 +75,7 @@ def test_what_was_deployed_is_served(container: dict[str, str]) -> None:
     [{"ModelPackageName": PACKAGE.arn.replace("/7", "/6")}, {"Image": "other", "ModelDataUrl": PACKAGE.data}, {"Image": PACKAGE.image}],
 )
 def test_another_version_is_served(container: dict[str, str]) -> None:
-    with pytest.raises(StepError, match="endpoint lead-staging serves .*, not .*model-package/g/7"):
+    with pytest.raises(StepError, match=r"endpoint lead-staging serves .*, not .*model-package/g/7"):
         served(SageMaker(container=container), OUTPUTS, PACKAGE, poll_seconds=0)
 
 

@@ -1,0 +1,145 @@
+"""Every expected failure is one line that says what, why and what to do, and an exit code; never a traceback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from botocore import exceptions as aws
+
+from cli.problem import Problem, explain
+from model_code.spec import SpecError
+from tests.cli.conftest import Road
+
+HEADER = "age,job,marital,education,default,balance,housing,loan,contact,day,month,campaign,pdays,previous,poutcome,y"
+ROW = "x,admin.,single,primary,no,0,no,no,unknown,1,jan,1,-1,0,unknown,no"
+
+
+def line(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
+    """The one line of a failed command."""
+    assert done.returncode == code, (done.stdout, done.stderr)
+    told = [told for told in done.stderr.splitlines() if not told.startswith("target: ")]
+    assert len(told) == 1, done.stderr
+    assert told[0].startswith("road: ")
+    return told[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "there is no such file"),
+        ("", "the file is empty"),
+        (HEADER.replace("age", "edge") + "\n", "column 'age': expected it once in the header, found it 0 times"),
+        (f"{HEADER}\n{ROW}\n", "row 1, column 'age': expected an integer between 18 and 120, found 'x'"),
+    ],
+)
+@pytest.mark.parametrize("command", [["data", "put", "lead_scoring"], ["demo", "--yes", "--data"]])
+def test_a_bad_data_file_is_refused_before_anything_starts(
+    road: Road, tmp_path: Path, command: list[str], content: str | None, why: str
+) -> None:
+    path = tmp_path / "data.csv"
+    if content is not None:
+        path.write_text(content)
+
+    said = line(road(*command, str(path)))
+
+    assert said.startswith(f"road: data file {path}: {why}: ")
+    assert not (tmp_path / "cloud").exists()
+
+
+@pytest.mark.parametrize("command", [["up"], ["demo", "--yes"]])
+def test_a_taken_port_is_named(road: Road, command: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = road(*command, "--port", str(port))
+
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("road: localcloud did not start: ")
+    assert str(port) in said
+    assert "leave --port out" in said
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["status"], ["logs", "lead_scoring"], ["approve", "lead_scoring", "--reason", "x"]])
+def test_nothing_to_talk_to(road: Road, command: list[str]) -> None:
+    assert "no localcloud runs and no AWS credentials are set: ./road up, or" in line(road(*command))
+
+
+def test_localcloud_was_asked_for_and_does_not_run(road: Road) -> None:
+    assert line(road("status", "--target", "local")) == "road: localcloud: it does not run: ./road up"
+    assert line(road("env")) == "road: localcloud: it does not run: ./road up"
+    assert "a real account watches the repository of config.py" in line(road("push"))
+
+
+def test_an_endpoint_that_does_not_answer(road: Road) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://localhost:{unused.getsockname()[1]}"
+        keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_MAX_ATTEMPTS": "1"}
+        said = line(road("status", AWS_ENDPOINT_URL=url, **keys))
+    assert said.startswith("road: AWS does not answer: ")
+    assert url in said
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (["status", "credit"], "model credit: there are lead_scoring: name one of them"),
+        (["data", "put", "credit", "x.csv"], "model credit: there are lead_scoring: name one of them"),
+        (["check", "--model", "credit"], "model credit: there are lead_scoring: name one of them"),
+        (["invoke", "lead_scoring", "--environment", "moon"], "environment moon: config.py has staging, production: name one of them"),
+        (["approve", "lead_scoring", "--reason", " "], "--reason: it is empty: say why in a few words"),
+        (["approve", "lead_scoring"], "Missing option '--reason': see ./road --help"),
+        (["fly"], "No such command 'fly'"),
+        (["up", "--port", "66000"], "Invalid value for '--port'"),
+        (["demo"], "approval: there is no terminal to ask on: add --yes"),
+        (["bench", "nothing_like_it"], "bench nothing_like_it: bench/ has "),
+    ],
+)
+def test_what_was_typed_wrongly_exits_with_2(road: Road, command: list[str], why: str) -> None:
+    assert line(road(*command), 2).startswith(f"road: {why}")
+
+
+def test_a_missing_request_file(road: Road) -> None:
+    assert line(road("invoke", "lead_scoring", "--json-file", "none.json")).startswith(
+        "road: request file none.json: there is no such file"
+    )
+
+
+def test_json_tells_machines_the_same_line(road: Road) -> None:
+    done = road("status", "--json")
+    assert json.loads(done.stdout) == {"error": line(done).removeprefix("road: ")}
+
+
+def test_down_when_nothing_runs(road: Road) -> None:
+    done = road("down")
+    assert (done.returncode, done.stderr) == (0, "nothing was running\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            SpecError("model_code/m/model.toml: a: b\nmodel_code/m/model.toml: c: d"),
+            "model.toml: model_code/m/model.toml: a: b; model_code",
+        ),
+        (aws.NoCredentialsError(), "no AWS to talk to: "),
+        (aws.ProfileNotFound(profile="me"), "AWS credentials: The config profile (me) could not be found: "),
+        (
+            aws.ClientError({"Error": {"Code": "AccessDenied", "Message": "User x is not authorized."}}, "GetParameter"),
+            "GetParameter was refused: AccessDenied: User x is not authorized: use credentials that are allowed to",
+        ),
+    ],
+)
+def test_failures_of_the_libraries_are_put_into_words(error: Exception, said: str) -> None:
+    assert str(explain(error)).startswith(said)
+    assert "\n" not in str(explain(error))
+
+
+def test_what_nobody_expected_stays_what_it_is() -> None:
+    assert explain(KeyError("a bug")) is None
+    assert str(Problem("a\nb", "c", "d")) == "a; b: c: d"
