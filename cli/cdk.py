@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cli.local import LocalCloud
 from cli.problem import Problem
-from cli.tree import ASSEMBLY, HERE, relative
+from cli.tree import HERE, relative
 from config import CONFIG, Account
 from model_code import spec
 
@@ -32,7 +32,7 @@ def bootstrap(cloud: LocalCloud) -> None:
 def deploy(cloud: LocalCloud) -> None:
     """Deploy what must stand before a push can start: the toolchain and every model's workshop."""
     stacks = [*(CONFIG.stack(model.slug, "Workshop") for model in spec.load_all()), CONFIG.stack("Toolchain")]
-    arguments = ["deploy", *stacks, "--app", str(ASSEMBLY), "--require-approval", "never", "--progress", "events", "--exclusively"]
+    arguments = ["deploy", *stacks, "--app", str(cloud.assembly), "--require-approval", "never", "--progress", "events", "--exclusively"]
     run("deploy", arguments, env={**cloud.environment(CONFIG.toolchain), **QUIET}, log=cloud.logs / "cdk-deploy.log")
 
 

@@ -41,6 +41,11 @@ class LocalCloud:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    @property
+    def assembly(self) -> Path:
+        """The folder of the synthesised stacks that are deployed to this cloud."""
+        return Path(self.root) / "cdk.out"
+
     def variables(self, account: Account) -> dict[str, str]:
         """What makes any AWS tool call this cloud as the account's administrator."""
         if account.id not in self.accounts:

@@ -26,7 +26,7 @@ class Problem(Exception):
     """An expected failure. `code` is the exit code: 1, or 2 when the command was typed wrongly."""
 
     def __init__(self, what: str, why: str, do: str, *, code: int = 1) -> None:
-        super().__init__(": ".join(one_line(part) for part in (what, why, do)))
+        super().__init__(": ".join(one_line(part).rstrip(".") for part in (what, why, do)))
         self.code = code
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 HERE = Path(__file__).parent.parent
 ENVIRONMENT = Path(os.environ.get("ROAD_ENV", HERE / ".road" / "env"))
 CLOUD = Path(os.environ.get("ROAD_CLOUD", HERE / ".road" / "cloud"))
-ASSEMBLY = HERE / ".road" / "cdk.out"
 CACHE = ENVIRONMENT.parent  # beside the environment, so that a build of this tree finds what a person's check has made
 
 

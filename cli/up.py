@@ -12,7 +12,7 @@ from cli.local import LocalCloud
 from cli.output import say
 from cli.problem import Problem
 from cli.progress import Progress
-from cli.tree import ASSEMBLY, relative
+from cli.tree import relative
 from config import CONFIG, Account
 
 Port = Annotated[int, typer.Option(metavar="PORT", help="Listen on this port; 0 asks the system for a free one.", min=0, max=65535)]
@@ -71,7 +71,7 @@ def deploy(cloud: LocalCloud, progress: Progress, *, fresh: bool) -> None:
 
 def _synth(cloud: LocalCloud, progress: Progress) -> None:
     with progress.step("synthesise the stacks"):
-        cdk.synth(ASSEMBLY, log=cloud.logs / "cdk-synth.log")
+        cdk.synth(cloud.assembly, log=cloud.logs / "cdk-synth.log")
 
 
 def _account(place: str | None) -> Account:

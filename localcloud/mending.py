@@ -1,10 +1,11 @@
-"""Resource types that moto knows but makes or updates incompletely: versioned buckets, roles, keys, log groups."""
+"""Resource types that moto knows but makes or updates incompletely: buckets, repositories, roles, keys, log groups."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from moto.ecr.models import Repository
 from moto.iam.models import Role, iam_backends
 from moto.kms.models import Key
 from moto.logs.models import LogGroup
@@ -14,16 +15,19 @@ from localcloud.cloud import PARTITION
 
 _create_bucket = FakeBucket.create_from_cloudformation_json
 _create_role = Role.create_from_cloudformation_json
+_create_repository = Repository.create_from_cloudformation_json
+_update_repository = Repository.update_from_cloudformation_json
 _update_bucket = FakeBucket.update_from_cloudformation_json
 
 
 def install() -> None:
     """Mend moto's classes."""
-    made: tuple[tuple[Any, Any], ...] = ((FakeBucket, _bucket_created), (Role, _role_created))
+    made: tuple[tuple[Any, Any], ...] = ((FakeBucket, _bucket_created), (Repository, _repository_created), (Role, _role_created))
     for kind, created in made:
         kind.create_from_cloudformation_json = staticmethod(created)
     kept: tuple[tuple[Any, Any], ...] = (
         (FakeBucket, _bucket_updated),
+        (Repository, _repository_updated),
         (Role, _role_updated),
         (Key, _key_updated),
         (LogGroup, _log_group_updated),
@@ -47,6 +51,23 @@ def _bucket_updated(original_resource: Any, new_resource_name: str, cloudformati
     properties = {"BucketName": original_resource.name, **cloudformation_json["Properties"]}
     bucket = _update_bucket(original_resource, new_resource_name, {"Properties": properties}, account_id, region_name)
     return _version(bucket, properties)
+
+
+def _repository_created(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
+    repository = _create_repository(resource_name, cloudformation_json, account_id, region_name)
+    return _share(repository, cloudformation_json["Properties"])
+
+
+def _repository_updated(original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> Any:
+    repository = _update_repository(original_resource, new_resource_name, cloudformation_json, account_id, region_name)
+    return _share(repository, cloudformation_json["Properties"])
+
+
+def _share(repository: Any, properties: Any) -> Any:
+    """moto leaves out the policy that lets other accounts pull."""
+    policy = properties.get("RepositoryPolicyText")
+    repository.policy = json.dumps(policy) if isinstance(policy, dict) else policy
+    return repository
 
 
 def _role_created(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:

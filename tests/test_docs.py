@@ -1,0 +1,148 @@
+"""What README.md and docs/ name must exist: commands and their options, paths, settings; and every command must be documented."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import config
+from cli import reference
+from cli.tree import HERE
+from model_code import spec
+from pipelines import delivery
+
+PAGES = sorted(path for path in [*HERE.glob("*.md"), *(HERE / "docs").rglob("*.md")])
+COMMANDS = dict(reference.commands())
+SETTINGS = {field.name for kind in (config.Config, config.Environment, config.Account, config.Repository) for field in fields(kind)}
+MADE = (".road", "cdk.out")  # what only a run makes
+PROGRAMS = ("python", "cdk", "aws")
+NAMES = [stage.name for stage in delivery.model_road(config.CONFIG, spec.load("lead_scoring")).stages] + ["Source"]
+
+
+PAGE = pytest.mark.parametrize("path", PAGES, ids=[str(path.relative_to(HERE)) for path in PAGES])
+
+
+def code(text: str) -> Iterator[str]:
+    """Every line of shell and every inline code of a page; a line that ends in a backslash goes on."""
+    for block in re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL):
+        yield from (line.partition("  #")[0].strip() for line in block.replace("\\\n", " ").splitlines())
+    yield from re.findall(r"(?<!`)`([^`\n]+)`(?!`)", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def typed(text: str) -> Iterator[list[str]]:
+    """The arguments of every `./road …` of a page."""
+    for line in code(text):
+        for found in re.findall(r"\./road(?= |$)([^;)|>]*)", line):
+            yield shlex.split(found, comments=True)
+
+
+def problems(arguments: list[str]) -> str:
+    """Why `./road ARGUMENTS` cannot be typed; nothing when it can."""
+    if arguments[0] == "exec":
+        return "" if arguments[1] in (*PROGRAMS, "PROGRAM") else f"no such program: {arguments[1]}"
+    name = next((known for known in (" ".join(arguments[:2]), arguments[0]) if known in COMMANDS), None)
+    if name is None:
+        return f"no such command: {' '.join(arguments)}"
+    command = COMMANDS[name]
+    options = {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+    wrong = [a for a in arguments if a.startswith("-") and a not in options]
+    return f"{name} has no option {wrong[0]}" if wrong and not command.context_settings.get("allow_extra_args") else ""
+
+
+@PAGE
+def test_every_command_exists_with_its_options(path: Path) -> None:
+    wrong = [why for arguments in typed(path.read_text()) if arguments and (why := problems(arguments))]
+    assert wrong == []
+
+
+def test_wrong_commands_would_be_found() -> None:
+    text = "```sh\n./road fly\n./road demo --fast   # quickly\n```\nand `./road data get lead_scoring x.csv`, `./road exec terraform plan`"
+    assert [problems(arguments) for arguments in typed(text)] == [
+        "no such command: fly",
+        "demo has no option --fast",
+        "no such command: data get lead_scoring x.csv",
+        "no such program: terraform",
+    ]
+
+
+@PAGE
+def test_every_link_leads_somewhere(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    missing = [t for t in targets if not t.startswith(("http", "#")) and not (path.parent / t.partition("#")[0]).exists()]
+    assert missing == []
+
+
+def missing_paths(text: str) -> list[str]:
+    """The paths of this repository that a page's code names and that are not there; `<model>` stands for any name."""
+    roots = {entry.name for entry in HERE.iterdir()}
+    words = [word.strip("\"'(),;") for line in code(text) for word in line.split()]
+    named = [word for word in words if word.partition("/")[0] in roots and ("/" in word or Path(word).suffix)]
+    return [word for word in named if not word.startswith(MADE) and not any(HERE.glob(re.sub(r"<[^>]+>", "*", word).rstrip("/")))]
+
+
+@PAGE
+def test_every_path_exists(path: Path) -> None:
+    assert missing_paths(path.read_text()) == []
+
+
+def test_missing_paths_would_be_found() -> None:
+    text = "`stacks/castle.py` and `model_code/<model>/features.py`\n```sh\ncat docs/poem.md config.py\n```"
+    assert sorted(missing_paths(text)) == ["docs/poem.md", "stacks/castle.py"]
+
+
+def test_every_setting_of_config_that_the_readme_names_exists() -> None:
+    (sentence,) = re.findall(r"Edit `config\.py`:(.*?)\.", (HERE / "README.md").read_text(), re.DOTALL)
+    named = re.findall(r"`(\w+)`", sentence)
+    assert named
+    assert set(named) <= SETTINGS
+
+
+def test_names_in_the_readme_are_those_that_config_makes() -> None:
+    text = (HERE / "README.md").read_text()
+    model = spec.load("lead_scoring")
+    road = config.CONFIG.name(model.name)
+    for name in (f"--name {road}", f"--model-package-group-name {road}", f"--endpoint-name {config.CONFIG.name(model.name, 'production')}"):
+        assert name in text
+    assert config.CONFIG.stack("Toolchain") in text
+    for account in config.CONFIG.accounts:
+        assert f"aws://{account.id}/{account.region}" in text
+
+
+def test_stages_that_are_named_exist() -> None:
+    for path in PAGES:
+        for arguments in typed(path.read_text()):
+            stages = [value for option, value in pairwise(arguments) if option == "--stage"]
+            assert set(stages) <= {*NAMES, "STAGE"}, path
+
+
+def test_every_key_of_model_toml_is_explained() -> None:
+    text = (HERE / "docs/model-toml.md").read_text()
+    explained = {key.rpartition(".")[2] for key in re.findall(r"`([\w.]+)`", text)}
+    written = tomllib.loads((HERE / "model_code/lead_scoring/model.toml").read_text())
+    models = (spec.ModelSpec, spec.Data, spec.Gates, spec.Training, spec.Serving, spec.Deployment, spec.Integer, spec.Category)
+    keys = {key for model in models for key in model.model_fields} | set(written)
+    assert keys - explained - {"name", "columns", "data", "gates", "training", "serving", "hyperparameters", "deployment"} == set()
+    for table in ("data", "data.columns", "gates", "training", "training.hyperparameters", "serving.<environment>"):
+        assert f"`[{table}]`" in text
+
+
+def test_the_command_reference_is_what_the_commands_say() -> None:
+    written = (HERE / "docs/commands.md").read_text()
+    assert written == reference.reference() + "\n", "docs/commands.md: ./road exec python -m cli.reference > docs/commands.md"
+    assert {name for name in COMMANDS if f"## {name}\n" not in written} == set()
+
+
+def test_the_readme_begins_with_a_sentence_a_diagram_two_commands_and_the_rooms() -> None:
+    text = (HERE / "README.md").read_text()
+    places = [text.index(mark) for mark in ("**Push model code", "docs/road.svg", "./road demo ", "./road test ", "| room |")]
+    assert places == sorted(places)
+    rooms = {Path(link).name for link in re.findall(r"^\| \[`[^`]+`\]\(([^)]+)\)", text, re.MULTILINE)}
+    assert rooms == {"model_code", "config.py", "stacks", "pipelines", "cli", "localcloud", "tests", "docs"}
