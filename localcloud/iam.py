@@ -89,6 +89,8 @@ def _authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
         headers=self.headers,
         action=self._get_action(),
     )
+    if self.headers.get("Content-Length", "0") == "0":
+        request._data = ""  # moto would sign what it made of an empty body
     if iam_request_cls is not S3IAMRequest:  # moto cannot recompute the signature of a streamed upload
         request.check_signature()
     service, _, operation = request._action.partition(":")
@@ -115,18 +117,18 @@ def _resource(response: Any, action: str, resource: str) -> str | None:
         return resource
     if action == "sts:AssumeRole":
         return str(response._get_param("RoleArn"))
-    try:
-        body = json.loads(response.body) if response.body else {}
-    except ValueError:
+    here = f"arn:{response.partition}:{service}:{response.region}:{response.current_account}"
+    if action == "sagemaker:InvokeEndpoint":
+        return f"{here}:endpoint/{response.path.split('/')[2]}"
+    if "x-amz-target" not in {name.lower() for name in dict(response.headers)}:
         return None
-    if not isinstance(body, dict):
-        return None
+    body = json.loads(response.body or "{}")
     for parameter, value in body.items():
         if isinstance(value, str) and value.startswith("arn:"):
             return value if parameter.endswith(("Arn", "ARN", "Name", "KeyId")) and "Role" not in parameter else None
         if pattern := NAMED.get((service, parameter)):
             name = value if service != "ssm" or str(value).startswith("/") else f"/{value}"
-            return f"arn:{response.partition}:{service}:{response.region}:{response.current_account}:{pattern.format(name)}"
+            return f"{here}:{pattern.format(name)}"
     return None
 
 

@@ -332,7 +332,7 @@ def test_deleting_an_endpoint_does_not_wait_for_one_that_cannot_start(
     aws.client("sagemaker").create_endpoint(EndpointName=name("e"), EndpointConfigName=config)
     endpoint = endpoints.get(ACCOUNT, REGION, name("e"))
     for _ in range(200):
-        if endpoint._coming and any(v.starting for v in endpoint._coming.variants.values()):
+        if endpoint._coming and any(i._last_lines for v in endpoint._coming.variants.values() for i in v.starting):
             break
         endpoint.settled.wait(0.02)
     endpoint.delete()
