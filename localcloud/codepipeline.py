@@ -15,11 +15,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from moto.iam.models import iam_backends
 from moto.sns.models import sns_backends
 
 from localcloud import codebuild, git, iam
-from localcloud.cloud import PARTITION, cloud
+from localcloud.cloud import cloud
 from localcloud.errors import error, invalid
 
 REFUSED_STAGE = ("blockers", "beforeEntry", "onSuccess", "onFailure")
@@ -336,11 +335,7 @@ RUNNERS = {
 def _permitted(execution: Execution, run: ActionRun, actions: tuple[str, ...], resource: str) -> None:
     """The action's role (else the pipeline's) must be allowed one of `actions` on `resource`."""
     role_arn = run.action.get("roleArn", execution.definition["roleArn"])
-    backend = iam_backends[role_arn.split(":")[4]][PARTITION]
-    name = backend.get_role_by_arn(role_arn).name
-    inline = [backend.get_role_policy(name, p)[1] for p in backend.list_role_policies(name)]
-    policies = [*inline, *backend.list_attached_role_policies(name)[0]]
-    if not any(iam.allows(iam.statements(policies), action=action, resource=resource) for action in actions):
+    if not any(iam.role_allows(role_arn, action=action, resource=resource) for action in actions):
         raise ActionFailed(f"role {role_arn} is not allowed {actions[0]} on {resource}")
 
 

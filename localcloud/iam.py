@@ -68,6 +68,20 @@ def allows(found: Iterable[Statement], *, action: str, resource: str | None) -> 
     return allowed
 
 
+def role_allows(role_arn: str, *, action: str, resource: str) -> bool:
+    """Whether a role's own policies allow it `action` on `resource`."""
+    backend = iam_backends[role_arn.split(":")[4]][PARTITION]
+    name = backend.get_role_by_arn(role_arn).name
+    inline = [backend.get_role_policy(name, p)[1] for p in backend.list_role_policies(name)]
+    return allows(statements([*inline, *backend.list_attached_role_policies(name)[0]]), action=action, resource=resource)
+
+
+def lets_in(policy: str | bytes | None, *, caller: str, action: str, resource: str | None = None) -> bool:
+    """Whether the policy on a bucket, repository or registry group lets a principal of another account (its ARN) do `action`."""
+    found = statements([policy.decode() if isinstance(policy, bytes) else policy]) if policy else []
+    return allows([s for s in found if _is_principal(s, caller)], action=action, resource=resource)
+
+
 def trusts(document: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:
     """Whether a role's trust policy lets `caller` (a principal's ARN, or a service name) assume it."""
     return any(
@@ -146,9 +160,7 @@ def _bucket_allows(resource: str, caller: str, action: str) -> bool:
     partition, owner = s3_backends.bucket_accounts[bucket]
     if owner == caller.split(":")[4]:
         return True
-    policy = s3_backends[owner][partition].buckets[bucket].policy
-    found = statements([policy.decode() if isinstance(policy, bytes) else policy]) if policy else []
-    return allows([s for s in found if _is_principal(s, caller)], action=action, resource=resource)
+    return lets_in(s3_backends[owner][partition].buckets[bucket].policy, caller=caller, action=action, resource=resource)
 
 
 def _role_of(arn: str) -> str:

@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from botocore.exceptions import ClientError
 from moto.ecr.models import ecr_backends
 
+from localcloud import iam
 from localcloud.cloud import cloud, machine_environment
 from localcloud.errors import invalid
-from localcloud.sharing import lets_in
 
 BY_DIGEST = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com/(?P<name>[\w./-]+)@(?P<digest>sha256:[0-9a-f]{64})"
 )
 MACHINE = ("LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 ML = "/opt/ml"
+PULL = "ecr:BatchGetImage"
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,8 @@ def _pull(uri: str, match: re.Match[str], role_arn: str) -> None:
     repository = ecr_backends[owner][match["region"]].repositories.get(name)
     if repository is None or digest not in {i.get_image_digest() for i in repository.images}:
         raise invalid(f"Requested image {uri} not found.")
-    puller = role_arn.split(":")[4]
-    if puller != owner:
-        if not lets_in(repository.policy, account=puller, action="ecr:BatchGetImage"):
-            raise invalid(f"the policy of repository {name} in account {owner} does not let account {puller} pull {uri}")
-        return
-    ecr = cloud().client("ecr", role_arn=role_arn, region=match["region"])
-    try:
-        ecr.batch_get_image(registryId=owner, repositoryName=name, imageIds=[{"imageDigest": digest}])
-    except ClientError as problem:
-        raise invalid(f"role {role_arn} cannot pull {uri}: {problem.response['Error']['Message']}") from problem
+    arn = f"arn:aws:ecr:{match['region']}:{owner}:repository/{name}"
+    if not iam.role_allows(role_arn, action=PULL, resource=arn):
+        raise invalid(f"role {role_arn} is not allowed {PULL} on {arn}")
+    if role_arn.split(":")[4] != owner and not iam.lets_in(repository.policy, caller=role_arn, action=PULL):
+        raise invalid(f"the policy of repository {name} in account {owner} does not let {role_arn} pull {uri}")

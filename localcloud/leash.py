@@ -12,6 +12,8 @@ import sys
 
 
 def main(argv: list[str]) -> int:
+    early: list[int] = []
+    signal.signal(signal.SIGTERM, lambda how, _: early.append(how))  # before there is a child: it would outlive us
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def end(how: int) -> None:
@@ -21,6 +23,8 @@ def main(argv: list[str]) -> int:
             return
 
     signal.signal(signal.SIGTERM, lambda *_: end(signal.SIGTERM))
+    for how in early:
+        end(how)
     ended_read, ended_write = os.pipe()
     os.set_blocking(ended_write, False)
     signal.set_wakeup_fd(ended_write)

@@ -14,9 +14,10 @@ from botocore import xform_name
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
 
-from localcloud import codebuild, codepipeline, sagemaker
+from localcloud import codebuild, codepipeline
 from localcloud.cloud import cloud
 from localcloud.errors import error
+from localcloud.sagemaker import put_group_policy, wait_endpoint
 from localcloud.shapes import request
 
 Properties = dict[str, Any]
@@ -101,7 +102,7 @@ def _group(r: Resource, old: Resource | None) -> str:
         r.call("sagemaker", "CreateModelPackageGroup", **given)
     if policy is not None:
         text = policy if isinstance(policy, str) else json.dumps(policy)
-        sagemaker.put_group_policy(r.account, r.region, r.name, text)
+        put_group_policy(r.account, r.region, r.name, text)
     return r.arn("sagemaker", f"model-package-group/{r.name}")
 
 
@@ -111,7 +112,7 @@ def _endpoint(r: Resource, old: Resource | None) -> str:
     drop = ("Tags",) if old else ("RetainAllVariantProperties", "ExcludeRetainedVariantProperties")
     given = {k: v for k, v in r.properties.items() if k not in drop}
     r.call("sagemaker", operation, **request("sagemaker", operation, {**given, "EndpointName": r.name}))
-    status = sagemaker.wait_endpoint(r.account, r.region, r.name)
+    status = wait_endpoint(r.account, r.region, r.name)
     if status != "InService":
         reason = r.call("sagemaker", "DescribeEndpoint", EndpointName=r.name).get("FailureReason", "no reason given")
         if old is None:

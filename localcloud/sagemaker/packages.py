@@ -9,9 +9,9 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import ModelPackage
 from moto.sagemaker.responses import SageMakerResponse
 
+from localcloud import iam
 from localcloud.errors import error, invalid
 from localcloud.sagemaker.records import answer, backend
-from localcloud.sharing import lets_in
 
 # Members of CreateModelPackage that moto drops.
 DROPPED = (
@@ -48,7 +48,7 @@ def find(name: str, *, account: str, region: str, action: str) -> Any:
     package = found.get(backend(owner, home).model_package_name_mapping.get(name, name))
     if owner != account:
         group = name.rpartition("model-package/")[2].partition("/")[0]
-        if not lets_in(_policies.get((owner, home, group)), account=account, action=action):
+        if not iam.lets_in(_policies.get((owner, home, group)), caller=f"arn:aws:iam::{account}:root", action=action):
             raise error(
                 "AccessDeniedException",
                 f"account {account} is not authorized to perform {action} on {name}: no resource-based policy allows it",

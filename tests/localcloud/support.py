@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 
-from localcloud.cloud import Cloud
+from localcloud.cloud import ADMINISTRATOR, Cloud
 
 REGION = "eu-west-1"
 ACCOUNT = "111111111111"
@@ -43,6 +43,7 @@ class Aws:
         arn = f"arn:aws:iam::{account}:role/worker"
         if not any(r["Arn"] == arn for r in self.client("iam", account).list_roles()["Roles"]):
             self.client("iam", account).create_role(RoleName="worker", AssumeRolePolicyDocument=json.dumps(TRUST))
+            self.client("iam", account).put_role_policy(RoleName="worker", PolicyName="all", PolicyDocument=ADMINISTRATOR)
         return arn
 
     def prepare(self) -> None:

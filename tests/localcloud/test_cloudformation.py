@@ -48,7 +48,8 @@ def test_an_unknown_resource_type_fails_by_name_and_leaves_nothing(cloud: Runnin
 
 def config(model: str) -> Template:
     variant = {"ModelName": {"Fn::GetAtt": ["Model", "ModelName"]}, "VariantName": "live", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
-    role = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "serve", "AssumeRolePolicyDocument": {"Statement": []}}}
+    trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}]}
+    role = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "serve", "AssumeRolePolicyDocument": trust}}
     container = {"Image": {"Ref": "Image"}, "ModelDataUrl": f"s3://b/{model}"}
     return {
         "Config": {"Type": "AWS::SageMaker::EndpointConfig", "Properties": {"ProductionVariants": [{"InitialVariantWeight": 1, **variant}]}},
@@ -64,7 +65,7 @@ def test_a_changed_parameter_reaches_every_resource_that_depends_on_it(cloud: Ru
     """A new image replaces the model, and so the configuration that names the model, though its own lines did not change."""
     sagemaker = cloud.client("sagemaker")
     image = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/x@sha256:" + 64 * "a"
-    assert deploy(cloud, "cascade", config("m"), "CREATE", {"Image": image}) == "CREATE_COMPLETE"
+    assert deploy(cloud, "cascade", config("m"), "CREATE", {"Image": image}) == "CREATE_COMPLETE", reasons(cloud, "cascade")
     before = {c["EndpointConfigName"] for c in sagemaker.list_endpoint_configs()["EndpointConfigs"]}
 
     assert deploy(cloud, "cascade", config("m"), "UPDATE", {"Image": image.replace("a", "b")}) == "UPDATE_COMPLETE"

@@ -149,7 +149,7 @@ def test_push_registers_the_digest_and_a_tag_cannot_move(aws: Aws, tmp_path: Pat
 
 
 def test_a_repository_lets_in_the_accounts_of_its_policy(aws: Aws, image: str) -> None:
-    with pytest.raises(Exception, match=f"does not let account {OTHER_ACCOUNT} pull"):
+    with pytest.raises(Exception, match=f"does not let arn:aws:iam::{OTHER_ACCOUNT}:role/worker pull"):
         images.find(image, role_arn=aws.role(OTHER_ACCOUNT))
     allow = {
         "Effect": "Allow",

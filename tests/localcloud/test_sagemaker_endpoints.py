@@ -308,7 +308,7 @@ def test_only_an_approved_package_becomes_a_model_even_in_another_account(aws: A
     elsewhere.create_endpoint(EndpointName=name("e"), EndpointConfigName=name("c"))
     assert wait_endpoint(OTHER_ACCOUNT, REGION, name("e")) == "Failed"
     reason = elsewhere.describe_endpoint(EndpointName=name("e"))["FailureReason"]
-    assert f"does not let account {OTHER_ACCOUNT} pull" in reason
+    assert f"does not let arn:aws:iam::{OTHER_ACCOUNT}:role/worker pull" in reason
 
 
 def test_a_deleted_endpoint_leaves_no_process(aws: Aws, image: str, name: Name) -> None:
