@@ -84,7 +84,7 @@ def _answer(status: str, name: str, reason: str, execution_id: str | None, *, ye
     aws = target.choose(where)
     execution = find(aws.client("codepipeline"), model, execution_id)
     proof = evidence.gather(aws.client("sagemaker"), model, execution)
-    output.narration.print(proof.view())
+    output.draw(proof.view())
     if not yes:
         _confirm(f"{status}: {reason}. Go on?")
     answer(aws, execution, status=status, reason=reason, model_package_arn=proof.model_package_arn)

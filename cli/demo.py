@@ -28,7 +28,7 @@ from cli.evidence import Evidence
 from cli.executions import Execution, Stage
 from cli.invoke import JSON, ask
 from cli.local import LocalCloud
-from cli.output import narration, say
+from cli.output import say
 from cli.problem import Problem
 from cli.progress import Progress, Step
 from cli.repository import Clone
@@ -73,7 +73,7 @@ class Outcome:
             "times": ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.stages.items()) + f"; all {self.seconds:.1f} s",
         }
         for name, value in rows.items():
-            table.add_row(Text(name, "bold"), Text(value))
+            table.add_row(Text(name, "bold"), Text(value, overflow="fold"))
         return table
 
 
@@ -114,6 +114,9 @@ def _cloud(port: int, speed: float) -> Iterator[tuple[LocalCloud, subprocess.Pop
             cloud, process = local.start(port=port, speed=speed, leash=True)
         say(f"target: localcloud {cloud.url}")
         yield cloud, process, progress
+    except KeyboardInterrupt:
+        say(local.stop())
+        raise
     except BaseException:
         local.end()
         raise
@@ -132,7 +135,7 @@ def _road(cloud: LocalCloud, progress: Progress, model: ModelSpec, file: DataFil
     waiting = _follow(aws, progress, model, execution_id)
     proof = evidence.gather(aws.client("sagemaker"), model, waiting)
     with progress.pause():
-        narration.print(proof.view())
+        output.draw(proof.view())
         reason = REASON if yes else _asked()
     approve.answer(aws, waiting, status="Approved", reason=reason, model_package_arn=proof.model_package_arn)
     done = _follow(aws, progress, model, execution_id)

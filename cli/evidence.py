@@ -27,7 +27,7 @@ class Evidence:
     data_uri: str
     data_sha256: str
     metrics: dict[str, dict[str, float]]
-    staging: str
+    history: str
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -40,8 +40,8 @@ class Evidence:
         rows = {"model package": self.model_package_arn, "status": self.registry_status, "commit": commit, "image": self.image_uri}
         rows |= {"data": self.data_uri, "data sha256": self.data_sha256}
         rows |= {name: f"{m['value']:.6f}, gate {m['gate']}" for name, m in self.metrics.items()}
-        for name, value in {**rows, "before this": self.staging, "execution": self.execution}.items():
-            table.add_row(Text(name, "dim"), Text(value))
+        for name, value in {**rows, "before this": self.history, "execution": self.execution}.items():
+            table.add_row(Text(name, "dim"), Text(value, overflow="fold"))
         return table
 
 
@@ -65,5 +65,5 @@ def gather(sagemaker: Any, model: ModelSpec, execution: Execution) -> Evidence:
         data_uri=metadata.get("data_uri", "not recorded"),
         data_sha256=metadata.get("data_sha256", "not recorded"),
         metrics={name: {"value": float(metadata[name]), "gate": gate} for name, gate in gates.items() if name in metadata},
-        staging=", ".join(f"{s.name} {s.status} in {s.seconds:.0f} s" for s in execution.stages[1:] if s.seconds and not s.waiting),
+        history=", ".join(f"{s.name} {s.status} in {s.seconds:.0f} s" for s in execution.stages[1:] if s.seconds and not s.waiting),
     )

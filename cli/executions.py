@@ -66,6 +66,11 @@ class Execution:
         return next((stage for stage in self.stages if stage.waiting), None)
 
     @property
+    def moving(self) -> bool:
+        """Whether it goes on by itself."""
+        return self.running and self.approval is None
+
+    @property
     def failed(self) -> Stage | None:
         """The stage that ended the execution."""
         return next((stage for stage in self.stages if stage.status in ("Failed", "Abandoned", "Stopped")), None)

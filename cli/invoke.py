@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as encoder
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,9 +42,17 @@ def ask(runtime: Any, endpoint: str, body: bytes, content_type: str) -> str:
         if error.response["Error"]["Code"] != "ModelError":
             raise
         status = error.response.get("OriginalStatusCode", "an error")
-        why = str(error.response.get("OriginalMessage") or error.response["Error"]["Message"])
+        why = _reason(str(error.response.get("OriginalMessage") or error.response["Error"]["Message"]))
         raise Problem(f"endpoint {endpoint} answered {status}", why, "correct the request") from error
     return str(answer["Body"].read().decode())
+
+
+def _reason(body: str) -> str:
+    """The words of the runtime's `{"error": …}`; anything else as it is."""
+    try:
+        return str(encoder.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return body
 
 
 def _request(json_file: File, csv_file: File) -> tuple[bytes, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.problem import Problem
-from cli.tree import CLOUD, HERE, relative
+from cli.tree import CLOUD, ENVIRONMENT, HERE, relative
 from config import CONFIG, Account
 
 DEFAULT_SPEED = 60.0
@@ -86,7 +86,7 @@ def start(*, port: int = 0, speed: float = DEFAULT_SPEED, leash: bool = False) -
         process = subprocess.Popen(
             [sys.executable, "-m", "localcloud", *arguments],
             cwd=HERE,
-            env={k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)},
+            env={**{k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}, "ROAD_ENV": str(ENVIRONMENT)},
             stdin=subprocess.PIPE if leash else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=complaints,
@@ -118,11 +118,21 @@ def end() -> LocalCloud | None:
 def stop() -> str:
     """End localcloud and remove its folder; says in words what was done."""
     running = end()
-    if not CLOUD.exists():
-        return "nothing was running"
-    shutil.rmtree(CLOUD)
-    stopped = f"stopped localcloud at {running.url} and" if running else "nothing was running;"
-    return f"{stopped} removed {relative(CLOUD)}"
+    removed = _remove()
+    if running:
+        return f"stopped localcloud at {running.url}" + (f" and removed {relative(CLOUD)}" if removed else "")
+    return "nothing was running" + (f"; removed {relative(CLOUD)}" if removed else "")
+
+
+def _remove() -> bool:
+    """Remove localcloud's folder. False when there is none, or another command has just taken it away."""
+    mine = CLOUD.with_name(f"{CLOUD.name}.{os.getpid()}")
+    try:
+        CLOUD.rename(mine)
+    except FileNotFoundError:
+        return False
+    shutil.rmtree(mine)
+    return True
 
 
 def _wait(pid: int) -> None:

@@ -24,9 +24,9 @@ def lock() -> None:
 
 
 def _locks() -> Iterator[tuple[str, list[str]]]:
-    yield "requirements.lock", [*COMPILE, "pyproject.toml", "--output-file", "requirements.lock"]
+    yield "requirements.lock", [*COMPILE, "pyproject.toml", "-o", "requirements.lock"]
     for model in spec.names():
         for name in ("requirements", "requirements-test"):
             made = f"model_code/{model}/{name}.lock"
-            yield made, [*COMPILE, f"model_code/{model}/{name}.in", "--output-file", made]
+            yield made, [*COMPILE, f"model_code/{model}/{name}.in", "-o", made]
     yield "package-lock.json", ["npm", "install", "--package-lock-only", "--silent"]

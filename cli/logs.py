@@ -83,7 +83,7 @@ def logs(
     *,
     stage: Annotated[str | None, typer.Option(metavar="STAGE", help="Only this stage: Build, Train, Staging, …")] = None,
     execution: Annotated[str | None, typer.Option(metavar="ID", help="Which execution; the newest without it.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the execution ends or waits.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the stage or the execution ends, or waits.")] = False,
     where: target.Wanted = None,
 ) -> None:
     """Print the logs of an execution's builds and training jobs, each line behind its stage's name."""
@@ -94,7 +94,7 @@ def logs(
     if stage:
         shown.stage(stage)
     _print(reader, shown)
-    while follow and shown.running and not shown.approval:
+    while follow and shown.moving and not (stage and shown.stage(stage).ended):
         time.sleep(aws.pace)
         shown = reader.read()
         _print(reader, shown)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json as encoder
+import sys
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
 
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
-facts = Console(highlight=False, soft_wrap=True)
+UNBROKEN = 1000  # columns where there is no terminal: a line is a fact, and is not to be wrapped
+narration = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else UNBROKEN)
+facts = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else UNBROKEN)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the facts as JSON, for machines.")]
 
@@ -24,4 +26,14 @@ def show(human: RenderableType, machine: Any, *, json: bool) -> None:
     if json:
         print(encoder.dumps(machine, indent=2, default=str))
     else:
-        facts.print(human, markup=False)
+        draw(human, facts)
+
+
+def draw(human: RenderableType, console: Console = narration) -> None:
+    """Print what rich lays out; without a terminal, without the spaces that fill its lines."""
+    if console.is_terminal:
+        console.print(human, markup=False)
+        return
+    with console.capture() as captured:
+        console.print(human, markup=False)
+    console.file.write("\n".join(line.rstrip() for line in captured.get().rstrip().splitlines()) + "\n")

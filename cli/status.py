@@ -25,7 +25,7 @@ Road = tuple[str, list[Execution]]
 def status(
     model: Annotated[str | None, typer.Argument(help="Only this model's pipeline, or `platform`.")] = None,
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep looking until nothing runs.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep looking until everything has ended or waits for a person.")] = False,
     json: output.Json = False,
     where: target.Wanted = None,
 ) -> None:
@@ -36,12 +36,12 @@ def status(
     roads = _read(codepipeline, names)
     if watch and output.facts.is_terminal and not json:
         with Live(view(roads), console=output.facts, auto_refresh=False) as live:
-            while _running(roads):
+            while _moving(roads):
                 time.sleep(aws.pace)
                 roads = _read(codepipeline, names)
                 live.update(view(roads), refresh=True)
         return
-    while watch and _running(roads):
+    while watch and _moving(roads):
         time.sleep(aws.pace)
         roads = _read(codepipeline, names)
     output.show(view(roads), [{"pipeline": name, "executions": [e.as_dict() for e in found]} for name, found in roads], json=json)
@@ -68,8 +68,8 @@ def _read(codepipeline: Any, names: Sequence[str]) -> list[Road]:
     return [(name, executions.current(codepipeline, name)) for name in names]
 
 
-def _running(roads: Sequence[Road]) -> bool:
-    return any(execution.running for _, found in roads for execution in found)
+def _moving(roads: Sequence[Road]) -> bool:
+    return any(execution.moving for _, found in roads for execution in found)
 
 
 def _title(execution: Execution) -> Text:
@@ -90,7 +90,7 @@ def _stages(execution: Execution) -> Table:
         waits = stage.waiting
         status = Text("waits for you", "yellow") if waits else Text(stage.status, COLOURS.get(stage.status, "dim"))
         seconds = "" if stage.seconds is None else f"{stage.seconds:.1f} s"
-        table.add_row("", stage.name, status, Text(seconds, justify="right"), Text(_about(execution, stage), "dim"))
+        table.add_row("", stage.name, status, Text(seconds, justify="right"), Text(_about(execution, stage), "dim", overflow="fold"))
     table.add_row()
     return table
 

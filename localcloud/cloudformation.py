@@ -6,6 +6,7 @@ request, and never rolls back. This is the missing engine. Resource types that m
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 import threading
@@ -14,9 +15,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from moto.cloudformation import models, parsing
-from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.exceptions import CloudFormationError, ValidationError
 from moto.cloudformation.responses import CloudFormationResponse
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.cloud import cloud
 
@@ -32,6 +33,8 @@ def install() -> None:
     models.CloudFormationBackend.execute_change_set = _execute_change_set  # type: ignore[method-assign]
     models.Stack.create_resources = _create_resources  # type: ignore[method-assign]
     models.CloudFormationBackend.delete_stack = _delete_stack  # type: ignore[method-assign]
+    CloudFormationResponse.describe_change_set = _describe_change_set  # type: ignore[method-assign]
+    CloudFormationResponse.delete_change_set = _delete_change_set  # type: ignore[method-assign]
     CloudFormationResponse.update_termination_protection = _update_termination_protection  # type: ignore[attr-defined]
 
 
@@ -143,12 +146,33 @@ def _create_resources(self: Any) -> None:
     _deploy(self, self.template_dict, self.parameters, verb="CREATE")
 
 
+class ChangeSetNotFound(CloudFormationError):
+    """moto looks change sets up by name alone, though every stack's may have the same one."""
+
+    code = "ChangeSetNotFound"
+
+
+def _change_set(self: Any, name: str, stack_name: str | None) -> Any:
+    for found in reversed(self.change_sets.values()):
+        if name in (found.change_set_id, found.change_set_name) and stack_name in (None, found.stack_name, found.stack_id):
+            return found
+    raise ChangeSetNotFound(f"ChangeSet [{name}] does not exist")
+
+
+def _describe_change_set(self: Any) -> ActionResult:
+    return ActionResult(_change_set(self.cloudformation_backend, self._get_param("ChangeSetName"), self._get_param("StackName")))
+
+
+def _delete_change_set(self: Any) -> ActionResult:
+    """As CloudFormation: deleting what is not there succeeds."""
+    backend = self.cloudformation_backend
+    with contextlib.suppress(ChangeSetNotFound):
+        del backend.change_sets[_change_set(backend, self._get_param("ChangeSetName"), self._get_param("StackName")).change_set_id]
+    return EmptyResult()
+
+
 def _execute_change_set(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
-    found = [c for c in self.change_sets.values() if change_set_name in (c.change_set_id, c.change_set_name)]
-    found = [c for c in found if stack_name in (None, c.stack_name, c.stack_id)]
-    if not found:
-        raise ValidationError(stack_name or change_set_name)
-    change_set = found[-1]
+    change_set = _change_set(self, change_set_name, stack_name)
     stack = self.stacks[change_set.stack_id]
     stack.status = f"{change_set.change_set_type}_IN_PROGRESS"
     change_set.execution_status = "EXECUTE_IN_PROGRESS"

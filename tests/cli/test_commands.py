@@ -97,7 +97,11 @@ def test_an_endpoint_is_asked_as_any_client_asks() -> None:
 
 def test_a_containers_refusal_is_told_in_its_own_words() -> None:
     why = "row 1, column 'age': expected an integer between 18 and 120, found 'x'"
-    refusal = {"Error": {"Code": "ModelError", "Message": "Received client error"}, "OriginalStatusCode": 422, "OriginalMessage": why}
+    refusal = {
+        "Error": {"Code": "ModelError", "Message": "Received client error"},
+        "OriginalStatusCode": 422,
+        "OriginalMessage": json.dumps({"error": why}),
+    }
     with pytest.raises(Problem) as raised:
         invoke.ask(Endpoint(refusal), "e", b"{}", invoke.JSON)
     assert str(raised.value) == f"endpoint e answered 422: {why}: correct the request"

@@ -147,7 +147,7 @@ def test_it_refuses_when_nothing_waits(runs: list[Run], chosen: str | None, why:
 def test_the_evidence_shows_what_was_measured_beside_the_gate() -> None:
     proof = evidence.gather(Registry(), MODEL, executions.one(CodePipeline([Run("a", done=WAITING)]), PIPELINE))
     assert proof.metrics == {"roc_auc": {"value": 0.8125, "gate": MODEL.gates.roc_auc}}
-    assert proof.staging == "Build Succeeded in 30 s, Train Succeeded in 30 s, Staging Succeeded in 30 s"
+    assert proof.history == "Build Succeeded in 30 s, Train Succeeded in 30 s, Staging Succeeded in 30 s"
     with pytest.raises(Problem, match="registered no model package"):
         evidence.gather(Registry(), MODEL, executions.one(CodePipeline([Run("a", done=2)]), PIPELINE))
 

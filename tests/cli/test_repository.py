@@ -97,3 +97,14 @@ def test_a_refused_push_says_why(clone: Clone, remote: Path) -> None:
 def test_outside_git_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="is not a git repository"):
         Clone(tmp_path).snapshot()
+
+
+def test_every_change_can_be_committed_first(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in AUTHOR.items():
+        monkeypatch.setenv(name, value)
+    (clone.root / "new.txt").write_text("new\n")
+
+    clone.commit_all("second")
+
+    assert not clone.dirty()
+    assert git(clone.root, "log", "--format=%s", "--reverse").split() == ["first", "second"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -63,13 +65,36 @@ class Fork:
             aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
         )
 
+    def store(self, *, shuffled: bool) -> None:
+        """Make the synthetic data set and store it with `road data put`; `shuffled`: with labels that mean nothing."""
+        file = self.home / ".road" / "data.csv"
+        maker = [sys.executable, "-m", f"model_code.{MODEL}.synthetic", "--rows", "8000", "--seed", "7", "--out", str(file)]
+        subprocess.run(maker, cwd=ROOT, check=True)
+        if shuffled:
+            with file.open(newline="") as stream:
+                rows = list(csv.DictReader(stream))
+            labels = [row["y"] for row in rows]
+            random.Random(7).shuffle(labels)  # noqa: S311
+            with file.open("w", newline="") as stream:
+                writer = csv.DictWriter(stream, rows[0])
+                writer.writeheader()
+                writer.writerows({**row, "y": label} for row, label in zip(rows, labels, strict=True))
+        self.road("data", "put", MODEL, str(file))
+
     def push(self, message: str) -> tuple[str, str]:
-        """Commit, push to the printed remote with plain git; the commit and the execution it started."""
+        """Commit, push to the printed remote with plain git; the commit and the execution of the model's pipeline it started."""
         commit = self.commit(message)
         remote = json.loads((self.home / ".road/cloud/cloud.json").read_text())["remote"]
         self.git("push", "-q", remote, f"HEAD:{CONFIG.repository.branch}")
         newest = self.client("codepipeline").list_pipeline_executions(pipelineName=PIPELINE)["pipelineExecutionSummaries"][0]
         return commit, newest["pipelineExecutionId"]
+
+    def stop(self, pipeline: str) -> None:
+        """Stop what runs in another pipeline: the first push counts as a change of every path."""
+        codepipeline = self.client("codepipeline")
+        for execution in codepipeline.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]:
+            where = {"pipelineName": pipeline, "pipelineExecutionId": execution["pipelineExecutionId"]}
+            codepipeline.stop_pipeline_execution(**where, abandon=True, reason="not this test's road")
 
     def actions(self, execution: str) -> dict[str, Any]:
         """The execution's actions by name."""
@@ -95,10 +120,7 @@ def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
     made = Fork(tmp_path_factory.mktemp("fork"))
     made.road("up")
     try:
-        data = made.home / ".road" / "data.csv"
-        maker = [sys.executable, "-m", f"model_code.{MODEL}.synthetic", "--rows", "8000", "--seed", "7", "--out", str(data)]
-        subprocess.run(maker, cwd=ROOT, check=True)
-        made.road("data", "put", MODEL, str(data))
+        made.store(shuffled=False)
         yield made
     finally:
         made.road("down")

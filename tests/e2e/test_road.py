@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ Edit = Callable[[str, str, str], None]
 def first(fork: Fork) -> dict[str, Any]:
     """The first push, taken to its approval."""
     commit, execution = fork.push("the first version")
+    fork.stop(CONFIG.name("platform"))
     waiting = fork.wait(execution, "Approval", "InProgress")
     return {"commit": commit, "execution": execution, "approval": waiting, "package": package(fork, execution)}
 
@@ -67,17 +69,18 @@ def test_a_push_reaches_staging_and_waits_for_a_person(fork: Fork, first: dict[s
 
 
 def test_a_model_under_its_gate_stops_in_train_with_number_and_threshold(fork: Fork, first: dict[str, Any], edit: Edit) -> None:
-    toml = f"model_code/{MODEL}/model.toml"
-    edit(toml, "roc_auc = 0.75", "roc_auc = 0.99")
-    _, execution = fork.push("ask too much")
+    """The code is fine; the labels it learns from mean nothing."""
+    fork.store(shuffled=True)
+    edit(f"model_code/{MODEL}/model.toml", "# What the road must know", "# What a road must know")
+    _, execution = fork.push("train on the new data")
 
     failed = fork.wait(execution, "Train", "Failed")
 
-    assert "roc_auc" in reason(failed)
-    assert "0.99" in reason(failed)
-    assert any(word.startswith("0.7") or word.startswith("0.8") for word in reason(failed).replace(",", " ").split())
+    assert re.search(r"roc_auc\D*0\.[45]\d+\D+0\.75", reason(failed)), reason(failed)
     assert "Staging" not in fork.actions(execution)
-    edit(toml, "roc_auc = 0.99", "roc_auc = 0.75")
+    registered = fork.client("sagemaker").list_model_packages(ModelPackageGroupName=PIPELINE)["ModelPackageSummaryList"]
+    assert [p["ModelPackageArn"] for p in registered] == [first["package"]]
+    fork.store(shuffled=False)
 
 
 def test_a_container_that_cannot_start_stops_in_staging(fork: Fork, first: dict[str, Any], edit: Edit) -> None:
@@ -156,6 +159,6 @@ def test_a_bad_request_gets_a_reason_and_no_score(fork: Fork) -> None:
 
 
 LEAD = {
-    "age": 58, "job": "management", "marital": "married", "education": "tertiary", "default": "no", "balance": 2143, "housing": "yes", "loan": "no",
-    "contact": "unknown", "day": 5, "month": "may", "campaign": 1, "pdays": -1, "previous": 0, "poutcome": "unknown",
+    "age": 58, "job": "management", "marital": "married", "education": "tertiary", "default": "no", "balance": 2143, "housing": "yes",
+    "loan": "no", "contact": "unknown", "day": 5, "month": "may", "campaign": 1, "pdays": -1, "previous": 0, "poutcome": "unknown",
 }  # fmt: skip

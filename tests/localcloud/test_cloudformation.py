@@ -37,7 +37,10 @@ def reasons(cloud: Running, name: str) -> str:
 
 
 def test_an_unknown_resource_type_fails_by_name_and_leaves_nothing(cloud: Running) -> None:
-    resources = {"Kept": parameter("1", Properties={"Name": "/unknown/kept", "Type": "String", "Value": "1"}), "Odd": {"Type": "AWS::Odd::Thing"}}
+    resources = {
+        "Kept": parameter("1", Properties={"Name": "/unknown/kept", "Type": "String", "Value": "1"}),
+        "Odd": {"Type": "AWS::Odd::Thing"},
+    }
 
     status = deploy(cloud, "unknown", resources, "CREATE")
 
@@ -47,12 +50,20 @@ def test_an_unknown_resource_type_fails_by_name_and_leaves_nothing(cloud: Runnin
 
 
 def config(model: str) -> Template:
-    variant = {"ModelName": {"Fn::GetAtt": ["Model", "ModelName"]}, "VariantName": "live", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    variant = {
+        "ModelName": {"Fn::GetAtt": ["Model", "ModelName"]},
+        "VariantName": "live",
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+    }
     trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}]}
     role = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "serve", "AssumeRolePolicyDocument": trust}}
     container = {"Image": {"Ref": "Image"}, "ModelDataUrl": f"s3://b/{model}"}
     return {
-        "Config": {"Type": "AWS::SageMaker::EndpointConfig", "Properties": {"ProductionVariants": [{"InitialVariantWeight": 1, **variant}]}},
+        "Config": {
+            "Type": "AWS::SageMaker::EndpointConfig",
+            "Properties": {"ProductionVariants": [{"InitialVariantWeight": 1, **variant}]},
+        },
         "Model": {
             "Type": "AWS::SageMaker::Model",
             "Properties": {"ExecutionRoleArn": {"Fn::GetAtt": ["Role", "Arn"]}, "PrimaryContainer": container},
@@ -86,6 +97,22 @@ def test_a_failed_update_goes_back_to_the_template_before(cloud: Running) -> Non
     assert cloud.client("ssm").get_parameter(Name="/rollback/x")["Parameter"]["Value"] == "old"
 
 
+def test_change_sets_of_the_same_name_belong_to_their_stacks(cloud: Running) -> None:
+    """The CDK CLI calls every change set alike, and waits until its own is gone."""
+    cloudformation = cloud.client("cloudformation")
+    template = json.dumps({"Resources": {"P": parameter("1")}})
+    for name in ("one", "two"):
+        cloudformation.create_change_set(StackName=name, ChangeSetName="change", ChangeSetType="CREATE", TemplateBody=template)
+
+    cloudformation.delete_change_set(StackName="one", ChangeSetName="change")
+    cloudformation.delete_change_set(StackName="one", ChangeSetName="change")
+
+    with pytest.raises(ClientError) as caught:
+        cloudformation.describe_change_set(StackName="one", ChangeSetName="change")
+    assert caught.value.response["Error"]["Code"] == "ChangeSetNotFound"
+    assert cloudformation.describe_change_set(StackName="two", ChangeSetName="change")["StackName"] == "two"
+
+
 def test_a_protected_stack_cannot_be_deleted(cloud: Running) -> None:
     cloudformation = cloud.client("cloudformation")
     deploy(cloud, "protected", {"P": parameter("1")}, "CREATE")
@@ -96,7 +123,11 @@ def test_a_protected_stack_cannot_be_deleted(cloud: Running) -> None:
 
 
 def test_references_are_found_wherever_they_stand() -> None:
-    value = {"A": [{"Ref": "R"}, {"Fn::GetAtt": ["G", "Arn"]}], "B": {"Fn::Sub": ["${S.Arn}-${!Not}-${V}", {"V": {"Ref": "W"}}]}, "DependsOn": "D"}
+    value = {
+        "A": [{"Ref": "R"}, {"Fn::GetAtt": ["G", "Arn"]}],
+        "B": {"Fn::Sub": ["${S.Arn}-${!Not}-${V}", {"V": {"Ref": "W"}}]},
+        "DependsOn": "D",
+    }
 
     assert set(references(value)) == {"R", "G", "S", "V", "W", "D"}
 

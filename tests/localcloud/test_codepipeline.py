@@ -65,7 +65,14 @@ def role(cloud: Running) -> str:
     cloud.client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3 = {"Action": ["s3:PutObject", "s3:GetObject"], "Resource": "arn:aws:s3:::artifacts/*"}
     commands = {
-        "make": ["cat word.txt", 'test "$(cat word.txt)" != broken', "WORD=$(cat word.txt)-$CAUSE", "export WORD", "mkdir out", "cp word.txt out/"],
+        "make": [
+            "cat word.txt",
+            'test "$(cat word.txt)" != broken',
+            "WORD=$(cat word.txt)-$CAUSE",
+            "export WORD",
+            "mkdir out",
+            "cp word.txt out/",
+        ],
         "last": ["test -f word.txt", "test -f $CODEBUILD_SRC_DIR_Made/word.txt"],
     }
     for name, lines in commands.items():
@@ -179,14 +186,19 @@ def test_a_second_push_waits_behind_the_approval_of_the_first(cloud: Running, ro
     assert token(cloud, "queue") == first_token
     answer(cloud, "queue", first_token, "Approved")
     assert ended(cloud, "queue", first["pipelineExecutionId"]) == "Succeeded"
-    commits = [actions(cloud, "queue", e["pipelineExecutionId"])["Source"]["output"]["outputVariables"]["CommitId"] for e in (first, second)]
+    commits = [
+        actions(cloud, "queue", e["pipelineExecutionId"])["Source"]["output"]["outputVariables"]["CommitId"] for e in (first, second)
+    ]
     assert commits[0] in actions(cloud, "queue", first["pipelineExecutionId"])["Approval"]["input"]["resolvedConfiguration"]["CustomData"]
     second_token = wait(lambda: token(cloud, "queue"))
     with pytest.raises(ClientError, match="answered before"):
         answer(cloud, "queue", first_token, "Approved")
     answer(cloud, "queue", second_token, "Rejected")
     assert ended(cloud, "queue", second["pipelineExecutionId"]) == "Failed"
-    assert "because" in actions(cloud, "queue", second["pipelineExecutionId"])["Approval"]["output"]["executionResult"]["errorDetails"]["message"]
+    assert (
+        "because"
+        in actions(cloud, "queue", second["pipelineExecutionId"])["Approval"]["output"]["executionResult"]["errorDetails"]["message"]
+    )
 
 
 def test_a_failed_stage_can_be_tried_again(cloud: Running, role: str, push: Callable[[str, str], str]) -> None:
