@@ -13,6 +13,7 @@ from cli.problem import Problem
 from cli.tree import HERE, relative
 from config import CONFIG, Account
 from model_code import spec
+from pipelines.steps.cdk import telling
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 QUIET = {"CI": "true", "NO_COLOR": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
@@ -43,15 +44,7 @@ def run(what: str, arguments: Sequence[str], *, env: Mapping[str, str], log: Pat
             ["cdk", *arguments], cwd=HERE, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         ).returncode
     if code:
-        raise Problem(f"cdk {what} failed", telling(log.read_text(errors="replace")), f"read {relative(log)}")
-
-
-def telling(output: str) -> str:
-    """The line of a failed deployment's output that tells most: the first resource that failed, else the last error, else the end."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    resources = [" ".join(line.split()) for line in lines if "_FAILED" in line]
-    errors = [line for line in lines if "❌" in line or "rror:" in line]
-    return resources[0] if resources else (errors or lines or ["it printed nothing"])[-1]
+        raise Problem(f"cdk {what} failed", telling(log.read_text(errors="replace").splitlines()), f"read {relative(log)}")
 
 
 def _bootstrap(cloud: LocalCloud, account: Account) -> None:

@@ -45,7 +45,7 @@ def _make(model: str, home: Path, locks: list[Path]) -> None:
     say(f"making the environment of {model} in {relative(home)} (once)")
     shutil.rmtree(home, ignore_errors=True)
     log = home.with_suffix(".log")
-    install = ["uv", "pip", "sync", "--require-hashes", "--compile-bytecode", "--link-mode", "copy", *map(str, locks)]
+    install = ["uv", "pip", "sync", "--require-hashes", *map(str, locks)]
     with log.open("w") as output:
         for command in (["uv", "venv", "--python", sys.executable, str(home)], install):
             env = {**os.environ, "VIRTUAL_ENV": str(home)}

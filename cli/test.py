@@ -15,6 +15,7 @@ from cli.tree import HERE
 from model_code import spec
 
 NOTHING_COLLECTED = 5
+CORES = 2
 
 
 def test(context: typer.Context) -> None:
@@ -30,7 +31,8 @@ def _suites(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     models = [path for path in paths if path.startswith("model_code")]
     others = [path for path in paths if path not in models]
     if others or not paths:
-        yield "root", [sys.executable, "-m", "pytest", *options, *others]
+        together = ["--numprocesses", str(CORES), "--dist", "loadfile"] if not arguments else []
+        yield "root", [sys.executable, "-m", "pytest", *together, *options, *others]
     for model in spec.names():
         suites = model_env.suites(model)
         chosen = [path for path in models if path.startswith(tuple(suites))] if paths else suites

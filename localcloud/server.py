@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -31,7 +32,9 @@ class Server:
     def __init__(self, *, root: Path, port: int, speed: float, accounts: list[str], region: str) -> None:
         self.accounts, self.region = accounts, region
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._http = make_server("127.0.0.1", port, self._answer, threaded=True, request_handler=_QuietHandler)
+        self._socket = socket.create_server(("127.0.0.1", port))  # werkzeug would print and exit where the port is taken
+        fd = self._socket.fileno()
+        self._http = make_server("127.0.0.1", port, self._answer, threaded=True, request_handler=_QuietHandler, fd=fd)
         self.url = f"http://localhost:{self._http.server_port}"
         for old in root.iterdir():
             if old.name != "localcloud.log":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.steps.step import StepError
@@ -29,11 +29,19 @@ def deploy(assembly: Path, stacks: Sequence[str], parameters: Mapping[str, str])
         raise StepError(f"{assembly}: no assembly there: give the folder that cdk synth wrote")
     values = [word for name, value in parameters.items() for word in ("--parameters", f"{name}={value}")]
     command = [*DEPLOY, "--app", str(assembly), *values, *stacks]
-    last = ""
+    printed = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         assert running.stdout
         for line in running.stdout:
             sys.stderr.write(line)
-            last = line.strip() or last
+            printed.append(line)
     if running.returncode:
-        raise StepError(f"cdk deploy {' '.join(stacks)} exited with {running.returncode}: {last}: correct the stack and retry the stage")
+        raise StepError(f"cdk deploy {' '.join(stacks)} failed: {telling(printed)}: correct that and retry the stage")
+
+
+def telling(output: Iterable[str]) -> str:
+    """The line of a failed deployment's output that tells most: the first resource that failed, else the last error, else the end."""
+    lines = [" ".join(line.split()) for line in output if line.strip()]
+    resources = [line for line in lines if "_FAILED" in line]
+    errors = [line for line in lines if "❌" in line or "rror:" in line]
+    return resources[0] if resources else (errors or lines or ["it printed nothing"])[-1]

@@ -150,9 +150,9 @@ def test_a_check_prints_what_it_found_only_when_it_fails(capsys: pytest.CaptureF
 
 def test_of_a_failed_deployment_the_first_broken_resource_is_told() -> None:
     output = "Stack | CREATE_IN_PROGRESS\nStack |  CREATE_FAILED | AWS::S3::Bucket | name is taken\n❌ Stack failed\nstack trace"
-    assert cdk.telling(output) == "Stack | CREATE_FAILED | AWS::S3::Bucket | name is taken"
-    assert cdk.telling("fine\nValidationError: no such stack\nat line 1") == "ValidationError: no such stack"
-    assert cdk.telling("\n") == "it printed nothing"
+    assert cdk.telling(output.splitlines()) == "Stack | CREATE_FAILED | AWS::S3::Bucket | name is taken"
+    assert cdk.telling(["fine", "ValidationError: no such stack", "at line 1"]) == "ValidationError: no such stack"
+    assert cdk.telling(["\n"]) == "it printed nothing"
 
 
 @pytest.mark.parametrize(
