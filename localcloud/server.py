@@ -33,9 +33,9 @@ class Server:
         self.accounts, self.region = accounts, region
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._socket = socket.create_server(("127.0.0.1", port))  # werkzeug would print and exit where the port is taken
-        fd = self._socket.fileno()
+        port, fd = self._socket.getsockname()[1], self._socket.fileno()
         self._http = make_server("127.0.0.1", port, self._answer, threaded=True, request_handler=_QuietHandler, fd=fd)
-        self.url = f"http://localhost:{self._http.server_port}"
+        self.url = f"http://localhost:{port}"
         for old in root.iterdir():
             if old.name != "localcloud.log":
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
