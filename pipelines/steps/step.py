@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -30,6 +31,11 @@ def run(step: Callable[[], None], name: str) -> None:
 def parser(module_doc: str | None) -> ArgumentParser:
     """The step's arguments; `--help` shows why the step is there."""
     return ArgumentParser(description=module_doc)
+
+
+def add_poll_seconds(arguments: ArgumentParser) -> None:
+    """`--poll-seconds`; where it is not given, the environment's POLL_SECONDS, else a pace that AWS does not throttle."""
+    arguments.add_argument("--poll-seconds", type=float, default=float(os.environ.get("POLL_SECONDS", "15")))
 
 
 def progress(text: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from pipelines.steps.step import StepError, code, parser, polls, print_exports, progress, run
+from pipelines.steps.step import StepError, add_poll_seconds, code, parser, polls, print_exports, progress, run
 
 LONGEST_MINUTES = 36 * 60
 ALIVE = {"Executing", "Stopping", "Succeeded"}
@@ -97,7 +97,7 @@ def main() -> None:
     for flag in ("--pipeline", "--role", "--execution"):
         arguments.add_argument(flag, required=True)
     arguments.add_argument("--definition", required=True, type=Path)
-    arguments.add_argument("--poll-seconds", type=float, default=15)
+    add_poll_seconds(arguments)
     given = arguments.parse_args()
     sagemaker = boto3.client("sagemaker")
     write(sagemaker, pipeline=given.pipeline, definition=given.definition.read_text(), role=given.role)

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from pipelines.steps import environment, package
 from pipelines.steps.package import Package
-from pipelines.steps.step import StepError, code, parser, print_report, progress, run
+from pipelines.steps.step import StepError, add_poll_seconds, code, parser, print_report, progress, run
 
 LONGEST_MINUTES = 60
 PATIENT = Config(read_timeout=65, retries={"mode": "standard", "max_attempts": 3})  # a container has 60 s to answer
@@ -113,7 +113,7 @@ def main() -> None:
     environment.add_arguments(arguments)
     arguments.add_argument("--model-package-arn", help="the version expected; without it, the one the stack was deployed with")
     arguments.add_argument("--if-deployed", action="store_true", help="a stack that is not there is no failure")
-    arguments.add_argument("--poll-seconds", type=float, default=15)
+    add_poll_seconds(arguments)
     given = arguments.parse_args()
     there = environment.session(given)
     outputs = environment.stack_outputs(there, given.stack)

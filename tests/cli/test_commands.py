@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from cli import cdk, check, data, invoke, test
+from cli import check, data, invoke, test
 from cli.datafile import DataFile
 from cli.local import LocalCloud
 from cli.logs import Stream
@@ -22,6 +22,7 @@ from cli.problem import Problem
 from cli.progress import Progress
 from cli.target import Target
 from config import CONFIG
+from pipelines.steps.cdk import telling
 
 KEYS = {"AWS_ACCESS_KEY_ID": CONFIG.toolchain.id, "AWS_SECRET_ACCESS_KEY": "secret"}  # moto reads such a key as the account
 
@@ -150,15 +151,21 @@ def test_a_check_prints_what_it_found_only_when_it_fails(capsys: pytest.CaptureF
 
 def test_of_a_failed_deployment_the_first_broken_resource_is_told() -> None:
     output = "Stack | CREATE_IN_PROGRESS\nStack |  CREATE_FAILED | AWS::S3::Bucket | name is taken\n❌ Stack failed\nstack trace"
-    assert cdk.telling(output.splitlines()) == "Stack | CREATE_FAILED | AWS::S3::Bucket | name is taken"
-    assert cdk.telling(["fine", "ValidationError: no such stack", "at line 1"]) == "ValidationError: no such stack"
-    assert cdk.telling(["\n"]) == "it printed nothing"
+    assert telling(output.splitlines()) == "Stack | CREATE_FAILED | AWS::S3::Bucket | name is taken"
+    assert telling(["fine", "ValidationError: no such stack", "at line 1"]) == "ValidationError: no such stack"
+    assert telling(["\n"]) == "it printed nothing"
 
 
 @pytest.mark.parametrize(
     ("arguments", "suites"),
     [
-        ([], {"root": [], "lead_scoring": ["model_code/tests", "model_code/runtime", "model_code/lead_scoring"]}),
+        (
+            [],
+            {
+                "root": ["--numprocesses", "2", "--dist", "loadfile"],
+                "lead_scoring": ["model_code/tests", "model_code/runtime", "model_code/lead_scoring"],
+            },
+        ),
         (
             ["-k", "gate"],
             {"root": ["-k", "gate"], "lead_scoring": ["-k", "gate", "model_code/tests", "model_code/runtime", "model_code/lead_scoring"]},

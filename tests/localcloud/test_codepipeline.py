@@ -63,7 +63,7 @@ def definition(name: str, role: str, *, build: str, paths: str) -> dict[str, Any
 def role(cloud: Running) -> str:
     """The pipeline role; with it the bucket and the two projects that pipelines of this module use."""
     cloud.client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION})
-    s3 = {"Action": ["s3:PutObject", "s3:GetObject"], "Resource": "arn:aws:s3:::artifacts/*"}
+    s3: dict[str, Any] = {"Action": ["s3:PutObject", "s3:GetObject"], "Resource": "arn:aws:s3:::artifacts/*"}
     commands = {
         "make": [
             "cat word.txt",
@@ -85,7 +85,7 @@ def role(cloud: Running) -> str:
             environment={"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL"},
             serviceRole=cloud.role(f"codebuild-{name}", trusts={"Service": "codebuild.amazonaws.com"}, allows=[s3]),
         )
-    allows = [
+    allows: list[dict[str, Any]] = [
         s3,
         {"Action": "codebuild:StartBuild", "Resource": f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*"},
         {"Action": "codeconnections:UseConnection", "Resource": CONNECTION},

@@ -157,7 +157,7 @@ def test_stacks_are_deployed_from_the_assembly_as_it_is(programs: Path, capfd: p
 def test_a_deployment_that_fails_says_why_in_its_last_line(programs: Path) -> None:
     (programs / "cdk").write_text("#!/bin/sh\necho 'Serving: the endpoint did not start' >&2\nexit 1\n")
 
-    with pytest.raises(StepError, match="cdk deploy Serving exited with 1: Serving: the endpoint did not start"):
+    with pytest.raises(StepError, match="cdk deploy Serving failed: Serving: the endpoint did not start"):
         cdk.deploy(assembly(programs), ["Serving"], {})
 
 
