@@ -1,0 +1,70 @@
+"""The shell script that makes the environment: what it says when it cannot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("road", "requirements.lock", "package.json", "package-lock.json", ".npmrc")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """As much of a fresh clone as the script reads, with a folder for programs of our own."""
+    for name in NEEDED:
+        shutil.copy2(ROOT / name, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    return tmp_path
+
+
+def road(clone: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["./road", "status"], cwd=clone, env=env, capture_output=True, text=True)
+
+
+def program(clone: Path, name: str, script: str) -> None:
+    path = clone / "bin" / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_python_that_is_too_old_is_named(clone: Path) -> None:
+    program(clone, "python3", 'case "$1" in --version) echo Python 3.9.2;; *) exit 1;; esac')
+    for tool in ("sh", "dirname", "git"):
+        (clone / "bin" / tool).symlink_to(str(shutil.which(tool)))
+
+    done = road(clone, PATH=str(clone / "bin"))
+
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "Python 3.11 or newer was not found (Python 3.9.2)" in line
+    assert "PYTHON=" in line
+
+
+def test_a_machine_without_git_is_told_so(clone: Path) -> None:
+    for tool in ("sh", "dirname"):
+        (clone / "bin" / tool).symlink_to(str(shutil.which(tool)))
+
+    done = road(clone, PATH=str(clone / "bin"), PYTHON=sys.executable)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["road: git was not found: install it"]
+
+
+def test_a_set_up_without_network_fails_in_one_line_and_can_be_run_again(clone: Path) -> None:
+    offline = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "ROAD_", "UV_"))}
+
+    done = road(clone, **{**kept, **offline, "PYTHON": sys.executable})
+
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("road: set-up failed at: ")
+    assert "registries must be reachable" in last
+    assert str(clone / ".road" / "setup.log") in last
+    assert not (clone / ".road" / "env" / "stamp").exists()
