@@ -69,9 +69,9 @@ def test_a_push_reaches_staging_and_waits_for_a_person(fork: Fork, first: dict[s
 
 
 def test_a_model_under_its_gate_stops_in_train_with_number_and_threshold(fork: Fork, first: dict[str, Any], edit: Edit) -> None:
-    """The code is fine; the labels it learns from mean nothing."""
+    """The code is fine; the labels it learns from mean nothing. From here on the model asks for three jobs instead of one."""
     fork.store(shuffled=True)
-    edit(f"model_code/{MODEL}/model.toml", "# What the road must know", "# What a road must know")
+    edit(f"model_code/{MODEL}/model.toml", 'steps = "one-job"', 'steps = "separate"')
     _, execution = fork.push("train on the new data")
 
     failed = fork.wait(execution, "Train", "Failed")
