@@ -8,19 +8,21 @@ from typing import Annotated, Any
 import typer
 
 from cli import evidence, executions, output, target
+from cli.evidence import Evidence
 from cli.executions import Execution
 from cli.output import say
 from cli.problem import Problem
 from config import CONFIG
-from model_code.spec import ModelSpec
+from pipelines.delivery import PLATFORM
 
+Named = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or `platform`.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the registry and in the pipeline's history.")]
 Chosen = Annotated[str | None, typer.Option("--execution", metavar="ID", help="Which execution, when several wait.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
 
 
 def approve(
-    model: target.Model,
+    model: Named,
     reason: Reason,
     *,
     execution: Chosen = None,
@@ -33,7 +35,7 @@ def approve(
 
 
 def reject(
-    model: target.Model,
+    model: Named,
     reason: Reason,
     *,
     execution: Chosen = None,
@@ -45,12 +47,12 @@ def reject(
     _answer("Rejected", model, reason, execution, yes=yes, json=json, where=where)
 
 
-def answer(aws: target.Target, execution: Execution, *, status: str, reason: str, model_package_arn: str) -> None:
-    """Answer the approval that `execution` waits at. `status` is Approved or Rejected."""
+def answer(aws: target.Target, execution: Execution, *, status: str, reason: str, model_package_arn: str | None) -> None:
+    """Answer the approval that `execution` waits at. `status` is Approved or Rejected; the platform's road has no model package."""
     stage = execution.approval
     if stage is None:
         raise Problem(f"execution {execution.id}", "it does not wait for approval any more", "./road status")
-    if status == "Rejected":
+    if status == "Rejected" and model_package_arn:
         aws.client("sagemaker").update_model_package(
             ModelPackageArn=model_package_arn, ModelApprovalStatus=status, ApprovalDescription=f"{reason} ({aws.caller()})"
         )
@@ -63,13 +65,17 @@ def answer(aws: target.Target, execution: Execution, *, status: str, reason: str
     )
 
 
-def find(codepipeline: Any, model: ModelSpec, execution_id: str | None = None) -> Execution:
-    """The execution that waits for an answer. Raises Problem when none does, or several do and none was chosen."""
-    pipeline = CONFIG.name(model.name)
+def find(codepipeline: Any, road: str, execution_id: str | None = None) -> Execution:
+    """The execution of a model's road, or of the platform's, that waits for an answer.
+
+    Raises:
+        Problem: none does, or several do and none was chosen.
+    """
+    pipeline = CONFIG.name(road)
     waiting = [e for e in executions.waiting(codepipeline, pipeline) if e.id.startswith(execution_id or "")]
     if not waiting:
         which = f"execution {execution_id}" if execution_id else f"pipeline {pipeline}"
-        raise Problem(which, "nothing waits for approval", f"./road status {model.name}")
+        raise Problem(which, "nothing waits for approval", f"./road status {road}")
     if len(waiting) > 1:
         raise Problem(
             f"pipeline {pipeline}", f"{len(waiting)} executions wait: {', '.join(e.id for e in waiting)}", "choose: --execution ID"
@@ -78,18 +84,19 @@ def find(codepipeline: Any, model: ModelSpec, execution_id: str | None = None) -
 
 
 def _answer(status: str, name: str, reason: str, execution_id: str | None, *, yes: bool, json: bool, where: target.Where | None) -> None:
-    model = target.model(name)
+    model = None if name == PLATFORM else target.model(name)
     if not reason.strip():
         raise Problem("--reason", "it is empty", "say why in a few words", code=2)
     aws = target.choose(where)
-    execution = find(aws.client("codepipeline"), model, execution_id)
-    proof = evidence.gather(aws.client("sagemaker"), model, execution)
+    execution = find(aws.client("codepipeline"), name, execution_id)
+    proof = evidence.gather(aws.client("sagemaker"), model, execution) if model else evidence.change(execution)
     output.draw(proof.view())
     if not yes:
         _confirm(f"{status}: {reason}. Go on?")
-    answer(aws, execution, status=status, reason=reason, model_package_arn=proof.model_package_arn)
+    package = proof.model_package_arn if isinstance(proof, Evidence) else None
+    answer(aws, execution, status=status, reason=reason, model_package_arn=package)
     machine = {**proof.as_dict(), "answer": status, "reason": reason, "by": aws.caller()}
-    output.show(f"{status} {proof.model_package_arn} as {machine['by']}", machine, json=json)
+    output.show(f"{status} {package or proof.commit} as {machine['by']}", machine, json=json)
 
 
 def _confirm(question: str) -> None:

@@ -35,14 +35,34 @@ class Evidence:
 
     def view(self) -> Table:
         """For a person."""
-        table = Table.grid(padding=(0, 2))
         commit = f"{self.commit}  {self.said}".strip()
         rows = {"model package": self.model_package_arn, "status": self.registry_status, "commit": commit, "image": self.image_uri}
         rows |= {"data": self.data_uri, "data sha256": self.data_sha256}
         rows |= {name: f"{m['value']:.6f}, gate {m['gate']}" for name, m in self.metrics.items()}
-        for name, value in {**rows, "before this": self.history, "execution": self.execution}.items():
-            table.add_row(Text(name, "dim"), Text(value, overflow="fold"))
-        return table
+        return _table({**rows, "before this": self.history, "execution": self.execution})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """The facts about one change of the infrastructure."""
+
+    execution: str
+    commit: str
+    said: str
+    history: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+    def view(self) -> Table:
+        """For a person."""
+        return _table({"commit": f"{self.commit}  {self.said}".strip(), "before this": self.history, "execution": self.execution})
+
+
+def change(execution: Execution) -> Change:
+    """What is known of an execution of the platform's road."""
+    return Change(execution=execution.id, commit=execution.commit, said=execution.said, history=_history(execution))
 
 
 def gather(sagemaker: Any, model: ModelSpec, execution: Execution) -> Evidence:
@@ -65,5 +85,16 @@ def gather(sagemaker: Any, model: ModelSpec, execution: Execution) -> Evidence:
         data_uri=metadata.get("data_uri", "not recorded"),
         data_sha256=metadata.get("data_sha256", "not recorded"),
         metrics={name: {"value": float(metadata[name]), "gate": gate} for name, gate in gates.items() if name in metadata},
-        history=", ".join(f"{s.name} {s.status} in {s.seconds:.0f} s" for s in execution.stages[1:] if s.seconds and not s.waiting),
+        history=_history(execution),
     )
+
+
+def _history(execution: Execution) -> str:
+    return ", ".join(f"{s.name} {s.status} in {s.seconds:.0f} s" for s in execution.stages[1:] if s.seconds and not s.waiting)
+
+
+def _table(rows: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(Text(name, "dim"), Text(value, overflow="fold"))
+    return table

@@ -91,7 +91,8 @@ def _update(self: Any, template: Json, parameters: dict[str, Any] | None = None)
     gone = [n for n in in_order(self._resource_json_map) if n not in template["Resources"]]
     old_json = self._resource_json_map
     self._template, self._resource_json_map = template, template["Resources"]
-    self.input_parameters = self.input_parameters if parameters is None else parameters
+    if parameters is not None:
+        self.input_parameters = {n: _unresolved(self, template, n, v) for n, v in parameters.items()}
     self.load_mapping()
     self.load_parameters()
     self.load_conditions()
@@ -105,6 +106,14 @@ def _update(self: Any, template: Json, parameters: dict[str, Any] | None = None)
     for resource, json in replaced:
         if json.get("UpdateReplacePolicy") != "Retain":
             self._delete_resource(resource, json)
+
+
+def _unresolved(self: Any, template: Json, name: str, value: Any) -> Any:
+    """For a parameter that keeps its value moto passes what an SSM parameter held, where its path belongs."""
+    slot = template.get("Parameters", {}).get(name, {})
+    if slot.get("Type", "").startswith("AWS::SSM::Parameter::") and value == self.resolved_parameters.get(name):
+        return self.input_parameters.get(name, slot.get("Default"))
+    return value
 
 
 def _apply(self: Any, name: str, resolved: dict[str, Json]) -> list[tuple[Any, Json]]:

@@ -147,9 +147,9 @@ def _resource(response: Any, action: str, resource: str) -> str | None:
 
 
 def _may_assume(role_arn: str, caller: str) -> bool:
-    account = role_arn.split(":")[4]
-    role = iam_backends[account][PARTITION].get_role_by_arn(role_arn)
-    return trusts(role.assume_role_policy_document, caller=caller)
+    """A role that does not exist is refused like one that does not trust: IAM tells nobody which it is."""
+    roles = iam_backends[role_arn.split(":")[4]][PARTITION].roles.values()
+    return any(trusts(role.assume_role_policy_document, caller=caller) for role in roles if role.arn == role_arn)
 
 
 def _bucket_allows(resource: str, caller: str, action: str) -> bool:

@@ -1,4 +1,7 @@
-"""How a stage in the toolchain's account looks into an environment's: with the verifier role, which may read and ask only."""
+"""How a stage in the toolchain's account looks into an environment's: with the verifier role, which may read and ask only.
+
+That role comes with the serving stack. Whether the stack is there at all is asked with CDK's deploy role, which bootstrap makes.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from botocore.exceptions import ClientError
 
 from pipelines.steps.step import code
 
+QUALIFIER = "hnb659fds"  # of CDK's bootstrap, when none is chosen
+
 
 def add_arguments(arguments: ArgumentParser, *, required: bool = True) -> None:
     """`--account`, `--region` and `--role`: where to look, and as whom."""
@@ -17,11 +22,21 @@ def add_arguments(arguments: ArgumentParser, *, required: bool = True) -> None:
         arguments.add_argument(flag, required=required)
 
 
-def session(given: Namespace) -> boto3.Session:
+def verifier(given: Namespace) -> boto3.Session:
     """A session as the verifier role."""
+    return _session(given, given.role)
+
+
+def deployed(given: Namespace, stack: str) -> bool:
+    """Whether the stack stands in the environment."""
+    deployer = _session(given, f"cdk-{QUALIFIER}-deploy-role-{given.account}-{given.region}")
+    return stack_outputs(deployer, stack) is not None
+
+
+def _session(given: Namespace, role: str) -> boto3.Session:
     partition = boto3.Session().get_partition_for_region(given.region)
-    arn = f"arn:{partition}:iam::{given.account}:role/{given.role}"
     sts = boto3.client("sts", region_name=given.region)
+    arn = f"arn:{partition}:iam::{given.account}:role/{role}"
     taken = sts.assume_role(RoleArn=arn, RoleSessionName="paved-road-verify")["Credentials"]
     return boto3.Session(taken["AccessKeyId"], taken["SecretAccessKey"], taken["SessionToken"], region_name=given.region)
 

@@ -16,7 +16,7 @@ def main() -> None:
     arguments.add_argument("--if-deployed", action="store_true", help="needs --account, --region and --role")
     environment.add_arguments(arguments, required=False)
     given = arguments.parse_args()
-    if given.if_deployed and environment.stack_outputs(environment.session(given), given.stacks[0]) is None:
+    if given.if_deployed and not environment.deployed(given, given.stacks[0]):
         progress(f"{given.stacks[0]} is not deployed yet: nothing to update")
         print_report({"stacks": []})
         return

@@ -115,14 +115,14 @@ def main() -> None:
     arguments.add_argument("--if-deployed", action="store_true", help="a stack that is not there is no failure")
     add_poll_seconds(arguments)
     given = arguments.parse_args()
-    there = environment.session(given)
-    outputs = environment.stack_outputs(there, given.stack)
-    if outputs is None:
-        if not given.if_deployed:
-            raise StepError(f"{given.stack} is not deployed: there is nothing to verify: deploy it")
+    if given.if_deployed and not environment.deployed(given, given.stack):
         progress(f"{given.stack} is not deployed yet: nothing to verify")
         print_report({"endpoint": None})
         return
+    there = environment.verifier(given)
+    outputs = environment.stack_outputs(there, given.stack)
+    if outputs is None:
+        raise StepError(f"{given.stack} is not deployed: there is nothing to verify: deploy it")
     version = package.read(boto3.client("sagemaker"), given.model_package_arn or outputs["ModelPackage"])
     report = served(there.client("sagemaker"), outputs, version, poll_seconds=given.poll_seconds)
     progress(f"{report['endpoint']} is in service with {version.arn}")

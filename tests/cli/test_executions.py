@@ -107,7 +107,7 @@ def test_tokens_are_not_printed() -> None:
 def test_a_newer_push_does_not_change_what_is_approved() -> None:
     pipeline = CodePipeline([Run("new", done=3, version=2), Run("old", done=WAITING, version=1)])
     aws = Aws(pipeline)
-    execution = approve.find(pipeline, MODEL)
+    execution = approve.find(pipeline, MODEL.name)
     proof = evidence.gather(aws.sagemaker, MODEL, execution)
 
     approve.answer(aws, execution, status="Approved", reason="good", model_package_arn=proof.model_package_arn)  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ def test_a_rejection_is_kept_in_the_registry_too() -> None:
     pipeline = CodePipeline([Run("a", done=WAITING)])
     aws = Aws(pipeline)
 
-    approve.answer(aws, approve.find(pipeline, MODEL), status="Rejected", reason="too few", model_package_arn=ARN.format(1))  # type: ignore[arg-type]
+    approve.answer(aws, approve.find(pipeline, MODEL.name), status="Rejected", reason="too few", model_package_arn=ARN.format(1))  # type: ignore[arg-type]
 
     (update,) = aws.sagemaker.updates
     assert update["ModelApprovalStatus"] == "Rejected"
@@ -141,7 +141,7 @@ def test_a_rejection_is_kept_in_the_registry_too() -> None:
 )
 def test_it_refuses_when_nothing_waits(runs: list[Run], chosen: str | None, why: str) -> None:
     with pytest.raises(Problem, match=why):
-        approve.find(CodePipeline(runs), MODEL, chosen)
+        approve.find(CodePipeline(runs), MODEL.name, chosen)
 
 
 def test_the_evidence_shows_what_was_measured_beside_the_gate() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 
-from config import CONFIG, Account
+from config import CONFIG, Account, Environment
 
 ROOT = Path(__file__).parents[2]
 MODEL = "lead_scoring"
@@ -81,12 +81,12 @@ class Fork:
                 writer.writerows({**row, "y": label} for row, label in zip(rows, labels, strict=True))
         self.road("data", "put", MODEL, str(file))
 
-    def push(self, message: str) -> tuple[str, str]:
-        """Commit, push to the printed remote with plain git; the commit and the execution of the model's pipeline it started."""
+    def push(self, message: str, pipeline: str = PIPELINE) -> tuple[str, str]:
+        """Commit, push to the printed remote with plain git; the commit and the pipeline's newest execution."""
         commit = self.commit(message)
         remote = json.loads((self.home / ".road/cloud/cloud.json").read_text())["remote"]
         self.git("push", "-q", remote, f"HEAD:{CONFIG.repository.branch}")
-        newest = self.client("codepipeline").list_pipeline_executions(pipelineName=PIPELINE)["pipelineExecutionSummaries"][0]
+        newest = self.client("codepipeline").list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"][0]
         return commit, newest["pipelineExecutionId"]
 
     def stop(self, pipeline: str) -> None:
@@ -96,22 +96,30 @@ class Fork:
             where = {"pipelineName": pipeline, "pipelineExecutionId": execution["pipelineExecutionId"]}
             codepipeline.stop_pipeline_execution(**where, abandon=True, reason="not this test's road")
 
-    def actions(self, execution: str) -> dict[str, Any]:
+    def actions(self, execution: str, pipeline: str = PIPELINE) -> dict[str, Any]:
         """The execution's actions by name."""
-        where = {"pipelineName": PIPELINE, "filter": {"pipelineExecutionId": execution}}
+        where = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution}}
         return {d["actionName"]: d for d in self.client("codepipeline").list_action_executions(**where)["actionExecutionDetails"]}
 
-    def wait(self, execution: str, action: str, *statuses: str) -> dict[str, Any]:
+    def wait(self, execution: str, action: str, *statuses: str, pipeline: str = PIPELINE) -> dict[str, Any]:
         """Wait until `action` of the execution has one of `statuses`; any other end is a failure of the test."""
         deadline = time.monotonic() + 240
         while True:
-            found = self.actions(execution)
+            found = self.actions(execution, pipeline)
             if found.get(action, {}).get("status") in statuses:
                 return dict(found[action])
             failed = [d for d in found.values() if d["status"] in ("Failed", "Abandoned")]
             assert not failed, [d["output"]["executionResult"] for d in failed]
             assert time.monotonic() < deadline, f"{action} is still not {statuses}: { {k: v['status'] for k, v in found.items()} }"
             time.sleep(0.3)  # AWS has no call that waits for an action
+
+    def served(self, environment: Environment) -> dict[str, Any]:
+        """The container that the environment's endpoint really serves, read back through its live configuration."""
+        sagemaker = self.client("sagemaker", environment.account)
+        live = sagemaker.describe_endpoint(EndpointName=CONFIG.name(MODEL, environment.name))
+        assert live["EndpointStatus"] == "InService"
+        variant = sagemaker.describe_endpoint_config(EndpointConfigName=live["EndpointConfigName"])["ProductionVariants"][0]
+        return dict(sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"])
 
 
 @pytest.fixture(scope="session")

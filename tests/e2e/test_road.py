@@ -40,15 +40,6 @@ def endpoint(environment: Any) -> str:
     return CONFIG.name(MODEL, environment.name)
 
 
-def served(fork: Fork, environment: Any) -> dict[str, Any]:
-    """The container that the environment's endpoint really serves, read back through its live configuration."""
-    sagemaker = fork.client("sagemaker", environment.account)
-    live = sagemaker.describe_endpoint(EndpointName=endpoint(environment))
-    assert live["EndpointStatus"] == "InService"
-    variant = sagemaker.describe_endpoint_config(EndpointConfigName=live["EndpointConfigName"])["ProductionVariants"][0]
-    return dict(sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"])
-
-
 def endpoints(fork: Fork, environment: Any) -> list[str]:
     return [e["EndpointName"] for e in fork.client("sagemaker", environment.account).list_endpoints()["Endpoints"]]
 
@@ -64,7 +55,7 @@ def test_a_push_reaches_staging_and_waits_for_a_person(fork: Fork, first: dict[s
     image = registered["InferenceSpecification"]["Containers"][0]["Image"]
     assert image == fork.actions(first["execution"])["Build"]["output"]["outputVariables"]["IMAGE_URI"]
     assert "@sha256:" in image
-    assert served(fork, STAGING)["Image"] == image
+    assert fork.served(STAGING)["Image"] == image
     assert endpoints(fork, PRODUCTION) == []
 
 
@@ -94,7 +85,7 @@ def test_a_container_that_cannot_start_stops_in_staging(fork: Fork, first: dict[
     assert reason(failed)
     assert "Approval" not in fork.actions(execution)
     before = fork.client("sagemaker").describe_model_package(ModelPackageName=first["package"])["InferenceSpecification"]["Containers"][0]
-    assert served(fork, STAGING)["Image"] == before["Image"]
+    assert fork.served(STAGING)["Image"] == before["Image"]
     edit(dockerfile, f"RUN rm model_code/runtime/serving.py\n{line}", line)
 
 
@@ -104,7 +95,7 @@ def test_the_approval_still_approves_what_it_was_asked_for(fork: Fork, first: di
 
     fork.wait(first["execution"], "Production", "Succeeded")
 
-    assert served(fork, PRODUCTION)["ModelPackageName"] == first["package"]
+    assert fork.served(PRODUCTION)["ModelPackageName"] == first["package"]
     decided = fork.client("sagemaker").describe_model_package(ModelPackageName=first["package"])
     assert decided["ModelApprovalStatus"] == "Approved"
     assert "administrator" in decided["ApprovalDescription"]

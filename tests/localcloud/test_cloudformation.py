@@ -97,6 +97,22 @@ def test_a_failed_update_goes_back_to_the_template_before(cloud: Running) -> Non
     assert cloud.client("ssm").get_parameter(Name="/rollback/x")["Parameter"]["Value"] == "old"
 
 
+def test_a_kept_parameter_that_is_read_from_ssm_is_read_again(cloud: Running) -> None:
+    """As CDK's BootstrapVersion in every stack."""
+    cloud.client("ssm").put_parameter(Name="/kept/version", Value="33", Type="String")
+    slot = {"V": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/kept/version"}}
+    cloudformation = cloud.client("cloudformation")
+
+    for kind, given, word in (("CREATE", [], "one"), ("UPDATE", [{"ParameterKey": "V", "UsePreviousValue": True}], "two")):
+        named = {"Name": "/kept/x", "Type": "String", "Value": {"Fn::Join": ["-", [{"Ref": "V"}, word]]}}
+        template = json.dumps({"Parameters": slot, "Resources": {"P": parameter("", Properties=named)}})
+        change = {"StackName": "kept", "ChangeSetName": f"change-{word}"}
+        cloudformation.create_change_set(**change, ChangeSetType=kind, TemplateBody=template, Parameters=given)
+        cloudformation.execute_change_set(**change)
+
+    assert cloud.client("ssm").get_parameter(Name="/kept/x")["Parameter"]["Value"] == "33-two", reasons(cloud, "kept")
+
+
 def test_change_sets_of_the_same_name_belong_to_their_stacks(cloud: Running) -> None:
     """The CDK CLI calls every change set alike, and waits until its own is gone."""
     cloudformation = cloud.client("cloudformation")
