@@ -124,7 +124,7 @@ def prepare() -> list[Candidate]:
     variables = {"MODEL": MODEL, "ML_ROOT": str(ours)}
     run(str(our), "-m", "model_code.runtime", "prepare", "train", "evaluate", **variables)
     trees = json.loads((ours / "model/model.json").read_text())["learner"]["gradient_booster"]["model"]["gbtree_model_param"]["num_trees"]
-    run(str(theirs), "bench/rival.py", str(data), str(rival), trees)
+    run(str(theirs), "bench/rivals/flask_pandas.py", str(data), str(rival), trees)
     ports = free_ports(2)
     return [
         Candidate(
@@ -135,7 +135,7 @@ def prepare() -> list[Candidate]:
         ),
         Candidate(
             "gunicorn, Flask, pandas, scikit-learn",
-            [str(theirs), "-m", "gunicorn", *THREADED, f"--bind=127.0.0.1:{ports[1]}", "bench.rival:app"],
+            [str(theirs), "-m", "gunicorn", *THREADED, f"--bind=127.0.0.1:{ports[1]}", "bench.rivals.flask_pandas:app"],
             {"RIVAL": str(rival)},
             ports[1],
         ),
