@@ -77,7 +77,7 @@ class Job:
             "version": "0.2",
             **({"env": {"exported-variables": list(self.exports)}} if self.exports else {}),
             "phases": {
-                "install": {"runtime-versions": {"python": "3.11"}},
+                "install": {"runtime-versions": {"python": "3.11"}, "commands": ["chmod +x road"]},  # artifacts may lose file modes
                 "build": {"commands": list(self.commands)},
             },
             **({"artifacts": {"base-directory": "cdk.out", "files": ["**/*"]}} if self.output else {}),

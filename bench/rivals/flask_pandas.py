@@ -1,6 +1,7 @@
 """What a team would write without Paved Road: Flask, pandas and a scikit-learn pipeline in a pickle, behind gunicorn.
 
-`python bench/rivals/flask_pandas.py DATA.csv MODEL.joblib TREES` trains; `RIVAL=MODEL.joblib gunicorn bench.rivals.flask_pandas:app` serves.
+`python bench/rivals/flask_pandas.py DATA.csv MODEL.joblib TREES` trains; `RIVAL=MODEL.joblib gunicorn
+bench.rivals.flask_pandas:app` serves.
 """
 
 # mypy: ignore-errors

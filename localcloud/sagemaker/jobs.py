@@ -7,6 +7,7 @@ import re
 import subprocess
 import tarfile
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -67,7 +68,7 @@ class Plan:
     isolated: bool
 
 
-class Job:
+class Job(ABC):
     """One running job. `record` is moto's, and what describe calls answer from."""
 
     kind: ClassVar[str]
@@ -102,9 +103,9 @@ class Job:
     def read(self, line: str) -> None:
         """Look at one line of the log."""
 
+    @abstractmethod
     def outputs(self, s3: Any, *, complete: bool) -> None:
         """Upload what the container made; after a stop (not `complete`), what there is."""
-        raise NotImplementedError
 
     def finish(self) -> None:
         """Complete the record once the job has ended."""
