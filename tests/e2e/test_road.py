@@ -135,7 +135,8 @@ def test_the_road_command_tells_it_too(fork: Fork) -> None:
 
     assert 0 < answered["predictions"][0]["score"] < 1
     assert "Production" in fork.road("status", MODEL).stdout
-    assert "roc_auc" in fork.road("logs", MODEL, "--stage", "Train").stdout
+    assert "forget a file in the image" in fork.road("status", MODEL).stdout
+    assert "PavedRoad-lead-scoring-Serving-staging" in fork.road("logs", MODEL, "--stage", "Staging").stdout
     refused = fork.road("approve", MODEL, "--reason", "again", "--yes", ok=False)
     assert len(refused.stderr.strip().splitlines()) <= 2
 
