@@ -211,7 +211,12 @@ def test_a_failed_stage_can_be_tried_again(cloud: Running, role: str, push: Call
 
     pipelines.retry_stage_execution(pipelineName="again", stageName="Build", pipelineExecutionId=started, retryMode="FAILED_ACTIONS")
 
-    wait(lambda: actions(cloud, "again", started)["Build"]["status"] == "Failed")
+    def builds() -> list[str]:
+        runs = pipelines.list_action_executions(pipelineName="again", filter={"pipelineExecutionId": started})["actionExecutionDetails"]
+        return [r["status"] for r in runs if r["actionName"] == "Build"]
+
+    wait(lambda: builds() == ["Failed", "Failed"])
+    assert ended(cloud, "again", started) == "Failed"
     with pytest.raises(ClientError, match="did not fail"):
         pipelines.retry_stage_execution(pipelineName="again", stageName="Last", pipelineExecutionId=started, retryMode="FAILED_ACTIONS")
 
