@@ -22,7 +22,7 @@ from config import CONFIG
 from model_code import spec
 
 CORES = 2
-ROOMS = ("app.py", "config.py", "stacks", "pipelines", "localcloud", "cli", "tests", "bench")
+ROOMS = ("app.py", "config.py", "stacks", "pipelines", "rules", "localcloud", "cli", "tests", "bench")
 SHARED = ("model_code/spec.py", "model_code/conftest.py", "model_code/runtime", "model_code/tests")
 Run = Callable[[], tuple[int, str]]
 
@@ -40,9 +40,15 @@ class Result:
 def check(
     *,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Only what concerns this model.")] = None,
+    template: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Only the deployability rules, on any CloudFormation template.")
+    ] = None,
     json: output.Json = False,
 ) -> None:
-    """Lint, types and tests of one model; without --model of everything, and synth and cfn-lint of every template."""
+    """Lint, types and tests of one model; without --model of everything, and synth, cfn-lint and deployability rules of every template."""
+    if template:
+        _one_template(template, json=json)
+        return
     models = [target.model(model).name] if model else spec.names()
     checks = [*_style(models, whole=model is None), *(c for name in models for c in _model(name))]
     if model is None:
@@ -55,6 +61,15 @@ def check(
     if json:
         output.show("", [asdict(result) for result in results], json=True)
     if not all(result.ok for result in results):
+        raise typer.Exit(1)
+
+
+def _one_template(file: Path, *, json: bool) -> None:
+    from cli import deployability  # here, because importing cfn-lint takes longer than most commands
+
+    found = deployability.findings(file)
+    output.show(deployability.table(found) if found else f"{file}: no rule is broken", found, json=json)
+    if found:
         raise typer.Exit(1)
 
 
@@ -89,7 +104,8 @@ def _templates() -> tuple[int, str]:
         if code:
             return code, printed
         templates = sorted(str(path) for path in Path(folder).rglob("*.template.json"))
-        return _run(["cfn-lint", "--regions", *sorted({account.region for account in CONFIG.accounts}), "--template", *templates])
+        regions = sorted({account.region for account in CONFIG.accounts})
+        return _run(["cfn-lint", "--append-rules", "rules.cfn_lint", "--regions", *regions, "--template", *templates])
 
 
 def _command(arguments: Sequence[str]) -> Run:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("app", "bench", "cli", "config", "localcloud", "model_code", "pipelines", "stacks", "tests")
+ROOMS = ("app", "bench", "cli", "config", "localcloud", "model_code", "pipelines", "rules", "stacks", "tests")
 SPEC, BOTO = "model_code.spec", ("boto3", "botocore")
 
 
@@ -34,6 +34,7 @@ RULES = (
     Rule("pipelines.sdk_steps", ("sagemaker",)),
     Rule("pipelines.training", ("config", SPEC, "pipelines", "sagemaker", *BOTO)),
     Rule("pipelines.steps", ("pipelines.steps", *BOTO)),
+    Rule("rules", ("rules", "pipelines.instances", "cfnlint")),
     Rule("model_code.spec", ("pydantic",)),
 )
 

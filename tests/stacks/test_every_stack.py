@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cli.deployability import findings
 from tests.stacks.conftest import CONTEXT, Layout
 
 ROOT = Path(__file__).parents[2]
@@ -211,3 +212,9 @@ def test_synth_is_the_same_everywhere_and_needs_no_account(tmp_path: Path) -> No
 
     assert folders[0] == folders[1]
     assert len([name for name in folders[0] if name.endswith(".template.json")]) >= 6
+
+
+def test_nothing_breaks_a_deployability_rule(layout: Layout) -> None:
+    found = {stack: findings(layout.folder / f"{stack}.template.json") for stack in layout.templates}
+
+    assert {stack: some for stack, some in found.items() if some} == {}
