@@ -13,7 +13,7 @@ KEY, ROLE = "AWS::KMS::Key", "AWS::IAM::Role"
 POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
 
 
-@rule("E9042", "Whoever updates a guarded endpoint may read its alarms")
+@rule("W9042", "Whoever updates a guarded endpoint may read its alarms")
 def may_read_alarms(template: Template) -> Iterator[Finding]:
     for name, properties in template.of(ROLE, *POLICIES):
         granted = list(statements(properties))
