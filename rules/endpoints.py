@@ -127,11 +127,11 @@ def watched(template: Template) -> Iterator[Finding]:
 def dimensions(template: Template) -> Iterator[Finding]:
     for name, properties in template.of(ALARM):
         for metric in [properties, *(get(m, "MetricStat", "Metric") for m in items(properties.get("Metrics")))]:
-            if get(metric, "Namespace") != "AWS/SageMaker" or get(metric, "MetricName") not in PER_VARIANT:
+            if get(metric, "Namespace") != "AWS/SageMaker" or words(get(metric, "MetricName")) not in PER_VARIANT:
                 continue
-            has = {get(dimension, "Name") for dimension in items(get(metric, "Dimensions"))}
+            has = {words(get(dimension, "Name")) for dimension in items(get(metric, "Dimensions"))}
             missing = sorted({"EndpointName", "VariantName"} - has)
-            if missing and not has & {"InferenceComponentName", None}:
+            if missing and not has & {"InferenceComponentName", "${}"}:
                 wrong = f"{get(metric, 'MetricName')} has no dimension {' and '.join(missing)}, so it never rings"
                 yield Finding(name, wrong, "name EndpointName and VariantName", ("Dimensions",) if metric is properties else ("Metrics",))
 
@@ -142,7 +142,7 @@ def keeps_capacity(template: Template) -> Iterator[Finding]:
     if not scaled:
         return
     for name, properties in template.of(ENDPOINT):
-        excluded = {get(one, "VariantPropertyType") for one in items(properties.get("ExcludeRetainedVariantProperties"))}
+        excluded = {words(get(one, "VariantPropertyType")) for one in items(properties.get("ExcludeRetainedVariantProperties"))}
         retained = next((str(one).lower() for one in options(properties.get("RetainAllVariantProperties"))), "false")
         if not any(_scales(template, target, name) for target in scaled):
             continue

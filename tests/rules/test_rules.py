@@ -65,7 +65,7 @@ def test_a_resource_can_silence_a_rule(tmp_path: Path) -> None:
     assert findings(_written({"Versions": resource}, tmp_path)) == []
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_rules_bear_any_template(data: st.DataObject) -> None:
     """Whatever stands where a rule looks, it never fails over it."""
