@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import approve, bench, check, data, demo, invoke, lock, logs, push, status, test, up
+from cli import approve, audit, bench, check, data, demo, evidence, invoke, lock, logs, push, rollback, status, test, up
 
 app = typer.Typer(
     name="road",
@@ -22,6 +22,9 @@ app.command()(push.push)
 app.command()(status.status)
 app.command("approve")(approve.approve)
 app.command()(approve.reject)
+app.command()(rollback.rollback)
+app.command()(evidence.evidence)
+app.command()(audit.audit)
 app.command()(invoke.invoke)
 app.command()(logs.logs)
 app.command()(check.check)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import evidence, executions, output, target
-from cli.evidence import Evidence
+from cli import candidate, executions, output, target
+from cli.candidate import Candidate
 from cli.executions import Execution
 from cli.output import say
 from cli.problem import Problem
@@ -89,11 +89,13 @@ def _answer(status: str, name: str, reason: str, execution_id: str | None, *, ye
         raise Problem("--reason", "it is empty", "say why in a few words", code=2)
     aws = target.choose(where)
     execution = find(aws.client("codepipeline"), name, execution_id)
-    proof = evidence.gather(aws.client("sagemaker"), model, execution) if model else evidence.change(execution)
+    proof = candidate.gather(aws, model, execution) if model else candidate.change(execution)
     output.draw(proof.view())
+    if status == "Approved" and isinstance(proof, Candidate):
+        proof.must_be_sound()
     if not yes:
         _confirm(f"{status}: {reason}. Go on?")
-    package = proof.model_package_arn if isinstance(proof, Evidence) else None
+    package = proof.model_package_arn if isinstance(proof, Candidate) else None
     answer(aws, execution, status=status, reason=reason, model_package_arn=package)
     machine = {**proof.as_dict(), "answer": status, "reason": reason, "by": aws.caller()}
     output.show(f"{status} {package or proof.commit} as {machine['by']}", machine, json=json)

@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from cli import model_env
 from cli.output import say
 from cli.problem import Problem
 from cli.tree import HERE
+
+MODELS = {"gates": "lead_scoring"}  # programs that need a model's packages
 
 
 def bench(names: Annotated[list[str] | None, typer.Argument(help="Only these programs of bench/, without .py.")] = None) -> None:
@@ -22,5 +25,6 @@ def bench(names: Annotated[list[str] | None, typer.Argument(help="Only these pro
         raise Problem("bench", "bench/ has no programs", "add one: bench/NAME.py")
     for name in names or known:
         say(f"bench/{name}.py")
-        if subprocess.run([sys.executable, str(known[name])], cwd=HERE).returncode:
+        python = model_env.python(MODELS[name]) if name in MODELS else sys.executable
+        if subprocess.run([str(python), str(known[name])], cwd=HERE).returncode:
             raise Problem(f"bench/{name}.py", "it failed", "see what it printed above")

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from cli import datafile, output, target
+from cli import datafile, output, target, workshop
 from cli.datafile import DataFile
 from cli.output import say
-from cli.problem import Problem
 from config import CONFIG
 
 app = typer.Typer(help="A model's data sets.")
@@ -36,7 +35,7 @@ def put(
 def store(aws: target.Target, model: str, file: DataFile) -> dict[str, Any]:
     """Upload the file unless its content is there already, and point to it. Returns the pointer: uri, sha256, rows, bytes."""
     ssm, s3 = aws.client("ssm"), aws.client("s3")
-    bucket = _bucket(ssm, model)
+    bucket = workshop.fact(aws, model, "data-bucket")
     key = f"data/{file.sha256}/data.csv"
     if _size(s3, bucket, key) == file.bytes:
         say("this content is stored already")
@@ -45,14 +44,6 @@ def store(aws: target.Target, model: str, file: DataFile) -> dict[str, Any]:
     pointer = {"uri": f"s3://{bucket}/{key}", "sha256": file.sha256, "rows": file.rows, "bytes": file.bytes}
     ssm.put_parameter(Name=CONFIG.parameter(model, "data"), Value=encoder.dumps(pointer), Type="String", Overwrite=True)
     return pointer
-
-
-def _bucket(ssm: Any, model: str) -> str:
-    name = CONFIG.parameter(model, "data-bucket")
-    try:
-        return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
-    except ssm.exceptions.ParameterNotFound as error:
-        raise Problem(f"parameter {name}", "there is none: the model's workshop is not deployed", "./road up, or cdk deploy") from error
 
 
 def _size(s3: Any, bucket: str, key: str) -> int | None:

@@ -1,6 +1,7 @@
 """A cheap look at a data set before it is uploaded, so that a mistake costs seconds and not a training job.
 
-The training job checks the same contract again, with all violations listed; here the first one is enough.
+The training job checks the same contract again, with all violations listed, and what only the data set as a whole can break; here the first
+wrong cell is enough.
 """
 
 from __future__ import annotations
@@ -93,11 +94,11 @@ def _labels(labels: dict[str, int], model: ModelSpec) -> str:
 def _rule(column: Column) -> tuple[str, Callable[[str], bool]]:
     """What the column accepts, in words and as a test of one cell; a cell that was judged once is not judged again."""
     if isinstance(column, Category):
-        values = frozenset(column.values)
+        values = frozenset([*column.values, *([""] if column.missing else [])])
         return f"one of {', '.join(map(repr, column.values))}", values.__contains__
     whole = isinstance(column, Integer)
     minimum, maximum = column.minimum, column.maximum
-    good: set[str] = set()
+    good: set[str] = {""} if column.missing else set()
 
     def accepts(cell: str) -> bool:
         if cell in good:

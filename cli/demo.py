@@ -22,9 +22,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli import approve, data, datafile, evidence, executions, local, logs, output, target
+from cli import approve, candidate, data, datafile, evidence, executions, local, logs, output, target
+from cli.candidate import Candidate
 from cli.datafile import DataFile
-from cli.evidence import Evidence
 from cli.executions import Execution, Stage
 from cli.invoke import JSON, ask
 from cli.local import LocalCloud
@@ -36,6 +36,7 @@ from cli.tree import HERE, relative
 from cli.up import Port, Speed, deploy
 from config import CONFIG
 from model_code.spec import Category, ModelSpec
+from pipelines.evidence import pack
 
 MODEL = "lead_scoring"
 ROWS, SEED = 20_000, 7
@@ -51,7 +52,8 @@ class Outcome:
     url: str
     request: dict[str, Any]
     answer: dict[str, Any]
-    proof: Evidence
+    proof: Candidate
+    page: str
     stages: dict[str, float]
     seconds: float
 
@@ -59,7 +61,7 @@ class Outcome:
         """For `--json`."""
         scored = {"request": self.request, "answer": self.answer}
         times = {"stages": self.stages, "seconds": round(self.seconds, 1)}
-        return {"endpoint": self.endpoint, "url": self.url, "scored": scored, **self.proof.as_dict(), **times}
+        return {"endpoint": self.endpoint, "url": self.url, "scored": scored, "page": self.page, **self.proof.as_dict(), **times}
 
     def view(self) -> Table:
         """For a person."""
@@ -70,6 +72,7 @@ class Outcome:
             "metrics": ", ".join(f"{name} {m['value']:.4f} (gate {m['gate']})" for name, m in self.proof.metrics.items()),
             "model package": self.proof.model_package_arn,
             "commit": self.proof.commit,
+            "evidence": self.page,
             "times": ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.stages.items()) + f"; all {self.seconds:.1f} s",
         }
         for name, value in rows.items():
@@ -133,9 +136,10 @@ def _road(cloud: LocalCloud, progress: Progress, model: ModelSpec, file: DataFil
     with progress.step("push") as step:
         execution_id, step.note = _push(aws, cloud, model)
     waiting = _follow(aws, progress, model, execution_id)
-    proof = evidence.gather(aws.client("sagemaker"), model, waiting)
+    proof = candidate.gather(aws, model, waiting)
     with progress.pause():
         output.draw(proof.view())
+        proof.must_be_sound()
         reason = REASON if yes else _asked()
     approve.answer(aws, waiting, status="Approved", reason=reason, model_package_arn=proof.model_package_arn)
     done = _follow(aws, progress, model, execution_id)
@@ -148,7 +152,8 @@ def _road(cloud: LocalCloud, progress: Progress, model: ModelSpec, file: DataFil
         url=cloud.url,
         request=request,
         answer=encoder.loads(answer),
-        proof=evidence.gather(aws.client("sagemaker"), model, done),
+        proof=candidate.gather(aws, model, done),
+        page=relative(evidence.bring(aws, model.name)[1] / pack.PAGE),
         stages={step.name: round(step.elapsed, 1) for step in progress.steps},
         seconds=time.monotonic() - started,
     )

@@ -41,7 +41,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """One execution and its stages, in the pipeline's order."""
+    """One execution and its stages, in the pipeline's order. `setback` says why its version was rolled back, if it was."""
 
     id: str
     pipeline: str
@@ -50,6 +50,7 @@ class Execution:
     commit: str
     said: str
     stages: tuple[Stage, ...]
+    setback: str = ""
 
     @property
     def running(self) -> bool:
@@ -86,7 +87,8 @@ class Execution:
     def as_dict(self) -> dict[str, Any]:
         """For `--json`. Tokens stay out: whoever has one can answer."""
         stages = [{k: v for k, v in asdict(s).items() if k != "token"} | {"seconds": s.seconds, "waiting": s.waiting} for s in self.stages]
-        return {"id": self.id, "pipeline": self.pipeline, "status": self.status, "commit": self.commit, "said": self.said, "stages": stages}
+        own = {name: value for name, value in vars(self).items() if name not in ("stages", "started")}
+        return {**own, "stages": stages}
 
 
 def summaries(codepipeline: Any, pipeline: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from cli import target
+from cli import output, reasons, target
 from cli.problem import Problem
 from config import CONFIG
 
@@ -24,14 +24,22 @@ def invoke(
     environment: Annotated[str, typer.Option(metavar="NAME", help="Which environment's endpoint.")] = CONFIG.environments[-1].name,
     json_file: Annotated[File, typer.Option(metavar="FILE", help='JSON: {"instances": [{…}, …]}, or one object.')] = None,
     csv_file: Annotated[File, typer.Option(metavar="FILE", help="CSV without a header, columns in the order of model.toml.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why: what each column adds to a row's score. Rows as JSON only.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the endpoint's own JSON, with --explain too.")] = False,
     where: target.Wanted = None,
 ) -> None:
     """Score rows with a live endpoint and print its answer. Without a file, reads JSON or CSV from standard input."""
     known, place = target.model(model), target.environment(environment)
     body, content_type = _request(json_file, csv_file)
+    if explain:
+        body, content_type = reasons.asking(body), JSON
     aws = target.choose(where)
     runtime = aws.client("sagemaker-runtime", place.account)
-    print(ask(runtime, CONFIG.name(known.name, place.name), body, content_type))
+    answer = ask(runtime, CONFIG.name(known.name, place.name), body, content_type)
+    if explain and not json:
+        output.draw(reasons.tables(encoder.loads(answer)), output.facts)
+    else:
+        print(answer)
 
 
 def ask(runtime: Any, endpoint: str, body: bytes, content_type: str) -> str:

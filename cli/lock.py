@@ -29,4 +29,6 @@ def _locks() -> Iterator[tuple[str, list[str]]]:
         for name in ("requirements", "requirements-test"):
             made = f"model_code/{model}/{name}.lock"
             yield made, [*COMPILE, f"model_code/{model}/{name}.in", "-o", made]
-    yield "package-lock.json", ["npm", "install", "--package-lock-only", "--silent"]
+    npm = ["npm", "install", "--package-lock-only", "--silent", "--omit-lockfile-registry-resolved"]
+    yield "package-lock.json", npm
+    yield "tests/browser/package-lock.json", [*npm, "--prefix", "tests/browser"]

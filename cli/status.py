@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 from rich.console import Group
@@ -17,6 +18,7 @@ from cli.executions import Execution, Stage
 from config import CONFIG
 from model_code import spec
 from pipelines.delivery import PLATFORM
+from pipelines.steps import package, rollback
 
 COLOURS = {"Succeeded": "green", "Failed": "red", "InProgress": "cyan", "Stopped": "yellow", "Abandoned": "yellow"}
 Road = tuple[str, list[Execution]]
@@ -32,18 +34,17 @@ def status(
     """Show the stages of every pipeline: status, time, commit, what was exported, what failed, what waits for whom."""
     names = _names(model)
     aws = target.choose(where)
-    codepipeline = aws.client("codepipeline")
-    roads = _read(codepipeline, names)
+    roads = _read(aws, names)
     if watch and output.facts.is_terminal and not json:
         with Live(view(roads), console=output.facts, auto_refresh=False) as live:
             while _moving(roads):
                 time.sleep(aws.pace)
-                roads = _read(codepipeline, names)
+                roads = _read(aws, names)
                 live.update(view(roads), refresh=True)
         return
     while watch and _moving(roads):
         time.sleep(aws.pace)
-        roads = _read(codepipeline, names)
+        roads = _read(aws, names)
     output.show(view(roads), [{"pipeline": name, "executions": [e.as_dict() for e in found]} for name, found in roads], json=json)
 
 
@@ -64,8 +65,20 @@ def _names(model: str | None) -> list[str]:
     return [CONFIG.name(name) for name in ([model] if model else [*spec.names(), PLATFORM])]
 
 
-def _read(codepipeline: Any, names: Sequence[str]) -> list[Road]:
-    return [(name, executions.current(codepipeline, name)) for name in names]
+def _read(aws: target.Target, names: Sequence[str]) -> list[Road]:
+    codepipeline = aws.client("codepipeline")
+    return [(name, [with_setback(aws, execution) for execution in executions.current(codepipeline, name)]) for name in names]
+
+
+def with_setback(aws: target.Target, execution: Execution) -> Execution:
+    """The execution with what the registry says of its version's setback: CodePipeline itself knows only that a command failed."""
+    arn = execution.variables.get("Train.MODEL_PACKAGE_ARN")
+    if not (arn and execution.failed):
+        return execution
+    found = package.read(aws.client("sagemaker"), arn)
+    if rollback.MARK not in found.metadata:
+        return execution
+    return replace(execution, setback=found.approval if found.status == "Rejected" else f"Rolled back: {found.metadata[rollback.MARK]}")
 
 
 def _moving(roads: Sequence[Road]) -> bool:
@@ -99,5 +112,9 @@ def _about(execution: Execution, stage: Stage) -> str:
     if stage.waiting:
         model = execution.pipeline.removeprefix(f"{CONFIG.project}-").replace("-", "_")
         return f"{stage.request}: ./road approve {model} --reason …"
+    setback = execution.setback if stage is execution.failed else ""
+    if setback.partition(": ")[2] in stage.said:
+        setback = ""
+    said = stage.said if stage.name != "Source" else ""
     exported = " ".join(f"{name}={value}" for name, value in stage.variables.items() if stage.name != "Source")
-    return " ".join(part for part in (f"by {stage.by}" if stage.by else "", stage.said if stage.name != "Source" else "", exported) if part)
+    return " ".join(part for part in (f"by {stage.by}" if stage.by else "", said, setback, exported) if part)

@@ -14,6 +14,7 @@ from cli.output import say
 from cli.problem import CREDENTIALS, Problem
 from config import CONFIG, Account, Environment
 from model_code import spec
+from pipelines.steps import environment as roles
 
 
 class Where(StrEnum):
@@ -40,6 +41,18 @@ class Target:
         """A boto3 client in an account. Raises Problem when the credentials are another account's."""
         endpoint = self.cloud.url if self.cloud else None
         return self._session(account).client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
+
+    def inside(self, service: str, account: Account) -> Any:
+        """A client in an environment's account, also for who has credentials of the toolchain's account only.
+
+        They take the roles that CDK's bootstrap made there, as CDK itself does: one that updates stacks, one that looks.
+        """
+        if self.cloud or account.id == CONFIG.toolchain.id or boto3.client("sts").get_caller_identity()["Account"] == account.id:
+            return self.client(service, account)
+        role = roles.bootstrap_role("deploy" if service == "cloudformation" else "lookup", account.id, account.region)
+        if role not in self._sessions:
+            self._sessions[role] = roles.session(account.id, account.region, role)
+        return self._sessions[role].client(service)  # type: ignore[call-overload]
 
     def caller(self, account: Account = CONFIG.toolchain) -> str:
         """The ARN of whoever runs this command."""

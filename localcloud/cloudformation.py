@@ -11,7 +11,7 @@ import copy
 import re
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from moto.cloudformation import models, parsing
@@ -31,6 +31,7 @@ def install() -> None:
     parsing.resource_class_from_type = _resource_class
     parsing.ResourceMap.update = _update  # type: ignore[method-assign]
     models.CloudFormationBackend.execute_change_set = _execute_change_set  # type: ignore[method-assign]
+    models.CloudFormationBackend.update_stack = _update_stack  # type: ignore[method-assign]
     models.Stack.create_resources = _create_resources  # type: ignore[method-assign]
     models.CloudFormationBackend.delete_stack = _delete_stack  # type: ignore[method-assign]
     CloudFormationResponse.describe_change_set = _describe_change_set  # type: ignore[method-assign]
@@ -183,20 +184,47 @@ def _delete_change_set(self: Any) -> ActionResult:
 def _execute_change_set(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
     change_set = _change_set(self, change_set_name, stack_name)
     stack = self.stacks[change_set.stack_id]
-    stack.status = f"{change_set.change_set_type}_IN_PROGRESS"
+    _settled(stack)
     change_set.execution_status = "EXECUTE_IN_PROGRESS"
 
+    def ended(succeeded: bool) -> None:
+        change_set.execution_status = "EXECUTE_COMPLETE" if succeeded else "EXECUTE_FAILED"
+
+    _begin(self, stack, change_set.template_dict, change_set.parameters, change_set.change_set_type, change_set.template, ended)
+    stack.deployment.join(ANSWER_WITHIN)
+
+
+def _update_stack(
+    self: Any, name: str, template: str, role_arn: str | None, parameters: list[dict[str, Any]], tags: dict[str, str] | None
+) -> Any:
+    stack = self.get_stack(name)
+    _settled(stack)
+    kept = {p["ParameterKey"] for p in parameters if p.get("UsePreviousValue")}
+    values = {name: value for name, value in stack.parameters.items() if name in kept}  # those with a default may never have been given
+    values |= {p["ParameterKey"]: p["ParameterValue"] for p in parameters if "ParameterValue" in p}
+    stack.role_arn, stack.tags = role_arn or stack.role_arn, stack.tags if tags is None else tags
+    _begin(self, stack, stack.parse_template(template), values, "UPDATE", template, lambda _: None)
+    return stack
+
+
+def _settled(stack: Any) -> None:
+    if re.fullmatch(r"(CREATE|(UPDATE_)?ROLLBACK|UPDATE|DELETE)_IN_PROGRESS", stack.status):
+        raise ValidationError(message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
+
+
+def _begin(self: Any, stack: Any, template: Json, parameters: dict[str, Any], verb: str, text: str, ended: Callable[[bool], None]) -> None:
+    """Deploy in a thread of its own, `stack.deployment`."""
+    stack.status = f"{verb}_IN_PROGRESS"
+
     def run() -> None:
-        if _deploy(stack, change_set.template_dict, change_set.parameters, verb=change_set.change_set_type, text=change_set.template):
-            change_set.execution_status = "EXECUTE_COMPLETE"
+        succeeded = _deploy(stack, template, parameters, verb=verb, text=text)
+        if succeeded:
             for export in stack.exports:
                 self.exports[export.name] = export
-        else:
-            change_set.execution_status = "EXECUTE_FAILED"
+        ended(succeeded)
 
-    deployment = threading.Thread(target=run, daemon=True)
-    deployment.start()
-    deployment.join(ANSWER_WITHIN)
+    stack.deployment = threading.Thread(target=run, daemon=True)
+    stack.deployment.start()
 
 
 def _update_termination_protection(self: Any) -> ActionResult:

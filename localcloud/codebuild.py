@@ -154,6 +154,7 @@ class Build:
             "LOCALCLOUD_IMAGES": str(cloud().folder("images")),
             "CI": "true",
             "POLL_SECONDS": "0.3",  # nothing here throttles
+            "MINUTE_SECONDS": str(60 / cloud().speed),
             "CODEBUILD_BUILD_ID": self.id,
             "CODEBUILD_BUILD_ARN": f"arn:aws:codebuild:{self.region}:{self.account}:build/{self.id}",
             "CODEBUILD_INITIATOR": self.initiator,

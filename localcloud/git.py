@@ -93,10 +93,12 @@ def head(branch: str) -> str:
 
 def facts(commit: str, branch: str, repository_id: str) -> dict[str, str]:
     """The variables that a CodeStarSourceConnection action sets."""
-    date, message = _git("show", "--no-patch", "--format=%aI%n%B", commit).split("\n", 1)
+    date, author, email, message = _git("show", "--no-patch", "--format=%aI%n%an%n%ae%n%B", commit).split("\n", 3)
     return {
         "CommitId": commit,
         "AuthorDate": date,
+        "AuthorDisplayName": author,
+        "AuthorEmail": email,
         "CommitMessage": message.strip(),
         "BranchName": branch,
         "FullRepositoryName": repository_id,

@@ -1,8 +1,8 @@
 """Decides every request as IAM would, so that a missing permission fails on the laptop and not in the account.
 
 moto knows users, roles and policies but compares resources with "*" only; here a statement's `Resource` is compared
-with the ARN the request is about, where that ARN can be read off the request, and bucket policies and trust
-policies decide across accounts. Conditions are read in trust policies only (see docs/verified.md).
+with the ARN the request is about, where that ARN can be read off the request, and bucket, key and trust policies
+decide across accounts. Conditions are judged where the value of their key is known here (see docs/verified.md).
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from moto.iam.access_control import IAMPolicy, PermissionResult, S3IAMRequest
 from moto.iam.models import iam_backends
 from moto.s3.models import FakeBucket, s3_backends
 
+from localcloud import needs
 from localcloud.cloud import PARTITION
 from localcloud.errors import error
+from localcloud.needs import Context, Need
 
 SERVICES = {"monitoring": "cloudwatch"}  # the name a request is signed with → IAM's prefix
 BOOTSTRAP = ("/moto-api/", "/localcloud/")
@@ -33,6 +35,7 @@ NAMED = {
     ("logs", "logGroupName"): "log-group:{}:*",
     ("sagemaker", "EndpointConfigName"): "endpoint-config/{}",
     ("sagemaker", "EndpointName"): "endpoint/{}",
+    ("sagemaker", "ModelCardName"): "model-card/{}",
     ("sagemaker", "ModelName"): "model/{}",
     ("sagemaker", "ModelPackageGroupName"): "model-package-group/{}",
     ("sagemaker", "PipelineName"): "pipeline/{}",
@@ -41,6 +44,7 @@ NAMED = {
     ("ssm", "Name"): "parameter{}",
 }
 Statement = dict[str, Any]
+_EXACT, _LIKE = ("StringEquals",), ("ArnEquals", "ArnLike", "StringLike")
 
 
 def install() -> None:
@@ -57,14 +61,14 @@ def statements(policies: Iterable[Any]) -> Iterator[Statement]:
         yield from found if isinstance(found, list) else [found]
 
 
-def allows(found: Iterable[Statement], *, action: str, resource: str | None) -> bool:
+def allows(found: Iterable[Statement], *, action: str, resource: str | None, context: Context | None = None) -> bool:
     """Whether the statements allow `action` on the ARN `resource` (None: the request does not tell which)."""
     allowed = False
     for statement in found:
         if _concerns(statement, action) and _covers(statement, resource):
             if statement["Effect"] == "Deny" and "Condition" not in statement:
                 return False
-            allowed = allowed or statement["Effect"] == "Allow"
+            allowed = allowed or (statement["Effect"] == "Allow" and _conditions_hold(statement, context or {}))
     return allowed
 
 
@@ -79,13 +83,14 @@ def role_allows(role_arn: str, *, action: str, resource: str) -> bool:
 def lets_in(policy: str | bytes | None, *, caller: str, action: str, resource: str | None = None) -> bool:
     """Whether the policy on a bucket, repository or registry group lets a principal of another account (its ARN) do `action`."""
     found = statements([policy.decode() if isinstance(policy, bytes) else policy]) if policy else []
-    return allows([s for s in found if _is_principal(s, caller)], action=action, resource=resource)
+    asked = [s for s in found if _is_principal(s, caller)]
+    return allows(asked, action=action, resource=resource, context={"aws:PrincipalArn": [caller]})
 
 
 def trusts(document: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:
     """Whether a role's trust policy lets `caller` (a principal's ARN, or a service name) assume it."""
     return any(
-        s["Effect"] == "Allow" and _concerns(s, action) and _is_principal(s, caller) and _conditions_hold(s, caller)
+        s["Effect"] == "Allow" and _concerns(s, action) and _is_principal(s, caller) and _conditions_hold(s, {"aws:PrincipalArn": [caller]})
         for s in statements([document])
     )
 
@@ -113,16 +118,27 @@ def _authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
     if action == "sts:GetCallerIdentity":
         return
     caller = _role_of(request._access_key.arn)
-    if not (
-        allows(statements(request._access_key.collect_policies()), action=action, resource=about)
-        and (action != "sts:AssumeRole" or not about or _may_assume(about, caller))
-        and (service != "s3" or not about or _bucket_allows(about, caller, action))
-    ):
-        logging.getLogger(__name__).warning("%s denied %s on %s", request._access_key.arn, action, about)
+    granted = list(statements(request._access_key.collect_policies()))
+    denied = next((need for need in needs.of(self, action, about) if not _granted(need, granted, caller)), None)
+    if denied:
+        logging.getLogger(__name__).warning("%s denied %s on %s", request._access_key.arn, denied.action, denied.resource)
         if "json" in self.headers.get("Content-Type", ""):
-            where = f" on resource: {about}" if about else ""
-            raise error("AccessDeniedException", f"User: {request._access_key.arn} is not authorized to perform: {action}{where}")
+            where = f" on resource: {denied.resource}" if denied.resource else ""
+            raise error("AccessDeniedException", f"User: {request._access_key.arn} is not authorized to perform: {denied.action}{where}")
         request._raise_access_denied()
+
+
+def _granted(need: Need, granted: list[Statement], caller: str) -> bool:
+    if not allows(granted, action=need.action, resource=need.resource, context=need.context):
+        return False
+    service, _, operation = need.action.partition(":")
+    if need.resource is None:
+        return True
+    if service == "s3":
+        return _bucket_allows(need.resource, caller, need.action)
+    if service == "kms":
+        return _key_allows(need.resource, caller, need.action)
+    return (service, operation) != ("sts", "AssumeRole") or _may_assume(need.resource, caller)
 
 
 def _resource(response: Any, action: str, resource: str) -> str | None:
@@ -163,6 +179,13 @@ def _bucket_allows(resource: str, caller: str, action: str) -> bool:
     return lets_in(s3_backends[owner][partition].buckets[bucket].policy, caller=caller, action=action, resource=resource)
 
 
+def _key_allows(resource: str, caller: str, action: str) -> bool:
+    """A key of another account needs a key policy that lets the caller in; every key of ours leaves its own account to IAM."""
+    owner = resource.split(":")[4]
+    key = needs.find_key(resource, owner, resource.split(":")[3])
+    return owner == caller.split(":")[4] or key is None or lets_in(key.policy, caller=caller, action=action)
+
+
 def _role_of(arn: str) -> str:
     """`arn:…:sts::1:assumed-role/R/session` → `arn:…:iam::1:role/R`: the principal that policies name."""
     match = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/(.+)/[^/]+", arn)
@@ -198,9 +221,18 @@ def _is_principal(statement: Statement, caller: str) -> bool:
     return any(p in ("*", caller) or (account and (p == account or p.endswith(f"::{account}:root"))) for p in accepted)
 
 
-def _conditions_hold(statement: Statement, caller: str) -> bool:
-    """The one condition key that is judged is aws:PrincipalArn; others depend on facts that exist only in AWS."""
-    for keys in statement.get("Condition", {}).values():
-        if "aws:PrincipalArn" in keys and not any(_matches(p, caller) for p in _listed(keys["aws:PrincipalArn"])):
-            return False
-    return True
+def _conditions_hold(statement: Statement, context: Context) -> bool:
+    """Whether the conditions on keys of `context` are met; the others depend on facts that exist only in AWS."""
+    return all(
+        _meets(operator.removeprefix("ForAnyValue:"), _listed(accepted), context[key])
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, accepted in keys.items()
+        if key in context
+    )
+
+
+def _meets(operator: str, accepted: list[str], found: list[str]) -> bool:
+    """A kind of comparison that is not known here is not met."""
+    if operator in _EXACT:
+        return not set(accepted).isdisjoint(found)
+    return operator in _LIKE and any(_matches(pattern, value) for pattern in accepted for value in found)

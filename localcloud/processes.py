@@ -35,6 +35,10 @@ class Process:
             on_line(line.rstrip("\n"))
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def running(self) -> bool:
         return self._popen.poll() is None
 

@@ -21,6 +21,7 @@ from localcloud.sagemaker import put_group_policy, wait_endpoint
 from localcloud.shapes import request
 
 Properties = dict[str, Any]
+SCALED = ("ResourceId", "ScalableDimension", "ServiceNamespace")  # what names a scalable target
 
 
 @dataclass
@@ -134,22 +135,47 @@ def _pipeline(r: Resource, old: Resource | None) -> str:
 
 
 def _target(r: Resource, old: Resource | None) -> str:
-    given = {k: v for k, v in r.properties.items() if k != "RoleARN"}
+    given = {k: v for k, v in r.properties.items() if k not in ("RoleARN", "ScheduledActions")}
     r.call("application-autoscaling", "RegisterScalableTarget", **request("application-autoscaling", "RegisterScalableTarget", given))
-    return "|".join(str(r.properties[k]) for k in ("ResourceId", "ScalableDimension", "ServiceNamespace"))
+    r.id = "|".join(str(r.properties[k]) for k in SCALED)
+    actions = {a["ScheduledActionName"]: a for a in r.properties.get("ScheduledActions", [])}
+    for action in actions.values():
+        wanted = request("application-autoscaling", "PutScheduledAction", {**action, **_dimension(r)})
+        r.call("application-autoscaling", "PutScheduledAction", **wanted)
+    for action in old.properties.get("ScheduledActions", []) if old else []:
+        if (name := action["ScheduledActionName"]) not in actions:
+            r.call("application-autoscaling", "DeleteScheduledAction", ScheduledActionName=name, **_dimension(r))
+    return r.id
 
 
 def _policy(r: Resource, old: Resource | None) -> str:
-    given = dict(r.properties)
-    if target := given.pop("ScalingTargetId", None):
-        given["ResourceId"], given["ScalableDimension"], given["ServiceNamespace"] = target.split("|")
-    given["TargetTrackingScalingPolicyConfiguration"] = given.pop("TargetTrackingScalingPolicyConfiguration")
-    answer = r.call("application-autoscaling", "PutScalingPolicy", **request("application-autoscaling", "PutScalingPolicy", given))
-    return str(answer["PolicyARN"])
+    given = {k: v for k, v in r.properties.items() if k != "ScalingTargetId"}
+    wanted = request("application-autoscaling", "PutScalingPolicy", {**given, **_scaled(r)})
+    return str(r.call("application-autoscaling", "PutScalingPolicy", **wanted)["PolicyARN"])
+
+
+def _policy_gone(r: Resource) -> None:
+    r.call("application-autoscaling", "DeleteScalingPolicy", PolicyName=r.properties["PolicyName"], **_scaled(r))
+
+
+def _scaled(r: Resource) -> Properties:
+    """What a scaling policy is about: its ScalingTargetId says, or its own properties."""
+    named = {k: r.properties[k] for k in SCALED if k in r.properties}
+    return named or dict(zip(SCALED, r.properties["ScalingTargetId"].split("|"), strict=True))
+
+
+def _metric_filter(r: Resource, old: Resource | None) -> str:
+    made = [
+        {**m, "Dimensions": {d["Key"]: d["Value"] for d in m["Dimensions"]}} if "Dimensions" in m else m
+        for m in r.properties["MetricTransformations"]
+    ]
+    wanted = {**r.properties, "FilterName": r.name, "MetricTransformations": made}
+    r.call("logs", "PutMetricFilter", **request("logs", "PutMetricFilter", wanted))
+    return r.name
 
 
 def _dimension(r: Resource) -> Properties:
-    return dict(zip(("ResourceId", "ScalableDimension", "ServiceNamespace"), r.id.split("|"), strict=True))
+    return dict(zip(SCALED, r.id.split("|"), strict=True))
 
 
 def _by_name(service: str, operation: str, name: str) -> Callable[[Resource], Any]:
@@ -166,10 +192,17 @@ TYPES = (
         _target,
         lambda r: r.call("application-autoscaling", "DeregisterScalableTarget", **_dimension(r)),
     ),
-    Type("AWS::ApplicationAutoScaling::ScalingPolicy", _policy, _nothing),
+    Type("AWS::ApplicationAutoScaling::ScalingPolicy", _policy, _policy_gone),
     Type(
         "AWS::CloudWatch::Alarm",
         _api("cloudwatch", "PutMetricAlarm", "AlarmName"),
+        lambda r: r.call("cloudwatch", "DeleteAlarms", AlarmNames=[r.id]),
+        name="AlarmName",
+        attributes={"Arn": lambda r: r.arn("cloudwatch", f"alarm:{r.id}")},
+    ),
+    Type(
+        "AWS::CloudWatch::CompositeAlarm",
+        _api("cloudwatch", "PutCompositeAlarm", "AlarmName"),
         lambda r: r.call("cloudwatch", "DeleteAlarms", AlarmNames=[r.id]),
         name="AlarmName",
         attributes={"Arn": lambda r: r.arn("cloudwatch", f"alarm:{r.id}")},
@@ -197,6 +230,12 @@ TYPES = (
         lambda r: codepipeline.delete_pipeline(r.account, r.region, r.id),
         name="Name",
         attributes={"Version": lambda r: str(codepipeline.pipeline(r.account, r.region, r.id).version)},
+    ),
+    Type(
+        "AWS::Logs::MetricFilter",
+        _metric_filter,
+        lambda r: r.call("logs", "DeleteMetricFilter", logGroupName=r.properties["LogGroupName"], filterName=r.id),
+        name="FilterName",
     ),
     Type("AWS::S3::BucketPolicy", _bucket_policy, lambda r: r.call("s3", "DeleteBucketPolicy", Bucket=r.id)),
     Type("AWS::SNS::Subscription", _subscription, lambda r: r.call("sns", "Unsubscribe", SubscriptionArn=r.id), fixed=True),
@@ -244,7 +283,8 @@ class Adapter(CloudFormationModel):
 
     @property
     def replaces(self) -> bool:
-        return self.of.fixed
+        """Whether another physical id is another resource: also where the template gives it a name, and now another one."""
+        return self.of.fixed or self.of.name in self.resource.properties
 
     @property
     def physical_resource_id(self) -> str:
@@ -284,12 +324,15 @@ class Adapter(CloudFormationModel):
         cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
     ) -> Adapter:
         old = original_resource.resource
-        name = new_resource_name if cls.of.fixed or cls.of.name in cloudformation_json["Properties"] else old.name
-        return cls._put(name, cloudformation_json, account_id, region_name, None if cls.of.fixed else old)
+        named = cls.of.name in cloudformation_json["Properties"]
+        name = new_resource_name if cls.of.fixed or named else old.name
+        replaced = cls.of.fixed or (named and name != old.name)
+        return cls._put(name, cloudformation_json, account_id, region_name, None if replaced else old)
 
     @classmethod
     def _put(cls, name: str, cloudformation_json: Any, account: str, region: str, old: Resource | None) -> Adapter:
-        resource = Resource(account, region, _short(name), dict(cloudformation_json["Properties"]))
+        properties = dict(cloudformation_json["Properties"])
+        resource = Resource(account, region, name if cls.of.name in properties else _short(name), properties)
         resource.id = cls.of.put(resource, old)
         return cls(resource)
 

@@ -15,7 +15,24 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from localcloud import cloudformation, codebuild, codepipeline, codepipeline_api, git, iam, mending, resources, sagemaker
+from localcloud import (
+    alarms,
+    alarms_api,
+    clock,
+    cloudformation,
+    codebuild,
+    codepipeline,
+    codepipeline_api,
+    git,
+    iam,
+    mending,
+    metric_filters,
+    metrics,
+    resources,
+    sagemaker,
+    scaling,
+    signing,
+)
 from localcloud.cloud import Cloud, install
 
 STATE = "cloud.json"
@@ -45,7 +62,8 @@ class Server:
     def start(self) -> None:
         """Listen, and write the file by which the road command finds this cloud."""
         install(self.cloud)
-        for part in (iam, cloudformation, mending, resources, codebuild, codepipeline_api, sagemaker):
+        watching = (metrics, metric_filters, alarms, alarms_api, scaling)
+        for part in (iam, cloudformation, mending, signing, resources, codebuild, codepipeline_api, sagemaker, *watching):
             part.install()
         remote = git.create(self.url)
         self._thread.start()
@@ -66,6 +84,7 @@ class Server:
     def stop(self) -> None:
         """End every build, job and endpoint, then the server."""
         (self.cloud.root / STATE).unlink(missing_ok=True)
+        clock.clear()
         codepipeline.shutdown()
         codebuild.shutdown()
         sagemaker.shutdown()

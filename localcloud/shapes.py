@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -26,6 +27,28 @@ def request(service: str, operation: str, properties: dict[str, Any], *, member:
     shape = _service(service).operation_model(operation).input_shape
     fitted: dict[str, Any] = fit(properties, shape.members[member] if member else shape, operation)
     return fitted
+
+
+def check(service: str, name: str, value: Any) -> None:
+    """Raise an AWS error where `value` is outside what the service's shape `name` allows: numbers, lengths, enumerations, members."""
+    if problem := next(_outside(value, _service(service).shape_for(name), name), None):
+        raise invalid(f"1 validation error detected: {problem}")
+
+
+def _outside(value: Any, shape: Any, where: str) -> Iterator[str]:
+    size = value if shape.type_name in ("integer", "long", "float", "double") else len(value) if shape.type_name == "list" else None
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if size is not None and ((least is not None and size < least) or (most is not None and size > most)):
+        yield f"Value {size} at '{where}' must be between {least} and {most}"
+    if shape.type_name == "string" and shape.metadata.get("enum") and value not in shape.metadata["enum"]:
+        yield f"Value {value} at '{where}' must be one of {', '.join(shape.metadata['enum'])}"
+    if shape.type_name == "structure":
+        yield from (f"{where}.{name} is needed" for name in shape.required_members if name not in value)
+        for name, inner in value.items():
+            yield from _outside(inner, shape.members[name], f"{where}.{name}")
+    if shape.type_name == "list":
+        for inner in value:
+            yield from _outside(inner, shape.member, where)
 
 
 def fit(value: Any, shape: Shape, where: str) -> Any:

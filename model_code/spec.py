@@ -6,6 +6,7 @@ the key, what was found and what is accepted.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -15,8 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 WORDS = {"missing": "this key is required", "extra_forbidden": "there is no such key; docs/model-toml.md lists them all"}
 MODELS = Path(__file__).parent
+RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
+InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.(medium|large|\d*xlarge)$")]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+LONGEST = 8 * 60  # minutes; SageMaker gives no deployment more
+STARTING, SLACK = 10, 20  # minutes in which machines are ready when all goes well, and how much longer they may take
+TERMINATION = 2  # minutes that an old fleet stays, to finish what it is answering
+RINGING = 3  # minutes; an alarm rings when two of three are bad
 
 
 class SpecError(ValueError):
@@ -27,7 +34,13 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Integer(_Table):
+class _Column(_Table):
+    """What every column has. `missing` is the greatest share of empty cells that is accepted; feature code sees NaN there."""
+
+    missing: float = Field(default=0, ge=0, le=1)
+
+
+class Integer(_Column):
     """A whole-number column and its accepted range, both ends included; at most 2**53, so that JSON carries it exactly."""
 
     type: Literal["integer"]
@@ -41,7 +54,7 @@ class Integer(_Table):
         return self
 
 
-class Number(_Table):
+class Number(_Column):
     """A real-number column and its accepted range, both ends included."""
 
     type: Literal["number"]
@@ -55,7 +68,7 @@ class Number(_Table):
         return self
 
 
-class Category(_Table):
+class Category(_Column):
     """A text column and the values it may take. Their order is the order that feature code sees as 0, 1, 2, …"""
 
     type: Literal["category"]
@@ -65,16 +78,33 @@ class Category(_Table):
     def _values_differ(self) -> Category:
         if repeated := sorted({value for value in self.values if self.values.count(value) > 1}):
             raise ValueError(f"value {repeated[0]!r} is listed twice")
+        if self.missing and "" in self.values:
+            raise ValueError("an empty cell is either the value '' or a missing one: take one of the two away")
         return self
 
 
 Column = Annotated[Integer | Number | Category, Field(discriminator="type")]
 
 
+class Share(_Table):
+    """A share and its accepted range, both ends included."""
+
+    minimum: float = Field(default=0, ge=0, le=1)
+    maximum: float = Field(default=1, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _range_holds_something(self) -> Share:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is larger than maximum {self.maximum}")
+        return self
+
+
 class Data(_Table):
     """What the data set must look like.
 
     `exclude` names columns that are dropped unread; `holdout` is a share of rows, and `seed` chooses which.
+    `positive_share` is the label rate. `maximum_column_auc` is the ROC AUC from which a column that predicts the target alone is
+    taken for a leak. `maximum_change` is the population stability index of a column against the champion's training data.
     """
 
     target: str
@@ -83,6 +113,10 @@ class Data(_Table):
     minimum_rows: int = Field(gt=0)
     holdout: float = Field(gt=0, lt=0.9)
     seed: int = 0
+    maximum_duplicates: float = Field(default=0.05, ge=0, le=1)
+    positive_share: Share = Share(minimum=0.001, maximum=0.999)
+    maximum_column_auc: float = Field(default=0.95, gt=0.5, le=1)
+    maximum_change: float = Field(default=1.0, gt=0)
     columns: dict[str, Column] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -92,11 +126,113 @@ class Data(_Table):
                 raise ValueError(f"column {name!r} is the target or excluded, so it cannot be a feature")
         return self
 
+    @model_validator(mode="after")
+    def _requests_can_name_the_columns(self) -> Data:
+        for name in (self.target, *self.exclude, *self.columns):
+            if name in RESERVED:
+                raise ValueError(f"column {name!r} has a name that requests use for themselves: rename it in the data set and here")
+        return self
+
+
+Groups = dict[str, tuple[Annotated[float, Field(allow_inf_nan=False)], ...]]
+
+
+class Champion(_Table):
+    """How far a challenger may fall behind the version in production, on the same held-out rows.
+
+    `margin` bounds the loss of ROC AUC that the one-sided `confidence` bound of a paired bootstrap must exclude; `slice_margin` the loss
+    that no slice may be shown to have. `compare = false` leaves the comparison out, and the evidence says so.
+    """
+
+    compare: bool = True
+    margin: float = Field(default=0.01, gt=0, lt=0.5)
+    slice_margin: float = Field(default=0.03, gt=0, lt=0.5)
+    confidence: float = Field(default=0.95, ge=0.8, lt=1)
+
+
+class Slices(_Table):
+    """Parts of the held-out rows that are judged by themselves.
+
+    `by` has a column each: cut points for a number, nothing for a category, whose values are the slices. A slice with fewer than
+    `minimum_outcomes` rows of either outcome is reported, not judged.
+    """
+
+    by: Groups = Field(min_length=1)
+    roc_auc: float = Field(default=0.5, ge=0.5, le=1)
+    minimum_outcomes: int = Field(default=50, gt=0)
+
+
+class Fairness(_Table):
+    """What must hold between the groups of people that a score treats.
+
+    A row is selected when its score is at least `threshold`. `groups` is written as `Slices.by` is. Judged are the ratio of each group's
+    selection rate to the highest one, and the difference of its true-positive rate to the highest one; groups with fewer than
+    `minimum_rows` rows, for the latter with fewer than `minimum_positives` positive ones, are reported, not judged.
+    """
+
+    groups: Groups = Field(min_length=1)
+    threshold: float = Field(gt=0, lt=1)
+    selection_rate_ratio: float = Field(default=0.8, gt=0, le=1)
+    equal_opportunity_difference: float = Field(default=0.1, ge=0, lt=1)
+    minimum_rows: int = Field(default=200, gt=0)
+    minimum_positives: int = Field(default=50, gt=0)
+
+
+class Invariance(_Table):
+    """A column that must not matter: over all its values, a row's score may change by at most `maximum_change`, in `share` of the rows."""
+
+    name: str = Field(min_length=3)
+    column: str
+    maximum_change: float = Field(gt=0, lt=1)
+    share: float = Field(default=1, gt=0, le=1)
+
+
+class MinimumFunction(_Table):
+    """Something the model must have understood: with the cells `higher` a row scores above itself with `lower`, in `share` of the rows."""
+
+    name: str = Field(min_length=3)
+    higher: dict[str, str | int | float] = Field(min_length=1)
+    lower: dict[str, str | int | float] = Field(min_length=1)
+    share: float = Field(default=0.95, gt=0, le=1)
+
+
+class Behaviour(_Table):
+    """How the score must answer to its columns. `monotone` holds for every row: more of the column never moves the score the other way."""
+
+    monotone: dict[str, Literal["increasing", "decreasing"]] = {}
+    invariance: tuple[Invariance, ...] = ()
+    minimum_function: tuple[MinimumFunction, ...] = ()
+
+
+class Load(_Table):
+    """What the live endpoint must stand before a person is asked: single-row requests at a fixed rate, latencies seen by the caller.
+
+    `parity` is the largest difference accepted between its scores of held-out rows and those of evaluation.
+    """
+
+    requests_per_second: float = Field(default=10, gt=0, le=500)
+    seconds: int = Field(default=10, ge=1, le=600)
+    p50_ms: float = Field(default=500, gt=0)
+    p95_ms: float = Field(default=1000, gt=0)
+    p99_ms: float = Field(default=2000, gt=0)
+    error_rate: float = Field(default=0, ge=0, lt=1)
+    memory_mb: float = Field(default=2048, gt=0)
+    parity: float = Field(default=1e-5, gt=0, lt=1)
+
 
 class Gates(_Table):
-    """Absolute floors that a candidate must reach on the held-out split."""
+    """What a candidate must reach: on the held-out rows, against the champion, and live in staging.
+
+    `calibration_error` is the expected calibration error over ten bins of equal size.
+    """
 
     roc_auc: float = Field(ge=0.5, le=1)
+    calibration_error: float = Field(default=0.1, gt=0, le=1)
+    champion: Champion = Champion()
+    slices: Slices | None = None
+    fairness: Fairness | None = None
+    behaviour: Behaviour = Behaviour()
+    load: Load = Load()
 
 
 class Training(_Table):
@@ -111,30 +247,152 @@ class Training(_Table):
 
 
 class Deployment(_Table):
-    """How a new version takes over an endpoint's traffic (SageMaker's blue/green BlueGreenUpdatePolicy)."""
+    """How a new version takes over an endpoint's traffic: all of it at once, or in parts, each watched by the alarms.
 
-    policy: Literal["all-at-once", "canary", "linear"]
-    size_percent: int = Field(default=50, ge=10, le=50)
+    `size_percent` is the part of the instances that moves at a time: a canary's first move, each step of the others. `bake_minutes` is
+    how long alarms are watched after each move. Fewer than `minimum_requests` answered by the new version prove nothing.
+    """
+
+    policy: Literal["all-at-once", "canary", "linear", "rolling", "shadow"]
+    size_percent: int = Field(default=50, ge=1, le=50)
     bake_minutes: int = Field(default=10, ge=0, le=60)
+    maximum_minutes: int | None = Field(default=None, ge=10, le=LONGEST)
+    minimum_requests: int = Field(default=100, ge=0)
+
+    @model_validator(mode="after")
+    def _sagemaker_accepts(self) -> Deployment:
+        least = {"linear": 10, "rolling": 5}.get(self.policy, 1)
+        if self.size_percent < least:
+            raise ValueError(f"a {self.policy} step moves at least {least} percent of the instances: set size_percent to {least} or more")
+        if self.in_parts and self.bake_minutes < RINGING:
+            raise ValueError(f"alarms ring after up to {RINGING} minutes: set bake_minutes to {RINGING} or more")
+        return self
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the old version still serves when the new one begins to."""
+        return self.policy != "all-at-once"
+
+    def moves(self, instances: int) -> int:
+        """How often traffic moves in a fleet of that size, at most: in steps of that share, or of whole instances, rounded down."""
+        if self.policy in ("linear", "rolling"):
+            whole = max(1, instances * self.size_percent // 100)
+            return max(math.ceil(100 / self.size_percent), math.ceil(instances / whole))
+        return 2 if self.in_parts else 1
+
+    def minutes(self, moves: int) -> int:
+        """The least that a deployment of so many moves takes. A rolling one starts machines for each, the others a whole fleet at once."""
+        if self.policy == "rolling":
+            return moves * (STARTING + self.bake_minutes)
+        return STARTING + moves * self.bake_minutes + TERMINATION
+
+
+class Alarms(_Table):
+    """Above which values alarms ring, and take a deployment back. Rates are shares of requests, percents those of one instance.
+
+    `score_shift` is how far the 10th, 50th or 90th percentile of the new version's scores may be from the old one's, where both scored
+    `score_rows` rows a minute: percentiles of fewer rows differ by chance.
+    """
+
+    server_error_rate: float = Field(default=0.01, ge=0, lt=1)
+    client_error_rate: float = Field(default=0.2, ge=0, lt=1)
+    model_latency_p99_ms: float = Field(default=500, gt=0, le=60_000)
+    overhead_latency_p99_ms: float = Field(default=500, gt=0, le=60_000)
+    cpu_percent: float = Field(default=90, gt=0, lt=100)
+    memory_percent: float = Field(default=90, gt=0, lt=100)
+    score_shift: float = Field(default=0.1, gt=0, lt=1)
+    score_rows: int = Field(default=100, gt=0)
+
+
+class OffHours(_Table):
+    """When few ask: from `start` to `end` (times of day in `timezone`) scaling stays between `instances` and `maximum_instances`.
+
+    `weekends`: one night from the last start of the working week to the end on Monday.
+    """
+
+    start: TimeOfDay
+    end: TimeOfDay
+    timezone: str = Field(pattern=r"^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$")
+    weekends: bool = False
+    instances: int = Field(ge=1)
+    maximum_instances: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _there_is_such_a_time(self) -> OffHours:
+        if self.start == self.end:
+            raise ValueError("start and end are the same time of day")
+        if self.maximum_instances < self.instances:
+            raise ValueError("maximum_instances is smaller than instances")
+        return self
 
 
 class Serving(_Table):
-    """One environment's endpoint. `invocations_per_instance` is the scaling target, in requests a minute."""
+    """One environment's endpoint. It scales where `maximum_instances` is given.
+
+    The scaling targets, for each instance: `invocations_per_instance` requests a minute and `concurrency_per_instance` requests at a time.
+    """
 
     instance_type: InstanceType
     instances: int = Field(ge=1)
     maximum_instances: int | None = None
     invocations_per_instance: int = Field(default=1000, gt=0)
+    concurrency_per_instance: int | None = Field(default=None, gt=0)
     capture_percent: int = Field(default=100, ge=0, le=100)
     deployment: Deployment
+    alarms: Alarms = Alarms()
+    off_hours: OffHours | None = None
 
     @model_validator(mode="after")
-    def _sagemaker_accepts(self) -> Serving:
-        if self.deployment.policy != "all-at-once" and self.instances < 2:
-            raise ValueError(f"a {self.deployment.policy} shift moves at most half of the instances: instances must be 2 or more")
-        if self.maximum_instances is not None and self.maximum_instances < self.instances:
+    def _scaling_fits(self) -> Serving:
+        if self.maximum_instances is None:
+            for key in ("concurrency_per_instance", "off_hours"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key} is for an endpoint that scales: give maximum_instances, too")
+        elif self.maximum_instances < self.instances:
             raise ValueError("maximum_instances is smaller than instances")
+        elif self.instance_type.startswith(("ml.t2.", "ml.t3.", "ml.t4g.")):
+            raise ValueError(f"SageMaker does not scale burstable instances such as {self.instance_type}: take maximum_instances out")
         return self
+
+    @model_validator(mode="after")
+    def _fleet_has_parts(self) -> Serving:
+        policy = self.deployment.policy
+        if not self.deployment.in_parts:
+            return self
+        if self.instances < 2:
+            raise ValueError(f"a {policy} shift moves at most half of the instances: instances must be 2 or more")
+        if self.off_hours and self.off_hours.instances < 2:
+            raise ValueError(f"a {policy} shift moves at most half of the instances: off_hours.instances must be 2 or more")
+        if policy == "shadow" and not self.capture_percent:
+            raise ValueError("a shadow's answers are compared among the captured ones: capture_percent must be above 0")
+        if self.instance_type.startswith("ml.inf1."):
+            raise ValueError(f"SageMaker moves {self.instance_type} all at once, whatever is asked for: policy must be 'all-at-once'")
+        return self
+
+    @model_validator(mode="after")
+    def _deployment_can_end(self) -> Serving:
+        shift, moves = self.deployment, self._moves
+        if (least := shift.minutes(moves)) > (shift.maximum_minutes or LONGEST):
+            limit = f"the {LONGEST} that SageMaker gives: lower bake_minutes or raise size_percent"
+            if shift.maximum_minutes:
+                limit = f"maximum_minutes = {shift.maximum_minutes}: raise it or lower bake_minutes"
+            waits = f"{moves} x {shift.bake_minutes} minutes of a {shift.policy} shift"
+            raise ValueError(f"{waits}, and machines to start, take {least} minutes at least, more than {limit}")
+        return self
+
+    @property
+    def deployment_minutes(self) -> int:
+        """After how long SageMaker takes a deployment back: `maximum_minutes`, or what it takes at least and 20 minutes."""
+        return self.deployment.maximum_minutes or min(self.deployment.minutes(self._moves) + SLACK, LONGEST)
+
+    @property
+    def _moves(self) -> int:
+        """The most moves that a deployment may have, over every size that the fleet may have scaled to."""
+        sizes = [self.instances, self.maximum_instances or self.instances]
+        if self.off_hours:
+            sizes += [self.off_hours.instances, self.off_hours.maximum_instances]
+        enough = min(sizes) + math.ceil(200 / self.deployment.size_percent)  # in larger fleets steps fit better: there are no more moves
+        return max(self.deployment.moves(size) for size in range(min(sizes), min(max(sizes), enough) + 1))
 
 
 class ModelSpec(_Table):
@@ -147,6 +405,49 @@ class ModelSpec(_Table):
     gates: Gates
     training: Training
     serving: dict[str, Serving] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _gates_name_columns(self) -> ModelSpec:
+        for where, column in self._named_columns():
+            if column not in self.data.columns:
+                raise ValueError(f"gates.{where}: there is no column {column!r} in data.columns")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_fit_columns(self) -> ModelSpec:
+        for where, groups in self._groups():
+            for column, cuts in groups.items():
+                category = isinstance(self.data.columns[column], Category)
+                if category and cuts:
+                    raise ValueError(f"gates.{where}: {column!r} is a category: its values are the groups, accepted is []")
+                if not category and (not cuts or list(cuts) != sorted(set(cuts))):
+                    raise ValueError(f"gates.{where}: {column!r} is a number: accepted are rising cut points such as [30, 60]")
+        return self
+
+    @model_validator(mode="after")
+    def _behaviour_fits_columns(self) -> ModelSpec:
+        for column in self.gates.behaviour.monotone:
+            if self.data.columns[column].type == "category":
+                raise ValueError(f"gates.behaviour.monotone: {column!r} is a category, which has no more or less")
+        for function in self.gates.behaviour.minimum_function:
+            for name, cell in (*function.higher.items(), *function.lower.items()):
+                if not _holds(self.data.columns[name], cell):
+                    raise ValueError(f"gates.behaviour.minimum_function: {name!r} does not accept {cell!r}; data.columns says what it does")
+        return self
+
+    def _groups(self) -> list[tuple[str, Groups]]:
+        gates = self.gates
+        slices = [("slices.by", gates.slices.by)] if gates.slices else []
+        return slices + ([("fairness.groups", gates.fairness.groups)] if gates.fairness else [])
+
+    def _named_columns(self) -> list[tuple[str, str]]:
+        behaviour = self.gates.behaviour
+        named = [(where, column) for where, groups in self._groups() for column in groups]
+        named += [("behaviour.monotone", column) for column in behaviour.monotone]
+        named += [("behaviour.invariance", invariance.column) for invariance in behaviour.invariance]
+        for function in behaviour.minimum_function:
+            named += [("behaviour.minimum_function", column) for column in (*function.higher, *function.lower)]
+        return named
 
     @property
     def slug(self) -> str:
@@ -190,11 +491,17 @@ def load_all(models: Path = MODELS) -> list[ModelSpec]:
     return [load(name, models) for name in names(models)]
 
 
+def _holds(column: Column, cell: str | int | float) -> bool:
+    if isinstance(column, Category) or isinstance(cell, str):
+        return isinstance(column, Category) and cell in column.values
+    return column.minimum <= cell <= column.maximum and (isinstance(column, Number) or cell == int(cell))
+
+
 def _line(where: str, error: object) -> str:
     assert isinstance(error, dict)
     path = error["loc"]
     path = path[:3] + path[4:] if path[:2] == ("data", "columns") else path  # pydantic puts a column's type behind its name
-    key = ".".join(str(part) for part in path) or "(whole file)"
+    key = ".".join(str(part) for part in path)  # none where several tables do not fit together: the message then has the key
     accepted = WORDS.get(error["type"]) or re.sub(r"^Value error, ", "", error["msg"])
     found = "" if error["type"] in ("value_error", *WORDS) else f"found {error['input']!r}; "
-    return f"{where}: {key}: {found}{accepted}"
+    return ": ".join(part for part in (where, key, f"{found}{accepted}") if part)

@@ -3,11 +3,13 @@
 A model's road (`model_road`), started by a push to `model_code/<model>/`:
 
 1. Source      the pushed commit
-2. Build       checks, synth, then the image, known by its digest from here on
-3. Train       the training pipeline for exactly this image, data and commit; registers one model package
-4. Staging     deploys that package from the assembly of step 2, then asks the live endpoint
-5. Approval    a person decides; the request names the commit and the package
-6. Production  writes the decision into the registry, deploys the same package from the same assembly, reads it back
+2. Build       checks, synth, then the image, known by its digest from here on, and its bill of materials
+3. Train       the training pipeline for exactly this image, data and commit, against the version that production serves; its
+               gates refuse, or it registers one model package
+4. Staging     deploys that package from the assembly of step 2, tests the live endpoint, signs what is known as evidence
+5. Approval    a person decides; the request names the commit, the package and the evidence
+6. Production  writes the decision into evidence and registry, checks both and all they bind, deploys the same package from the
+               same assembly, reads it back, and signs an entry in the ledger
 
 The road of everything else (`platform_road`), started by a push to the infrastructure:
 
@@ -16,9 +18,10 @@ The road of everything else (`platform_road`), started by a push to the infrastr
 3. Update      the pipelines and workshops themselves
 4. Staging     the serving stacks that stand there, with the model packages that are in them: nothing is trained
 5. Approval    a person decides; the request names the commit
-6. Production  the same, there
+6. Production  the same, there, once the evidence of what serves was checked
 
-Environments come from `config.py`: each gets a stage, and an approval in front of it when it is `approved_only`.
+Environments come from `config.py`: each gets a stage, and an approval in front of it when it is `approved_only`. Evidence is made in
+the first one, which is not; the ledger tells of every approved one and of the last.
 The commands are those a person would type in a clone.
 """
 
@@ -34,9 +37,16 @@ PLATFORM = "platform"
 COMMIT = "#{Source.CommitId}"
 EXECUTION = "#{codepipeline.PipelineExecutionId}"
 MODEL_PACKAGE_ARN = "#{Train.MODEL_PACKAGE_ARN}"
+PIPELINE_EXECUTION_ARN = "#{Train.PIPELINE_EXECUTION_ARN}"
+CAUSE = "#{variables.cause}"
+EVIDENCE = ("EVIDENCE_URI", "EVIDENCE_SHA256")
 
+ARTIFACTS = '--artifacts "s3://$ARTIFACTS_BUCKET"'
+EVIDENCE_KEY = '--evidence-key "$EVIDENCE_KEY"'
+KEY = '--key "$KEY"'
+PACKAGE = '--model-package-arn "$MODEL_PACKAGE_ARN"'
 ASSEMBLY = '--assembly "$CODEBUILD_SRC_DIR_Assembly"'
-LONGEST_DEPLOYMENT = 9 * 60  # minutes; SageMaker gives a blue/green deployment eight hours at most
+LONGEST_DEPLOYMENT = 17 * 60  # minutes; SageMaker gives a blue/green deployment eight hours at most, and it may be watched as long again
 LONGEST_BUILD = 36 * 60  # minutes; CodeBuild's own limit
 
 # CodePipeline takes at most eight patterns a filter.
@@ -108,7 +118,8 @@ class Road:
 
 def model_road(config: Config, model: ModelSpec) -> Road:
     """The road of one model."""
-    request = f"{model.name}: commit {COMMIT}, model package {MODEL_PACKAGE_ARN}"
+    uri, digest = (_exported(config, name) for name in EVIDENCE)
+    request = f"{model.name}: commit {COMMIT}, model package {MODEL_PACKAGE_ARN}, evidence {uri} sha256 {digest}"
     environments = _environments(config, request, lambda environment, approval: _deploy(config, model, environment, approval))
     return Road(
         model=model.name,
@@ -140,10 +151,10 @@ def _build(config: Config, model: ModelSpec) -> Job:
         commands=(
             f"./road check --model {model.name}",
             "./road exec cdk synth --quiet --output cdk.out",
-            f"{_facts(config, model)} > facts.env",
-            ". ./facts.env",
+            *_facts(config, model),
             f'IMAGE_URI=$({_step("build_image")} --model {model.name} --commit "$COMMIT" --repository "$IMAGE_REPOSITORY")',
             "export IMAGE_URI",
+            f'{_step("bill_of_materials")} --model {model.name} --image-uri "$IMAGE_URI" {ARTIFACTS}',
         ),
         variables={"COMMIT": COMMIT},
         exports=("IMAGE_URI",),
@@ -156,11 +167,13 @@ def _train(config: Config, model: ModelSpec) -> Job:
     return Job(
         name="Train",
         commands=(
-            f"{_facts(config, model)} --need-data > facts.env",
-            ". ./facts.env",
+            *_facts(config, model, "--need-data"),
+            f'{_step("champion")} --bucket "$ARTIFACTS_BUCKET" --environment {config.environments[-1].name} {EVIDENCE_KEY} > champion.env',
+            ". ./champion.env",
             f'./road exec python -m pipelines.training --model {model.name} --image-uri "$IMAGE_URI" --commit "$COMMIT"'
-            ' --data-uri "$DATA_URI" --data-sha256 "$DATA_SHA256" --role "$TRAINING_ROLE" --key "$KEY"'
-            ' --artifacts "s3://$ARTIFACTS_BUCKET" --region "$AWS_REGION" > definition.json',
+            f' --data-uri "$DATA_URI" --data-sha256 "$DATA_SHA256" --role "$TRAINING_ROLE" {KEY} {ARTIFACTS} --region "$AWS_REGION"'
+            ' --champion-arn "$CHAMPION_ARN" --champion-image-uri "$CHAMPION_IMAGE_URI" --champion-model-uri "$CHAMPION_MODEL_URI"'
+            " > definition.json",
             f"{_step('train')} --pipeline {config.name(model.name, 'training')} --definition definition.json"
             ' --role "$TRAINING_ROLE" --execution "$EXECUTION" > train.env',
             ". ./train.env",
@@ -172,23 +185,57 @@ def _train(config: Config, model: ModelSpec) -> Job:
 
 
 def _deploy(config: Config, model: ModelSpec, environment: Environment, approval: Approval | None) -> Job:
-    package = '--model-package-arn "$MODEL_PACKAGE_ARN"'
+    first, last = environment == config.environments[0], environment == config.environments[-1]
     serving, watch = _environment_stacks(config, model, environment)
-    record = (
-        f'{_step("record_approval")} --pipeline {config.name(model.name)} --execution "$EXECUTION"'
-        f' --action {approval.name} {package} --commit "$COMMIT"'
-        if approval
-        else None
-    )
-    deploy = f"{_step('deploy')} {ASSEMBLY} --stack {serving} --stack {watch} {package}" + (" --approved-only" if approval else "")
-    verify = f"{_step('verify')} --stack {serving} {_verifier(config, model, environment)} {package}"
+    verifier = _verifier(config, model, environment)
+    signing = f" {ARTIFACTS} {EVIDENCE_KEY}" if first or last or approval else ""
+    deploy = f"{_step('deploy')} {ASSEMBLY} --stack {serving} --stack {watch} {verifier} {PACKAGE}"
+    verify = f"{_step('verify')} --stack {serving} {verifier} {PACKAGE} --model {model.name} --environment {environment.name}{signing}"
+    proving = {"PIPELINE_EXECUTION_ARN": PIPELINE_EXECUTION_ARN, "CAUSE": CAUSE}
     return Job(
         name=environment.name.title(),
-        commands=tuple(command for command in (record, deploy, verify) if command),
+        commands=(
+            *(_facts(config, model) if first or last or approval else ()),
+            *(_decide(config, model, approval) if approval else ()),
+            deploy + (" --approved-only" if approval else ""),
+            verify + " --report verified.json" + (" --load" if first else ""),
+            *(_prove(config, model) if first else ()),
+            *([_record(environment)] if approval or last else ()),
+        ),
         inputs=("Source", "Assembly"),
-        variables={"COMMIT": COMMIT, "EXECUTION": EXECUTION, "MODEL_PACKAGE_ARN": MODEL_PACKAGE_ARN},
+        variables={
+            "COMMIT": COMMIT,
+            "EXECUTION": EXECUTION,
+            "MODEL_PACKAGE_ARN": MODEL_PACKAGE_ARN,
+            **(proving if first else {name: _exported(config, name) for name in EVIDENCE} if approval else {}),
+        },
+        exports=EVIDENCE if first else (),
         environment=environment,
         timeout_minutes=LONGEST_DEPLOYMENT,
+    )
+
+
+def _prove(config: Config, model: ModelSpec) -> tuple[str, ...]:
+    return (
+        f'{_step("prove")} --model {model.name} --pipeline {config.name(model.name)} --execution "$EXECUTION" {PACKAGE}'
+        f' --training-execution-arn "$PIPELINE_EXECUTION_ARN" --cause "$CAUSE" --staging verified.json {ARTIFACTS} {EVIDENCE_KEY} {KEY}'
+        " > evidence.env",
+        ". ./evidence.env",
+    )
+
+
+def _decide(config: Config, model: ModelSpec, approval: Approval) -> tuple[str, ...]:
+    return (
+        f'{_step("record_approval")} --pipeline {config.name(model.name)} --execution "$EXECUTION" --action {approval.name} {PACKAGE}'
+        f' --commit "$COMMIT" --evidence-uri "$EVIDENCE_URI" --evidence-sha256 "$EVIDENCE_SHA256" {EVIDENCE_KEY} {KEY}',
+        f'{_step("check_evidence")} {PACKAGE} {ARTIFACTS} {EVIDENCE_KEY} --evidence-sha256 "$EVIDENCE_SHA256"',
+    )
+
+
+def _record(environment: Environment) -> str:
+    return (
+        f'{_step("record_deployment")} --environment {environment.name} --execution "$EXECUTION" {PACKAGE} --verified verified.json'
+        f" {ARTIFACTS} {EVIDENCE_KEY}"
     )
 
 
@@ -206,13 +253,15 @@ def _update(config: Config, models: Sequence[ModelSpec]) -> Job:
 
 
 def _redeploy(config: Config, models: Sequence[ModelSpec], environment: Environment) -> Job:
-    commands = []
+    commands: list[str] = []
     for model in models:
         serving, watch = _environment_stacks(config, model, environment)
         verifier = _verifier(config, model, environment)
+        if environment.approved_only:
+            commands += [*_facts(config, model), f"{_step('check_evidence')} --stack {serving} {verifier} {ARTIFACTS} {EVIDENCE_KEY}"]
         commands += [
             f"{_step('update')} {ASSEMBLY} --stack {serving} --stack {watch} --if-deployed {verifier}",
-            f"{_step('verify')} --stack {serving} {verifier} --if-deployed",
+            f"{_step('verify')} --stack {serving} {verifier} --if-deployed --model {model.name} --environment {environment.name}",
         ]
     return Job(
         name=environment.name.title(),
@@ -227,8 +276,14 @@ def _step(name: str) -> str:
     return f"./road exec python -m pipelines.steps.{name}"
 
 
-def _facts(config: Config, model: ModelSpec) -> str:
-    return f"{_step('facts')} --path {config.parameter(model.name, '')}"
+def _facts(config: Config, model: ModelSpec, *flags: str) -> tuple[str, ...]:
+    read = " ".join([_step("facts"), "--path", config.parameter(model.name, ""), *flags])
+    return f"{read} > facts.env", ". ./facts.env"
+
+
+def _exported(config: Config, variable: str) -> str:
+    """What the first environment's stage exported."""
+    return f"#{{{config.environments[0].name.title()}.{variable}}}"
 
 
 def _environment_stacks(config: Config, model: ModelSpec, environment: Environment) -> tuple[str, str]:

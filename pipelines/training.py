@@ -1,8 +1,10 @@
 """The training pipeline: from data to a registered version, or to a sentence that says why not.
 
-1. Train     prepares the data, trains, and evaluates on held-out rows: one job, or three when `model.toml` asks for `separate` steps
-2. Gate      compares what evaluation measured with the model's floor
-3. Register  a version that waits for a person's approval; or Refuse, which ends the run with the number and the floor
+1. Champion  the version that production serves scores the same data, in its own image; left out when there is none, or when
+             `model.toml` compares with none
+2. Train     prepares the data, trains, and evaluates on held-out rows: one job, or three when `model.toml` asks for `separate` steps
+3. Gate      asks evaluation how many of the model's gates failed
+4. Register  a version that waits for a person's approval; or Refuse, which ends the run and says where the verdicts are
 
 The definition is made for exactly one image, data set and commit, and looks nothing up when it runs. The same arguments
 give the same bytes; neither credentials nor network are needed.
@@ -28,7 +30,7 @@ from sagemaker.core.network import NetworkConfig
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import MetricDefinition, ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
 from sagemaker.core.training.configs import Compute, InputData, Networking, OutputDataConfig, StoppingCondition
-from sagemaker.core.workflow import ConditionGreaterThanOrEqualTo, ExecutionVariables, Join, JsonGet, PropertyFile
+from sagemaker.core.workflow import ConditionLessThanOrEqualTo, ExecutionVariables, Join, JsonGet, PropertyFile
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow import ConditionStep, FailStep, Pipeline, ProcessingStep
 from sagemaker.mlops.workflow.retry import (
@@ -47,14 +49,16 @@ from pipelines.instances import has_local_storage
 from pipelines.sdk_steps import CommandTrainingStep, RegisterStep
 
 CONTENT_TYPES = ["application/json", "text/csv"]
-METRIC = "roc_auc"
+METRIC, FAILED = "roc_auc", "gates_failed"
+PATTERNS = {METRIC: rf"metric {METRIC}=([0-9.]+)", FAILED: rf"metric {FAILED}=([0-9]+)"}
 PROCESSING = "/opt/ml/processing"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """What one definition is made for. `image_uri` ends in its digest; `data_uri` names the data set's one file;
-    `artifacts` is `s3://bucket`; `key` is the KMS key of everything the jobs write."""
+    `artifacts` is `s3://bucket`; `key` is the KMS key of everything the jobs write. The three `champion_…` are the version
+    in production: its package, its image, its `model.tar.gz`; all are empty where there is none."""
 
     image_uri: str
     data_uri: str
@@ -64,6 +68,13 @@ class Run:
     key: str
     artifacts: str
     region: str
+    champion_arn: str = ""
+    champion_image_uri: str = ""
+    champion_model_uri: str = ""
+
+    def __post_init__(self) -> None:
+        if len({bool(part) for part in (self.champion_arn, self.champion_image_uri, self.champion_model_uri)}) > 1:
+            raise ValueError("champion-arn, champion-image-uri and champion-model-uri go together: accepted are all three or none")
 
     @property
     def data_folder(self) -> str:
@@ -78,10 +89,11 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What training leaves for the gate and the registry: its steps, the metric, where `model.tar.gz` is."""
+    """What training leaves for the gate and the registry: its steps, the metric, how many gates failed, where `model.tar.gz` is."""
 
     steps: list[Step]
     metric: Any
+    failed: Any
     model_data: Any
 
 
@@ -94,7 +106,7 @@ def definition(config: Config, model: ModelSpec, run: Run) -> str:
     session = _session(run.region)
     steps = _Steps(model, run, session)
     trained = steps.separate() if model.training.steps == "separate" else steps.one_job()
-    gate = _gate(model, trained.metric, passed=_register(config, model, run, trained))
+    gate = _gate(model, trained, passed=_register(config, model, run, trained))
     pipeline = Pipeline(
         name=config.name(model.name, "training"),
         steps=[*trained.steps, gate],
@@ -113,15 +125,23 @@ class _Steps:
     def __init__(self, model: ModelSpec, run: Run, session: PipelineSession) -> None:
         self.model, self.run, self.session = model, run, session
         self.volume_key = None if has_local_storage(model.training.instance_type) else run.key
+        champion = self._champion() if run.champion_arn and model.gates.champion.compare else None
+        self.before = [champion] if champion else []
+        self.data = {"data": run.data_folder, **({"champion": _output(champion, "champion")} if champion else {})}
 
     def one_job(self) -> Trained:
-        train = self._train("data", self.run.data_folder, ["prepare", "train", "evaluate"])
-        metric = train.properties.FinalMetricDataList[METRIC].Value
-        return Trained(steps=[train], metric=metric, model_data=train.properties.ModelArtifacts.S3ModelArtifacts)
+        train = self._train(self.data, ["prepare", "train", "evaluate"])
+        metrics = train.properties.FinalMetricDataList
+        return Trained(
+            steps=[*self.before, train],
+            metric=metrics[METRIC].Value,
+            failed=metrics[FAILED].Value,
+            model_data=train.properties.ModelArtifacts.S3ModelArtifacts,
+        )
 
     def separate(self) -> Trained:
-        prepare = self._process("Prepare", "prepare", inputs={"data": self.run.data_folder}, outputs=["train", "holdout"])
-        train = self._train("train", _output(prepare, "train"), ["train"])
+        prepare = self._process("Prepare", "prepare", inputs=self.data, outputs=["train", "holdout"])
+        train = self._train({"train": _output(prepare, "train")}, ["train"])
         report = PropertyFile("Evaluation", "evaluation", "evaluation.json")
         evaluate = self._process(
             "Evaluate",
@@ -130,11 +150,20 @@ class _Steps:
             outputs=["evaluation", "model"],
             reports=[report],
         )
-        metric = JsonGet(step_name="Evaluate", property_file=report, json_path=f"metrics.{METRIC}.value")
-        model_data = Join(on="/", values=[_output(evaluate, "model"), "model.tar.gz"])
-        return Trained(steps=[prepare, train, evaluate], metric=metric, model_data=model_data)
+        return Trained(
+            steps=[*self.before, prepare, train, evaluate],
+            metric=JsonGet(step_name="Evaluate", property_file=report, json_path=f"metrics.{METRIC}.value"),
+            failed=JsonGet(step_name="Evaluate", property_file=report, json_path=FAILED),
+            model_data=Join(on="/", values=[_output(evaluate, "model"), "model.tar.gz"]),
+        )
 
-    def _train(self, channel: str, source: Any, command: list[str]) -> CommandTrainingStep:
+    def _champion(self) -> ProcessingStep:
+        run = self.run
+        inputs = {"data": run.data_folder, "model": run.champion_model_uri}
+        origin = {**run.environment, "IMAGE_URI": run.champion_image_uri, "MODEL_PACKAGE_ARN": run.champion_arn}
+        return self._process("Champion", "score", inputs=inputs, outputs=["champion"], image=run.champion_image_uri, environment=origin)
+
+    def _train(self, channels: dict[str, Any], command: list[str]) -> CommandTrainingStep:
         training = self.model.training
         trainer = ModelTrainer(
             training_image=self.run.image_uri,
@@ -152,24 +181,32 @@ class _Steps:
             environment=self.run.environment,
             hyperparameters={name: str(value) for name, value in training.hyperparameters.items()},
             sagemaker_session=self.session,
-        ).with_metric_definitions([MetricDefinition(name=METRIC, regex=rf"metric {METRIC}=([0-9.]+)")])
-        arguments = trainer.train(input_data_config=[InputData(channel_name=channel, data_source=source)])
-        return CommandTrainingStep("Train", command=command, step_args=arguments, retry_policies=_retries())
+        ).with_metric_definitions([MetricDefinition(name=name, regex=pattern) for name, pattern in PATTERNS.items()])
+        inputs = [InputData(channel_name=name, data_source=source) for name, source in channels.items()]
+        return CommandTrainingStep("Train", command=command, step_args=trainer.train(input_data_config=inputs), retry_policies=_retries())
 
     def _process(
-        self, name: str, command: str, *, inputs: dict[str, Any], outputs: list[str], reports: list[PropertyFile] | None = None
+        self,
+        name: str,
+        command: str,
+        *,
+        inputs: dict[str, Any],
+        outputs: list[str],
+        reports: list[PropertyFile] | None = None,
+        image: str | None = None,
+        environment: dict[str, str] | None = None,
     ) -> ProcessingStep:
         training = self.model.training
         processor = Processor(
             role=self.run.role,
-            image_uri=self.run.image_uri,
+            image_uri=image or self.run.image_uri,
             instance_type=training.instance_type,
             instance_count=1,
             volume_size_in_gb=training.volume_gb,
             volume_kms_key=self.volume_key,
             output_kms_key=self.run.key,
             max_runtime_in_seconds=60 * training.max_runtime_minutes,
-            env=self.run.environment,
+            env=environment or self.run.environment,
             network_config=NetworkConfig(enable_network_isolation=True),
             sagemaker_session=self.session,
         )
@@ -184,14 +221,14 @@ class _Steps:
         return Join(on="/", values=[self.run.artifacts, "runs", ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
 
 
-def _gate(model: ModelSpec, metric: Any, *, passed: Step) -> ConditionStep:
-    floor = model.gates.roc_auc
-    found = [f"{METRIC} is ", metric, f", under the gate's {floor} in model_code/{model.name}/model.toml: nothing was registered"]
+def _gate(model: ModelSpec, trained: Trained, *, passed: Step) -> ConditionStep:
+    why = [f"{model.name}: gates failed: ", trained.failed, "; nothing was registered; evaluation.json in ", trained.model_data]
+    why.append(" has the verdicts, and the Train stage's log lists them")
     return ConditionStep(
         "Gate",
-        conditions=[ConditionGreaterThanOrEqualTo(left=metric, right=floor)],
+        conditions=[ConditionLessThanOrEqualTo(left=trained.failed, right=0)],
         if_steps=[passed],
-        else_steps=[FailStep("Refuse", error_message=Join(on="", values=found))],
+        else_steps=[FailStep("Refuse", error_message=Join(on="", values=why))],
     )
 
 
@@ -247,6 +284,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for flag in ("model", "image-uri", "data-uri", "data-sha256", "commit", "role", "key", "artifacts", "region"):
         parser.add_argument(f"--{flag}", required=True)
+    for flag in ("champion-arn", "champion-image-uri", "champion-model-uri"):
+        parser.add_argument(f"--{flag}", default="", help="of the version in production; empty where there is none")
     arguments = vars(parser.parse_args())
     logging.disable(logging.WARNING)  # the SDK tells of every default it takes
     warnings.simplefilter("ignore", UserWarning)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from zoneinfo import available_timezones
 
-from config import Config
-from model_code.spec import ModelSpec
+from config import Config, Environment
+from model_code.spec import ModelSpec, Serving
 
 RESERVED = frozenset({"approval", "build", "check", "platform", "source", "train", "update"})
 
@@ -22,6 +23,12 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
 
 
 def _environments(config: Config) -> Iterator[str]:
+    first = config.environments[0]
+    if first.approved_only:
+        yield (
+            f"config.py: environment {first.name!r}: found approved_only=True in the first environment;"
+            " accepted is False: the evidence that an approval needs is made there"
+        )
     seen: set[str] = set()
     for environment in config.environments:
         name, region = environment.name, environment.account.region
@@ -39,6 +46,21 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
     if model.serving.keys() != accepted:
         found = _listed(model.serving)
         yield f"model_code/{model.name}/model.toml: serving: found {found}; accepted is one table for each of {_listed(accepted)}"
+    for environment in config.environments:
+        if serving := model.serving.get(environment.name):
+            for problem in _serving(serving, environment):
+                yield f"model_code/{model.name}/model.toml: serving.{environment.name}.{problem}"
+
+
+def _serving(serving: Serving, environment: Environment) -> Iterator[str]:
+    if serving.deployment.policy == "shadow" and not environment.approved_only:
+        yield (
+            "deployment.policy: found 'shadow' where nothing is approved; accepted are the others:"
+            " a shadow is made of a registered version, and SageMaker makes models of approved ones only"
+        )
+    zones = available_timezones()
+    if serving.off_hours and zones and serving.off_hours.timezone not in zones:
+        yield f"off_hours.timezone: found {serving.off_hours.timezone!r}; accepted is a zone of the IANA database such as 'Europe/Berlin'"
 
 
 def _listed(names: Iterable[str]) -> str:

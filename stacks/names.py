@@ -6,35 +6,69 @@ have names that follow from `config.py` and the model alone. Everything else get
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 from aws_cdk import Stack
 
 from config import Account, Config, Environment
-from model_code.spec import ModelSpec
 
 VARIANT = "live"  # an endpoint's one variant: scaling and alarms hold on to its name
+SHADOW = "shadow"  # the variant that gets copies of requests
+RUNS = "runs/*"  # what training writes in the artifacts bucket
+SERVED = "runs/*/model.tar.gz"  # the part of it that endpoints read; the reports beside it hold rows of the data set
 
 
-def image_repository(config: Config, model: ModelSpec) -> str:
+class Named(Protocol):
+    """A model, as far as names go: `slug` is its `name` as AWS allows it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def slug(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class _Every:
+    name: str = "*"
+    slug: str = "*"
+
+
+EVERY = _Every()  # gives patterns that the names of every model follow; a policy that listed the names would grow too long for IAM
+
+
+def image_repository(config: Config, model: Named) -> str:
     """The model's ECR repository, in the toolchain account."""
     return f"{config.project}/{model.slug}"
 
 
-def artifacts_bucket(config: Config, model: ModelSpec) -> str:
+def artifacts_bucket(config: Config, model: Named) -> str:
     """The bucket that training writes to and endpoints of every account read from. S3 names are global, hence the account."""
     return config.name(model.name, "artifacts", config.toolchain.id)
 
 
-def training_role(config: Config, model: ModelSpec) -> str:
+def data_bucket(config: Config, model: Named) -> str:
+    """The bucket of the model's data sets. Training reads it, and so do stages that check a data set's digest."""
+    return config.name(model.name, "data", config.toolchain.id)
+
+
+def evidence_key(config: Config, model: Named) -> str:
+    """The alias of the key that signs the model's evidence: what a policy can name before the key exists."""
+    return f"alias/{config.name(model.name, 'evidence')}"
+
+
+def training_role(config: Config, model: Named) -> str:
     """The role of the training pipeline and its jobs, in the toolchain account."""
     return config.name(model.name, "training")
 
 
-def execution_role(config: Config, model: ModelSpec, environment: Environment) -> str:
+def execution_role(config: Config, model: Named, environment: Environment) -> str:
     """The role of the model's endpoint, in the environment's account."""
     return config.name(model.name, environment.name, "execution")
 
 
-def verifier_role(config: Config, model: ModelSpec, environment: Environment) -> str:
+def verifier_role(config: Config, model: Named, environment: Environment) -> str:
     """The role with which a stage reads back and asks an endpoint, in the environment's account."""
     return config.name(model.name, environment.name, "verifier")
 
@@ -49,7 +83,7 @@ def role_arn(scope: Stack, account: Account, name: str) -> str:
     return scope.format_arn(service="iam", region="", account=account.id, resource="role", resource_name=name)
 
 
-def strangers(config: Config, model: ModelSpec) -> dict[str, list[str]]:
+def strangers(config: Config, model: Named) -> dict[str, list[str]]:
     """Account id → names of the model's execution roles there, for every account but the toolchain's. Empty when there is one account.
 
     Environments that share an account come together, so no policy ever names a principal twice.

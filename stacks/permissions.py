@@ -17,6 +17,7 @@ from aws_cdk import aws_s3 as s3
 from config import Account, Config, Environment
 from model_code.spec import ModelSpec
 from stacks import names
+from stacks.names import Named
 
 BOOTSTRAP = "hnb659fds"  # the qualifier of `cdk bootstrap`
 
@@ -35,7 +36,7 @@ def artifacts(store: s3.IBucket, key: kms.IKey) -> list[iam.PolicyStatement]:
     ]
 
 
-def facts(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
+def facts(stack: Stack, config: Config, model: Named) -> list[iam.PolicyStatement]:
     """Read the parameters that the model's workshop wrote."""
     path = f"{config.project}/{model.name}"
     on = [stack.format_arn(service="ssm", resource="parameter", resource_name=name) for name in (path, f"{path}/*")]
@@ -43,7 +44,7 @@ def facts(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
 
 
 def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
-    """Push the image of one commit to the model's repository."""
+    """Push the image of one commit to the model's repository, and store its bill of materials."""
     repository = stack.format_arn(service="ecr", resource="repository", resource_name=names.image_repository(config, model))
     return [
         *facts(stack, config, model),
@@ -59,11 +60,12 @@ def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             "ecr:UploadLayerPart",
             on=[repository],
         ),
+        *_write(stack, config, model, "images/*/sbom.json"),
     ]
 
 
 def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
-    """Write and run the model's training pipeline, as the training role."""
+    """Write and run the model's training pipeline, as the training role; know the champion, and read what a run left."""
     pipeline = config.name(model.name, "training")
     role = names.role_arn(stack, config.toolchain, names.training_role(config, model))
     arn = stack.format_arn(service="sagemaker", resource="pipeline", resource_name=pipeline)
@@ -80,22 +82,40 @@ def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             on=[arn, f"{arn}/execution/*"],
         ),
         allow("iam:PassRole", on=[role], conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}),
+        *_read(stack, config, model, "ledger/*", names.RUNS),
+        _sign("kms:Verify", stack=stack, config=config, model=model),
     ]
 
 
 def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environment) -> list[iam.PolicyStatement]:
-    """Deploy one model package to one environment and ask its endpoint. Where approval is asked for, also write it down."""
-    approve = [
-        allow("codepipeline:ListActionExecutions", on=[stack.format_arn(service="codepipeline", resource=config.name(model.name))]),
-        allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, model)]),
-    ]
-    return [*redeploy(stack, config, [model], environment), *(approve if environment.approved_only else [])]
+    """Deploy one model package to one environment and ask its endpoint; beside that, what its place on the road asks for.
+
+    The first environment makes the evidence. Where approval is asked for, it is written down, there and in the registry. Those
+    environments, and the last one, keep a ledger. Why a version was taken back is kept beside its evidence, and the registry rejects it.
+    """
+    approved = environment.approved_only
+    first, last = environment == config.environments[0], environment == config.environments[-1]
+    statements = _place(stack, config, model, environment)
+    if first or last or approved:
+        statements += [*_check(stack, config, model), _sign("kms:Sign", stack=stack, config=config, model=model)]
+    if first or approved:
+        statements += _pack(stack, config, model)
+    if approved:
+        statements.append(allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, model)]))
+    elif first or last:
+        rejects = {"StringEquals": {"sagemaker:ModelApprovalStatus": "Rejected"}}
+        statements.append(allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, model)], conditions=rejects))
+    if last and not (first or approved):
+        statements += _write(stack, config, model, "evidence/*")
+    if last or approved:
+        statements += _write(stack, config, model, f"ledger/{environment.name}/*")
+    return statements
 
 
-def redeploy(stack: Stack, config: Config, models: Sequence[ModelSpec], environment: Environment) -> list[iam.PolicyStatement]:
-    """Deploy the stacks of models in one environment and ask their endpoints."""
-    read = [statement for model in models for statement in _evidence(stack, config, model)]
-    return [*cdk(stack, environment.account), *_verify(stack, config, models, environment), *read]
+def redeploy(stack: Stack, config: Config, environment: Environment) -> list[iam.PolicyStatement]:
+    """Deploy the stacks of every model in one environment and ask their endpoints; where approval is asked for, check evidence first."""
+    checks = _check(stack, config, names.EVERY) if environment.approved_only else []
+    return [*_place(stack, config, names.EVERY, environment), *checks]
 
 
 def cdk(stack: Stack, account: Account) -> list[iam.PolicyStatement]:
@@ -106,23 +126,83 @@ def cdk(stack: Stack, account: Account) -> list[iam.PolicyStatement]:
 
 def through_s3(account: Account) -> dict[str, Any]:
     """A condition: the key is used by S3 on the caller's behalf. The key's own policy says for which callers."""
-    return {"StringEquals": {"kms:ViaService": f"s3.{account.region}.amazonaws.com"}}
+    return _through("s3", account)
 
 
-def _verify(stack: Stack, config: Config, models: Sequence[ModelSpec], environment: Environment) -> list[iam.PolicyStatement]:
-    roles = [names.verifier_role(config, model, environment) for model in models]
-    return [allow("sts:AssumeRole", on=[names.role_arn(stack, environment.account, role) for role in roles])] if roles else []
+def _through(service: str, account: Account) -> dict[str, Any]:
+    return {"StringEquals": {"kms:ViaService": f"{service}.{account.region}.amazonaws.com"}}
 
 
-def _evidence(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
-    bucket = stack.format_arn(service="s3", region="", account="", resource=names.artifacts_bucket(config, model))
-    keys = stack.format_arn(service="kms", resource="key", resource_name="*")
+def _place(stack: Stack, config: Config, model: Named, environment: Environment) -> list[iam.PolicyStatement]:
+    """Deploy to an environment, ask the endpoint there, and compare it with the version it is made of."""
+    verifier = names.role_arn(stack, environment.account, names.verifier_role(config, model, environment))
+    return [*cdk(stack, environment.account), allow("sts:AssumeRole", on=[verifier]), *_read(stack, config, model, "*")]
+
+
+def _read(stack: Stack, config: Config, model: Named, *objects: str) -> list[iam.PolicyStatement]:
+    """Versions, and objects of the artifacts bucket. Listing is what tells an object that is missing from one that is forbidden."""
+    bucket = _bucket(stack, names.artifacts_bucket(config, model))
     return [
         allow("sagemaker:DescribeModelPackage", on=[_packages(stack, config, model)]),
-        allow("s3:GetObject", on=[f"{bucket}/*"]),
-        allow("kms:Decrypt", on=[keys], conditions=through_s3(config.toolchain)),
+        allow("s3:ListBucket", on=[bucket]),
+        allow("s3:GetObject", on=[f"{bucket}/{key}" for key in objects]),
+        allow("kms:Decrypt", on=[_keys(stack)], conditions=through_s3(config.toolchain)),
     ]
 
 
-def _packages(stack: Stack, config: Config, model: ModelSpec) -> str:
+def _write(stack: Stack, config: Config, model: Named, objects: str) -> list[iam.PolicyStatement]:
+    """Objects of the artifacts bucket."""
+    return [
+        allow("s3:PutObject", on=[f"{_bucket(stack, names.artifacts_bucket(config, model))}/{objects}"]),
+        allow("kms:GenerateDataKey", on=[_keys(stack)], conditions=through_s3(config.toolchain)),
+    ]
+
+
+def _check(stack: Stack, config: Config, model: Named) -> list[iam.PolicyStatement]:
+    """Hold evidence against what it binds: data set, image, pipeline definition, signature."""
+    runs = f"{config.name(model.name, 'training')}/execution/*"
+    repository = stack.format_arn(service="ecr", resource="repository", resource_name=names.image_repository(config, model))
+    definitions = stack.format_arn(service="sagemaker", resource="pipeline", resource_name=runs)
+    return [
+        *facts(stack, config, model),
+        allow("s3:GetObject", on=[f"{_bucket(stack, names.data_bucket(config, model))}/*"]),
+        allow("ecr:DescribeImages", on=[repository]),
+        allow("sagemaker:DescribePipelineDefinitionForExecution", on=[definitions]),
+        _sign("kms:GetPublicKey", "kms:Verify", stack=stack, config=config, model=model),
+    ]
+
+
+def _pack(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
+    """Write evidence: what the road's history says, in a pack and on a model card, which the workshop's key encrypts."""
+    road, card_key = config.name(model.name), _through("sagemaker", config.toolchain)
+    grant = {**card_key, "Bool": {"kms:GrantIsForAWSResource": "true"}}
+    return [
+        allow("codepipeline:ListActionExecutions", on=[stack.format_arn(service="codepipeline", resource=road)]),
+        *_write(stack, config, model, "evidence/*"),
+        allow(
+            "sagemaker:CreateModelCard",
+            "sagemaker:DescribeModelCard",
+            "sagemaker:UpdateModelCard",
+            on=[stack.format_arn(service="sagemaker", resource="model-card", resource_name=f"{road}-*")],
+        ),
+        allow("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", on=[_keys(stack)], conditions=card_key),
+        allow("kms:CreateGrant", on=[_keys(stack)], conditions=grant),
+    ]
+
+
+def _sign(*actions: str, stack: Stack, config: Config, model: Named) -> iam.PolicyStatement:
+    """Use of the evidence key, known by its alias: its ARN is made up when it is."""
+    alias = {"ForAnyValue:StringLike": {"kms:ResourceAliases": names.evidence_key(config, model)}}
+    return allow(*actions, on=[_keys(stack)], conditions=alias)
+
+
+def _keys(stack: Stack) -> str:
+    return stack.format_arn(service="kms", resource="key", resource_name="*")
+
+
+def _bucket(stack: Stack, name: str) -> str:
+    return stack.format_arn(service="s3", region="", account="", resource=name)
+
+
+def _packages(stack: Stack, config: Config, model: Named) -> str:
     return stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{config.name(model.name)}/*")

@@ -1,36 +1,42 @@
 """A model in one environment: the endpoint that answers, and what it needs to do so safely.
 
-Built once and deployed for every version: which model package it serves is its one parameter. SageMaker makes models only
-from approved packages, so where approval is not asked for, the package's own image and data are passed beside it.
+Built once and deployed for every version: which model package it serves is a parameter. SageMaker makes models only from approved
+packages, so where approval is not asked for, the package's own image and data are passed beside it. The other parameters say how this
+one deployment is made, and have values that ask for nothing: which version's scores are compared with which one's, whether the version
+before must be back at once, and, where the policy is `shadow`, which package gets a copy of the requests.
 
 Not protected against deletion: a creation that failed must be removable in one command. What it captured stays.
 """
 
 from __future__ import annotations
 
-from aws_cdk import CfnOutput, CfnParameter, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, CfnCondition, CfnOutput, CfnParameter, Fn, RemovalPolicy, Stack
 from aws_cdk import Environment as CdkEnvironment
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from config import Config, Environment
-from model_code.spec import ModelSpec
+from model_code.spec import TERMINATION, ModelSpec
 from pipelines.delivery import PLATFORM
 from pipelines.instances import has_local_storage
 from stacks import names
-from stacks.constructs.alarms import Alarms
-from stacks.constructs.blue_green import blue_green
-from stacks.constructs.endpoint import Endpoint
+from stacks.constructs.alarms import Alarms, Limits
+from stacks.constructs.deployment import guarded, urgent
+from stacks.constructs.endpoint import Endpoint, Shadow
 from stacks.constructs.image_repository import PULL
 from stacks.constructs.key import Key
 from stacks.constructs.notices import Notices
-from stacks.constructs.scaling import Scaling
+from stacks.constructs.scaling import CONCURRENCY, INVOCATIONS, Bounds, Scaling, nights
+from stacks.constructs.score_metrics import ScoreMetrics
 from stacks.constructs.service_role import ServiceRole
 from stacks.constructs.store import Store
 from stacks.constructs.verifier_role import VerifierRole
+from stacks.machines import processors
 from stacks.permissions import allow, through_s3
 
 ALARM_SENDER = "cloudwatch.amazonaws.com"
+VERSION = r"none|[0-9a-f]{12}"  # how a container names the model it serves: the beginning of its SHA-256
+LONGEST_SHIFT = 5  # minutes in a row in which scores must differ before an alarm rings; a short bake leaves fewer
 
 
 class Serving(Stack):
@@ -40,12 +46,12 @@ class Serving(Stack):
         super().__init__(scope, name, env=CdkEnvironment(account=environment.account.id, region=environment.account.region))
         self.config, self.model, self.environment_of = config, model, environment
         self.endpoint_name = config.name(model.name, environment.name)
-        serving = model.serving[environment.name]
-        package = self._package_parameter()
+        self.serving = serving = model.serving[environment.name]
+        package = self._package()
+        versions = {name: self._version(name) for name in ("ModelVersion", "PreviousModelVersion")}
         key = Key(self, "Key", description=f"Captured requests, disks and alarms of {self.endpoint_name}", services=[ALARM_SENDER])
         capture = Store(self, "Capture", key=key)
         topic = Notices(self, "Notices", key=key, addresses=[*config.owners, model.owner], publishers=[ALARM_SENDER])
-        alarms = Alarms(self, "Alarms", endpoint_name=self.endpoint_name, variant=names.VARIANT, topic=topic)
         log = logs.LogGroup(
             self,
             "Log",
@@ -53,12 +59,14 @@ class Serving(Stack):
             retention=logs.RetentionDays.ONE_YEAR,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        endpoint = Endpoint(
+        scores = ScoreMetrics(self, "Scores", endpoint_name=self.endpoint_name, log=log)
+        live = Endpoint(
             self,
             "Live",
             endpoint_name=self.endpoint_name,
             variant=names.VARIANT,
             container=self._container(package),
+            shadow=self._shadow() if serving.deployment.policy == "shadow" else None,
             role=self._execution_role(key, capture, log),
             instance_type=serving.instance_type,
             instances=serving.instances,
@@ -66,42 +74,111 @@ class Serving(Stack):
             encrypt_volume=not has_local_storage(serving.instance_type),
             capture=capture,
             capture_percent=serving.capture_percent,
-            deployment=blue_green(
-                policy=serving.deployment.policy,
-                size_percent=serving.deployment.size_percent,
-                bake_seconds=60 * serving.deployment.bake_minutes,
-            ),
             retain_count=serving.maximum_instances is not None,
-            rollback_alarms=alarms.rollback,
         )
-        if serving.maximum_instances is not None:
-            Scaling(
-                self,
-                "Scaling",
-                endpoint=endpoint.endpoint,
-                variant=names.VARIANT,
-                minimum=serving.instances,
-                maximum=serving.maximum_instances,
-                invocations_per_instance=serving.invocations_per_instance,
-            )
-        self._verifier()
-        outputs = {
-            "EndpointName": endpoint.endpoint.attr_endpoint_name,
-            "EndpointConfigName": endpoint.config.attr_endpoint_config_name,
-            "ModelPackage": package,
-            "CaptureBucket": capture.bucket_name,
-        }
-        for output, value in outputs.items():
-            CfnOutput(self, output, value=value)
-
-    def _package_parameter(self) -> str:
-        group = self.config.name(self.model.name)
-        return CfnParameter(
+        alarms = Alarms(
             self,
-            "ModelPackageArn",
-            description="The registered version to serve",
-            allowed_pattern=rf"arn:[\w-]+:sagemaker:[\w-]+:{self.config.toolchain.id}:model-package/{group}/\d+",
+            "Alarms",
+            endpoint_name=self.endpoint_name,
+            variant=names.VARIANT,
+            configuration=live.config.attr_endpoint_config_name,
+            topic=topic,
+            limits=self._limits(),
+            shift=scores.shift(new=versions["ModelVersion"], old=versions["PreviousModelVersion"], rows=serving.alarms.score_rows),
+        )
+        rollback = [alarm.alarm_name for alarm in alarms.rollback]
+        self._deployment(live, rollback)
+        if serving.maximum_instances is not None:
+            self._scaling(live, serving.maximum_instances)
+        self._verifier()
+        self._outputs(
+            EndpointName=live.endpoint.attr_endpoint_name,
+            EndpointConfigName=live.config.attr_endpoint_config_name,
+            ModelPackage=package,
+            **versions,
+            RollbackAlarms=Fn.join(",", rollback),
+            LogGroup=log.log_group_name,
+            CaptureBucket=capture.bucket_name,
+        )
+
+    def _outputs(self, **values: str) -> None:
+        apart = Construct(self, "Outputs")  # some outputs have the name of a parameter
+        for name, value in values.items():
+            CfnOutput(apart, name, value=value).override_logical_id(name)
+
+    def _package(self) -> str:
+        pattern = self._package_pattern()
+        return CfnParameter(self, "ModelPackageArn", description="The registered version to serve", allowed_pattern=pattern).value_as_string
+
+    def _package_pattern(self) -> str:
+        group = self.config.name(self.model.name)
+        return rf"arn:[\w-]+:sagemaker:[\w-]+:{self.config.toolchain.id}:model-package/{group}/\d+"
+
+    def _version(self, name: str) -> str:
+        of = {"ModelVersion": "this version", "PreviousModelVersion": "the version before"}[name]
+        described = f"As the container of {of} names it in its log"
+        return CfnParameter(self, name, description=described, allowed_pattern=VERSION, default="none").value_as_string
+
+    def _shadow(self) -> Shadow:
+        package = CfnParameter(
+            self,
+            "ShadowModelPackageArn",
+            description="The registered version that gets a copy of every request; none if empty",
+            allowed_pattern=f"({self._package_pattern()})?",
+            default="",
         ).value_as_string
+        shadowed = CfnCondition(self, "Shadowed", expression=Fn.condition_not(Fn.condition_equals(package, "")))
+        return Shadow(variant=names.SHADOW, container={"modelPackageName": package}, condition=shadowed)
+
+    def _limits(self) -> Limits:
+        alarms, bake = self.serving.alarms, self.serving.deployment.bake_minutes
+        return Limits(
+            server_errors=alarms.server_error_rate,
+            client_errors=alarms.client_error_rate,
+            model_latency=1000 * alarms.model_latency_p99_ms,
+            overhead_latency=1000 * alarms.overhead_latency_p99_ms,
+            cpu=alarms.cpu_percent * processors(self.serving.instance_type),
+            memory=alarms.memory_percent,
+            shift=alarms.score_shift,
+            shift_minutes=max(2, min(bake - 1, LONGEST_SHIFT)),
+        )
+
+    def _deployment(self, live: Endpoint, alarms: list[str]) -> None:
+        hurry = CfnParameter(
+            self,
+            "Urgent",
+            description="Whether all traffic moves at once, whatever the policy, and no alarm is asked: the way back",
+            allowed_values=["yes", "no"],
+            default="no",
+        ).value_as_string
+        unhurried = CfnCondition(self, "Unhurried", expression=Fn.condition_equals(hurry, "no"))
+        shift = self.serving.deployment
+        times = {"termination_seconds": 60 * TERMINATION, "timeout_seconds": 60 * self.serving.deployment_minutes}
+        policy = guarded(policy=shift.policy, size_percent=shift.size_percent, bake_seconds=60 * shift.bake_minutes, alarms=alarms, **times)
+        live.move_by(policy, when=unhurried, otherwise=urgent(**times))
+
+    def _scaling(self, live: Endpoint, maximum: int) -> None:
+        serving, targets = self.serving, {"invocations-per-instance": (INVOCATIONS, self.serving.invocations_per_instance)}
+        if serving.concurrency_per_instance is not None:
+            targets["concurrency-per-instance"] = (CONCURRENCY, serving.concurrency_per_instance)
+        schedule: list[Bounds] = []
+        if off := serving.off_hours:
+            evening, morning = nights(off.start, off.end, weekends=off.weekends)
+            night, day = (off.instances, off.maximum_instances), (serving.instances, maximum)
+            schedule = [
+                Bounds(name=name, cron=cron, timezone=off.timezone, minimum=least, maximum=most)
+                for name, cron, (least, most) in (("off-hours", evening, night), ("working-hours", morning, day))
+            ]
+        Scaling(
+            self,
+            "Scaling",
+            endpoint=live.endpoint,
+            variant=names.VARIANT,
+            minimum=serving.instances,
+            maximum=maximum,
+            targets=targets,
+            schedule=schedule,
+        )
 
     def _container(self, package: str) -> dict[str, str]:
         if self.environment_of.approved_only:
@@ -115,6 +192,7 @@ class Serving(Stack):
         repository = names.image_repository(self.config, self.model)
         images = self.format_arn(service="ecr", account=toolchain.id, resource="repository", resource_name=repository)
         trained = self.format_arn(service="s3", region="", account="", resource=names.artifacts_bucket(self.config, self.model))
+        alarms = self.format_arn(service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME)
         trained_key = self.format_arn(service="kms", account=toolchain.id, resource="key", resource_name="*")
         return ServiceRole(
             self,
@@ -125,7 +203,7 @@ class Serving(Stack):
             statements=[
                 allow(*PULL, on=[images]),
                 allow("ecr:GetAuthorizationToken", on=["*"]),  # has no resource to name
-                allow("s3:GetObject", on=[f"{trained}/*"]),
+                allow("s3:GetObject", on=[f"{trained}/{names.SERVED}"]),
                 allow("s3:ListBucket", on=[trained]),
                 allow("kms:Decrypt", on=[trained_key], conditions=through_s3(toolchain)),
                 allow("s3:PutObject", on=[capture.arn_for_objects("*")]),
@@ -135,6 +213,7 @@ class Serving(Stack):
                 allow(
                     "cloudwatch:PutMetricData", on=["*"], conditions={"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}
                 ),
+                allow("cloudwatch:DescribeAlarms", on=[alarms]),  # those that may take a deployment back
             ],
         )
 

@@ -47,15 +47,15 @@ class Toolchain(Stack):
         )
         for model in models:
             self._place(model_road(config, model), self._model_permissions(model))
-        self._place(platform_road(config, models), self._platform_permissions(models))
+        self._place(platform_road(config, models), self._platform_permissions())
 
     def _model_permissions(self, model: ModelSpec) -> dict[str, Statements]:
         deploys = {e.name.title(): permissions.deploy(self, self.config, model, e) for e in self.config.environments}
         build, train = permissions.build(self, self.config, model), permissions.train(self, self.config, model)
         return {"Build": build, "Train": train, **deploys}
 
-    def _platform_permissions(self, models: Sequence[ModelSpec]) -> dict[str, Statements]:
-        deploys = {e.name.title(): permissions.redeploy(self, self.config, models, e) for e in self.config.environments}
+    def _platform_permissions(self) -> dict[str, Statements]:
+        deploys = {e.name.title(): permissions.redeploy(self, self.config, e) for e in self.config.environments}
         return {"Check": [], "Update": permissions.cdk(self, self.config.toolchain), **deploys}
 
     def _place(self, road: Road, allowed: dict[str, Statements]) -> None:

@@ -1,7 +1,7 @@
 """A model's workshop: where its images, data sets, trained artifacts and versions live, and the role that trains it.
 
 Everything in it is evidence, so the stack is protected against deletion and its contents stay even when it is deleted on
-purpose. To make it again after that, import or delete what stayed: repository, registry group and artifact bucket have fixed names.
+purpose. To make it again after that, import or delete what stayed: repository, registry group and buckets have fixed names.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from stacks import names
 from stacks.constructs.image_repository import ImageRepository
 from stacks.constructs.key import Key
 from stacks.constructs.model_registry import ModelRegistry
+from stacks.constructs.signing_key import SigningKey
 from stacks.constructs.store import Store
 from stacks.constructs.training_role import TrainingRole
 
@@ -33,7 +34,10 @@ class Workshop(Stack):
         )
         strangers = names.strangers(config, model)
         key = Key(self, "Key", description=f"Data sets and trained artifacts of {model.name}")
-        data = Store(self, "Data", key=key)
+        evidence_key = SigningKey(
+            self, "EvidenceKey", description=f"Signs the evidence of {model.name}", alias=names.evidence_key(config, model)
+        )
+        data = Store(self, "Data", key=key, bucket_name=names.data_bucket(config, model))
         artifacts = Store(self, "ArtifactStore", key=key, bucket_name=names.artifacts_bucket(config, model))
         images = ImageRepository(self, "Images", repository_name=names.image_repository(config, model), readers=list(strangers))
         ModelRegistry(self, "Registry", group_name=config.name(model.name), description=model.purpose, readers=list(strangers))
@@ -43,13 +47,14 @@ class Workshop(Stack):
             role_name=names.training_role(config, model),
             data=data,
             artifacts=artifacts,
+            runs=names.RUNS,
             images=images,
             key=key,
             group_name=config.name(model.name),
         )
         for account, roles in strangers.items():
             reader = self._roles_of(account, roles)
-            artifacts.readable_by(reader)
+            artifacts.readable_by(reader, names.SERVED)
             key.decryptable_by(reader)
         facts = {
             "data-bucket": data.bucket_name,
@@ -57,6 +62,7 @@ class Workshop(Stack):
             "training-role": role.role_arn,
             "image-repository": images.repository_uri,
             "key": key.key_arn,
+            "evidence-key": evidence_key.key_arn,
         }
         for fact, value in facts.items():
             ssm.StringParameter(self, f"Fact-{fact}", parameter_name=config.parameter(model.name, fact), string_value=value)

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("app", "bench", "cli", "config", "localcloud", "model_code", "pipelines", "rules", "stacks", "tests")
 SPEC, BOTO = "model_code.spec", ("boto3", "botocore")
+STEP = ("pipelines.evidence", "pipelines.steps", SPEC, *BOTO)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ RULES = (
     Rule("pipelines.definition", BOTO),
     Rule("pipelines.sdk_steps", ("sagemaker",)),
     Rule("pipelines.training", ("config", SPEC, "pipelines", "sagemaker", *BOTO)),
-    Rule("pipelines.steps", ("pipelines.steps", *BOTO)),
+    Rule("pipelines.evidence", ("pipelines.evidence", SPEC, "cryptography", "jinja2", "markupsafe", "matplotlib", "pydantic", *BOTO)),
+    Rule("pipelines.steps.bill_of_materials", (*STEP, "cyclonedx", "packageurl", "packaging")),
+    Rule("pipelines.steps", STEP),
     Rule("rules", ("rules", "pipelines.instances", "cfnlint")),
     Rule("model_code.spec", ("pydantic",)),
 )
@@ -101,6 +104,8 @@ def test_imports_stay_inside_the_walls(module: str) -> None:
         ("stacks.serving", "import boto3", ["boto3"]),
         ("stacks.serving", "from pipelines import training", ["pipelines.training"]),
         ("pipelines.steps.deploy", "from config import CONFIG", ["config"]),
+        ("pipelines.steps.prove", "import cyclonedx, matplotlib", ["cyclonedx", "matplotlib"]),
+        ("pipelines.evidence.page", "from pipelines.steps import package", ["pipelines.steps.package"]),
         ("pipelines.training", "def late():\n    import aws_cdk", ["aws_cdk"]),
         ("model_code.spec", "import tomllib, yaml", ["yaml"]),
         ("model_code.runtime.serve", "from stacks import names", ["stacks.names"]),

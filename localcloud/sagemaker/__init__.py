@@ -11,7 +11,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from localcloud.errors import invalid
-from localcloud.sagemaker import endpoints, invocations, jobs, packages, pipelines
+from localcloud.sagemaker import cards, endpoints, invocations, jobs, packages, pipelines
 from localcloud.sagemaker.endpoints import wait_endpoint as wait_endpoint
 from localcloud.sagemaker.packages import put_group_policy as put_group_policy
 
@@ -36,7 +36,7 @@ FAKED = (
 
 def install() -> None:
     """Put this package in the place of what moto only records; what neither does is refused by its name."""
-    for part in (jobs, pipelines, packages, endpoints, invocations):
+    for part in (jobs, pipelines, packages, cards, endpoints, invocations):
         part.install()
     for service, responses in (("sagemaker", SageMakerResponse), ("sagemaker-runtime", SageMakerRuntimeResponse)):
         for operation in botocore.session.Session().get_service_model(service).operation_names:

@@ -1,21 +1,28 @@
-"""Endpoints that serve: models from the registry, blue/green updates with canaries, and the old fleet when the new one fails."""
+"""Endpoints that serve: models from the registry, guarded updates, and the old fleet when the new one fails."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import threading
 from collections.abc import Iterator, Set
+from datetime import datetime
 from typing import Any
 
 import botocore.session
+from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.sagemaker.models import FakeEndpointConfig
 
+from localcloud import alarms
 from localcloud.cloud import cloud
 from localcloud.errors import invalid
-from localcloud.sagemaker.fleets import GOLDEN, Fleet, Variant, container
+from localcloud.sagemaker.deployments import Deployment, Policy, Shares, read
+from localcloud.sagemaker.fleets import Fleet, Variant, container, together
+from localcloud.sagemaker.instances import Instance
+from localcloud.sagemaker.mirror import GOLDEN
 from localcloud.sagemaker.records import Request, answer, assumable, backend, keep, refuse
 from localcloud.sagemaker.telemetry import Telemetry
 
@@ -70,62 +77,108 @@ class Endpoint:
 
     def __init__(self, account: str, region: str, request: Request) -> None:
         self.account, self.region, self.name = account, region, request["EndpointName"]
-        _policy(request.get("DeploymentConfig"))
+        self.live: Fleet | None = None
+        fleet = self._fleet(request["EndpointConfigName"])
+        policy = self._policy(request.get("DeploymentConfig") or {}, fleet)
         self.record = keep(backend(account, region).create_endpoint, request)
         self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
         self.settled, self.deleted = threading.Event(), threading.Event()
-        self.telemetry = Telemetry(account, region, self.name)
-        self._live: Fleet | None = None
-        self._coming: Fleet | None = None
-        self._incoming: tuple[Fleet, float] | None = None
+        self.shares: Shares = []
+        self.telemetry = Telemetry(account, region, self.name, lambda: [fleet for fleet, _ in self.shares])
+        self._move: Deployment | None = None
         self._turns = itertools.count()
         self._lock = threading.Lock()
         self.settled.set()
         self.record.production_variants, self.record.data_capture_config = None, None
-        self._start("Creating", self._fleet(request["EndpointConfigName"]), {})
+        self._start("Creating", fleet, policy, self.deployment)
 
     def update(self, request: Request) -> None:
         """Move to another configuration as UpdateEndpoint's request says."""
-        deployment = self.deployment if request.get("RetainDeploymentConfig") else request.get("DeploymentConfig") or {}
-        _policy(deployment)
+        backend(self.account, self.region).describe_endpoint_config(self.record.endpoint_config_name)  # SageMaker needs the old one too
+        config = self.deployment if request.get("RetainDeploymentConfig") else request.get("DeploymentConfig") or {}
         excluded = {p["VariantPropertyType"] for p in request.get("ExcludeRetainedVariantProperties", [])}
         retained = RETAINED - excluded if request.get("RetainAllVariantProperties") else set()
         fleet = self._fleet(request["EndpointConfigName"], retained)
-        self._start("Updating", fleet, deployment)
+        self._start("Updating", fleet, self._policy(config, fleet), config)
 
     def delete(self) -> None:
         """Stop serving, and end what is under way."""
         self.deleted.set()
-        if not self.settled.is_set() and self._coming:
-            self._coming.stop()
+        if not self.settled.is_set() and self._move:
+            self._move.abandon()
         self.settled.wait()
-        if self._live:
-            self._live.stop()
+        together([fleet.stop for fleet, _ in self.shares])
         self.telemetry.stop()
 
     def rescale(self, wanted: list[dict[str, Any]]) -> None:
         """Change weights and instance counts of the live fleet, as UpdateEndpointWeightsAndCapacities asks."""
-        fleet = self._live
-        if fleet is None or (unknown := {w["VariantName"] for w in wanted} - set(fleet.variants)):
-            raise invalid(f"The variant name(s) {sorted(unknown) if fleet else 'given'} are not present within endpoint {self.name}")
+        changes = [(self.variant(w["VariantName"]), w) for w in wanted]
         self._begin("Updating")
-        threading.Thread(target=self._rescale, args=(fleet, wanted), daemon=True).start()
+        threading.Thread(target=self._rescale, args=(changes,), daemon=True).start()
 
-    def route(self, target: str | None) -> tuple[Fleet, Variant]:
-        """Who answers the next request. Raises an AWS error when nobody serves or the variant is unknown."""
-        turn, incoming = next(self._turns), self._incoming
-        fleet = incoming[0] if incoming and turn * GOLDEN % 1 < incoming[1] else self._live
-        if fleet is None:
-            raise invalid(f"Endpoint {self.name} of account {self.account} is {self.record.endpoint_status}: it does not serve")
-        return fleet, fleet.pick(turn, target)
+    def variant(self, name: str) -> Variant:
+        """The variant of the live fleet. Raises an AWS error when there is none of that name."""
+        found = next((v for v in self.live.every if v.name == name), None) if self.live else None
+        if found is None:
+            raise invalid(f"The variant name(s) {name} are not present within endpoint {self.name}")
+        return found
+
+    @contextlib.contextmanager
+    def serving(self, target: str | None) -> Iterator[tuple[Fleet, Variant, Instance | None]]:
+        """Who answers the next request, and is not stopped before the block ends; no instance where none is healthy.
+
+        Raises an AWS error when nobody serves or the variant is unknown.
+        """
+        with self._lock:
+            turn = next(self._turns)
+            fleet = self._choose(turn * GOLDEN % 1)
+            if fleet is None:
+                raise invalid(f"Endpoint {self.name} of account {self.account} is {self.record.endpoint_status}: it does not serve")
+            variant = fleet.pick(turn, target)
+            instance = variant.take()
+        try:
+            yield fleet, variant, instance
+        finally:
+            if instance:
+                instance.release()
+
+    def _choose(self, point: float) -> Fleet | None:
+        for fleet, share in self.shares:
+            point -= share
+            if point < 0:
+                return fleet
+        return self.live
+
+    def _route(self, shares: Shares) -> None:
+        with self._lock:
+            self.shares = shares
 
     def _fleet(self, config_name: str, retained: Set[str] = frozenset()) -> Fleet:
         held = backend(self.account, self.region)
         held.describe_endpoint_config(config_name)
-        live = self._live.variants if self._live else {}
-        counts = {n: len(v.instances) for n, v in live.items()} if "DesiredInstanceCount" in retained else {}
-        weights = {n: v.weight for n, v in live.items()} if "DesiredWeight" in retained else {}
+        live = self.live.every if self.live else []
+        counts = {v.name: v.count for v in live} if "DesiredInstanceCount" in retained else {}
+        weights = {v.name: v.weight for v in live} if "DesiredWeight" in retained else {}
         return Fleet(self.account, self.region, self.name, held.endpoint_configs[config_name], counts=counts, weights=weights)
+
+    def _policy(self, config: dict[str, Any], new: Fleet) -> Policy:
+        """How to deploy. Raises an AWS error for what SageMaker refuses: sizes, times, alarms, other variants than before."""
+        policy = read(config, {v["VariantName"]: new.sizes[v["VariantName"]] for v in new.config.production_variants})
+        if absent := [name for name in policy.alarms if not alarms.find(self.account, self.region, name)]:
+            raise invalid(f"Could not find the alarm(s) {', '.join(absent)} of AutoRollbackConfiguration")
+        if self.live is None:
+            return policy
+        before, after = ({v["VariantName"]: v for v in f.config.production_variants} for f in (self.live, new))
+        if config and set(before) != set(after):
+            raise invalid(f"a guarded deployment keeps the variants' names: found {sorted(after)}, the endpoint has {sorted(before)}")
+        scaled = applicationautoscaling_backends[self.account][self.region].targets.get("sagemaker:variant:DesiredInstanceCount", {})
+        for name, old in before.items():
+            changed = after.get(name, {}).get("InstanceType") != old.get("InstanceType")
+            if changed and f"endpoint/{self.name}/variant/{name}" in scaled:
+                raise invalid(
+                    f"variant {name} is scaled automatically: deregister its scalable target before you remove it or change its type"
+                )
+        return policy
 
     def _begin(self, status: str) -> None:
         with self._lock:
@@ -137,86 +190,53 @@ class Endpoint:
     def _say(self, status: str) -> None:
         self.record.endpoint_status, self.record.last_modified_time = status, utcnow()
 
-    def _start(self, status: str, fleet: Fleet, deployment: dict[str, Any]) -> None:
+    def _start(self, status: str, fleet: Fleet, policy: Policy, config: dict[str, Any]) -> None:
         self._begin(status)
-        self._coming = fleet
-        threading.Thread(target=self._deploy, args=(fleet, deployment), daemon=True).start()
+        began = utcnow()
+        self._move = Deployment(self.live, fleet, policy, route=self._route, stage=lambda stage: self._show(fleet, stage, began))
+        threading.Thread(target=self._deploy, args=(self._move, config), daemon=True).start()
 
-    def _deploy(self, fleet: Fleet, deployment: dict[str, Any]) -> None:
-        """Blue/green: the new fleet up and healthy, then the traffic, then the old fleet down; back to the old one if not."""
-        old = self._live
-        failure = fleet.start() or (self._shift(fleet, deployment) if old else None)
-        if failure or self.deleted.is_set():
-            self._incoming = None
-            fleet.stop()
-            self._settle("InService" if old else "Failed", failure)
-            return
-        self._live, self._incoming = fleet, None
-        self.record.endpoint_config_name = self.record.EndpointConfigName = fleet.config.endpoint_config_name
-        if old:
-            self.record.last_deployment_config = self.deployment = deployment
-            self.deleted.wait(_blue_green(deployment).get("TerminationWaitInSeconds", 0) / cloud().speed)
-            old.stop()
-        self._settle("InService", None)
+    def _show(self, fleet: Fleet, stage: str, began: datetime) -> None:
+        """Let DescribeEndpoint tell how far the deployment is."""
+        if stage == "Deleting" and self.live:
+            self._say("RollingBack")
+        shown = fleet.describe(VariantStatus=[{"Status": stage, "StartTime": utcnow()}])
+        self.record.pending_deployment_summary = {"EndpointConfigName": fleet.name, "StartTime": began, **shown}
+
+    def _deploy(self, move: Deployment, config: dict[str, Any]) -> None:
+        """Blue/green or rolling: the new fleet up and healthy, then the traffic, then the old fleet down; back to the old one if not."""
+        before = [fleet for fleet, _ in self.shares]
+        failure = move.run()
+        if move.stuck:
+            return self._settle("UpdateRollbackFailed", failure)
+        if not failure:
+            self.live = move.new
+            self.record.endpoint_config_name = self.record.EndpointConfigName = move.new.name
+        self._route([(self.live, 1.0)] if self.live else [])
+        if not failure and move.old:
+            self.record.last_deployment_config = self.deployment = config
+            self.deleted.wait(move.policy.termination / cloud().speed)
+        together([fleet.retire for fleet in before if fleet is not self.live])
+        return self._settle("InService" if self.live else "Failed", failure)
 
     def _settle(self, status: str, failure: str | None) -> None:
-        if self._live:
-            self.record.production_variants = self._live.describe()
-            self.record.data_capture_config = _capture(self._live.capture)
+        self.record.pending_deployment_summary = None
+        if self.live:
+            shown = self.live.describe()
+            self.record.production_variants = shown["ProductionVariants"]
+            self.record.shadow_production_variants = shown.get("ShadowProductionVariants")
+            self.record.data_capture_config = _capture(self.live.capture)
         self.record.failure_reason = failure[:1024] if failure else None
         self._say(status)
         self.settled.set()
 
-    def _shift(self, fleet: Fleet, deployment: dict[str, Any]) -> str | None:
-        """Move the traffic to `fleet` step by step; returns why it must go back."""
-        for share, seconds in _steps(_blue_green(deployment), fleet.size):
-            self._incoming = fleet, share
-            if why := self._bake(seconds):
-                return why
-        return None
-
-    def _bake(self, seconds: float) -> str | None:
-        """Let a step stand for its time; returns why it must be taken back. (Alarms of AutoRollbackConfiguration: judge them here.)"""
-        return "the endpoint was deleted" if self.deleted.wait(seconds / cloud().speed) else None
-
-    def _rescale(self, fleet: Fleet, wanted: list[dict[str, Any]]) -> None:
+    def _rescale(self, changes: list[tuple[Variant, dict[str, Any]]]) -> None:
         failure = None
-        for change in wanted:
-            variant = fleet.variants[change["VariantName"]]
+        for variant, change in changes:
             variant.weight = change.get("DesiredWeight", variant.weight)
-            failure = failure or variant.scale(change.get("DesiredInstanceCount", len(variant.instances)))
+            failure = failure or variant.scale(change.get("DesiredInstanceCount", variant.count))
+            variant.count = len(variant.instances)
         self._settle("InService", failure)
-
-
-def _blue_green(deployment: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = deployment.get("BlueGreenUpdatePolicy") or {}
-    return found
-
-
-def _policy(deployment: dict[str, Any] | None) -> None:
-    """Raise an AWS error for a DeploymentConfig that SageMaker or localcloud would not take."""
-    refuse(deployment or {}, ("RollingUpdatePolicy",), "DeploymentConfig")
-    routing = _blue_green(deployment or {}).get("TrafficRoutingConfiguration", {})
-    for member in ("CanarySize", "LinearStepSize"):
-        size = routing.get(member, {})
-        if size.get("Type") == "CAPACITY_PERCENT" and not (1 if member == "CanarySize" else 10) <= size["Value"] <= 50:
-            raise invalid(f"{member} of {size['Value']} percent: at most 50 percent of the capacity can move in one step")
-
-
-def _steps(policy: dict[str, Any], size: int) -> Iterator[tuple[float, float]]:
-    """(share of the traffic, seconds it bakes) of each step."""
-    routing = policy.get("TrafficRoutingConfiguration") or {"Type": "ALL_AT_ONCE"}
-    wait = float(routing.get("WaitIntervalInSeconds", 0))
-    if routing["Type"] == "CANARY":
-        yield _share(routing["CanarySize"], size), wait
-    if routing["Type"] == "LINEAR":
-        step = _share(routing["LinearStepSize"], size)
-        yield from ((step * n, wait) for n in range(1, int(1 / step) + 1) if step * n < 1)
-    yield 1.0, wait
-
-
-def _share(capacity: dict[str, Any], size: int) -> float:
-    return float(capacity["Value"] / (100 if capacity["Type"] == "CAPACITY_PERCENT" else size))
 
 
 def _capture(config: dict[str, Any]) -> dict[str, Any] | None:
@@ -256,8 +276,14 @@ def create_model(self: Any) -> ActionResult:
 def create_endpoint_config(self: Any) -> ActionResult:
     request, held = self._get_params(), self.sagemaker_backend
     _unused(held.endpoint_configs, request["EndpointConfigName"], "endpoint configuration")
-    refuse(request, ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants"), "CreateEndpointConfig")
-    for variant in request["ProductionVariants"]:
+    refuse(request, ("AsyncInferenceConfig", "ExplainerConfig"), "CreateEndpointConfig")
+    shadows = request.get("ShadowProductionVariants") or []
+    if shadows and (len(shadows) > 1 or len(request["ProductionVariants"]) > 1):
+        raise invalid("one production variant can have one shadow variant: found more")
+    names = [v["VariantName"] for v in [*request["ProductionVariants"], *shadows]]
+    if len(set(names)) < len(names):
+        raise invalid(f"the names of variants must differ: found {', '.join(names)}")
+    for variant in [*request["ProductionVariants"], *shadows]:
         refuse(variant, ("ServerlessConfig", "InstancePools"), f"variant {variant['VariantName']}")
         if "ModelName" not in variant:
             raise invalid(f"variant {variant['VariantName']} names no model: localcloud does not do inference components")

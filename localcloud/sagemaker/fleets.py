@@ -1,17 +1,12 @@
-"""The machines behind an endpoint: each instance a process with an /opt/ml of its own, watched and started again when it dies."""
+"""The fleets behind an endpoint: the variants of one endpoint configuration, each of them several instances."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import itertools
-import shutil
-import socket
+import math
 import tarfile
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,237 +16,132 @@ from moto.core.utils import utcnow
 from localcloud import images
 from localcloud.cloud import cloud
 from localcloud.errors import invalid
-from localcloud.processes import Process, spawn
 from localcloud.sagemaker import packages
-from localcloud.sagemaker.records import backend, credentials, reason, split
+from localcloud.sagemaker.instances import Instance, Program
+from localcloud.sagemaker.mirror import GOLDEN, Mirror
+from localcloud.sagemaker.records import backend, reason, split
 
 PATIENCE = 240.0  # SageMaker's seconds until /ping must have answered, when the variant names none
 LEAST_PATIENCE = 20.0  # real seconds: a program does not start faster because the clock does
-PINGED_EVERY, MISSES, PAUSE = 5.0, 3, 0.5
-GRACE = 30.0
-GOLDEN = 0.6180339887498949
 _numbers = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a container answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Program:
-    """What an instance runs, and as whom. `model` is the folder of the unpacked model, if there is one."""
-
-    image: images.Image
-    uri: str
-    role: str
-    region: str
-    isolated: bool
-    environment: Mapping[str, str]
-    model: Path | None
-    patience: float
-
-
-class Instance:
-    """One serving process. `ready` while /ping says so; `settled` once the first start has succeeded or failed."""
-
-    def __init__(self, program: Program, folder: Path, log: Callable[[str], None]) -> None:
-        self.program, self.folder, self._log = program, folder, log
-        self.ready, self.settled, self._ended = threading.Event(), threading.Event(), threading.Event()
-        self.failure: str | None = None
-        self._last_lines: deque[str] = deque(maxlen=5)
-        self._idle: list[http.client.HTTPConnection] = []
-        self._lock = threading.Lock()
-        self._process: Process | None = None
-        self._thread = threading.Thread(target=self._keep, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the process: SIGTERM, and after 30 s of SageMaker's time SIGKILL."""
-        with self._lock:
-            self._ended.set()
-            process = self._process
-        if process:
-            process.stop(max(GRACE / cloud().speed, 1))
-        self._thread.join()
-
-    def invoke(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
-        """Send one request over a kept connection. Raises OSError or HTTPException when there is no answer."""
-        while True:
-            reused = bool(self._idle)
-            connection = self._idle.pop() if reused else http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-            try:
-                connection.request("POST", "/invocations", body, dict(headers))
-                response = connection.getresponse()
-                answer = Answer(response.status, dict(response.getheaders()), response.read())
-            except (http.client.RemoteDisconnected, ConnectionError):
-                connection.close()
-                if not reused:
-                    raise
-            except BaseException:
-                connection.close()
-                raise
-            else:
-                self._idle.append(connection)
-                return answer
-
-    def _keep(self) -> None:
-        try:
-            while not self._ended.is_set():
-                self._live_once()
-        except Exception as problem:  # reported as the fleet's failure to start
-            self.failure = reason(problem)
-            self._line(self.failure)
-        finally:
-            self.settled.set()
-
-    def _live_once(self) -> None:
-        gone = self._launch()
-        if self._until_healthy(gone):
-            self.ready.set()
-            self.settled.set()
-            self._watch(gone)
-            self.ready.clear()
-            self._idle.clear()
-        elif not self.settled.is_set():
-            how = "its process ended" if gone.is_set() else f"/ping did not answer 200 in {self.program.patience:.0f} s"
-            self.failure = f"{how}; its last lines: {' | '.join(self._last_lines) or 'none'}"
-            self._ended.set()
-        if self._process:
-            self._process.stop(1)
-        self._ended.wait(PAUSE)
-
-    def _launch(self) -> threading.Event:
-        ml, gone = self.folder / "ml", threading.Event()
-        shutil.rmtree(ml, ignore_errors=True)
-        ml.mkdir(parents=True)
-        if self.program.model:
-            shutil.copytree(self.program.model, ml / "model")
-        self.port = _free_port()
-        p = self.program
-        own = {"SAGEMAKER_BIND_TO_PORT": str(self.port), "SAGEMAKER_SAFE_PORT_RANGE": f"{self.port}-{self.port}"}
-        env = p.image.environment(credentials(p.role, p.region, isolated=p.isolated), p.environment, own, ml=ml)
-        with self._lock:
-            if self._ended.is_set():
-                gone.set()
-                return gone
-            process = self._process = spawn(p.image.command(["serve"], ml=ml), env=env, cwd=p.image.cwd, on_line=self._line)
-
-        def tell() -> None:
-            process.wait()
-            gone.set()
-
-        threading.Thread(target=tell, daemon=True).start()
-        return gone
-
-    def _until_healthy(self, gone: threading.Event) -> bool:
-        deadline = time.monotonic() + self.program.patience
-        while time.monotonic() < deadline and not gone.wait(0.05):
-            if self._ping():
-                return not gone.is_set()
-        return False
-
-    def _watch(self, gone: threading.Event) -> None:
-        misses = 0
-        while misses < MISSES and not gone.wait(PINGED_EVERY):
-            misses = 0 if self._ping() else misses + 1
-
-    def _ping(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/ping")
-            return connection.getresponse().status == 200
-        return False
-
-    def _line(self, line: str) -> None:
-        if line.strip():
-            self._last_lines.append(line.strip())
-        self._log(line)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
 class Variant:
-    """The instances of one production variant."""
+    """The instances of one production or shadow variant. `count` is how many it is to have once its fleet is whole."""
 
     name: str
     weight: float
+    count: int
     start_one: Callable[[], Instance]
     uri: str
     role: str
     instances: list[Instance] = field(default_factory=list)
     starting: list[Instance] = field(default_factory=list)
     turn: itertools.count[int] = field(default_factory=itertools.count)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def scale(self, count: int) -> str | None:
-        """Have `count` instances; returns why one of the new ones did not start."""
+        """Have `count` instances; returns why one of the new ones did not start. Removed ones answer what they have begun."""
         added = self.starting = [self.start_one() for _ in range(count - len(self.instances))]
         for instance in added:
             instance.settled.wait()
         if failures := [i.failure for i in added if i.failure]:
-            _together([i.stop for i in added])
+            together([i.stop for i in added])
             return failures[0]
-        self.instances, self.starting, removed = [*self.instances, *added][:count], [], self.instances[count:]
-        _together([i.stop for i in removed])
+        with self.lock:
+            removed = self.instances[count:]
+            self.instances, self.starting = [*self.instances, *added][:count], []
+        together([i.retire for i in removed])
         return None
 
-    def next(self) -> Instance | None:
-        """The next instance that is ready, in turn."""
-        ready = [i for i in self.instances if i.ready.is_set()]
-        return ready[next(self.turn) % len(ready)] if ready else None
+    def take(self) -> Instance | None:
+        """The next instance that is ready, in turn, with a request counted on it."""
+        with self.lock:
+            ready = [i for i in self.instances if i.ready.is_set()]
+            return ready[next(self.turn) % len(ready)].take() if ready else None
 
     def describe(self) -> dict[str, Any]:
         """As DescribeEndpoint's ProductionVariantSummary."""
         image = {"SpecifiedImage": self.uri, "ResolvedImage": self.uri, "ResolutionTime": utcnow()}
-        size = len(self.instances)
         return {
             "VariantName": self.name,
             "DeployedImages": [image],
             "CurrentWeight": self.weight,
             "DesiredWeight": self.weight,
-            "CurrentInstanceCount": size,
-            "DesiredInstanceCount": size,
+            "CurrentInstanceCount": len(self.instances),
+            "DesiredInstanceCount": self.count,
         }
 
 
 class Fleet:
-    """The instances that serve one endpoint configuration. `config` is moto's record of it."""
+    """The instances that serve one endpoint configuration. `config` is moto's record of it; `lost` is told of instances that die.
+
+    `counts` and `weights` are kept from the fleet before, where they are given; `sizes` is how many instances each variant is to have.
+    """
 
     def __init__(self, account: str, region: str, endpoint: str, config: Any, *, counts: dict[str, int], weights: dict[str, float]) -> None:
         self.account, self.region, self.endpoint, self.config = account, region, endpoint, config
         self.capture: dict[str, Any] = config.data_capture_config or {}
-        self._counts, self._weights = counts, weights
-        self._folder = cloud().folder("endpoints", account, region, endpoint, f"fleet-{next(_numbers)}")
+        self.lost: Callable[[str], None] = lambda _why: None
+        self._weights = weights
+        self._shadows: list[dict[str, Any]] = getattr(config, "ShadowProductionVariants", None) or []
+        self.sizes = {
+            v["VariantName"]: counts.get(v["VariantName"], v.get("InitialInstanceCount", 1))
+            for v in [*config.production_variants, *self._shadows]
+        }
         self.variants: dict[str, Variant] = {}
+        self.mirror: Mirror | None = None
 
     @property
-    def size(self) -> int:
-        return sum(len(v.instances) for v in self.variants.values())
+    def name(self) -> str:
+        """The endpoint configuration's."""
+        return str(self.config.endpoint_config_name)
 
-    def start(self) -> str | None:
-        """Start every instance; returns why the fleet cannot serve, once all are healthy or one has failed."""
-        for declared in self.config.production_variants:
+    @property
+    def every(self) -> list[Variant]:
+        """All variants, the shadow too."""
+        return [*self.variants.values(), *([self.mirror.variant] if self.mirror else [])]
+
+    def start(self, part: float = 1.0) -> str | None:
+        """Start every instance, or the first `part` of each variant; returns why the fleet cannot serve, once that is known."""
+        self._folder = cloud().folder("endpoints", self.account, self.region, self.endpoint, f"fleet-{next(_numbers)}")
+        for declared in [*self.config.production_variants, *self._shadows]:
             name = declared["VariantName"]
             try:
-                variant = self.variants[name] = self._variant(declared)
+                variant = self._variant(declared)
             except Exception as problem:  # becomes the endpoint's FailureReason, as SageMaker does with what it cannot fetch
                 return f"The container for production variant {name} could not be prepared: {reason(problem)}"
-            if failure := variant.scale(self._counts.get(name, declared.get("InitialInstanceCount", 1))):
-                return f"The container for production variant {name} did not pass the ping health check: {failure}"
+            if declared in self._shadows:
+                self.mirror = Mirror(variant, *self.variants.values())
+            else:
+                self.variants[name] = variant
+        return self.resize(part)
+
+    def resize(self, part: float) -> str | None:
+        """Have `part` of every variant's instances, rounded up; returns why one of the new ones did not start."""
+        for variant in self.every:
+            if failure := variant.scale(math.ceil(variant.count * part - 1e-9)):
+                return f"The container for production variant {variant.name} did not pass the ping health check: {failure}"
         return None
 
+    def give_up(self) -> None:
+        """Stop what is only starting."""
+        together([i.stop for v in self.every for i in v.starting if not i.settled.is_set()])
+
+    def retire(self) -> None:
+        """Answer what was begun, then stop every instance."""
+        together([i.retire for v in self.every for i in (*v.instances, *v.starting)])
+        self._end()
+
     def stop(self) -> None:
-        """Stop every instance, also those that are only starting."""
-        _together([i.stop for v in list(self.variants.values()) for i in (*v.instances, *v.starting)])
+        """Stop every instance now, also those that are only starting."""
+        together([i.stop for v in self.every for i in (*v.instances, *v.starting)])
+        self._end()
+
+    def _end(self) -> None:
+        if self.mirror:
+            self.mirror.end()
 
     def pick(self, turn: int, target: str | None) -> Variant:
         """The variant that answers the `turn`-th request: `target`, or by weight. Raises an AWS error for an unknown target."""
@@ -265,9 +155,12 @@ class Fleet:
                 return variant
         return variants[-1]
 
-    def describe(self) -> list[dict[str, Any]]:
-        """As DescribeEndpoint's ProductionVariants."""
-        return [v.describe() for v in self.variants.values()]
+    def describe(self, **more: Any) -> dict[str, list[dict[str, Any]]]:
+        """DescribeEndpoint's ProductionVariants and ShadowProductionVariants, each with `more`."""
+        known = {v.name: v.describe() for v in self.every}
+        kinds = {"ProductionVariants": self.config.production_variants, "ShadowProductionVariants": self._shadows}
+        sizes = {n: {"VariantName": n, "CurrentInstanceCount": 0, "DesiredInstanceCount": size} for n, size in self.sizes.items()}
+        return {kind: [{**sizes[v["VariantName"]], **known.get(v["VariantName"], {}), **more} for v in d] for kind, d in kinds.items() if d}
 
     def _variant(self, declared: dict[str, Any]) -> Variant:
         name, folder = declared["VariantName"], self._folder / declared["VariantName"]
@@ -298,10 +191,11 @@ class Fleet:
                 program,
                 folder / f"instance-{number}",
                 lambda line: log(account=self.account, region=self.region, group=group, stream=stream, line=line),
+                lambda why: None if declared in self._shadows else self.lost(f"instance {number} of variant {name} is gone: {why}"),
             )
 
         weight = self._weights.get(name, declared.get("InitialVariantWeight", 1.0))
-        return Variant(name, weight, start_one, found["Image"], role)
+        return Variant(name, weight, self.sizes[name], start_one, found["Image"], role)
 
 
 def container(model: Any, account: str, region: str) -> dict[str, Any]:
@@ -333,7 +227,7 @@ def _fetch(uri: str, role: str, region: str, folder: Path) -> Path:
     return unpacked
 
 
-def _together(calls: Sequence[Callable[[], None]]) -> None:
+def together(calls: Sequence[Callable[[], None]]) -> None:
     threads = [threading.Thread(target=call, daemon=True) for call in calls]
     for thread in threads:
         thread.start()

@@ -13,11 +13,12 @@ from moto.core.exceptions import JsonRESTError
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from localcloud.sagemaker import endpoints
-from localcloud.sagemaker.fleets import GOLDEN, Answer, Fleet, Instance, Variant
+from localcloud.sagemaker.fleets import Fleet, Variant
+from localcloud.sagemaker.instances import LONGEST, Answer, Instance
+from localcloud.sagemaker.mirror import GOLDEN
 from localcloud.sagemaker.records import answer
 
 LARGEST = 6_291_456  # bytes of a request
-LONGEST = 60.0  # seconds for an answer
 CUSTOM, INFERENCE = "X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-Inference-Id"
 FORWARDED = ("Content-Type", "Accept", CUSTOM, INFERENCE)
 REFUSED = ("Target-Model", "Target-Container-Hostname", "Enable-Explanations", "Inference-Component", "Session-Id")
@@ -38,29 +39,45 @@ def invoke_endpoint(self: Any) -> Response:
         return _error(400, "ValidationError", f"localcloud cannot honour {', '.join(found)} of InvokeEndpoint")
     if len(body) > LARGEST:
         return _error(413, "ValidationError", f"Payload of {len(body)} bytes exceeds the limit of {LARGEST} bytes")
+    sent = {h: headers[h] for h in FORWARDED if headers.get(h)}
     try:
         endpoint = endpoints.get(self.current_account, self.region, name)
-        fleet, variant = endpoint.route(headers.get("X-Amzn-SageMaker-Target-Variant"))
+        with endpoint.serving(headers.get("X-Amzn-SageMaker-Target-Variant")) as (fleet, variant, instance):
+            if instance is None:
+                endpoint.telemetry.measure(fleet, variant, 503, None, time.perf_counter() - start)
+                return _error(503, "ServiceUnavailable", f"no instance of variant {variant.name} is healthy")
+            if mirror := fleet.mirror:
+                mirror.offer(lambda shadow: _answered(endpoint, fleet, mirror.variant, shadow, body, sent, None))
+            answered = _answered(endpoint, fleet, variant, instance, body, sent, start)
     except JsonRESTError as problem:
         return _error(400, "ValidationError", problem.message)
-    instance = variant.next()
-    if instance is None:
-        return _error(503, "ServiceUnavailable", f"no instance of variant {variant.name} is healthy")
-    sent = {h: headers[h] for h in FORWARDED if headers.get(h)}
-    asked = time.perf_counter()
-    answered = _ask(instance, body, sent)
-    model = time.perf_counter() - asked
-    endpoint.telemetry.measure(variant.name, answered.status, model, time.perf_counter() - start - model)
     if not 200 <= answered.status < 300:
         return _model_error(self, name, answered)
-    if _sampled(fleet):
-        _capture(endpoint, fleet, variant, sent, body, answered)
     told = {
         "Content-Type": _header(answered, "Content-Type"),
         "x-Amzn-Invoked-Production-Variant": variant.name,
         CUSTOM: _header(answered, CUSTOM),
     }
     return 200, {k: v for k, v in told.items() if v}, answered.body
+
+
+def _answered(
+    endpoint: endpoints.Endpoint,
+    fleet: Fleet,
+    variant: Variant,
+    instance: Instance,
+    body: bytes,
+    sent: Mapping[str, str],
+    start: float | None,
+) -> Answer:
+    """The container's answer, measured from `start` (None: now), and captured if the sample wants it."""
+    asked = time.perf_counter()
+    answered = _ask(instance, body, sent)
+    model = time.perf_counter() - asked
+    endpoint.telemetry.measure(fleet, variant, answered.status, model, time.perf_counter() - (start or asked) - model)
+    if 200 <= answered.status < 300 and _sampled(fleet):
+        _capture(endpoint, fleet, variant, sent, body, answered)
+    return answered
 
 
 def _ask(instance: Instance, body: bytes, headers: Mapping[str, str]) -> Answer:

@@ -105,7 +105,7 @@ class Job(ABC):
 
     @abstractmethod
     def outputs(self, s3: Any, *, complete: bool) -> None:
-        """Upload what the container made; after a stop (not `complete`), what there is."""
+        """Upload what the container made; after a stop or a failure (not `complete`), what there is."""
 
     def finish(self) -> None:
         """Complete the record once the job has ended."""
@@ -171,6 +171,7 @@ class Job(ABC):
             self.outputs(s3, complete=False)
             return "Stopped"
         if code:
+            self.outputs(s3, complete=False)
             raise Failed(f"AlgorithmError: {self.message or self.last_line}, exit code: {code}")
         self.phase("Uploading")
         self.outputs(s3, complete=True)

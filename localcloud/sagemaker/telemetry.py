@@ -1,36 +1,40 @@
-"""What an endpoint leaves behind: metrics in CloudWatch and captured requests in S3, gathered and written in batches."""
+"""What an endpoint leaves behind: metrics of requests and instances in CloudWatch, and captured requests in S3."""
 
 from __future__ import annotations
 
 import base64
 import json
 import threading
+import time
 import uuid
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.cloudwatch.models import cloudwatch_backends
-from moto.core.utils import utcnow
 
+from localcloud import metrics
 from localcloud.cloud import cloud
+from localcloud.sagemaker.fleets import Fleet, Variant
 from localcloud.sagemaker.records import reason, split
+from localcloud.sagemaker.usage import Usage
 
-EVERY = 60.0  # of SageMaker's seconds
+EVERY, SAMPLED_EVERY = 60.0, 10.0  # of SageMaker's seconds: captured requests are written, instances are looked at
+INVOCATIONS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds"}
 MODES = {"Input": "endpointInput", "Output": "endpointOutput"}
 Body = tuple[str, bytes]  # content type, bytes
 
 
 class Telemetry:
-    """Gathers what one endpoint's invocations were, until `stop`."""
+    """Notes what one endpoint's invocations were and how its instances are, until `stop`. `fleets` tells which ones run."""
 
-    def __init__(self, account: str, region: str, endpoint: str) -> None:
-        self.account, self.region, self.endpoint = account, region, endpoint
+    def __init__(self, account: str, region: str, endpoint: str, fleets: Callable[[], Iterable[Fleet]]) -> None:
+        self.account, self.region, self.endpoint, self._fleets = account, region, endpoint, fleets
         self._lock, self._ended = threading.Lock(), threading.Event()
-        self._metrics: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._captured: dict[tuple[str, str, str, str | None], list[str]] = defaultdict(list)
+        self._usage = Usage()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -39,18 +43,24 @@ class Telemetry:
         self._ended.set()
         self._thread.join()
 
-    def measure(self, variant: str, status: int, model: float, overhead: float) -> None:
-        """Count one invocation; `model` and `overhead` are seconds."""
+    def measure(self, fleet: Fleet, variant: Variant, status: int, model: float | None, overhead: float) -> None:
+        """Count one invocation; `status` 0 or 503 is one that no container answered; `model` and `overhead` are seconds."""
         values = {
             "Invocations": 1.0,
+            "InvocationsPerInstance": 1 / max(len(variant.instances), 1),
             "Invocation4XXErrors": float(400 <= status < 500),
-            "Invocation5XXErrors": float(status >= 500),
-            "ModelLatency": model * 1e6,
+            "Invocation5XXErrors": float(status >= 500 or not status),
             "OverheadLatency": overhead * 1e6,
         }
-        with self._lock:
-            for name, value in values.items():
-                self._metrics[variant, name].append(value)
+        self._record(INVOCATIONS, fleet, variant, values | ({} if model is None else {"ModelLatency": model * 1e6}))
+
+    def _record(self, namespace: str, fleet: Fleet, variant: Variant, values: dict[str, float]) -> None:
+        """As SageMaker: by variant, and again by variant and endpoint configuration, which tells an old fleet from a new one."""
+        both = frozenset({("EndpointName", self.endpoint), ("VariantName", variant.name)})
+        for name, value in values.items():
+            for dimensions in (both, both | {("EndpointConfigName", fleet.name)}):
+                to = metrics.Metric(self.account, self.region, namespace, name, dimensions)
+                metrics.record(to, value, unit=UNITS.get(name, "Percent" if namespace == INSTANCES else "None"))
 
     def capture(self, config: dict[str, Any], variant: str, role: str, *, given: Body, answered: Body, about: dict[str, Any]) -> None:
         """Keep one request and its answer as the endpoint configuration's DataCaptureConfig asks."""
@@ -66,28 +76,27 @@ class Telemetry:
             self._captured[config["DestinationS3Uri"], variant, role, config.get("KmsKeyId")].append(line)
 
     def _run(self) -> None:
-        ended = False
+        ended, due = False, 0.0
         while not ended:
-            ended = self._ended.wait(max(EVERY / cloud().speed, 0.5))
-            with self._lock:
-                metrics, self._metrics = self._metrics, defaultdict(list)
-                captured, self._captured = self._captured, defaultdict(list)
-            self._put(metrics)
-            for (destination, variant, role, key), lines in captured.items():
-                self._write(destination, variant, role, key, lines)
+            ended = self._ended.wait(max(SAMPLED_EVERY / cloud().speed, 0.1))
+            self._sample()
+            if ended or time.monotonic() >= due:
+                due = time.monotonic() + max(EVERY / cloud().speed, 0.5)
+                self._flush()
 
-    def _put(self, metrics: dict[tuple[str, str], list[float]]) -> None:
-        data = [
-            {
-                "MetricName": name,
-                "Dimensions": [{"Name": "EndpointName", "Value": self.endpoint}, {"Name": "VariantName", "Value": variant}],
-                "Timestamp": utcnow(),
-                "Unit": UNITS.get(name, "None"),
-                "StatisticValues": {"SampleCount": len(v), "Sum": sum(v), "Minimum": min(v), "Maximum": max(v)},
-            }
-            for (variant, name), v in metrics.items()
-        ]
-        cloudwatch_backends[self.account][self.region].put_metric_data("AWS/SageMaker", data)
+    def _sample(self) -> None:
+        for fleet in self._fleets():
+            for variant in fleet.every:
+                for instance in list(variant.instances):
+                    self._record(INVOCATIONS, fleet, variant, {"ConcurrentRequestsPerModel": float(instance.concurrency())})
+                    if used := self._usage.of(instance.pid, instance.folder):
+                        self._record(INSTANCES, fleet, variant, used)
+
+    def _flush(self) -> None:
+        with self._lock:
+            captured, self._captured = self._captured, defaultdict(list)
+        for (destination, variant, role, key), lines in captured.items():
+            self._write(destination, variant, role, key, lines)
 
     def _write(self, destination: str, variant: str, role: str, key: str | None, lines: list[str]) -> None:
         now = datetime.now(UTC)

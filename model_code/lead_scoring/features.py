@@ -11,6 +11,7 @@ NAMES = (
     *("contact", "day", "month", "campaign", "pdays", "previous", "poutcome"),
     *("day_of_year", "season_sine", "season_cosine"),
 )
+SOURCES = dict.fromkeys(NAMES[15:], "month")  # a day within its month adds little to them
 
 
 def _seasons() -> Matrix:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import numpy as np
 import xgboost
 
-from model_code.runtime.plugin import Hyperparameters
+from model_code.runtime.plugin import Hyperparameters, Monotone
 from model_code.runtime.table import Matrix
 
 VALIDATION = 8  # one row in so many; rows arrive in an order that says nothing about them
 THREADS = 1  # sums over more threads may round differently, and two threads on a busy machine wait for each other
 
 
-def train(matrix: Matrix, labels: Matrix, hyperparameters: Hyperparameters) -> xgboost.Booster:
+def train(matrix: Matrix, labels: Matrix, hyperparameters: Hyperparameters, monotone: Monotone) -> xgboost.Booster:
     """A booster for P(label = 1). matrix float32 [rows, features], labels float32 [rows]."""
     settings = dict(hyperparameters)
     rounds, patience = int(settings.pop("rounds")), int(settings.pop("patience"))
+    directions = ",".join(str(direction) for direction in monotone.values())
     parameters = {"objective": "binary:logistic", "tree_method": "hist", "eval_metric": "auc", "nthread": THREADS, **settings}
+    parameters["monotone_constraints"] = f"({directions})"
     validation = _validation(labels)
     searched = xgboost.train(
         parameters,

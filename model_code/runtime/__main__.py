@@ -15,7 +15,7 @@ from pathlib import Path
 from model_code.runtime.contract import ContractError
 from model_code.runtime.job import Job, root
 
-COMMANDS = {"prepare": "prepare", "train": "train", "evaluate": "evaluate", "serve": "serving"}
+COMMANDS = {"prepare": "prepare", "train": "train", "evaluate": "evaluate", "score": "score", "serve": "serving"}
 REASON = 1024  # characters that SageMaker keeps
 
 

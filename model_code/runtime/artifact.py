@@ -1,4 +1,4 @@
-"""What a model is made of: six files of data, known by name. Anything else in its folder or archive is refused, unread.
+"""What a model is made of: seven files of data, known by name. Anything else in its folder or archive is refused, unread.
 
 A pickle could run code wherever it is opened; none of these formats can.
 """
@@ -16,8 +16,8 @@ from typing import Any
 from model_code.spec import ModelSpec
 
 ONNX, BOOSTER, SCHEMA, METADATA = "model.onnx", "model.json", "schema.json", "metadata.json"
-EVALUATION, GOLDEN = "evaluation.json", "golden.json"
-TRAINED = (ONNX, BOOSTER, SCHEMA, METADATA)
+DATA, EVALUATION, GOLDEN = "data.json", "evaluation.json", "golden.json"
+TRAINED = (ONNX, BOOSTER, SCHEMA, METADATA, DATA)
 COMPLETE = (*TRAINED, EVALUATION, GOLDEN)
 
 
@@ -30,7 +30,7 @@ def schema(spec: ModelSpec, features: Sequence[str]) -> dict[str, Any]:
     return {**spec.data.model_dump(mode="json", include={"columns", "target", "positive", "exclude"}), "features": list(features)}
 
 
-def write_json(file: Path, content: Mapping[str, Any]) -> None:
+def write_json(file: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write JSON whose bytes depend on the content alone."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,15 +1,17 @@
 """The data contract: a data set is what `model.toml` says, or training never starts.
 
-All of a file's violations are collected before it is refused, so that whoever repairs the data sees the whole list.
+Everything that is wrong with a data set is collected before it is refused, so that whoever repairs it sees the whole list.
 """
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain, groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,57 +20,99 @@ from model_code.runtime.table import Examples, Matrix, Table
 from model_code.spec import Data
 
 FIRST = 5
-
-
-class ContractError(ValueError):
-    """A data set that breaks the contract. The message is one line; `table()` shows every violation."""
-
-    def __init__(self, source: str, violations: Sequence[Violation]) -> None:
-        super().__init__(f"{source} breaks the data contract: {'; '.join(map(str, violations))}: correct the data, or model.toml")
-        self.violations = tuple(violations)
-
-    def table(self) -> str:
-        """The violations as text, one a line under a heading."""
-        lines = [("column", "rule", "found", "allowed", "rows", "first rows")]
-        lines += [(v.column, v.rule, v.found, v.allowed, str(v.count), ", ".join(map(str, v.rows))) for v in self.violations]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+CORRECT = "correct the data, or model.toml"
+Cells = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Violation:
-    """One way in which one column is wrong. `rows` are the first of the `count` rows concerned; 1 is the first after the header."""
+class Check:
+    """One rule held against one column, or, where `column` is empty, against the whole data set.
+
+    `rows` are the first of the `count` rows that break it. 1 is the first after the header; several files are counted through.
+    """
 
     column: str
     rule: str
     found: str
     allowed: str
+    passed: bool = False
     count: int = 0
     rows: tuple[int, ...] = ()
+    advice: str = CORRECT
 
     def __str__(self) -> str:
         column = f"column {self.column!r}: " if self.column else ""
         where = f" ({self.count} row{'s' * (self.count > 1)}, first {self.rows[0]})" if self.rows else ""
         return f"{column}expected {self.allowed}, found {self.found}{where}"
 
+    def as_json(self) -> dict[str, Any]:
+        """The check as violations.json lists it."""
+        return asdict(self) | {"rows": list(self.rows)}
 
-def read(folder: Path, data: Data, *, minimum_rows: int = 1) -> Examples:
-    """Every `*.csv` of a folder, checked. Columns may come in any order; excluded ones are dropped unread.
+
+class ContractError(ValueError):
+    """A data set that breaks the contract. The message is one line; `table()` shows every violation."""
+
+    def __init__(self, source: str, violations: Sequence[Check]) -> None:
+        advised = groupby(violations, key=lambda violation: violation.advice)
+        sentences = [f"{'; '.join(map(str, broken))}: {advice}" for advice, broken in advised]
+        super().__init__(f"{source} breaks the data contract: {'; '.join(sentences)}")
+        self.violations = tuple(violations)
+
+    def table(self) -> str:
+        """The violations as text, one a line under a heading."""
+        lines = [("column", "rule", "found", "allowed", "rows", "first rows")]
+        lines += [
+            (v.column or "(data set)", v.rule, v.found, v.allowed, str(v.count), ", ".join(map(str, v.rows))) for v in self.violations
+        ]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A data set as far as it could be read: a cell that is refused is infinite, and a column that is wrong in the header is not there."""
+
+    source: str
+    examples: Examples
+    checks: list[Check]
+
+
+def read(folder: Path, data: Data) -> Examples:
+    """Every `*.csv` of a folder, each cell checked. Columns may come in any order; excluded ones are dropped unread.
 
     Raises:
-        ContractError: a file breaks the contract, or there are fewer than `minimum_rows` rows in all.
+        ContractError: a column or a cell breaks the contract.
+        FileNotFoundError: the folder has no CSV file.
+    """
+    reading = inspect(folder, data)
+    demand(reading.source, reading.checks)
+    return reading.examples
+
+
+def demand(source: str, checks: Iterable[Check]) -> None:
+    """Raise ContractError if any check has not passed."""
+    if violations := [check for check in checks if not check.passed]:
+        raise ContractError(source, violations)
+
+
+def inspect(folder: Path, data: Data) -> Reading:
+    """Every `*.csv` of a folder, read as far as it goes, and what is to be said about its columns and cells.
+
+    Raises:
+        ContractError: a file is no table at all, or lacks the target.
         FileNotFoundError: the folder has no CSV file.
     """
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise FileNotFoundError(f"no *.csv in {folder}: the channel is empty or has another name")
-    parts = [_file(file, data) for file in files]
-    table = Table(parts[0].table.positions, np.concatenate([part.table.values for part in parts]))
-    examples = Examples(table, np.concatenate([part.labels for part in parts]))
-    if len(examples) < minimum_rows:
-        few = Violation(column="", rule="rows", found=f"{len(examples)}", allowed=f"at least {minimum_rows} rows")
-        raise ContractError(files[0].name, [few])
-    return examples
+    opened = [_file(file, data, place=f" in {file.name}" if len(files) > 1 else "") for file in files]
+    checks = list(dict.fromkeys(check for _, header in opened for check in header))
+    cells = _joined([part for part, _ in opened])
+    accepted = {name: rule for name, rule in rules(data).items() if name in cells}
+    table, violations = encode(cells, accepted)
+    checks += [*_passed(accepted, violations), *violations, _target(cells[data.target], data)]
+    return Reading(", ".join(file.name for file in files), Examples(table, _labels(cells[data.target], data)), checks)
 
 
 def write(file: Path, examples: Examples, data: Data) -> None:
@@ -82,11 +126,11 @@ def write(file: Path, examples: Examples, data: Data) -> None:
         writer.writerows(zip(*columns, target, strict=True))
 
 
-def encode(columns: Mapping[str, Sequence[str]], accepted: Mapping[str, Rule]) -> tuple[Table, list[Violation]]:
-    """Turn columns of CSV cells into a Table. Where cells are refused the table holds NaN, and the violations say why."""
+def encode(columns: Cells, accepted: Mapping[str, Rule]) -> tuple[Table, list[Check]]:
+    """Turn columns of CSV cells into a Table. A refused cell becomes infinite there, which no accepted one is; the violations say why."""
     rows = len(next(iter(columns.values())))
     values = np.empty((rows, len(accepted)))
-    violations: list[Violation] = []
+    violations: list[Check] = []
     for position, (name, rule) in enumerate(accepted.items()):
         codes: dict[str, float] = {}
         refused: dict[str, str] = {}
@@ -94,92 +138,105 @@ def encode(columns: Mapping[str, Sequence[str]], accepted: Mapping[str, Rule]) -
             try:
                 codes[cell] = rule.parse(cell)
             except RuleError as error:
-                codes[cell], refused[cell] = np.nan, error.broken
+                codes[cell], refused[cell] = np.inf, error.broken
         values[:, position] = [codes[cell] for cell in columns[name]]
         violations += _violations(name, columns[name], refused, rule.expected) if refused else []
     return Table({name: i for i, name in enumerate(accepted)}, values), violations
 
 
-def _file(file: Path, data: Data) -> Examples:
+def _file(file: Path, data: Data, *, place: str) -> tuple[Cells, list[Check]]:
+    """The cells of the columns that the header has once, and what is to be said about the header; `place` says which of several it is."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             lines = csv.reader(stream, strict=True)
             header = next(lines, [])
-            wrong = _header(header, data)
-            cells = {} if wrong else _columns(header, lines, data)
+            checks = _header(header, data, place)
+            if header.count(data.target) != 1:
+                demand(file.name, checks)
+            return _columns(file.name, header, lines, data), checks
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ContractError(file.name, [Violation(column="", rule="format", found=str(error), allowed="CSV in UTF-8")]) from error
-    except _RaggedError as error:
-        raise ContractError(file.name, [error.violation]) from error
-    if wrong:
-        raise ContractError(file.name, wrong)
-    if not cells[data.target]:
-        raise ContractError(file.name, [Violation(column="", rule="rows", found="a header and no rows", allowed="rows")])
-    table, violations = encode({name: cells[name] for name in data.columns}, rules(data))
-    violations += _target(cells[data.target], data)
-    if violations:
-        raise ContractError(file.name, violations)
-    return Examples(table, _labels(cells[data.target], data))
+        raise ContractError(file.name, [Check(column="", rule="format", found=str(error), allowed="CSV in UTF-8")]) from error
 
 
-def _header(header: Sequence[str], data: Data) -> list[Violation]:
+def _header(header: Sequence[str], data: Data, place: str) -> list[Check]:
     if not header:
-        return [Violation(column="", rule="header", found="an empty file", allowed="a header and rows")]
+        return [Check(column="", rule="format", found="an empty file", allowed="a header and rows")]
     wanted = [*data.columns, data.target]
-    missing = [
-        Violation(column=name, rule="missing", found="no such column", allowed=f"columns {', '.join(wanted)}")
+    absent = [
+        Check(column=name, rule="absent", found=f"no such column{place}", allowed=f"columns {', '.join(wanted)}")
         for name in wanted
         if name not in header
     ]
     extra = [
-        Violation(column=name, rule="unexpected", found="this column", allowed=f"no columns but {', '.join([*wanted, *data.exclude])}")
+        Check(column=name, rule="unexpected", found=f"this column{place}", allowed=f"no columns but {', '.join([*wanted, *data.exclude])}")
         for name in dict.fromkeys(header)
         if name not in wanted and name not in data.exclude
     ]
     twice = [
-        Violation(column=name, rule="repeated", found=f"{count} columns", allowed="one column of that name")
+        Check(column=name, rule="repeated", found=f"{count} columns{place}", allowed="one column of that name")
         for name, count in Counter(header).items()
         if count > 1
     ]
-    return missing + extra + twice
+    columns = Check(column="", rule="columns", found="each of them once", allowed=", ".join(wanted), passed=True)
+    return absent + extra + twice or [columns]
 
 
-def _columns(header: Sequence[str], lines: Iterator[list[str]], data: Data) -> dict[str, Sequence[str]]:
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if len(line) != len(header):
-            raise _RaggedError(number, len(line), len(header))
-        rows.append(line)
-    columns: list[Sequence[str]] = list(zip(*rows, strict=True)) if rows else [()] * len(header)
-    return {name: cells for name, cells in zip(header, columns, strict=True) if name not in data.exclude}
+def _columns(file: str, header: Sequence[str], lines: Iterator[list[str]], data: Data) -> Cells:
+    rows = list(lines)
+    if ragged := [number for number, row in enumerate(rows, start=1) if len(row) != len(header)]:
+        raise ContractError(file, [_ragged(header, rows, ragged)])
+    if not rows:
+        raise ContractError(file, [Check(column="", rule="rows", found="a header and no rows", allowed="rows")])
+    wanted = [name for name in (*data.columns, data.target) if header.count(name) == 1]
+    return {name: column for name, column in zip(header, zip(*rows, strict=True), strict=True) if name in wanted}
 
 
-class _RaggedError(Exception):
-    def __init__(self, row: int, found: int, allowed: int) -> None:
-        cells = Violation(column="", rule="cells", found=f"{found}", allowed=f"{allowed} cells a row", count=1, rows=(row,))
-        super().__init__(str(cells))
-        self.violation = cells
+def _ragged(header: Sequence[str], rows: Sequence[Sequence[str]], ragged: Sequence[int]) -> Check:
+    """Rows of another length than the header. The column named is the first that lacks its cell, or the last, where there are too many."""
+    lengths = [len(rows[number - 1]) for number in ragged]
+    found = ", ".join(map(str, list(dict.fromkeys(lengths))[:3]))
+    column, first = header[min(lengths[0], len(header) - 1)], tuple(ragged[:FIRST])
+    return Check(column=column, rule="cells", found=found, allowed=f"{len(header)} cells a row", count=len(ragged), rows=first)
 
 
-def _violations(name: str, cells: Sequence[str], refused: Mapping[str, str], allowed: str) -> list[Violation]:
+def _joined(parts: Sequence[Cells]) -> Cells:
+    """The columns that every file has, one file's rows behind the other's."""
+    if len(parts) == 1:
+        return parts[0]
+    shared = [name for name in parts[0] if all(name in part for part in parts)]
+    return {name: list(chain.from_iterable(part[name] for part in parts)) for name in shared}
+
+
+def _passed(accepted: Mapping[str, Rule], violations: Sequence[Check]) -> list[Check]:
+    """The rules that every cell of a column keeps."""
+    broken = {(violation.column, violation.rule) for violation in violations}
+    return [
+        Check(column=name, rule=kind, found="every cell", allowed=rule.expected, passed=True)
+        for name, rule in accepted.items()
+        for kind in rule.breaks
+        if (name, kind) not in broken
+    ]
+
+
+def _violations(name: str, cells: Sequence[str], refused: Mapping[str, str], allowed: str) -> list[Check]:
     found = []
     for broken in sorted(set(refused.values())):
         rows = [row for row, cell in enumerate(cells, start=1) if refused.get(cell) == broken]
         examples = list(dict.fromkeys(shown(cells[row - 1]) for row in rows))[:3]
-        found.append(
-            Violation(column=name, rule=broken, found=", ".join(examples), allowed=allowed, count=len(rows), rows=tuple(rows[:FIRST]))
-        )
+        found.append(Check(column=name, rule=broken, found=", ".join(examples), allowed=allowed, count=len(rows), rows=tuple(rows[:FIRST])))
     return found
 
 
-def _target(cells: Sequence[str], data: Data) -> list[Violation]:
+def _target(cells: Sequence[str], data: Data) -> Check:
     """A target has two values: `positive` and one other. The rarer others are taken for the mistakes."""
     others = [value for value, _ in Counter(cells).most_common() if value != data.positive]
     allowed = f"{data.positive!r} and one other value"
     if data.positive not in cells or not others:
         only = ", ".join(map(shown, others or [data.positive]))
-        return [Violation(column=data.target, rule="target", found=f"only {only}", allowed=f"both {allowed}")]
-    return _violations(data.target, cells, dict.fromkeys(others[1:], "target"), allowed)
+        return Check(column=data.target, rule="target", found=f"only {only}", allowed=f"both {allowed}")
+    if len(others) > 1:
+        return _violations(data.target, cells, dict.fromkeys(others[1:], "target"), allowed)[0]
+    return Check(column=data.target, rule="target", found=f"{data.positive!r} and {shown(others[0])}", allowed=allowed, passed=True)
 
 
 def _labels(cells: Sequence[str], data: Data) -> Matrix:

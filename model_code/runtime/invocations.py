@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import resource
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from model_code.runtime import artifact, plugin
+from model_code.runtime.answers import Answer, Description, Explained, ExplainedAnswer, Prediction, Reason
+from model_code.runtime.explain import Explainer
 from model_code.runtime.requests import RequestError, Requests
+from model_code.runtime.rules import rules
 from model_code.runtime.scoring import Scorer
 from model_code.runtime.table import Matrix, Table
 from model_code.spec import ModelSpec
 
 JSON, CSV = "application/json", "text/csv"
 LIMIT = 6 * 1024 * 1024  # what SageMaker passes on
+EXPLAINED = 1000  # rows a request: a third of a second for the first model, and an answer that SageMaker still passes on
 
 
 class Reply(NamedTuple):
-    """An HTTP answer."""
+    """An HTTP answer. `scores` are those in it."""
 
     status: int
     content_type: str
     body: bytes
-
-
-class Prediction(msgspec.Struct, gc=False):
-    """One row's answer."""
-
-    score: float
-
-
-class Answer(msgspec.Struct, gc=False):
-    """A JSON request's answer. `model_version` begins the SHA-256 of the model's ONNX file."""
-
-    predictions: list[Prediction]
-    model_version: str
+    scores: Sequence[float] = ()
 
 
 def refusal(status: int, message: str) -> Reply:
@@ -47,18 +43,23 @@ def refusal(status: int, message: str) -> Reply:
 class Invocations:
     """A model that answers requests."""
 
-    def __init__(self, spec: ModelSpec, scorer: Scorer, features: plugin.Features, version: str) -> None:
+    def __init__(
+        self, spec: ModelSpec, scorer: Scorer, explainer: Explainer, features: plugin.Features, schema: dict[str, Any], version: str
+    ) -> None:
         self.version = version
-        self._requests = Requests(spec.data)
-        self._scorer = scorer
+        self._name, self._schema = spec.name, schema
+        self._requests, self._rules = Requests(spec.data), rules(spec.data)
+        self._scorer, self._explainer = scorer, explainer
         self._features = features.features
         self._encode = msgspec.json.Encoder().encode
 
     @classmethod
     def load(cls, spec: ModelSpec, model: Path) -> Invocations:
         """Load a model folder. Raises ArtifactError."""
+        features = plugin.features(spec.name)
+        explainer = Explainer.load(model, features, spec.features)
         version = hashlib.sha256((model / artifact.ONNX).read_bytes()).hexdigest()[:12]
-        return cls(spec, Scorer.load(model), plugin.features(spec.name), version)
+        return cls(spec, Scorer.load(model), explainer, features, artifact.read_json(model / artifact.SCHEMA), version)
 
     def reply(self, content_type: str, body: bytes) -> Reply:
         """Answer one request, whatever it holds."""
@@ -70,13 +71,43 @@ class Invocations:
             return refusal(413, f"expected at most {LIMIT} bytes, found more")
         try:
             if kind == JSON:
-                scores = self.scores(self._requests.json(body)).tolist()
-                return Reply(200, JSON, self._encode(Answer([Prediction(score) for score in scores], self.version)))
+                return self._answer(*self._requests.json(body))
             scores = self.scores(self._requests.csv(body)).tolist()
-            return Reply(200, CSV, "".join(f"{score!r}\n" for score in scores).encode())
+            return Reply(200, CSV, "".join(f"{score!r}\n" for score in scores).encode(), scores)
         except RequestError as error:
             return refusal(error.status, str(error))
 
     def scores(self, table: Table) -> Matrix:
         """Probabilities of the positive outcome, float32 [rows]."""
         return self._scorer.matrix(self._features(table))
+
+    def _answer(self, table: Table | None, explain: bool) -> Reply:
+        if table is None:
+            return Reply(200, JSON, self._encode(Description(self._name, self.version, self._schema, round(resident(), 1))))
+        if explain:
+            answer = self._explained(table)
+            return Reply(200, JSON, self._encode(answer), [prediction.score for prediction in answer.predictions])
+        scores = self.scores(table).tolist()
+        return Reply(200, JSON, self._encode(Answer([Prediction(score) for score in scores], self.version)), scores)
+
+    def _explained(self, table: Table) -> ExplainedAnswer:
+        if len(table) > EXPLAINED:
+            raise RequestError(413, f"expected at most {EXPLAINED} rows to explain, found {len(table)}")
+        matrix = self._features(table)
+        base, contributions = self._explainer.contributions(matrix)
+        columns = [(name, list(map(rule.write, table[name].tolist()))) for name, rule in self._rules.items()]
+        weightiest = np.argsort(-np.abs(contributions), axis=1, kind="stable").tolist()
+        rows = zip(self._scorer.matrix(matrix).tolist(), contributions.tolist(), weightiest, strict=True)
+        predictions = [
+            Explained(score, [Reason(columns[at][0], columns[at][1][row], adds[at]) for at in order])
+            for row, (score, adds, order) in enumerate(rows)
+        ]
+        return ExplainedAnswer(predictions, base, self.version)
+
+
+def resident() -> float:
+    """MiB of memory that this process holds; where the system does not tell, the most it ever held."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 2**20
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

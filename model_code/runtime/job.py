@@ -6,12 +6,15 @@ A processing job is known by its `processing/` folder. In one job the parts hand
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_code import spec
 from model_code.runtime.plugin import Hyperparameters
+
+TELL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,24 +25,32 @@ class Job:
     root: Path
     port: int
     origin: Mapping[str, str]
+    model_package_arn: str = ""  # of the version that `score` asks
+    tell_seconds: float = TELL_SECONDS  # after so long at the latest a server tells what it has scored
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Job:
-        """The job that the environment describes: MODEL, ML_ROOT, SAGEMAKER_BIND_TO_PORT, COMMIT, DATA_SHA256, IMAGE_URI.
+        """The job of an environment: MODEL, ML_ROOT, SAGEMAKER_BIND_TO_PORT, COMMIT, DATA_SHA256, IMAGE_URI, MODEL_PACKAGE_ARN,
+        TELL_SECONDS.
 
         Raises:
-            ValueError: MODEL is not set, the port is no number, or the model's `model.toml` is wrong.
+            ValueError: MODEL is not set, the port is no number, TELL_SECONDS none above 0, or the model's `model.toml` is wrong.
         """
         if "MODEL" not in environ:
             raise ValueError("the environment variable MODEL is not set: it names the folder in model_code/")
         port = environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
         if not port.isdecimal():
             raise ValueError(f"SAGEMAKER_BIND_TO_PORT: expected a port number, found {port!r}")
+        pause = environ.get("TELL_SECONDS", str(TELL_SECONDS))
+        if not re.fullmatch(r"\d*\.?\d+", pause) or not float(pause):
+            raise ValueError(f"TELL_SECONDS: expected a number above 0, found {pause!r}")
         return cls(
             spec=spec.load(environ["MODEL"]),
             root=root(environ),
             port=int(port),
             origin={name.lower(): environ.get(name, "") for name in ("COMMIT", "DATA_SHA256", "IMAGE_URI")},
+            model_package_arn=environ.get("MODEL_PACKAGE_ARN", ""),
+            tell_seconds=float(pause),
         )
 
     @property
@@ -57,9 +68,14 @@ class Job:
         return self.root / ("processing" if self.processing else "work") / part
 
     def given(self, part: str) -> Path:
-        """The folder that training or evaluation reads `train` or `holdout` from: a channel, or what this very job prepared."""
+        """The folder of `train`, `holdout` or `champion`: a channel, or what this very job prepared; it may not be there."""
         channel = self.root / ("processing/input" if self.processing else "input/data") / part
         return channel if channel.is_dir() else self.prepared(part)
+
+    @property
+    def report(self) -> Path:
+        """The folder of what people read about this run; SageMaker packs a training job's as `output.tar.gz` beside the model."""
+        return self.root / ("processing/report" if self.processing else "output/data")
 
     @property
     def model(self) -> Path:

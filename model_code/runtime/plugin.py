@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from xgboost import Booster
 
 Hyperparameters = Mapping[str, int | float | str]
+Monotone = Mapping[str, int]  # every feature in order: 1 where the score may only rise with it, -1 only fall, 0 either
 
 
 class Features(Protocol):
-    """The module `model_code.<model>.features`. `NAMES` names the matrix's columns, in order."""
+    """The module `model_code.<model>.features`.
+
+    `NAMES` names the matrix's columns, in order. A feature made of a column of another name is a reason of that column if the module says
+    so in an optional `SOURCES`, feature → column.
+    """
 
     NAMES: tuple[str, ...]
 
@@ -29,7 +34,7 @@ class Features(Protocol):
 class Training(Protocol):
     """The module `model_code.<model>.training`."""
 
-    def train(self, matrix: Matrix, labels: Matrix, hyperparameters: Hyperparameters) -> Booster:
+    def train(self, matrix: Matrix, labels: Matrix, hyperparameters: Hyperparameters, monotone: Monotone) -> Booster:
         """A booster that answers with the probability of label 1. Deterministic: same input, same booster."""
 
 

@@ -12,23 +12,30 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
 
 from model_code.runtime.contract import encode
-from model_code.runtime.rules import CategoryRule, RuleError, rules, shown
+from model_code.runtime.rules import CategoryRule, OptionalRule, Rule, RuleError, rules, shown
 from model_code.runtime.table import Table
-from model_code.spec import Category, Column, Data, Integer
+from model_code.spec import RESERVED, Category, Column, Data, Integer
 
 
 class RequestError(ValueError):
-    """A request that cannot be answered. `status` is 400 where its form is wrong, 422 where a value is."""
+    """A request that cannot be answered. `status` is 400 where its form is wrong, 413 where it is too large, 422 where a value is wrong."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Question(NamedTuple):
+    """What a request asks: the scores of the rows of `table`, with reasons if `explain` says so. Without a table: what the model is."""
+
+    table: Table | None
+    explain: bool
 
 
 class Requests:
@@ -38,26 +45,29 @@ class Requests:
         self._data = data
         self._rules = rules(data)
         self._positions = {name: position for position, name in enumerate(self._rules)}
-        self._codes = [rule.codes if isinstance(rule, CategoryRule) else None for rule in self._rules.values()]
+        self._codes = [_codes(rule) for rule in self._rules.values()]
         row, batch = _structs(data)
         self._row, self._batch = msgspec.json.Decoder(row), msgspec.json.Decoder(batch)
 
-    def json(self, body: bytes) -> Table:
-        """`{"instances": [{column: value, …}, …]}` or one bare `{column: value, …}`. Raises RequestError."""
+    def json(self, body: bytes) -> Question:
+        """`{"instances": [{column: value, …}, …], "explain": false}`, one bare `{column: value, …}`, or `{"describe": true}`.
+
+        "explain" may be left out. Raises RequestError.
+        """
         batch = b'"instances"' in body
         try:
-            rows = self._batch.decode(body).instances if batch else [self._row.decode(body)]
+            rows, explain = msgspec.structs.astuple(self._batch.decode(body)) if batch else ([self._row.decode(body)], False)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return self.explained(body)
-        keys = len(rows) * len(self._rules) + batch
+            return self.plain(body)
+        keys = len(rows) * len(self._rules) + batch + explain
         if not rows or body.count(b":") != keys:  # more colons than keys: one may be given twice, which the decoder lets pass
-            return self.explained(body)
+            return self.plain(body)
         cells = [
             value if codes is None else codes[value]
             for row in rows
             for value, codes in zip(msgspec.structs.astuple(row), self._codes, strict=True)
         ]
-        return self._table(cells)
+        return Question(self._table(cells), explain)
 
     def csv(self, body: bytes) -> Table:
         """One row a line, columns in the order of `model.toml`, no header. Raises RequestError."""
@@ -81,10 +91,16 @@ class Requests:
             raise RequestError(422, f"row {number}, column {name!r}: expected {first.allowed}, found {found}")
         return table
 
-    def explained(self, body: bytes) -> Table:
+    def plain(self, body: bytes) -> Question:
         """The same as `json`, read plainly: this is what decides, and what words the refusals. Raises RequestError."""
-        rows = _rows(_parsed(body))
-        return self._table([cell for number, row in enumerate(rows, start=1) for cell in self._cells(number, row)])
+        content = _parsed(body)
+        if not isinstance(content, _Object):
+            raise RequestError(400, f'expected {{"instances": [...]}} or one object of columns, found {shown(content)}')
+        if "describe" in content:
+            return _description(content)
+        rows, explain = _batch(content) if any(word in content for word in RESERVED) else ([content], False)
+        cells = [cell for number, row in enumerate(rows, start=1) for cell in self._cells(number, row)]
+        return Question(self._table(cells), explain)
 
     def _cells(self, number: int, row: object) -> list[float]:
         if not isinstance(row, _Object):
@@ -142,19 +158,25 @@ def _constant(text: str) -> NoReturn:
     raise RequestError(400, f"the body is not JSON: {text} is no JSON number")
 
 
-def _rows(content: object) -> list[Any]:
-    if not isinstance(content, _Object):
-        raise RequestError(400, f'expected {{"instances": [...]}} or one object of columns, found {shown(content)}')
-    if "instances" not in content:
-        return [content]
+def _description(content: _Object) -> Question:
     if len(content) > 1 or content.repeated is not None:
-        raise RequestError(400, 'expected the one key "instances" beside no other')
-    instances = content["instances"]
+        raise RequestError(400, 'expected the one key "describe" beside no other')
+    if content["describe"] is not True:
+        raise RequestError(422, f'expected "describe" to be true, found {shown(content["describe"])}')
+    return Question(None, explain=False)
+
+
+def _batch(content: _Object) -> tuple[list[Any], bool]:
+    if content.repeated is not None or not {"instances"} <= content.keys() <= {"instances", "explain"}:
+        raise RequestError(400, 'expected the one key "instances" beside no other than "explain"')
+    instances, explain = content["instances"], content.get("explain", False)
+    if not isinstance(explain, bool):
+        raise RequestError(422, f'expected "explain" to be true or false, found {shown(explain)}')
     if not isinstance(instances, list):
         raise RequestError(400, f'expected "instances" to be a list of objects, found {shown(instances)}')
     if not instances:
         raise RequestError(422, 'expected at least one row in "instances", found none')
-    return instances
+    return instances, explain
 
 
 def _structs(data: Data) -> tuple[type[Any], type[Any]]:
@@ -162,11 +184,22 @@ def _structs(data: Data) -> tuple[type[Any], type[Any]]:
     fields = [(f"c{position}", _type(column)) for position, column in enumerate(data.columns.values())]
     names = {f"c{position}": name for position, name in enumerate(data.columns)}
     row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
-    batch = msgspec.defstruct("Batch", [("instances", list[row])], forbid_unknown_fields=True)  # type: ignore[valid-type]
+    batch = msgspec.defstruct("Batch", [("instances", list[row]), ("explain", bool, False)], forbid_unknown_fields=True)  # type: ignore[valid-type]
     return row, batch
 
 
 def _type(column: Column) -> Any:
+    accepted: Any
     if isinstance(column, Category):
-        return Literal[column.values]
-    return Annotated[int if isinstance(column, Integer) else float, msgspec.Meta(ge=column.minimum, le=column.maximum)]
+        accepted = Literal[column.values]
+    else:
+        accepted = Annotated[int if isinstance(column, Integer) else float, msgspec.Meta(ge=column.minimum, le=column.maximum)]
+    return accepted | None if column.missing else accepted
+
+
+def _codes(rule: Rule) -> dict[Any, float] | None:
+    """The float of each decoded value of a category. A number is its own, and numpy turns None into NaN."""
+    if isinstance(rule, OptionalRule):
+        codes = _codes(rule.rule)
+        return None if codes is None else codes | {None: math.nan}
+    return dict(rule.codes) if isinstance(rule, CategoryRule) else None

@@ -1,6 +1,6 @@
 """What one column accepts, in one place: training data, JSON requests and CSV requests are judged by the same rules.
 
-Every accepted value becomes one float: a number stays itself, a category becomes its position in `model.toml`.
+Every accepted value becomes one float: a number stays itself, a category becomes its position in `model.toml`, nothing becomes NaN.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from model_code.spec import Category, Column, Data, Integer
 
-Value = int | float | str
+Value = int | float | str | None
 NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 
@@ -26,10 +26,13 @@ class RuleError(ValueError):
 
 
 class Rule(Protocol):
-    """One column's rule. `expected` says in words what is accepted."""
+    """One column's rule. `expected` says in words what is accepted, `breaks` how a CSV cell may break it."""
 
     @property
     def expected(self) -> str: ...
+
+    @property
+    def breaks(self) -> tuple[str, ...]: ...
 
     def parse(self, cell: str) -> float:
         """The float of a CSV cell. Raises RuleError."""
@@ -48,6 +51,7 @@ class NumberRule:
     minimum: float
     maximum: float
     whole: bool
+    breaks = ("type", "range")
 
     @property
     def expected(self) -> str:
@@ -74,7 +78,7 @@ class NumberRule:
             raise RuleError("type")
         if not self.minimum <= number <= self.maximum:
             raise RuleError("range")
-        return number
+        return number + 0.0  # -0.0 becomes 0.0: equal rows have equal bytes
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class CategoryRule:
     """One of a few texts, spelt exactly so."""
 
     codes: Mapping[str, float]
+    breaks = ("category",)
 
     @property
     def expected(self) -> str:
@@ -101,12 +106,36 @@ class CategoryRule:
         return list(self.codes)[int(number)]
 
 
+@dataclass(frozen=True)
+class OptionalRule:
+    """Another rule, which an empty CSV cell and JSON's null keep as well."""
+
+    rule: NumberRule | CategoryRule
+
+    @property
+    def expected(self) -> str:
+        return f"{self.rule.expected}, null or an empty cell"
+
+    @property
+    def breaks(self) -> tuple[str, ...]:
+        return self.rule.breaks
+
+    def parse(self, cell: str) -> float:
+        return self.rule.parse(cell) if cell else math.nan
+
+    def read(self, value: object) -> float:
+        return math.nan if value is None else self.rule.read(value)
+
+    def write(self, number: float) -> Value:
+        return None if math.isnan(number) else self.rule.write(number)
+
+
 def rules(data: Data) -> dict[str, Rule]:
     """Each feature column's rule, in the order of `model.toml`."""
-    return {name: _rule(column) for name, column in data.columns.items()}
+    return {name: OptionalRule(_rule(column)) if column.missing else _rule(column) for name, column in data.columns.items()}
 
 
-def _rule(column: Column) -> Rule:
+def _rule(column: Column) -> NumberRule | CategoryRule:
     if isinstance(column, Category):
         return CategoryRule({value: float(code) for code, value in enumerate(column.values)})
     return NumberRule(column.minimum, column.maximum, whole=isinstance(column, Integer))

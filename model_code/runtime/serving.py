@@ -6,10 +6,11 @@ The socket opens after the model is loaded and has given its golden answers agai
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
-import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
@@ -19,7 +20,8 @@ from starlette.exceptions import HTTPException
 
 from model_code.runtime import artifact, golden, openapi, plugin
 from model_code.runtime.invocations import LIMIT, Invocations, Reply, refusal
-from model_code.runtime.job import Job
+from model_code.runtime.job import TELL_SECONDS, Job
+from model_code.runtime.tally import Tally
 from model_code.spec import ModelSpec
 
 Message = MutableMapping[str, Any]
@@ -27,7 +29,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGI = Callable[[Message, Receive, Send], Awaitable[None]]
 
-LARGE = 64 * 1024  # bodies above this are answered in a thread, so that /ping and single rows need not wait
+LARGE = 64 * 1024  # bodies above this, and those that ask for reasons, are answered in a thread: /ping and single rows need not wait
+EXPLAIN = b'"explain"'
 PATIENCE = 25  # seconds that requests in flight get after SIGTERM; SageMaker kills after 30
 
 
@@ -38,8 +41,8 @@ def serve(job: Job) -> None:
         ArtifactError: the model folder holds something else than a complete model, or the model answers differently than in evaluation.
         OSError: the port is taken.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    app = application(job.spec, load(job))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing to tidy up yet, and SystemExit may get lost in a callback
+    app = application(job.spec, load(job), tell_seconds=job.tell_seconds)
     try:
         listener = socket.create_server(("0.0.0.0", job.port), backlog=2048)  # noqa: S104 - SageMaker connects from outside the container
     except OSError as error:
@@ -66,9 +69,10 @@ def load(job: Job) -> Invocations:
     return invocations
 
 
-def application(spec: ModelSpec, invocations: Invocations) -> ASGI:
+def application(spec: ModelSpec, invocations: Invocations, *, tell_seconds: float = TELL_SECONDS) -> ASGI:
     """The ASGI application: /invocations goes to the model, everything else to FastAPI."""
-    outside, inside = _outside(spec, invocations.version), _inside(invocations)
+    counted = Tally(invocations.version, seconds=tell_seconds)
+    outside, inside = _outside(spec, invocations.version, counted), _inside(invocations, counted)
 
     async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
         await (inside if scope.get("path") == "/invocations" and scope["type"] == "http" else outside)(scope, receive, send)
@@ -76,8 +80,15 @@ def application(spec: ModelSpec, invocations: Invocations) -> ASGI:
     return dispatch
 
 
-def _outside(spec: ModelSpec, version: str) -> FastAPI:
-    api = FastAPI(title=spec.slug, description=spec.purpose, version=version, docs_url=None, redoc_url=None)
+def _outside(spec: ModelSpec, version: str, counted: Tally) -> FastAPI:
+    @asynccontextmanager
+    async def telling(_: FastAPI) -> AsyncIterator[None]:
+        regularly = asyncio.create_task(counted.keep_telling())
+        yield
+        regularly.cancel()
+        counted.tell()
+
+    api = FastAPI(title=spec.slug, description=spec.purpose, version=version, docs_url=None, redoc_url=None, lifespan=telling)
 
     @api.get("/ping", summary="200: the model is loaded")
     async def ping() -> dict[str, str]:
@@ -92,7 +103,7 @@ def _outside(spec: ModelSpec, version: str) -> FastAPI:
     return api
 
 
-def _inside(invocations: Invocations) -> ASGI:
+def _inside(invocations: Invocations, counted: Tally) -> ASGI:
     async def route(scope: Message, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             return await _respond(send, refusal(405, f"expected POST, found {scope['method']}"), (b"allow", b"POST"))
@@ -100,9 +111,10 @@ def _inside(invocations: Invocations) -> ASGI:
         if body is None:
             return None
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"").decode("latin-1")
-        if len(body) > LARGE:
-            return await _respond(send, await asyncio.to_thread(invocations.reply, content_type, body))
-        return await _respond(send, invocations.reply(content_type, body))
+        slow = len(body) > LARGE or EXPLAIN in body
+        reply = await asyncio.to_thread(invocations.reply, content_type, body) if slow else invocations.reply(content_type, body)
+        await _respond(send, reply)
+        return counted.note(reply)
 
     return route
 

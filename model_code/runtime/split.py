@@ -5,8 +5,11 @@ from __future__ import annotations
 from hashlib import blake2b
 
 import numpy as np
+from numpy.typing import NDArray
 
-from model_code.runtime.table import Examples
+from model_code.runtime.table import Examples, Matrix
+
+Rows = NDArray[np.intp]
 
 
 def split(examples: Examples, *, share: float, seed: int) -> tuple[Examples, Examples]:
@@ -14,13 +17,23 @@ def split(examples: Examples, *, share: float, seed: int) -> tuple[Examples, Exa
 
     The same rows in any order give the same two parts, in the same order.
     """
-    order = np.array(sorted(range(len(examples)), key=_digests(examples, seed).__getitem__), dtype=np.intp)
-    outcome = examples.labels[order]
+    train, holdout = parts(examples.labels, order(examples, seed=seed), share=share)
+    return examples.take(train), examples.take(holdout)
+
+
+def parts(labels: Matrix, order: Rows, *, share: float) -> tuple[Rows, Rows]:
+    """Which rows are for training and which are held out: of each outcome, the first `share` in the given order."""
+    outcome = labels[order]
     held = np.zeros(len(order), dtype=bool)
     for label in (0, 1):
         rows = np.flatnonzero(outcome == label)
         held[rows[: round(len(rows) * share)]] = True
-    return examples.take(order[~held]), examples.take(order[held])
+    return order[~held], order[held]
+
+
+def order(examples: Examples, *, seed: int) -> Rows:
+    """The rows in an order that says nothing about them and is the same however they come."""
+    return np.array(sorted(range(len(examples)), key=_digests(examples, seed).__getitem__), dtype=np.intp)
 
 
 def _digests(examples: Examples, seed: int) -> list[bytes]:

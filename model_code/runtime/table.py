@@ -14,7 +14,10 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`values` is float64 [rows, columns] in the order of `model.toml`; a category holds its value's position there."""
+    """`values` is float64 [rows, columns] in the order of `model.toml`; a category holds its value's position there.
+
+    A missing cell, where `model.toml` accepts one, is NaN.
+    """
 
     positions: Mapping[str, int]
     values: Values

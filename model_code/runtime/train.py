@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,14 @@ from model_code.runtime import artifact, contract, plugin
 from model_code.runtime.job import Job
 from model_code.runtime.scoring import Scorer
 from model_code.runtime.table import Matrix
+from model_code.spec import Behaviour
 
 TOLERANCE = 1e-5
+DIRECTIONS = {"increasing": 1, "decreasing": -1}
 
 
 def train(job: Job) -> None:
-    """Write model.onnx, model.json, schema.json and metadata.json.
+    """Write model.onnx, model.json, schema.json and metadata.json beside data.json, which preparation wrote.
 
     Raises:
         ContractError: the training rows are not what `model.toml` says.
@@ -27,16 +31,23 @@ def train(job: Job) -> None:
     examples = contract.read(job.given("train"), job.spec.data)
     features = plugin.features(job.spec.name)
     matrix = features.features(examples.table)
-    booster = plugin.training(job.spec.name).train(matrix, examples.labels, job.hyperparameters)
+    monotone = constraints(features.NAMES, job.spec.gates.behaviour)
+    booster = plugin.training(job.spec.name).train(matrix, examples.labels, job.hyperparameters, monotone)
     job.model.mkdir(parents=True, exist_ok=True)
     booster.save_model(job.model / artifact.BOOSTER)
     (job.model / artifact.ONNX).write_bytes(export(booster, job.spec.name))
     artifact.write_json(job.model / artifact.SCHEMA, artifact.schema(job.spec, features.NAMES))
     artifact.write_json(job.model / artifact.METADATA, {"model": job.spec.name, **job.origin, "rows": {"train": len(examples)}})
+    shutil.copyfile(job.given("train") / artifact.DATA, job.model / artifact.DATA)
     difference = disagreement(job.model, booster, matrix)
     if difference > TOLERANCE:
         raise ArithmeticError(f"ONNX Runtime and XGBoost differ by {difference:.2g} on the training rows; accepted is {TOLERANCE:.0e}")
     print(f"trained {booster.num_boosted_rounds()} trees on {len(examples)} rows; ONNX differs by {difference:.1e}", flush=True)
+
+
+def constraints(features: Sequence[str], behaviour: Behaviour) -> dict[str, int]:
+    """What training is told of the declared directions: each feature's that has the name of its column; nothing of derived ones."""
+    return {name: DIRECTIONS[behaviour.monotone[name]] if name in behaviour.monotone else 0 for name in features}
 
 
 def export(booster: xgboost.Booster, name: str) -> bytes:

@@ -6,14 +6,34 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from model_code import spec
 
 DOCUMENT = (spec.MODELS.parent / "docs/model-toml.md").read_text(encoding="utf-8")
 SHOWN = (Path(__file__).parent / "lead_scoring.toml").read_text(encoding="utf-8")  # a copy: a model's owner may change the model's own
 EXAMPLES = re.findall(r"^\| `(.+?)`(?: → `(.+?)`| added) \| `(.+)` \|$", DOCUMENT.split("## Errors")[1], re.MULTILINE)
-TABLES = (spec.ModelSpec, spec.Data, spec.Integer, spec.Category, spec.Gates, spec.Training, spec.Serving, spec.Deployment)
+TABLES = (
+    spec.ModelSpec,
+    spec.Data,
+    spec.Share,
+    spec.Integer,
+    spec.Number,
+    spec.Category,
+    spec.Gates,
+    spec.Champion,
+    spec.Slices,
+    spec.Fairness,
+    spec.Behaviour,
+    spec.Invariance,
+    spec.MinimumFunction,
+    spec.Load,
+    spec.Training,
+    spec.Serving,
+    spec.Deployment,
+    spec.Alarms,
+    spec.OffHours,
+)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -34,7 +54,43 @@ def test_a_documented_error_is_given(tmp_path: Path, before: str, after: str, er
 
     with pytest.raises(spec.SpecError) as caught:
         spec.load("lead_scoring", tmp_path / "model_code")
-    assert str(caught.value).splitlines() == [f"model_code/lead_scoring/model.toml: {error}" for error in errors.split("`<br>`")]
+    assert str(caught.value).splitlines() == [
+        f"model_code/lead_scoring/model.toml: {error}" for error in errors.replace("\\|", "|").split("`<br>`")
+    ]
+
+
+CANARY = {"policy": "canary", "bake_minutes": 10}
+NIGHT = {"start": "20:00", "end": "06:00", "timezone": "UTC", "instances": 1, "maximum_instances": 2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        (
+            {"instance_type": "ml.inf1.xlarge"},
+            "SageMaker moves ml.inf1.xlarge all at once, whatever is asked for: policy must be 'all-at-once'",
+        ),
+        (
+            {"instance_type": "ml.t2.medium", "maximum_instances": 3},
+            "SageMaker does not scale burstable instances such as ml.t2.medium: take maximum_instances out",
+        ),
+        (
+            {"maximum_instances": 3, "off_hours": NIGHT},
+            "a canary shift moves at most half of the instances: off_hours.instances must be 2 or more",
+        ),
+        (
+            {"capture_percent": 0, "deployment": {**CANARY, "policy": "shadow"}},
+            "a shadow's answers are compared among the captured ones: capture_percent must be above 0",
+        ),
+    ],
+)
+def test_what_sagemaker_would_refuse_or_do_otherwise(changed: dict[str, object], error: str) -> None:
+    table = {"instance_type": "ml.m5.large", "instances": 2, "deployment": CANARY}
+    spec.Serving.model_validate(table)
+
+    with pytest.raises(ValidationError) as caught:
+        spec.Serving.model_validate({**table, **changed})
+    assert [found["msg"] for found in caught.value.errors()] == [f"Value error, {error}"]
 
 
 def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -19,15 +20,25 @@ def add_arguments(arguments: ArgumentParser) -> None:
     arguments.add_argument("--stack", required=True, action="append", dest="stacks")
 
 
+def parameters(assembly: Path, stack: str) -> set[str]:
+    """The names of a stack's parameters. Raises StepError when it is not in the assembly."""
+    template = assembly / f"{stack}.template.json"
+    if not template.is_file():
+        raise StepError(f"{assembly}: no stack {stack} there: give the folder that cdk synth wrote")
+    return set(json.loads(template.read_text()).get("Parameters", {}))
+
+
 def deploy(assembly: Path, stacks: Sequence[str], parameters: Mapping[str, str]) -> None:
-    """Deploy `stacks`, and no stack they depend on. A parameter that is not given keeps its value. Deploying twice changes nothing.
+    """Deploy `stacks`, and no stack they depend on. Deploying twice changes nothing.
+
+    `parameters` are of the first stack: CloudFormation refuses those that a template does not have. One that is not given keeps its value.
 
     Raises:
         StepError: CDK failed; its output is on stderr.
     """
     if not (assembly / "manifest.json").is_file():
         raise StepError(f"{assembly}: no assembly there: give the folder that cdk synth wrote")
-    values = [word for name, value in parameters.items() for word in ("--parameters", f"{name}={value}")]
+    values = [word for name, value in parameters.items() for word in ("--parameters", f"{stacks[0]}:{name}={value}")]
     command = [*DEPLOY, "--app", str(assembly), *values, *stacks]
     printed = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlparse
+
+from pipelines.evidence import pack
+from pipelines.steps.step import StepError
+
+MODEL = "model.onnx"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """One model package. `image` ends in its digest; `data` is the `s3://…/model.tar.gz` it serves; `status` is its approval's."""
+    """One model package.
+
+    `image` ends in its digest; `data` is the `s3://…/model.tar.gz` it serves; `status` is its approval's, `approval` the sentence that
+    came with it; `metadata` is what training registered: commit, data_uri, data_sha256, image_uri.
+    """
 
     arn: str
     image: str
     data: str
     status: str
     approval: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(sagemaker: Any, arn: str) -> Package:
@@ -31,6 +43,7 @@ def read(sagemaker: Any, arn: str) -> Package:
         data=container["ModelDataUrl"],
         status=found["ModelApprovalStatus"],
         approval=found.get("ApprovalDescription", ""),
+        metadata=found.get("CustomerMetadataProperties", {}),
     )
 
 
@@ -47,3 +60,16 @@ def member(s3: Any, package: Package, name: str) -> Any:
             if file.name.removeprefix("./") == name and (content := files.extractfile(file)):
                 return json.load(content)
     raise KeyError(name)
+
+
+def model_version(s3: Any, data: str) -> str:
+    """How a container names the model of a `model.tar.gz` (its URI): the first 12 hex digits of its model file's SHA-256.
+
+    Raises:
+        StepError: there is no such model.
+    """
+    archive = pack.read(s3, data)
+    content = pack.members(archive, MODEL).get(MODEL) if archive else None
+    if content is None:
+        raise StepError(f"{data} holds no {MODEL}: there is nothing to deploy: train again")
+    return hashlib.sha256(content).hexdigest()[:12]

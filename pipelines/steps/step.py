@@ -54,17 +54,23 @@ def print_report(report: Mapping[str, Any]) -> None:
     print(json.dumps(report, sort_keys=True))
 
 
-def polls(seconds: float, *, minutes: float, waiting_for: str) -> Iterator[None]:
+def add_minute_seconds(arguments: ArgumentParser) -> None:
+    """`--minute-seconds`: how long a minute of `model.toml` and of alarms lasts; less than 60 where time is made to run faster."""
+    arguments.add_argument("--minute-seconds", type=float, default=float(os.environ.get("MINUTE_SECONDS", "60")))
+
+
+def polls(seconds: float, *, minutes: float, waiting_for: str | None) -> Iterator[None]:
     """Come back every `seconds`, for at most `minutes`: how AWS wants its describe calls to be waited on.
 
     Raises:
-        StepError: the time is over.
+        StepError: the time is over, and there is something to wait for.
     """
     end = time.monotonic() + 60 * minutes
     while time.monotonic() < end:
         yield
         time.sleep(seconds)
-    raise StepError(f"{waiting_for}: not finished after {minutes:g} minutes: see its console page, then run the step again")
+    if waiting_for is not None:
+        raise StepError(f"{waiting_for}: not finished after {minutes:g} minutes: see its console page, then run the step again")
 
 
 def code(error: ClientError) -> str:

@@ -1,12 +1,15 @@
 """Brings stacks to what this commit says, with the parameters they have: new infrastructure, the same model.
 
-With `--if-deployed`, stacks of which the first is not there yet are left for the model's own delivery.
+Only the hurry that a rollback may have left behind is ended. With `--if-deployed`, stacks of which the first is not there yet are left
+for the model's own delivery.
 """
 
 from __future__ import annotations
 
 from pipelines.steps import cdk, environment
 from pipelines.steps.step import parser, print_report, progress, run
+
+UNHURRIED = {"Urgent": "no"}
 
 
 def main() -> None:
@@ -20,7 +23,8 @@ def main() -> None:
         progress(f"{given.stacks[0]} is not deployed yet: nothing to update")
         print_report({"stacks": []})
         return
-    cdk.deploy(given.assembly, given.stacks, {})
+    hurries = UNHURRIED.keys() <= cdk.parameters(given.assembly, given.stacks[0])
+    cdk.deploy(given.assembly, given.stacks, UNHURRIED if hurries else {})
     print_report({"stacks": given.stacks})
 
 

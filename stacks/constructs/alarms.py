@@ -1,6 +1,8 @@
-"""What must not happen to an endpoint without somebody hearing of it."""
+"""What must not happen to an endpoint without somebody hearing of it, and what takes a deployment back."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -8,43 +10,102 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-SERVER_ERRORS = 0.01  # share of requests
-CLIENT_ERRORS = 0.2  # share of requests
-SLOW_MICROSECONDS = 500_000
+REQUESTS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
+BAD, OF = 2, 3  # an alarm rings when so many of the last minutes are bad
+MINUTE = Duration.minutes(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Above what alarms ring: shares of requests, microseconds that one request in a hundred exceeds, percents as CloudWatch has them.
+
+    `shift` is a difference of scores that must hold for `shift_minutes` minutes in a row.
+    """
+
+    server_errors: float
+    client_errors: float
+    model_latency: float
+    overhead_latency: float
+    cpu: float
+    memory: float
+    shift: float
+    shift_minutes: int
 
 
 class Alarms(Construct):
-    """Alarms on one endpoint's variant, each told to `topic`. No traffic is no alarm.
+    """Alarms on one endpoint's variant, each told to `topic`. No data is no alarm: an idle endpoint must not ring.
 
-    `rollback` are those that blame the version, so that they may undo a deployment; clients' mistakes are not among them.
+    `rollback` are those that blame the version. They see only what the fleet of `configuration` (an endpoint configuration's name)
+    answers, so a canary's errors are not thinned out by the old fleet's good answers, and an old fleet that fails cannot stop its own
+    replacement. They are named after it, so each version begins with alarms that do not ring.
+
+    The endpoint's own alarms stay with it: when a deployment went back, they are the ones that watch.
     """
 
-    def __init__(self, scope: Construct, name: str, *, endpoint_name: str, variant: str, topic: sns.ITopic) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        endpoint_name: str,
+        variant: str,
+        configuration: str,
+        topic: sns.ITopic,
+        limits: Limits,
+        shift: cloudwatch.IMetric,
+    ) -> None:
         super().__init__(scope, name)
-        self._variant = {"EndpointName": endpoint_name, "VariantName": variant}
+        self._endpoint_name, self._configuration = endpoint_name, configuration
         self._action = actions.SnsAction(topic)
-        self.rollback: list[cloudwatch.IAlarm] = [
-            self._alarm("ServerErrors", "Invocation5XXErrors", "Average", SERVER_ERRORS, "more than 1 % of requests fail in the model", 1),
-            self._alarm("Latency", "ModelLatency", "p99", SLOW_MICROSECONDS, "1 % of requests take longer than half a second", 3),
+        variants = {"EndpointName": endpoint_name, "VariantName": variant}
+        fleet = {**variants, "EndpointConfigName": configuration}
+        errors, slow = _metric(REQUESTS, "Invocation5XXErrors", "Average", fleet), _metric(REQUESTS, "ModelLatency", "p99", fleet)
+        refused, waiting = _metric(REQUESTS, "Invocation4XXErrors", "Average", fleet), _metric(REQUESTS, "OverheadLatency", "p99", fleet)
+        busy, full = _metric(INSTANCES, "CPUUtilization", "Maximum", variants), _metric(INSTANCES, "MemoryUtilization", "Maximum", variants)
+        self.rollback: list[cloudwatch.Alarm] = [
+            self._of_version("ServerErrors", errors, limits.server_errors, "too many requests fail in the model (5xx)"),
+            self._of_version("ClientErrors", refused, limits.client_errors, "too many requests are refused as wrong (4xx)"),
+            self._of_version("ModelLatency", slow, limits.model_latency, "1 % of requests take the model too long (microseconds)"),
+            self._of_version("OverheadLatency", waiting, limits.overhead_latency, "1 % of requests wait too long (microseconds)"),
+            self._of_version("Cpu", busy, limits.cpu, "an instance is too busy (100 % a processor)"),
+            self._of_version("Memory", full, limits.memory, "an instance's memory is almost full (%)"),
+            self._of_version(
+                "ScoreShift", shift, limits.shift, "scores are not like those of the version before", minutes=limits.shift_minutes
+            ),
         ]
-        self._alarm("ClientErrors", "Invocation4XXErrors", "Average", CLIENT_ERRORS, "more than 20 % of requests are refused as wrong", 15)
+        self._alarm("EndpointServerErrors", errors.with_(dimensions_map=variants), limits.server_errors, "too many requests fail (5xx)")
+        self._alarm("EndpointModelLatency", slow.with_(dimensions_map=variants), limits.model_latency, "1 % of requests are too slow")
 
-    def _alarm(self, name: str, metric: str, statistic: str, threshold: float, meaning: str, minutes: int) -> cloudwatch.Alarm:
+    def _of_version(
+        self, name: str, metric: cloudwatch.IMetric, threshold: float, meaning: str, minutes: int | None = None
+    ) -> cloudwatch.Alarm:
+        return self._alarm(name, metric, threshold, meaning, alarm_name=f"{self._configuration}-{name}", minutes=minutes)
+
+    def _alarm(
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        meaning: str,
+        *,
+        alarm_name: str | None = None,
+        minutes: int | None = None,
+    ) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
             name,
-            alarm_description=f"{self._variant['EndpointName']}: {meaning}",
-            metric=cloudwatch.Metric(
-                namespace="AWS/SageMaker",
-                metric_name=metric,
-                dimensions_map=self._variant,
-                statistic=statistic,
-                period=Duration.minutes(1),
-            ),
+            alarm_name=alarm_name,
+            alarm_description=f"{self._endpoint_name}: {meaning}",
+            metric=metric,
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=minutes,
+            datapoints_to_alarm=minutes or BAD,
+            evaluation_periods=minutes or OF,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(self._action)
         return alarm
+
+
+def _metric(namespace: str, name: str, statistic: str, dimensions: dict[str, str]) -> cloudwatch.Metric:
+    return cloudwatch.Metric(namespace=namespace, metric_name=name, dimensions_map=dimensions, statistic=statistic, period=MINUTE)

@@ -6,11 +6,11 @@ collide with the version that still serves. Replaced ones stay, so that a deploy
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import CfnDeletionPolicy
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import Aws, CfnCondition, CfnDeletionPolicy, Fn
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -20,12 +20,20 @@ from constructs import Construct
 STARTUP_SECONDS = 300  # for the container's first good /ping; without a limit a broken container hangs for an hour
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shadow:
+    """A version that gets a copy of every request, and whose answers nobody gets. It is there while `condition` holds."""
+
+    variant: str
+    container: Mapping[str, str]
+    condition: CfnCondition
+
+
 class Endpoint(Construct):
-    """One endpoint with one variant. `container` is a SageMaker container definition; `deployment` a blue/green update policy.
+    """One endpoint with one variant, and perhaps a shadow. `container` is a SageMaker container definition.
 
     `encrypt_volume`: false for instance types whose disk SageMaker cannot encrypt with a customer's key.
     `retain_count`: keep the number of instances that scaling has reached when the version changes.
-    `rollback_alarms`: any of them ringing during a deployment brings the old version back.
     """
 
     def __init__(
@@ -36,6 +44,7 @@ class Endpoint(Construct):
         endpoint_name: str,
         variant: str,
         container: Mapping[str, str],
+        shadow: Shadow | None,
         role: iam.IRole,
         instance_type: str,
         instances: int,
@@ -43,33 +52,20 @@ class Endpoint(Construct):
         encrypt_volume: bool,
         capture: s3.IBucket,
         capture_percent: int,
-        deployment: Mapping[str, Any],
         retain_count: bool,
-        rollback_alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
         super().__init__(scope, name)
-        self.model = sagemaker.CfnModel(
-            self, "Model", execution_role_arn=role.role_arn, primary_container=dict(container), enable_network_isolation=True
-        )
+        self._role, self._machines = role, {"instanceType": instance_type, "initialInstanceCount": instances}
+        self.model = self._model("Model", container)
         self.config = sagemaker.CfnEndpointConfig(
             self,
             "Config",
             kms_key_id=key.key_arn if encrypt_volume else None,
-            production_variants=[
-                {
-                    "variantName": variant,
-                    "modelName": self.model.attr_model_name,
-                    "instanceType": instance_type,
-                    "initialInstanceCount": instances,
-                    "initialVariantWeight": 1,
-                    "containerStartupHealthCheckTimeoutInSeconds": STARTUP_SECONDS,
-                }
-            ],
+            production_variants=[self._variant(variant, self.model)],
+            shadow_production_variants=self._shadow(shadow) if shadow else None,
             data_capture_config=self._capture(capture, capture_percent, key),
         )
-        for replaced in (self.model, self.config):
-            replaced.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
-            replaced.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE
+        _outlives_replacement(self.config)
         not_retained = ["DataCaptureConfig"] if retain_count else ["DataCaptureConfig", "DesiredInstanceCount"]
         self.endpoint = sagemaker.CfnEndpoint(
             self,
@@ -78,11 +74,34 @@ class Endpoint(Construct):
             endpoint_config_name=self.config.attr_endpoint_config_name,
             retain_all_variant_properties=True,
             exclude_retained_variant_properties=[{"variantPropertyType": kind} for kind in not_retained],
-            deployment_config={
-                "blueGreenUpdatePolicy": deployment,
-                "autoRollbackConfiguration": {"alarms": [{"alarmName": alarm.alarm_name} for alarm in rollback_alarms]},
-            },
         )
+
+    def move_by(self, deployment: Mapping[str, Any], *, when: CfnCondition, otherwise: Mapping[str, Any]) -> None:
+        """How new versions take over: two DeploymentConfigs in CloudFormation's spelling, and which of them it is."""
+        self.endpoint.deployment_config = Fn.condition_if(when.logical_id, deployment, otherwise)
+
+    def _model(self, name: str, container: Mapping[str, str]) -> sagemaker.CfnModel:
+        model = sagemaker.CfnModel(
+            self, name, execution_role_arn=self._role.role_arn, primary_container=dict(container), enable_network_isolation=True
+        )
+        _outlives_replacement(model)
+        return model
+
+    def _variant(self, name: str, model: sagemaker.CfnModel) -> dict[str, Any]:
+        return {
+            "variantName": name,
+            "modelName": model.attr_model_name,
+            **self._machines,
+            "initialVariantWeight": 1,  # a shadow's is the share of the requests that is copied
+            "containerStartupHealthCheckTimeoutInSeconds": STARTUP_SECONDS,
+        }
+
+    def _shadow(self, shadow: Shadow) -> Any:
+        model = self._model("ShadowModel", shadow.container)
+        model.cfn_options.condition = shadow.condition
+        model.cfn_options.deletion_policy = CfnDeletionPolicy.RETAIN  # it goes when the condition does: a rollback may still need it
+        declared = {f"{key[0].upper()}{key[1:]}": value for key, value in self._variant(shadow.variant, model).items()}
+        return Fn.condition_if(shadow.condition.logical_id, [declared], Aws.NO_VALUE)
 
     @staticmethod
     def _capture(bucket: s3.IBucket, percent: int, key: kms.IKey) -> dict[str, Any]:
@@ -94,3 +113,8 @@ class Endpoint(Construct):
             "captureOptions": [{"captureMode": "Input"}, {"captureMode": "Output"}],
             "captureContentTypeHeader": {"csvContentTypes": ["text/csv"], "jsonContentTypes": ["application/json"]},
         }
+
+
+def _outlives_replacement(resource: sagemaker.CfnModel | sagemaker.CfnEndpointConfig) -> None:
+    resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
+    resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE

@@ -1,16 +1,43 @@
-"""An endpoint that grows and shrinks with its traffic."""
+"""An endpoint that grows and shrinks with its traffic, and by the clock.
+
+Scaling sets the number of instances; a deployment keeps the number it finds (`Endpoint.retain_count`). An update that went back to the
+initial number in the busiest hour would be an outage of its own. Nothing else keeps the two apart: while a deployment runs, SageMaker
+blocks scaling by itself.
+
+SageMaker refuses to change the instance type of an endpoint that scales, and CloudFormation always updates the endpoint before it takes
+the scaling away. So that takes two deployments: one without `maximum_instances`, and one with the new type and scaling again.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from aws_cdk import aws_applicationautoscaling as autoscaling
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 GROW_SECONDS, SHRINK_SECONDS = 60, 300
+INVOCATIONS = "SageMakerVariantInvocationsPerInstance"  # a minute
+CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"  # every ten seconds, so it sees a rush first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """From `cron` on, in `timezone`, the number of instances stays within these."""
+
+    name: str
+    cron: str
+    timezone: str
+    minimum: int
+    maximum: int
 
 
 class Scaling(Construct):
-    """Keeps a variant near `invocations_per_instance` requests a minute, between `minimum` and `maximum` instances."""
+    """Keeps a variant between `minimum` and `maximum` instances, or those of `schedule`, and there at its `targets` for each instance.
+
+    `targets`: name of the policy → (predefined metric, value). The largest number of instances that any of them asks for wins.
+    """
 
     def __init__(
         self,
@@ -21,7 +48,8 @@ class Scaling(Construct):
         variant: str,
         minimum: int,
         maximum: int,
-        invocations_per_instance: int,
+        targets: Mapping[str, tuple[str, int]],
+        schedule: Sequence[Bounds],
     ) -> None:
         super().__init__(scope, name)
         target = autoscaling.CfnScalableTarget(
@@ -32,17 +60,46 @@ class Scaling(Construct):
             resource_id=f"endpoint/{endpoint.attr_endpoint_name}/variant/{variant}",
             min_capacity=minimum,
             max_capacity=maximum,
+            scheduled_actions=[
+                {
+                    "scheduledActionName": bounds.name,
+                    "schedule": bounds.cron,
+                    "timezone": bounds.timezone,
+                    "scalableTargetAction": {"minCapacity": bounds.minimum, "maxCapacity": bounds.maximum},
+                }
+                for bounds in schedule
+            ]
+            or None,
         )
-        autoscaling.CfnScalingPolicy(
-            self,
-            "Policy",
-            policy_name="invocations",
-            policy_type="TargetTrackingScaling",
-            scaling_target_id=target.ref,
-            target_tracking_scaling_policy_configuration={
-                "targetValue": invocations_per_instance,
-                "predefinedMetricSpecification": {"predefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
-                "scaleOutCooldown": GROW_SECONDS,
-                "scaleInCooldown": SHRINK_SECONDS,
-            },
-        )
+        for policy, (metric, value) in targets.items():
+            autoscaling.CfnScalingPolicy(
+                self,
+                policy.title(),
+                policy_name=policy,
+                policy_type="TargetTrackingScaling",
+                scaling_target_id=target.ref,
+                target_tracking_scaling_policy_configuration={
+                    "targetValue": value,
+                    "predefinedMetricSpecification": {"predefinedMetricType": metric},
+                    "scaleOutCooldown": GROW_SECONDS,
+                    "scaleInCooldown": SHRINK_SECONDS,
+                },
+            )
+
+
+def nights(start: str, end: str, *, weekends: bool) -> tuple[str, str]:
+    """Cron expressions of when nights begin and end, from times of day (`20:00`).
+
+    With `weekends` the night that begins before Saturday's morning lasts until Monday's: on Friday evening, or, where nights begin
+    after midnight, on Saturday.
+
+    >>> nights("20:00", "06:00", weekends=True)
+    ('cron(0 20 ? * MON-FRI *)', 'cron(0 6 ? * MON-FRI *)')
+    """
+    first = ("MON-FRI" if start > end else "MON-SAT") if weekends else "*"
+    return _cron(start, first), _cron(end, "MON-FRI" if weekends else "*")
+
+
+def _cron(time: str, days: str) -> str:
+    hour, minute = (int(part) for part in time.split(":"))
+    return f"cron({minute} {hour} ? * {days} *)"

@@ -40,9 +40,9 @@ class Store(s3.Bucket):
             ],
         )
 
-    def readable_by(self, principal: iam.IPrincipal) -> None:
-        """Let a principal of another account read every object."""
+    def readable_by(self, principal: iam.IPrincipal, objects: str) -> None:
+        """Let a principal of another account read the objects whose key is like `objects`, and list all."""
         self.add_to_resource_policy(
-            iam.PolicyStatement(principals=[principal], actions=["s3:GetObject"], resources=[self.arn_for_objects("*")])
+            iam.PolicyStatement(principals=[principal], actions=["s3:GetObject"], resources=[self.arn_for_objects(objects)])
         )
         self.add_to_resource_policy(iam.PolicyStatement(principals=[principal], actions=["s3:ListBucket"], resources=[self.bucket_arn]))

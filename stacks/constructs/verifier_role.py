@@ -1,10 +1,10 @@
-"""With which role a stage of the toolchain looks into another account: it may read back an endpoint and ask it, nothing else."""
+"""With which role a stage of the toolchain looks into another account: it may read back an endpoint, its alarms and metrics, and ask it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -29,11 +29,18 @@ class VerifierRole(iam.Role):
             actions=["cloudformation:DescribeStacks"],
             resources=[stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*")],
         )
+        alarm = stack.format_arn(service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME)
+        watch = [
+            iam.PolicyStatement(actions=["cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms"], resources=[alarm]),
+            iam.PolicyStatement(  # metrics have no resource to name
+                actions=["cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics"], resources=["*"]
+            ),
+        ]
         super().__init__(
             scope,
             name,
             role_name=role_name,
             description=f"Reads back and asks the endpoint {endpoint_name}",
             assumed_by=iam.AccountPrincipal(toolchain).with_conditions({"ArnEquals": {"aws:PrincipalArn": list(trusted)}}),
-            inline_policies={"inline": iam.PolicyDocument(statements=[read, follow, outputs])},
+            inline_policies={"inline": iam.PolicyDocument(statements=[read, follow, outputs, *watch])},
         )

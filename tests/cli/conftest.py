@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipelines.evidence.world import approved as approved
+from tests.pipelines.evidence.world import evidence_server as evidence_server
+from tests.pipelines.evidence.world import staged as staged
+
 HERE = Path(__file__).parents[2]
 Road = Callable[..., subprocess.CompletedProcess[str]]
 

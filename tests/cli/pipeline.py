@@ -21,6 +21,7 @@ class Run:
     status: str = "InProgress"
     said: str = ""
     version: int = 1
+    evidence: dict[str, str] = field(default_factory=dict)  # what the stage Staging exported
 
     @property
     def commit(self) -> str:
@@ -35,7 +36,11 @@ class Run:
         stage = STAGES[number]
         started = START + timedelta(minutes=number)
         variables = (
-            {"Source": {"CommitId": self.commit}, "Train": {"MODEL_PACKAGE_ARN": ARN.format(self.version)}}.get(stage, {})
+            {
+                "Source": {"CommitId": self.commit},
+                "Train": {"MODEL_PACKAGE_ARN": ARN.format(self.version)},
+                "Staging": self.evidence,
+            }.get(stage, {})
             if status == "Succeeded"
             else {}
         )

@@ -19,6 +19,9 @@ from model_code.spec import Category, Column, ModelSpec
 
 MODEL = spec.load("lead_scoring").model_copy(update={"data": spec.load("lead_scoring").data.model_copy(update={"minimum_rows": 2})})
 COLUMNS = MODEL.data.columns
+OPTIONAL = MODEL.model_copy(
+    update={"data": MODEL.data.model_copy(update={"columns": {n: c.model_copy(update={"missing": 0.5}) for n, c in COLUMNS.items()}})}
+)
 Row = dict[str, str]
 
 
@@ -107,19 +110,22 @@ def test_too_few_rows_and_one_outcome_are_named(tmp_path: Path) -> None:
 
 def cells(column: Column) -> st.SearchStrategy[str]:
     wild = st.one_of(
-        st.text(max_size=6), st.floats().map(str), st.integers().map(str), st.sampled_from([" 20", "1e2", "+30", "٣٠", "inf", "0x20"])
+        st.text(max_size=6), st.floats().map(str), st.integers().map(str), st.sampled_from(["", " 20", "1e2", "+30", "٣٠", "inf", "0x20"])
     )
     if isinstance(column, Category):
         return st.one_of(st.sampled_from(column.values), wild)
     return st.one_of(st.integers(int(column.minimum) - 2, int(column.maximum) + 2).map(str), wild)
 
 
+@pytest.mark.parametrize("model", [MODEL, OPTIONAL], ids=["filled", "optional"])
 @given(changes=st.fixed_dictionaries({}, optional={name: cells(column) for name, column in COLUMNS.items()}))
 @settings(max_examples=150, deadline=None)
-def test_it_judges_as_the_training_job_does(tmp_path_factory: pytest.TempPathFactory, changes: Mapping[str, str]) -> None:
+def test_it_judges_cells_as_the_training_job_does(
+    tmp_path_factory: pytest.TempPathFactory, model: ModelSpec, changes: Mapping[str, str]
+) -> None:
     folder = tmp_path_factory.mktemp("data")
     path = write(folder / "data.csv", [good("yes"), {**good("no"), **changes}])
-    assert _accepts(lambda: datafile.check(path, MODEL)) == _accepts(lambda: contract.read(folder, MODEL.data))
+    assert _accepts(lambda: datafile.check(path, model)) == _accepts(lambda: contract.read(folder, model.data))
 
 
 def _accepts(check: Callable[[], object]) -> bool:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from cli import approve, evidence, executions, status
+from cli import approve, candidate, executions, status
+from cli.candidate import Candidate
 from cli.problem import Problem
 from config import Account
 from model_code import spec
+from pipelines.evidence import document, pack
+from pipelines.evidence.signature import Signer
+from tests.cli.fakes import S3, Kms, Ssm
 from tests.cli.pipeline import ARN, STAGES, CodePipeline, Run
+from tests.pipelines.evidence import sample
 
 PIPELINE = "paved-road-lead-scoring"
 MODEL = spec.load("lead_scoring")
@@ -31,13 +37,6 @@ class Registry:
         return {
             "ModelPackageArn": ModelPackageName,
             "ModelApprovalStatus": "PendingManualApproval",
-            "InferenceSpecification": {"Containers": [{"Image": "registry/image@sha256:12"}]},
-            "CustomerMetadataProperties": {
-                "commit": "c0ffee",
-                "data_sha256": "ab",
-                "data_uri": "s3://b/data/ab/data.csv",
-                "roc_auc": "0.8125",
-            },
         }
 
     def update_model_package(self, **update: str) -> None:
@@ -50,12 +49,28 @@ class Aws:
 
     codepipeline: CodePipeline
     sagemaker: Registry = field(default_factory=Registry)
+    s3: S3 = field(default_factory=S3)
+    ssm: Ssm = field(default_factory=Ssm)
+    kms: Kms = field(default_factory=Kms)
 
     def client(self, service: str, _: Account | None = None) -> Any:
         return getattr(self, service)
 
     def caller(self) -> str:
         return "arn:aws:iam::111111111111:user/jo"
+
+
+SAMPLE = sample.evidence()
+URI = pack.evidence_uri(sample.ARTIFACTS, SAMPLE.model_package_arn)
+EXPORTED = {"EVIDENCE_URI": URI, "EVIDENCE_SHA256": document.shown_sha256(SAMPLE)}
+SIGNER = Signer(kms=Kms(), key="key")
+
+
+def asked(content: bytes = document.canonical(SAMPLE), *, signature: str = "", version: int = 7, **exported: str) -> Candidate:
+    """What the approver is shown when `content` lies where the request says."""
+    aws = Aws(CodePipeline([Run("a", done=WAITING, version=version, evidence={**EXPORTED, **exported})]))
+    aws.s3.objects = {URI: content, f"{URI}.sig": (signature or SIGNER.sign(content)).encode()}
+    return candidate.gather(aws, MODEL, approve.find(aws.codepipeline, MODEL.name))  # type: ignore[arg-type]
 
 
 def shown(pipeline: CodePipeline) -> str:
@@ -108,7 +123,7 @@ def test_a_newer_push_does_not_change_what_is_approved() -> None:
     pipeline = CodePipeline([Run("new", done=3, version=2), Run("old", done=WAITING, version=1)])
     aws = Aws(pipeline)
     execution = approve.find(pipeline, MODEL.name)
-    proof = evidence.gather(aws.sagemaker, MODEL, execution)
+    proof = candidate.gather(aws, MODEL, execution)  # type: ignore[arg-type]
 
     approve.answer(aws, execution, status="Approved", reason="good", model_package_arn=proof.model_package_arn)  # type: ignore[arg-type]
 
@@ -144,12 +159,57 @@ def test_it_refuses_when_nothing_waits(runs: list[Run], chosen: str | None, why:
         approve.find(CodePipeline(runs), MODEL.name, chosen)
 
 
-def test_the_evidence_shows_what_was_measured_beside_the_gate() -> None:
-    proof = evidence.gather(Registry(), MODEL, executions.one(CodePipeline([Run("a", done=WAITING)]), PIPELINE))
-    assert proof.metrics == {"roc_auc": {"value": 0.8125, "gate": MODEL.gates.roc_auc}}
+def test_the_approver_sees_the_commit_the_package_the_verdicts_and_the_evidence() -> None:
+    proof = asked()
+    out = Console(file=io.StringIO(), width=200)
+    out.print(proof.view())
+    text = out.file.getvalue()  # type: ignore[attr-defined]
+
+    proof.must_be_sound()
+    assert proof.metrics == {
+        "roc_auc": {"value": 0.809346, "gate": MODEL.gates.roc_auc},
+        "calibration_error": {"value": 0.00912, "gate": MODEL.gates.calibration_error},
+    }
     assert proof.history == "Build Succeeded in 30 s, Train Succeeded in 30 s, Staging Succeeded in 30 s"
+    for fact in (
+        sample.COMMIT,
+        ARN.format(7),
+        "38 passed, 0 failed, 5 reported",
+        URI,
+        EXPORTED["EVIDENCE_SHA256"],
+        "valid",
+        "PendingManualApproval",
+    ):
+        assert fact in text
+    assert "./road evidence lead_scoring --version 7" in text
+    assert json.loads(json.dumps(proof.as_dict()))["evidence"]["commit"]["id"] == sample.COMMIT
+
+
+@pytest.mark.parametrize(
+    ("proof", "why"),
+    [
+        (lambda: asked(EVIDENCE_URI=""), "the execution has made no evidence"),
+        (lambda: asked(EVIDENCE_URI=f"{URI}.old"), f"nothing lies at {URI}.old"),
+        (lambda: asked(b'{"version": 2}'), "evidence.json: version: "),
+        (lambda: asked(signature="bm8="), "not valid: the evidence was changed after it was signed"),
+        (lambda: asked(EVIDENCE_SHA256="ab" * 32), f"the request is about evidence {'ab' * 32}, and this is {EXPORTED['EVIDENCE_SHA256']}"),
+        (lambda: asked(version=8), f"it is about {ARN.format(7)}, not about {ARN.format(8)}"),
+    ],
+)
+def test_nobody_can_approve_on_evidence_that_is_not_sound(proof: Callable[[], Candidate], why: str) -> None:
+    with pytest.raises(Problem) as raised:
+        proof().must_be_sound()
+    assert why in str(raised.value)
+
+
+def test_evidence_that_was_approved_is_still_what_was_shown() -> None:
+    assert asked(document.canonical(sample.approved())).doubt == ""
+
+
+def test_without_a_model_package_there_is_nothing_to_show() -> None:
+    pipeline = CodePipeline([Run("a", done=2)])
     with pytest.raises(Problem, match="registered no model package"):
-        evidence.gather(Registry(), MODEL, executions.one(CodePipeline([Run("a", done=2)]), PIPELINE))
+        candidate.gather(Aws(pipeline), MODEL, executions.one(pipeline, PIPELINE))  # type: ignore[arg-type]
 
 
 def test_executions_are_found_by_the_beginning_of_their_id() -> None:

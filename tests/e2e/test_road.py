@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from config import CONFIG
+from tests.browser.chromium import browser
 from tests.e2e.conftest import MODEL, PIPELINE, ROOT, Fork
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -67,7 +68,7 @@ def test_a_model_under_its_gate_stops_in_train_with_number_and_threshold(fork: F
 
     failed = fork.wait(execution, "Train", "Failed")
 
-    assert re.search(r"roc_auc\D*0\.[45]\d+\D+0\.75", reason(failed)), reason(failed)
+    assert re.search(r"floor: ROC AUC: found 0\.[45]\d+, accepted is >= 0\.75", reason(failed)), reason(failed)
     assert "Staging" not in fork.actions(execution)
     registered = fork.client("sagemaker").list_model_packages(ModelPackageGroupName=PIPELINE)["ModelPackageSummaryList"]
     assert [p["ModelPackageArn"] for p in registered] == [first["package"]]
@@ -101,6 +102,23 @@ def test_the_approval_still_approves_what_it_was_asked_for(fork: Fork, first: di
     assert "administrator" in decided["ApprovalDescription"]
     assert "the numbers are fine" in decided["ApprovalDescription"]
     assert decided["CustomerMetadataProperties"]["commit"] == first["commit"]
+
+
+def test_the_evidence_of_what_serves_is_read_verified_and_audited(fork: Fork, first: dict[str, Any]) -> None:
+    pack = fork.home / "pack"
+    told = json.loads(fork.road("evidence", MODEL, "--out", str(pack), "--verify", "--json").stdout)
+    (served,) = json.loads(fork.road("audit", MODEL, "--json").stdout)
+
+    assert told["model_package_arn"] == served["model_package_arn"] == first["package"]
+    assert told["commit"]["id"] == served["commit"] == first["commit"]
+    assert told["approval"]["reason"] == served["reason"] == "the numbers are fine"
+    assert [check["what"] for check in told["checks"] if not check["matches"]] == []
+    assert (served["signature_valid"], served["served_to"]) == (True, None)
+    with browser() as running:
+        page = running.open((pack / "evidence.html").as_uri(), width=390, height=844)
+        assert page.run("document.documentElement.scrollWidth") == 390
+        assert "Approved for production" in page.run("document.body.innerText")
+        assert (page.said, len(page.asked)) == ([], 1)
 
 
 def test_plain_aws_calls_tell_the_same_story(fork: Fork, first: dict[str, Any]) -> None:

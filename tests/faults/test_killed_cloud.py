@@ -34,7 +34,7 @@ def until(condition: object, seconds: float = 15) -> bool:
     return False
 
 
-@pytest.mark.faults
+@pytest.mark.fault("killed in mid-work")
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes through /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_cloud_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:

@@ -8,7 +8,7 @@ from zlib import crc32
 import pytest
 from moto.server import ThreadedMotoServer
 
-from localcloud import sagemaker
+from localcloud import alarms, alarms_api, clock, metric_filters, metrics, sagemaker, scaling
 from localcloud.cloud import Cloud, install
 from tests.localcloud.running import Running
 from tests.localcloud.support import REGION, Aws
@@ -21,10 +21,12 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     server.start()
     cloud = Cloud(root=tmp_path_factory.mktemp("cloud"), url=f"http://localhost:{server.get_host_and_port()[1]}", region=REGION, speed=100)
     install(cloud)
-    sagemaker.install()
+    for part in (metrics, metric_filters, alarms, alarms_api, scaling, sagemaker):
+        part.install()
     made = Aws(cloud)
     made.prepare()
     yield made
+    clock.clear()
     sagemaker.shutdown()
     server.stop()
 

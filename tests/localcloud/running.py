@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,9 +20,9 @@ ACCOUNT, OTHER, REGION = "111111111111", "222222222222", "eu-west-1"
 class Running:
     """`with Running(folder) as cloud:` — ends with the block, or with the test process, however that ends."""
 
-    def __init__(self, root: Path, *, speed: float = 600) -> None:
+    def __init__(self, root: Path, *, speed: float = 600, accounts: Sequence[str] = (ACCOUNT, OTHER)) -> None:
         argv = [sys.executable, "-m", "localcloud", "--leash", "--root", str(root), "--speed", str(speed)]
-        argv += ["--accounts", f"{ACCOUNT},{OTHER}", "--region", REGION]
+        argv += ["--accounts", ",".join(accounts), "--region", REGION]
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         self.process = subprocess.Popen(argv, cwd=ROOT, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None

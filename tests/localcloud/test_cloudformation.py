@@ -97,6 +97,23 @@ def test_a_failed_update_goes_back_to_the_template_before(cloud: Running) -> Non
     assert cloud.client("ssm").get_parameter(Name="/rollback/x")["Parameter"]["Value"] == "old"
 
 
+def test_an_update_with_the_template_before_changes_the_parameters_that_are_given(cloud: Running) -> None:
+    """As a rollback asks for; UpdateStack answers before the work is done."""
+    cloudformation, ssm = cloud.client("cloudformation"), cloud.client("ssm")
+    words = {"Name": "/before/x", "Type": "String", "Value": {"Fn::Join": ["-", [{"Ref": "A"}, {"Ref": "B"}, {"Ref": "C"}]]}}
+    slots = {name: {"Type": "String", "Default": name.lower()} for name in "ABC"}
+    template = json.dumps({"Parameters": slots, "Resources": {"P": parameter("", Properties=words)}})
+    cloudformation.create_stack(StackName="before", TemplateBody=template, Parameters=[{"ParameterKey": "B", "ParameterValue": "given"}])
+    given = [{"ParameterKey": "A", "ParameterValue": "z"}, *({"ParameterKey": name, "UsePreviousValue": True} for name in "BC")]
+
+    cloudformation.update_stack(StackName="before", UsePreviousTemplate=True, Parameters=given)
+    cloudformation.get_waiter("stack_update_complete").wait(StackName="before", WaiterConfig={"Delay": 0.05})
+
+    assert ssm.get_parameter(Name="/before/x")["Parameter"]["Value"] == "z-given-c"
+    with pytest.raises(ClientError, match="No updates are to be performed"):
+        cloudformation.update_stack(StackName="before", UsePreviousTemplate=True, Parameters=given)
+
+
 def test_a_kept_parameter_that_is_read_from_ssm_is_read_again(cloud: Running) -> None:
     """As CDK's BootstrapVersion in every stack."""
     cloud.client("ssm").put_parameter(Name="/kept/version", Value="33", Type="String")

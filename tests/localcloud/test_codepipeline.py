@@ -169,7 +169,9 @@ def test_a_push_takes_its_own_pipeline_to_the_end(cloud: Running, role: str, pus
     assert done["Build"]["output"]["outputVariables"] == {"WORD": "-push"}
     assert done["Approval"]["updatedBy"].endswith(":user/administrator")
     assert done["Approval"]["output"]["executionResult"]["externalExecutionSummary"] == "because"
-    commit = done["Source"]["output"]["outputVariables"]["CommitId"]
+    told = done["Source"]["output"]["outputVariables"]
+    assert (told["AuthorDisplayName"], told["AuthorEmail"], told["CommitMessage"]) == ("Test", "test@example.com", "say first")
+    commit = told["CommitId"]
     assert done["Approval"]["input"]["resolvedConfiguration"]["CustomData"] == f"commit {commit}"
 
 

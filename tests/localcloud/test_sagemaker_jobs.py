@@ -78,6 +78,17 @@ def test_a_failing_job_says_what_its_container_wrote(aws: Aws, image: str, name:
     assert found["FailureReason"] == "AlgorithmError: row 3, column 'age': found 'x', exit code: 7"
 
 
+def test_what_a_failing_job_left_is_uploaded_all_the_same(aws: Aws, image: str, name: Name) -> None:
+    """SageMaker exports model and output of failed training jobs too."""
+    job = name("t")
+    training(aws, image, job, Environment={"BEHAVIOUR": "fail"})
+    ended(aws, "training", job)
+    body = aws.client("s3").get_object(Bucket="lab", Key=f"out/{job}/output/output.tar.gz")["Body"].read()
+
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        assert tar.getnames() == ["violations.json"]
+
+
 def test_an_input_that_is_not_there_fails_the_job(aws: Aws, image: str, name: Name) -> None:
     job = name("t")
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://lab/nowhere/"}}

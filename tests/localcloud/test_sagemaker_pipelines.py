@@ -291,3 +291,17 @@ def test_a_group_that_holds_packages_is_not_deleted(aws: Aws, name: Name) -> Non
     aws.client("sagemaker").delete_model_package_group(ModelPackageGroupName=name("g"))
     with pytest.raises(ClientError, match="does not exist"):
         aws.client("sagemaker").describe_model_package_group(ModelPackageGroupName=name("g"))
+
+
+def test_an_execution_keeps_the_definition_that_it_ran(aws: Aws, name: Name) -> None:
+    sagemaker = aws.client("sagemaker")
+    fails = [{"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "first"}}]
+    create(aws, name("p"), fails)
+    ran = sagemaker.describe_pipeline(PipelineName=name("p"))["PipelineDefinition"]
+    arn = sagemaker.start_pipeline_execution(PipelineName=name("p"))["PipelineExecutionArn"]
+    pipelines.wait(arn)
+
+    sagemaker.update_pipeline(PipelineName=name("p"), PipelineDefinition=ran.replace("first", "second"))
+
+    assert sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)["PipelineDefinition"] == ran
+    assert "second" in sagemaker.describe_pipeline(PipelineName=name("p"))["PipelineDefinition"]

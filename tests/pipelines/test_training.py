@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config import CONFIG
-from model_code.spec import ModelSpec, load
+from model_code.spec import Champion, ModelSpec, load
 from pipelines.definition import validate
 from pipelines.training import Run, definition
 
@@ -30,6 +31,12 @@ RUN = Run(
     key="arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555",
     artifacts="s3://artifacts",
     region="eu-west-1",
+)
+CHAMPIONED = replace(
+    RUN,
+    champion_arn="arn:aws:sagemaker:eu-west-1:111111111111:model-package/paved-road-lead-scoring/6",
+    champion_image_uri=RUN.image_uri.replace("a" * 64, "d" * 64),
+    champion_model_uri="s3://artifacts/runs/r1/train/pipelines-r1-Train-x/output/model.tar.gz",
 )
 Definition = dict[str, Any]
 
@@ -70,13 +77,13 @@ def test_separate_steps(separate: Definition) -> None:
     assert found["Train"]["Arguments"]["AlgorithmSpecification"]["ContainerArguments"] == ["train"]
 
 
-def test_the_gate_compares_what_the_one_job_measured(one_job: Definition) -> None:
+def test_the_gate_asks_the_one_job_how_many_gates_failed(one_job: Definition) -> None:
     (condition,) = steps(one_job)["Gate"]["Arguments"]["Conditions"]
 
     assert condition == {
-        "Type": "GreaterThanOrEqualTo",
-        "LeftValue": {"Get": "Steps.Train.FinalMetricDataList['roc_auc'].Value"},
-        "RightValue": 0.79,
+        "Type": "LessThanOrEqualTo",
+        "LeftValue": {"Get": "Steps.Train.FinalMetricDataList['gates_failed'].Value"},
+        "RightValue": 0,
     }
 
 
@@ -84,19 +91,84 @@ def test_the_gate_reads_the_report_of_separate_steps(separate: Definition) -> No
     (condition,) = steps(separate)["Gate"]["Arguments"]["Conditions"]
 
     assert condition["LeftValue"] == {
-        "Std:JsonGet": {"PropertyFile": {"Get": "Steps.Evaluate.PropertyFiles.Evaluation"}, "Path": "metrics.roc_auc.value"}
+        "Std:JsonGet": {"PropertyFile": {"Get": "Steps.Evaluate.PropertyFiles.Evaluation"}, "Path": "gates_failed"}
+    }
+
+
+def test_metrics_are_read_off_the_log_as_evaluation_prints_them(one_job: Definition) -> None:
+    patterns = {m["Name"]: m["Regex"] for m in steps(one_job)["Train"]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]}
+    log = "metric roc_auc=0.809123\nmetric champion_roc_auc=0.5\nmetric gates_failed=12\n"
+
+    assert {name: [found[1] for found in re.finditer(pattern, log)] for name, pattern in patterns.items()} == {
+        "roc_auc": ["0.809123"],
+        "gates_failed": ["12"],
     }
 
 
 @pytest.mark.parametrize("form", ["one_job", "separate"])
-def test_a_refusal_says_the_number_and_the_floor(form: str, request: pytest.FixtureRequest) -> None:
+def test_a_refusal_says_how_many_gates_failed_and_where_the_verdicts_are(form: str, request: pytest.FixtureRequest) -> None:
     made = steps(request.getfixturevalue(form))
     said = made["Refuse"]["Arguments"]["ErrorMessage"]["Std:Join"]["Values"]
 
     assert said[1] == made["Gate"]["Arguments"]["Conditions"][0]["LeftValue"]
+    assert said[3] == made["Register"]["Arguments"]["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
     assert "".join(part for part in said if isinstance(part, str)) == (
-        "roc_auc is , under the gate's 0.79 in model_code/lead_scoring/model.toml: nothing was registered"
+        "lead_scoring: gates failed: ; nothing was registered; evaluation.json in  has the verdicts, and the Train stage's log lists them"
     )
+
+
+@pytest.fixture(scope="module", params=["one-job", "separate"])
+def championed(request: pytest.FixtureRequest) -> Definition:
+    """Either form, with a champion to compare with."""
+    made: Definition = json.loads(definition(CONFIG, model(request.param), CHAMPIONED))
+    return made
+
+
+def test_the_champion_scores_the_same_data_in_its_own_image(championed: Definition) -> None:
+    first = championed["Steps"][0]
+    arguments = first["Arguments"]
+    given = {i["InputName"]: (i["S3Input"]["S3Uri"], i["S3Input"]["LocalPath"]) for i in arguments["ProcessingInputs"]}
+    (output,) = arguments["ProcessingOutputConfig"]["Outputs"]
+
+    assert (first["Name"], first["Type"]) == ("Champion", "Processing")
+    assert arguments["AppSpecification"] == {"ImageUri": CHAMPIONED.champion_image_uri, "ContainerArguments": ["score"]}
+    assert given == {
+        "data": (f"s3://data/data/{'b' * 64}/", "/opt/ml/processing/input/data"),
+        "model": (CHAMPIONED.champion_model_uri, "/opt/ml/processing/input/model"),
+    }
+    assert (output["OutputName"], output["S3Output"]["LocalPath"]) == ("champion", "/opt/ml/processing/champion")
+    assert arguments["Environment"]["MODEL_PACKAGE_ARN"] == CHAMPIONED.champion_arn
+    assert arguments["Environment"]["IMAGE_URI"] == CHAMPIONED.champion_image_uri
+
+
+def test_what_prepares_waits_for_the_champions_scores(championed: Definition) -> None:
+    scores = {"Get": "Steps.Champion.ProcessingOutputConfig.Outputs['champion'].S3Output.S3Uri"}
+    second = championed["Steps"][1]["Arguments"]
+    channels = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"] for c in second.get("InputDataConfig", [])}
+    inputs = {i["InputName"]: i["S3Input"]["S3Uri"] for i in second.get("ProcessingInputs", [])}
+
+    assert {**channels, **inputs} == {"data": f"s3://data/data/{'b' * 64}/", "champion": scores}
+
+
+def test_the_champions_job_is_as_closed_as_the_others(championed: Definition) -> None:
+    arguments = championed["Steps"][0]["Arguments"]
+
+    assert arguments["NetworkConfig"]["EnableNetworkIsolation"] is True
+    assert arguments["ProcessingOutputConfig"]["KmsKeyId"] == RUN.key
+    assert validate(championed) == []
+
+
+@pytest.mark.parametrize("form", ["one-job", "separate"])
+def test_no_champion_is_asked_where_none_is_to_be_compared_with(form: str) -> None:
+    lead = model(form)
+    alone = lead.model_copy(update={"gates": lead.gates.model_copy(update={"champion": Champion(compare=False)})})
+
+    assert definition(CONFIG, alone, CHAMPIONED) == definition(CONFIG, lead, RUN)
+
+
+def test_half_a_champion_is_refused() -> None:
+    with pytest.raises(ValueError, match="go together: accepted are all three or none"):
+        replace(RUN, champion_arn=CHAMPIONED.champion_arn)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from aws_cdk import App
 from app import build
 from config import CONFIG, Account, Config, Environment
 from model_code.spec import Deployment, ModelSpec, Serving, load
+from stacks.serving import Serving as ServingStack
 
 ACCOUNTS = {
     "three": ("111111111111", "222222222222", "333333333333"),
@@ -105,6 +106,21 @@ def synth(config: Config, folder: Path) -> Layout:
     """Build every stack and read the templates back."""
     app = App(outdir=str(folder), context=CONTEXT)
     build(app, config, models())
+    return read(app, config, folder)
+
+
+def production(folder: Path, **tables: Serving) -> Layout:
+    """The serving stacks of a model in production, one for each of its tables, under its name."""
+    config, lead = configuration("three"), load("lead_scoring")
+    app = App(outdir=str(folder), context=CONTEXT)
+    for name, table in tables.items():
+        model = lead.model_copy(update={"serving": {"production": table}})
+        ServingStack(app, name, config=config, model=model, environment=config.environments[-1])
+    return read(app, config, folder)
+
+
+def read(app: App, config: Config, folder: Path) -> Layout:
+    """An app's templates."""
     stacks = app.synth().stacks
     return Layout(
         config=config,

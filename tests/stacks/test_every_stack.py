@@ -25,8 +25,10 @@ TYPES = {
     "AWS::CodePipeline::Pipeline",
     "AWS::ECR::Repository",
     "AWS::IAM::Role",
+    "AWS::KMS::Alias",
     "AWS::KMS::Key",
     "AWS::Logs::LogGroup",
+    "AWS::Logs::MetricFilter",
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
@@ -44,13 +46,17 @@ NAMES = {
     "AWS::CodePipeline::Pipeline": "Name",
     "AWS::ECR::Repository": "RepositoryName",
     "AWS::IAM::Role": "RoleName",
+    "AWS::KMS::Alias": "AliasName",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
     "AWS::SSM::Parameter": "Name",
     "AWS::SageMaker::Endpoint": "EndpointName",
     "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",
 }
-WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
+WITHOUT_RESOURCE = {
+    "ecr:GetAuthorizationToken",
+    *(f"cloudwatch:{action}" for action in ("GetMetricData", "GetMetricStatistics", "PutMetricData")),
+}
 
 
 def statements(layout: Layout) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -135,6 +141,12 @@ def test_roles_carry_their_policies_inside(layout: Layout) -> None:
         assert "ManagedPolicyArns" not in role
 
 
+def test_no_role_has_more_policy_than_iam_takes(layout: Layout) -> None:
+    for stack, role in layout.every("AWS::IAM::Role"):
+        for policy in role["Policies"]:
+            assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) <= 10_240, (stack, role.get("RoleName"))
+
+
 def test_services_take_roles_for_their_own_account_only(layout: Layout) -> None:
     for stack, role in layout.every("AWS::IAM::Role"):
         for statement in role["AssumeRolePolicyDocument"]["Statement"]:
@@ -159,8 +171,8 @@ def test_buckets_and_topics_refuse_plain_http(layout: Layout) -> None:
             assert {"Bool": {"aws:SecureTransport": "false"}} in denied
 
 
-def test_keys_rotate_and_topics_use_them(layout: Layout) -> None:
-    assert all(key["EnableKeyRotation"] for _, key in layout.every("AWS::KMS::Key"))
+def test_keys_that_encrypt_rotate_and_topics_use_them(layout: Layout) -> None:
+    assert all(key["EnableKeyRotation"] for _, key in layout.every("AWS::KMS::Key") if "KeyUsage" not in key)
     assert all("Fn::GetAtt" in topic["KmsMasterKeyId"] for _, topic in layout.every("AWS::SNS::Topic"))
 
 
@@ -185,6 +197,7 @@ def test_logical_ids_of_what_keeps_state_do_not_move(three: Layout) -> None:
     assert ids("PavedRoad-lead-scoring-Workshop") == {
         "ArtifactStore8A81FDFB",
         "Data666C94C7",
+        "EvidenceKey167D8F4D",
         "Images2D38C313",
         "Key961B73FD",
         "RegistryGroupF9A457C4",

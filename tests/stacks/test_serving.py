@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-import pytest
-
-from stacks.constructs.blue_green import blue_green
 from tests.stacks.conftest import Layout, synth
 
 STAGING, PRODUCTION = "PavedRoad-lead-scoring-Serving-staging", "PavedRoad-lead-scoring-Serving-production"
 STEADY = "PavedRoad-credit-risk-Serving-production"
-
-
-def deployment(layout: Layout, stack: str) -> Any:
-    return layout.only(stack, "AWS::SageMaker::Endpoint")["DeploymentConfig"]["BlueGreenUpdatePolicy"]
+HOW = {"ModelVersion", "PreviousModelVersion", "Urgent"}  # how one deployment is made
 
 
 def parameters(layout: Layout, stack: str) -> set[str]:
@@ -25,14 +20,34 @@ def test_production_serves_the_package_itself(layout: Layout) -> None:
     model = layout.only(PRODUCTION, "AWS::SageMaker::Model")
 
     assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}}
-    assert parameters(layout, PRODUCTION) == {"ModelPackageArn"}
+    assert parameters(layout, PRODUCTION) == {"ModelPackageArn", *HOW}
 
 
 def test_staging_serves_what_the_package_is_made_of(layout: Layout) -> None:
     model = layout.only(STAGING, "AWS::SageMaker::Model")
 
     assert model["PrimaryContainer"] == {"Image": {"Ref": "ImageUri"}, "ModelDataUrl": {"Ref": "ModelDataUrl"}}
-    assert parameters(layout, STAGING) == {"ModelPackageArn", "ImageUri", "ModelDataUrl"}
+    assert parameters(layout, STAGING) == {"ModelPackageArn", "ImageUri", "ModelDataUrl", *HOW}
+
+
+def test_versions_are_named_as_containers_name_them(layout: Layout) -> None:
+    for name in ("ModelVersion", "PreviousModelVersion"):
+        declared = layout.templates[PRODUCTION]["Parameters"][name]
+        for version, fits in (("none", True), ("0123456789ab", True), ("0123456789AB", False), ("", False), ("12", False)):
+            assert bool(re.fullmatch(declared["AllowedPattern"], version)) is fits
+
+
+def test_the_stack_tells_what_a_live_check_needs(layout: Layout) -> None:
+    outputs = {name: output["Value"] for name, output in layout.templates[PRODUCTION]["Outputs"].items()}
+    (log,), (capture,) = (layout.all(PRODUCTION, kind) for kind in ("AWS::Logs::LogGroup", "AWS::S3::Bucket"))
+
+    assert outputs.keys() == {
+        *("EndpointName", "EndpointConfigName", "ModelPackage", "RollbackAlarms", "LogGroup", "CaptureBucket"),
+        *("ModelVersion", "PreviousModelVersion"),
+    }
+    assert (outputs["LogGroup"], outputs["CaptureBucket"]) == ({"Ref": log}, {"Ref": capture})
+    for name, parameter in (("ModelPackage", "ModelPackageArn"), ("ModelVersion", "ModelVersion")):
+        assert outputs[name] == {"Ref": parameter}
 
 
 def test_only_versions_of_this_model_are_taken(three: Layout) -> None:
@@ -75,50 +90,15 @@ def test_a_volume_key_only_where_sagemaker_takes_one(three: Layout) -> None:
     assert "KmsKeyId" not in three.only(STEADY, "AWS::SageMaker::EndpointConfig")
 
 
-def test_a_canary_moves_half_and_is_watched_twice(three: Layout) -> None:
-    policy = deployment(three, PRODUCTION)
-
-    assert policy["TrafficRoutingConfiguration"] == {
-        "Type": "CANARY",
-        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
-        "WaitIntervalInSeconds": 600,
-    }
-    assert policy["MaximumExecutionTimeoutInSeconds"] > 2 * 600 + policy["TerminationWaitInSeconds"]
-
-
-def test_all_at_once_and_linear(three: Layout) -> None:
-    assert deployment(three, STAGING)["TrafficRoutingConfiguration"] == {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 60}
-    assert deployment(three, STEADY)["TrafficRoutingConfiguration"] == {
-        "Type": "LINEAR",
-        "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 25},
-        "WaitIntervalInSeconds": 300,
-    }
-
-
-@pytest.mark.parametrize("policy", ["all-at-once", "canary", "linear"])
-@pytest.mark.parametrize("minutes", [0, 10, 40])
-def test_the_timeout_is_within_sagemakers_limits_and_over_the_waits(policy: str, minutes: int) -> None:
-    made = blue_green(policy=policy, size_percent=10, bake_seconds=60 * minutes)
-    moves = {"all-at-once": 1, "canary": 2, "linear": 10}[policy]
-
-    assert 600 <= made["maximumExecutionTimeoutInSeconds"] <= 28800
-    assert made["maximumExecutionTimeoutInSeconds"] > moves * 60 * minutes + made["terminationWaitInSeconds"]
-
-
-def test_waits_that_sagemaker_would_refuse() -> None:
-    with pytest.raises(ValueError, match="10 linear moves of 60 minutes take longer than the 8 hours SageMaker allows"):
-        blue_green(policy="linear", size_percent=10, bake_seconds=3600)
-
-
-def test_the_alarms_that_roll_back_exist_and_watch_this_variant(layout: Layout) -> None:
+def test_the_alarms_that_roll_back_watch_this_variant(layout: Layout) -> None:
     for stack, endpoint in layout.every("AWS::SageMaker::Endpoint"):
         alarms = layout.all(stack, "AWS::CloudWatch::Alarm")
-        named = [alarm["AlarmName"]["Ref"] for alarm in endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]]
-        assert len(named) == 2
-        for name in named:
-            dimensions = {one["Name"]: one["Value"] for one in alarms[name]["Dimensions"]}
-            assert dimensions == {"EndpointName": endpoint["EndpointName"], "VariantName": "live"}
-            assert alarms[name]["MetricName"] in ("Invocation5XXErrors", "ModelLatency")
+        _, policy, _ = endpoint["DeploymentConfig"]["Fn::If"]
+        for name in (alarm["AlarmName"]["Ref"] for alarm in policy["AutoRollbackConfiguration"]["Alarms"]):
+            if "Dimensions" in alarms[name]:
+                dimensions = {one["Name"]: one["Value"] for one in alarms[name]["Dimensions"]}
+                assert dimensions["EndpointName"] == endpoint["EndpointName"]
+                assert dimensions["VariantName"] == "live"
 
 
 def test_every_alarm_tells_somebody(layout: Layout) -> None:
@@ -159,6 +139,19 @@ def test_an_update_keeps_the_count_that_scaling_reached(three: Layout) -> None:
 
     assert dropped(PRODUCTION) == ["DataCaptureConfig"]
     assert dropped(STEADY) == ["DataCaptureConfig", "DesiredInstanceCount"]
+
+
+def test_the_endpoint_may_read_the_alarms_that_guard_it(layout: Layout) -> None:
+    for stack, _ in layout.every("AWS::SageMaker::Endpoint"):
+        account = layout.account_of[stack]
+        statements = [
+            one
+            for role in layout.all(stack, "AWS::IAM::Role").values()
+            for policy in role["Policies"]
+            for one in policy["PolicyDocument"]["Statement"]
+        ]
+        (allowed,) = [one["Resource"] for one in statements if one["Action"] == "cloudwatch:DescribeAlarms"]
+        assert f":cloudwatch:eu-west-1:{account}:alarm:*" in str(allowed)
 
 
 def test_the_verifier_trusts_two_roles_of_the_toolchain(layout: Layout) -> None:

@@ -21,6 +21,30 @@ def actions(layout: Layout, name: str) -> dict[str, dict[str, Any]]:
     return {stage["Name"]: stage["Actions"][0] for stage in pipeline(layout, name)["Stages"]}
 
 
+def allowed(layout: Layout, name: str) -> list[tuple[set[str], str, dict[str, Any]]]:
+    """(actions, resources as JSON, conditions) of every statement of a role."""
+    statements = role(layout, name)["Policies"][0]["PolicyDocument"]["Statement"]
+    return [
+        (set(one["Action"] if isinstance(one["Action"], list) else [one["Action"]]), json.dumps(one["Resource"]), one.get("Condition", {}))
+        for one in statements
+    ]
+
+
+def writes(layout: Layout, name: str) -> set[str]:
+    """What a role may put into the artifacts bucket of lead_scoring."""
+    found = " ".join(resources for actions, resources, _ in allowed(layout, name) if "s3:PutObject" in actions)
+    return set(re.findall(r"lead-scoring-artifacts-\d+/([^\"]+)", found))
+
+
+def signs(layout: Layout, name: str) -> dict[str, str]:
+    """KMS action → the alias of the keys that a role may use for it."""
+    found: dict[str, str] = {}
+    for actions, _, conditions in allowed(layout, name):
+        if alias := conditions.get("ForAnyValue:StringLike", {}).get("kms:ResourceAliases"):
+            found |= dict.fromkeys(actions, alias)
+    return found
+
+
 def role(layout: Layout, name: str) -> dict[str, Any]:
     found: dict[str, Any]
     (found,) = [one for one in layout.all(TOOLCHAIN, "AWS::IAM::Role").values() if one.get("RoleName") == name]
@@ -59,7 +83,7 @@ def test_no_filter_has_more_patterns_than_codepipeline_takes(three: Layout) -> N
 
 
 def test_every_variable_was_exported_by_an_earlier_stage(layout: Layout) -> None:
-    source = {"Source.CommitId", "codepipeline.PipelineExecutionId"}
+    source = {"Source.CommitId", "codepipeline.PipelineExecutionId", "variables.cause"}
     for name in ("paved-road-lead-scoring", "paved-road-platform"):
         known = set(source)
         for stage, action in actions(layout, name).items():
@@ -87,8 +111,17 @@ def test_both_environments_get_the_assembly_that_build_made(three: Layout) -> No
 def test_the_approval_names_what_it_approves(layout: Layout) -> None:
     asked = actions(layout, "paved-road-lead-scoring")["Approval"]["Configuration"]
 
-    assert asked["CustomData"] == "lead_scoring: commit #{Source.CommitId}, model package #{Train.MODEL_PACKAGE_ARN}"
+    assert asked["CustomData"] == (
+        "lead_scoring: commit #{Source.CommitId}, model package #{Train.MODEL_PACKAGE_ARN},"
+        " evidence #{Staging.EVIDENCE_URI} sha256 #{Staging.EVIDENCE_SHA256}"
+    )
     assert "Ref" in asked["NotificationArn"]
+
+
+def test_no_action_is_configured_at_greater_length_than_codepipeline_takes(layout: Layout) -> None:
+    for name in ("paved-road-lead-scoring", "paved-road-platform"):
+        for action in actions(layout, name).values():
+            assert all(len(value) <= 1000 for value in action["Configuration"].values() if isinstance(value, str))
 
 
 def test_only_image_builds_are_privileged(layout: Layout) -> None:
@@ -116,12 +149,47 @@ def test_a_stage_reaches_its_own_environment_only(three: Layout) -> None:
 
 def test_only_the_stage_behind_the_approval_may_approve(three: Layout) -> None:
     may = {
-        one["RoleName"]
+        (one["RoleName"], json.dumps(statement.get("Condition")))
         for one in three.all(TOOLCHAIN, "AWS::IAM::Role").values()
-        if "RoleName" in one and "sagemaker:UpdateModelPackage" in json.dumps(one["Policies"])
+        for statement in one["Policies"][0]["PolicyDocument"]["Statement"]
+        if "sagemaker:UpdateModelPackage" in json.dumps(statement["Action"])
+    }
+    rejects = '{"StringEquals": {"sagemaker:ModelApprovalStatus": "Rejected"}}'
+
+    assert may == {
+        (f"paved-road-{model}-deploy-{environment}", condition)
+        for model in ("lead-scoring", "credit-risk")
+        for environment, condition in (("staging", rejects), ("production", "null"))
     }
 
-    assert may == {"paved-road-lead-scoring-deploy-production", "paved-road-credit-risk-deploy-production"}
+
+def test_each_stage_writes_its_own_part_of_the_artifacts(three: Layout) -> None:
+    road = "paved-road-lead-scoring"
+
+    assert writes(three, f"{road}-build") == {"images/*/sbom.json"}
+    assert writes(three, f"{road}-train") == set()
+    assert writes(three, f"{road}-deploy-staging") == {"evidence/*"}
+    assert writes(three, f"{road}-deploy-production") == {"evidence/*", "ledger/production/*"}
+    assert writes(three, "paved-road-platform-deploy-production") == set()
+
+
+def test_evidence_is_signed_where_it_is_made_and_with_the_models_own_key(three: Layout) -> None:
+    road, own = "paved-road-lead-scoring", "alias/paved-road-lead-scoring-evidence"
+    every = "alias/paved-road-*-evidence"
+
+    assert signs(three, f"{road}-build") == {}
+    assert signs(three, f"{road}-train") == {"kms:Verify": own}
+    for stage in ("staging", "production"):
+        assert signs(three, f"{road}-deploy-{stage}") == {"kms:GetPublicKey": own, "kms:Sign": own, "kms:Verify": own}
+    assert signs(three, "paved-road-platform-deploy-staging") == {}
+    assert signs(three, "paved-road-platform-deploy-production") == {"kms:GetPublicKey": every, "kms:Verify": every}
+
+
+def test_no_stage_may_sign_with_a_key_that_it_names_itself(layout: Layout) -> None:
+    for one in layout.all(TOOLCHAIN, "AWS::IAM::Role").values():
+        for statement in one["Policies"][0]["PolicyDocument"]["Statement"]:
+            if "kms:Sign" in json.dumps(statement["Action"]):
+                assert re.fullmatch(r"alias/[\w-]+-evidence", statement["Condition"]["ForAnyValue:StringLike"]["kms:ResourceAliases"])
 
 
 def test_the_platform_updates_the_toolchain_account_alone(three: Layout) -> None:
@@ -130,6 +198,13 @@ def test_the_platform_updates_the_toolchain_account_alone(three: Layout) -> None
 
 def test_owners_are_asked_for_approval(three: Layout) -> None:
     assert [one["Endpoint"] for one in three.all(TOOLCHAIN, "AWS::SNS::Subscription").values()] == ["ml-platform@example.com"]
+
+
+def test_the_platforms_policies_do_not_grow_with_the_models(three: Layout) -> None:
+    for environment in ("staging", "production"):
+        text = json.dumps(role(three, f"paved-road-platform-deploy-{environment}"))
+        assert "paved-road-*" in text
+        assert "lead-scoring" not in text
 
 
 def test_roles_are_called_as_the_stages_outside_expect(three: Layout) -> None:

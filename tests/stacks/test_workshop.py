@@ -26,7 +26,8 @@ def test_other_accounts_may_read_images_versions_artifacts_and_nothing_else(layo
 
     assert strangers(layout.only(WORKSHOP, "AWS::ECR::Repository")["RepositoryPolicyText"]) == others
     assert strangers(layout.only(WORKSHOP, "AWS::SageMaker::ModelPackageGroup").get("ModelPackageGroupPolicy")) == others
-    assert strangers(layout.only(WORKSHOP, "AWS::KMS::Key")["KeyPolicy"]) == others
+    assert strangers(key(layout, None)["KeyPolicy"]) == others
+    assert strangers(key(layout, "SIGN_VERIFY")["KeyPolicy"]) == set()
     assert strangers(artifact_policy(layout)) == others
     assert strangers(layout.all(WORKSHOP, "AWS::IAM::Role")) == set()
 
@@ -66,9 +67,47 @@ def test_only_untagged_images_expire(three: Layout) -> None:
 def test_the_road_is_told_where_things_are(three: Layout) -> None:
     facts = {one["Name"] for one in three.all(WORKSHOP, "AWS::SSM::Parameter").values()}
 
-    assert facts == {
-        f"/paved-road/lead_scoring/{fact}" for fact in ("artifacts-bucket", "data-bucket", "image-repository", "key", "training-role")
-    }
+    known = ("artifacts-bucket", "data-bucket", "evidence-key", "image-repository", "key", "training-role")
+    assert facts == {f"/paved-road/lead_scoring/{fact}" for fact in known}
+
+
+def key(layout: Layout, usage: str | None) -> Any:
+    (found,) = [one for one in layout.all(WORKSHOP, "AWS::KMS::Key").values() if one.get("KeyUsage") == usage]
+    return found
+
+
+def test_evidence_has_a_key_that_signs_known_by_its_alias(three: Layout) -> None:
+    signing = key(three, "SIGN_VERIFY")
+    alias = three.only(WORKSHOP, "AWS::KMS::Alias")
+
+    assert signing["KeySpec"] == "ECC_NIST_P256"
+    assert "EnableKeyRotation" not in signing  # KMS refuses it for asymmetric keys
+    assert alias["AliasName"] == "alias/paved-road-lead-scoring-evidence"
+    assert alias["TargetKeyId"]["Fn::GetAtt"][0].startswith("EvidenceKey")
+
+
+def test_buckets_have_the_names_that_policies_know(three: Layout) -> None:
+    buckets = {one["BucketName"] for one in three.all(WORKSHOP, "AWS::S3::Bucket").values()}
+
+    assert buckets == {"paved-road-lead-scoring-artifacts-111111111111", "paved-road-lead-scoring-data-111111111111"}
+
+
+def test_training_writes_no_evidence_and_no_ledger(three: Layout) -> None:
+    (role,) = three.all(WORKSHOP, "AWS::IAM::Role").values()
+    put = [one for one in role["Policies"][0]["PolicyDocument"]["Statement"] if one["Action"] == "s3:PutObject"]
+
+    assert [json.dumps(one["Resource"]).rpartition("}, ")[2] for one in put] == ['"/runs/*"]]}']
+
+
+def test_endpoints_read_models_and_not_the_rows_beside_them(three: Layout) -> None:
+    (read,) = [one for one in artifact_policy(three) if one["Action"] == "s3:GetObject" and "222222222222" in json.dumps(one)]
+    (role,) = [
+        one for one in three.all("PavedRoad-lead-scoring-Serving-staging", "AWS::IAM::Role").values() if "execution" in one["RoleName"]
+    ]
+
+    assert "/runs/*/model.tar.gz" in json.dumps(read["Resource"])
+    assert "artifacts-111111111111/runs/*/model.tar.gz" in json.dumps(role["Policies"])
+    assert "artifacts-111111111111/*" not in json.dumps(role["Policies"])
 
 
 def test_training_may_register_but_not_approve_or_deploy(three: Layout) -> None:

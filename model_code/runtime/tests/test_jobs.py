@@ -48,7 +48,7 @@ def test_one_job_leaves_a_complete_model(trained: Path) -> None:
     assert evaluation["model"] == MODEL
     assert {name.upper(): evaluation[name] for name in ("commit", "data_sha256", "image_uri")} == ORIGIN
     assert evaluation["rows"] == {"train": 3200, "holdout": 800}
-    assert set(evaluation["metrics"]) == {"roc_auc", "average_precision", "brier", "log_loss"}
+    assert set(evaluation["metrics"]) == {"roc_auc", "average_precision", "brier", "log_loss", "calibration_error"}
     assert f"metric roc_auc={evaluation['metrics']['roc_auc']['value']:.6f}\n" in (trained / "stdout").read_text()
 
 
@@ -56,7 +56,7 @@ def test_three_jobs_give_what_one_job_gives(tmp_path: Path, data: Path, trained:
     prepare, train, evaluate = (tmp_path / name for name in ("prepare", "train", "evaluate"))
     put(data, prepare / "processing/input/data")
     succeed(prepare, "prepare")
-    put(prepare / "processing/train/train.csv", train / "input/data/train")
+    shutil.copytree(prepare / "processing/train", train / "input/data/train")
     succeed(train, "train")
     artifact.pack(train / "model", evaluate / "processing/input/model/model.tar.gz")
     put(prepare / "processing/holdout/holdout.csv", evaluate / "processing/input/holdout")
@@ -66,6 +66,9 @@ def test_three_jobs_give_what_one_job_gives(tmp_path: Path, data: Path, trained:
     for name in artifact.COMPLETE:
         assert (tmp_path / "model" / name).read_bytes() == (trained / "model" / name).read_bytes(), name
     assert (evaluate / "processing/evaluation/evaluation.json").read_bytes() == (trained / "model/evaluation.json").read_bytes()
+    with tarfile.open(evaluate / "processing/model/output.tar.gz") as tar:
+        packed = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
+    assert packed == {name: (trained / "output/data" / name).read_bytes() for name in ("report.json", "parity.json")}
     assert finished.stdout in (trained / "stdout").read_text()
 
 
@@ -109,7 +112,7 @@ def test_a_processing_job_leaves_its_reason_in_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("commands", [[], ["dance"], ["prepare", "dance"]])
 def test_unknown_commands(tmp_path: Path, commands: list[str]) -> None:
-    expected = f"runtime: expected commands among prepare, train, evaluate, serve, found {' '.join(commands) or 'none'}\n"
+    expected = f"runtime: expected commands among prepare, train, evaluate, score, serve, found {' '.join(commands) or 'none'}\n"
     assert fail(tmp_path, *commands) == expected
 
 

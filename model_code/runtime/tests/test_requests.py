@@ -10,8 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from model_code import spec
-from model_code.runtime.requests import RequestError, Requests
-from model_code.runtime.table import Table
+from model_code.runtime.requests import Question, RequestError, Requests
 from model_code.spec import Category
 
 DATA = spec.load("lead_scoring").data
@@ -22,26 +21,32 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 junk = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8
 )
-names = st.sampled_from([*DATA.columns, "duration", "y", "instances", "unknown"])
+names = st.sampled_from([*DATA.columns, "duration", "y", *spec.RESERVED, "unknown"])
 edits = st.dictionaries(names, junk | st.sampled_from([1, 20, 20.0, 20.5, "yes", "may", "a:b", '"instances"']), max_size=3)
 edited = edits.map(lambda changes: ROW | changes)
+asked = st.fixed_dictionaries(
+    {"instances": st.just([ROW]) | st.lists(edited, max_size=2)},
+    optional={"explain": st.booleans() | junk, "describe": st.booleans() | junk},
+) | st.dictionaries(st.sampled_from(spec.RESERVED), st.booleans() | junk, min_size=1)
 bodies = st.one_of(
     junk.map(json.dumps),
     edited.map(json.dumps),
     st.lists(edited | st.just(ROW), max_size=4).map(lambda rows: json.dumps({"instances": rows})),
     st.tuples(edited, junk).map(lambda pair: json.dumps({"instances": [pair[0]], "more": pair[1]})),
+    asked.map(json.dumps),
+    st.tuples(st.booleans(), asked).map(lambda pair: json.dumps(pair[1]).replace("{", f'{{"explain": {json.dumps(pair[0])}, ', 1)),
     st.tuples(names, junk).map(lambda pair: json.dumps(ROW).replace("{", f"{{{json.dumps(pair[0])}: {json.dumps(pair[1])}, ", 1)),
     st.text(max_size=30),
 )
 
 
-def outcome(read: Any, body: bytes) -> list[list[float]] | tuple[int, str]:
+def outcome(read: Any, body: bytes) -> dict[str, Any] | tuple[int, str]:
     try:
-        table: Table = read(body)
+        answer = read(body)
     except RequestError as error:
         return (error.status, str(error))
-    rows: list[list[float]] = table.values.tolist()
-    return rows
+    table, explain = answer if isinstance(answer, Question) else (answer, False)
+    return {"rows": None if table is None else table.values.tolist(), "explain": explain}
 
 
 @given(bodies.map(lambda text: text.encode("utf-8", "replace")) | st.binary(max_size=40))
@@ -50,18 +55,71 @@ def outcome(read: Any, body: bytes) -> list[list[float]] | tuple[int, str]:
 @example(b'{"instances": [], "instances": [' + json.dumps(ROW).encode() + b"]}")
 @example(json.dumps({**ROW, "duration": {"\udcff": ["\udcff"]}}).encode())
 @example(json.dumps(ROW).replace('"age"', '"\\u0061ge"').encode())
+@example(json.dumps({"instances": [ROW], "explain": True}).encode())
+@example(json.dumps({"instances": [ROW], "explain": False}).encode())
+@example(json.dumps({"instances": [ROW], "explain": True}).replace('"explain"', '"\\u0065xplain"').encode())
+@example(json.dumps({"instances": [ROW], "explain": True}).replace("{", '{"explain": true, ', 1).encode())
+@example(json.dumps({"instances": [ROW], "explain": 1}).encode())
+@example(b'{"describe": true}')
 def test_the_fast_reading_agrees_with_the_plain_one(body: bytes) -> None:
-    answer = outcome(REQUESTS.explained, body)
+    answer = outcome(REQUESTS.plain, body)
 
     assert outcome(REQUESTS.json, body) == answer
-    assert isinstance(answer, list) or answer[0] in (400, 422)
+    assert isinstance(answer, dict) or answer[0] in (400, 422)
 
 
 @given(st.lists(st.fixed_dictionaries({name: st.just(value) for name, value in ROW.items()} | {"age": st.integers(18, 120)}), min_size=1))
 def test_csv_and_json_read_the_same(rows: list[dict[str, Any]]) -> None:
     lines = "".join(",".join(str(row[name]) for name in DATA.columns) + "\n" for row in rows)
 
-    assert REQUESTS.csv(lines.encode()).values.tolist() == REQUESTS.json(json.dumps({"instances": rows}).encode()).values.tolist()
+    assert outcome(REQUESTS.csv, lines.encode()) == outcome(REQUESTS.json, json.dumps({"instances": rows}).encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "table", "explain"),
+    [
+        (ROW, True, False),
+        ({"instances": [ROW]}, True, False),
+        ({"instances": [ROW], "explain": False}, True, False),
+        ({"instances": [ROW], "explain": True}, True, True),
+        ({"explain": True, "instances": [ROW]}, True, True),
+        ({"describe": True}, False, False),
+    ],
+)
+def test_what_is_asked(body: object, table: bool, explain: bool) -> None:
+    asked = REQUESTS.json(json.dumps(body).encode())
+
+    assert (asked.table is not None, asked.explain) == (table, explain)
+
+
+ALONE = 'expected the one key "describe" beside no other'
+BATCH = 'expected the one key "instances" beside no other than "explain"'
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"instances": [ROW], "explain": "yes"}, 422, "expected \"explain\" to be true or false, found 'yes'"),
+        ({"instances": [ROW], "explain": 1}, 422, 'expected "explain" to be true or false, found 1'),
+        ({"instances": [ROW], "explain": None}, 422, 'expected "explain" to be true or false, found null'),
+        ({"instances": [ROW], "describe": True}, 400, ALONE),
+        ({"instances": [], "explain": True}, 422, 'expected at least one row in "instances", found none'),
+        ({"instances": [ROW], "explain": True, "more": 1}, 400, BATCH),
+        ({"explain": True}, 400, BATCH),
+        (ROW | {"explain": True}, 400, BATCH),
+        (ROW | {"describe": True}, 400, ALONE),
+        ({"describe": True, "explain": True}, 400, ALONE),
+        ({"describe": False}, 422, 'expected "describe" to be true, found false'),
+        ({"describe": [1]}, 422, 'expected "describe" to be true, found a list'),
+    ],
+)
+def test_what_cannot_be_asked(body: object, status: int, message: str) -> None:
+    assert outcome(REQUESTS.json, json.dumps(body).encode()) == (status, message)
+
+
+def test_the_same_question_twice_is_refused() -> None:
+    assert outcome(REQUESTS.json, b'{"describe": true, "describe": true}') == (400, ALONE)
+    assert outcome(REQUESTS.json, b'{"explain": true, "explain": true, "instances": [' + json.dumps(ROW).encode() + b"]}") == (400, BATCH)
 
 
 AGE = "column 'age': expected an integer between 18 and 120, found"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import signal
 import socket
 import subprocess
@@ -20,10 +21,10 @@ from hypothesis import strategies as st
 from model_code import spec
 from model_code.conftest import environment
 from model_code.runtime import artifact
-from model_code.runtime.invocations import CSV, JSON, LIMIT, Invocations
+from model_code.runtime.invocations import CSV, EXPLAINED, JSON, LIMIT, Invocations, resident
 from model_code.runtime.serving import ASGI, application
-from model_code.runtime.tests.test_requests import ROW, bodies
-from model_code.spec import ModelSpec
+from model_code.runtime.tests.test_requests import DATA, ROW, bodies
+from model_code.spec import Category, ModelSpec
 
 REFUSED = {400, 413, 415, 422}
 
@@ -51,11 +52,11 @@ def fuzz(app: ASGI) -> Any:
 
     def check(body: bytes, content_type: str) -> None:
         answer = call(app, "POST", "/invocations", body, content_type)
-        if answer.status_code == 200:
+        if answer.status_code == 200 and "schema" not in answer.text:
             scores = [p["score"] for p in answer.json()["predictions"]] if content_type == JSON else [float(s) for s in answer.text.split()]
             assert scores
             assert all(0 <= score <= 1 for score in scores)
-        else:
+        elif answer.status_code != 200:
             assert answer.status_code in REFUSED
             assert answer.json()["error"]
 
@@ -117,8 +118,10 @@ def test_a_body_at_the_limit_and_over_it(app: ASGI) -> None:
 def test_the_document_describes_what_is_accepted(app: ASGI, model_spec: ModelSpec) -> None:
     document = call(app, "GET", "/openapi.json").json()
     operation = document["paths"]["/invocations"]["post"]
-    _, row = operation["requestBody"]["content"][JSON]["schema"]["oneOf"]
+    batch, row, description = operation["requestBody"]["content"][JSON]["schema"]["oneOf"]
 
+    assert set(batch["properties"]) == {"instances", "explain"}
+    assert description["required"] == ["describe"]
     assert row["required"] == list(model_spec.features)
     assert row["properties"]["age"] == {"type": "integer", "minimum": 18, "maximum": 120}
     assert row["properties"]["loan"] == {"type": "string", "enum": ["no", "yes"]}
@@ -126,16 +129,110 @@ def test_the_document_describes_what_is_accepted(app: ASGI, model_spec: ModelSpe
     assert "/ping" in document["paths"]
 
 
+def schema_of(app: ASGI, body: object) -> str:
+    """Which of the documented answers a request got: the names of what it requires."""
+    answer = call(app, "POST", "/invocations", json.dumps(body).encode()).json()
+    document = call(app, "GET", "/openapi.json").json()["paths"]["/invocations"]["post"]["responses"]["200"]["content"][JSON]["schema"]
+    (fitting,) = [schema for schema in document["oneOf"] if not list(departures(answer, schema))]
+    return " ".join(fitting["required"])
+
+
+def departures(value: Any, schema: dict[str, Any]) -> Iterator[str]:
+    """Where a value is not as its JSON schema says; knows what our document uses."""
+    kinds = {"object": dict, "array": list, "string": str, "number": int | float, "null": type(None)}
+    wanted = schema.get("type", [])
+    if wanted and not any(isinstance(value, kinds[kind]) for kind in ([wanted] if isinstance(wanted, str) else wanted)):
+        yield f"{value!r} is no {wanted}"
+    elif schema.get("const", value) != value or value not in schema.get("enum", [value]):
+        yield f"{value!r} is not accepted"
+    elif isinstance(value, dict) and "properties" in schema:
+        yield from (f"{name} is missing or unknown" for name in value.keys() ^ schema["properties"].keys())
+        yield from (
+            found for name in value.keys() & schema["properties"].keys() for found in departures(value[name], schema["properties"][name])
+        )
+    elif isinstance(value, list):
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            yield f"{len(value)} items"
+        yield from (found for item in value for found in departures(item, schema["items"]))
+    elif isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        yield f"{value} is out of range"
+
+
+def test_answers_are_as_documented(app: ASGI) -> None:
+    assert schema_of(app, ROW) == "predictions model_version"
+    assert schema_of(app, {"instances": [ROW] * 2, "explain": True}) == "predictions base model_version"
+    assert schema_of(app, {"describe": True}) == "model model_version schema memory_mb"
+
+
+valid = st.fixed_dictionaries(
+    {
+        name: st.sampled_from(column.values)
+        if isinstance(column, Category)
+        else st.integers(int(column.minimum), int(column.maximum)) | st.sampled_from([column.minimum, column.maximum])
+        for name, column in DATA.columns.items()
+    }
+)
+
+
+@given(rows=st.lists(valid, min_size=1, max_size=5))
+def test_reasons_add_up_to_the_score(app: ASGI, rows: list[dict[str, Any]]) -> None:
+    explained = call(app, "POST", "/invocations", json.dumps({"instances": rows, "explain": True}).encode()).json()
+    plain = call(app, "POST", "/invocations", json.dumps({"instances": rows}).encode()).json()
+
+    assert [p["score"] for p in explained["predictions"]] == [p["score"] for p in plain["predictions"]]
+    assert explained["model_version"] == plain["model_version"]
+    for row, prediction in zip(rows, explained["predictions"], strict=True):
+        score, reasons = prediction["score"], prediction["reasons"]
+        assert explained["base"] + sum(r["contribution"] for r in reasons) == pytest.approx(math.log(score / (1 - score)), abs=1e-4)
+        assert {r["column"]: r["value"] for r in reasons} == row
+        weights = [abs(r["contribution"]) for r in reasons]
+        assert weights == sorted(weights, reverse=True)
+
+
+def test_too_many_rows_to_explain(app: ASGI) -> None:
+    def status(rows: int) -> int:
+        return call(app, "POST", "/invocations", json.dumps({"instances": [ROW] * rows, "explain": True}).encode()).status_code
+
+    assert (status(EXPLAINED), status(EXPLAINED + 1)) == (200, 413)
+
+
+def test_the_model_describes_itself(app: ASGI, trained: Path) -> None:
+    answer = call(app, "POST", "/invocations", b'{"describe": true}').json()
+
+    assert answer["model"] == "lead_scoring"
+    assert answer["schema"] == artifact.read_json(trained / "model" / artifact.SCHEMA)
+    assert answer["model_version"] == call(app, "POST", "/invocations", json.dumps(ROW).encode()).json()["model_version"]
+
+
+def test_memory_is_what_the_process_holds() -> None:
+    before = resident()
+    held = b"x" * 64 * 2**20
+    grown = resident() - before
+
+    assert 60 < grown < 70, len(held)
+
+
+def test_a_missing_cell_is_explained_as_nothing(model_spec: ModelSpec, trained: Path) -> None:
+    columns = {**model_spec.data.columns, "age": model_spec.data.columns["age"].model_copy(update={"missing": 0.5})}
+    accepting = model_spec.model_copy(update={"data": model_spec.data.model_copy(update={"columns": columns})})
+    reply = Invocations.load(accepting, trained / "model").reply(
+        JSON, json.dumps({"instances": [ROW | {"age": None}], "explain": True}).encode()
+    )
+    (prediction,) = json.loads(reply.body)["predictions"]
+
+    assert next(r for r in prediction["reasons"] if r["column"] == "age")["value"] is None
+
+
 class Server:
     """A real server process on a port of its own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, **more: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "model_code.runtime", "serve"],
-            env=environment(root, SAGEMAKER_BIND_TO_PORT=str(self.port), PYTHONUNBUFFERED="1"),
+            env=environment(root, SAGEMAKER_BIND_TO_PORT=str(self.port), PYTHONUNBUFFERED="1", **more),
             cwd=spec.MODELS.parent,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -161,7 +258,7 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        _, self.errors = self.process.communicate(timeout=20)
+        self.output, self.errors = self.process.communicate(timeout=20)
         return self.process.returncode
 
 
@@ -216,6 +313,10 @@ def test_the_server_gives_the_golden_answers(server: Server, trained: Path) -> N
     for request in golden["requests"]:
         answer = httpx.post(server.url + "/invocations", json=request["body"])
         assert [p["score"] for p in answer.json()["predictions"]] == pytest.approx(request["scores"], abs=golden["tolerance"])
+    explained = httpx.post(server.url + "/invocations", json=golden["explained"]["body"]).json()
+    for prediction, recorded in zip(explained["predictions"], golden["explained"]["contributions"], strict=True):
+        found = {reason["column"]: reason["contribution"] for reason in prediction["reasons"]}
+        assert found == pytest.approx(recorded, abs=golden["explained"]["tolerance"])
     for bad in golden["bad_requests"]:
         answer = httpx.post(server.url + "/invocations", content=bad["body"], headers={"content-type": bad["content_type"]})
         assert answer.status_code == bad["expect"]

@@ -64,3 +64,16 @@ def archive(**files: object) -> bytes:
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return made.getvalue()
+
+
+class Clock:
+    """Stands in for the module `time`: nobody waits, and time passes only while somebody would."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds

@@ -75,11 +75,8 @@ def test_no_data_set_is_one_line_that_says_what_to_do(server: str, client: Clien
 
 
 def test_an_error_of_aws_is_one_line(server: str) -> None:
-    ran = step(
-        "record_approval",
-        *["--pipeline", "p", "--execution", "e", "--action", "Approval", "--model-package-arn", "a", "--commit", "c"],
-        url=server,
-    )
+    flags = ["pipeline", "execution", "action", "model-package-arn", "commit", "evidence-uri", "evidence-sha256", "evidence-key", "key"]
+    ran = step("record_approval", *(f"--{flag}=x" for flag in flags), url=server)
 
     assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
     assert ran.stderr.startswith("record_approval: ")
@@ -149,7 +146,7 @@ def test_stacks_are_deployed_from_the_assembly_as_it_is(programs: Path, capfd: p
 
     assert (programs / "cdk.log").read_text().split("\n")[:-1] == [
         "deploy", "--exclusively", "--require-approval", "never", "--progress", "events", "--app", str(programs),
-        "--parameters", "ModelPackageArn=arn:package", "Serving", "Watch",
+        "--parameters", "Serving:ModelPackageArn=arn:package", "Serving", "Watch",
     ]  # fmt: skip
     assert capfd.readouterr() == ("", "said by cdk\n")
 

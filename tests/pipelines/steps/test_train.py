@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -9,13 +10,15 @@ import pytest
 
 from pipelines.steps.step import StepError
 from pipelines.steps.train import start, wait, write
+from tests.pipelines.evidence import sample
 from tests.pipelines.steps.conftest import Clients
-from tests.pipelines.steps.fakes import Fake
+from tests.pipelines.steps.fakes import Fake, archive, refusal
 
 EXECUTION = "11111111-2222-3333-4444-555555555555"
 ROLE = "arn:aws:iam::123456789012:role/training"
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/p/execution/abcdefghijkl"
 PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/g/3"
+NO_S3 = Fake()  # fails the test that asks it
 
 
 def definition(version: int) -> str:
@@ -92,30 +95,79 @@ def test_waiting_tells_of_each_step_once_and_gives_the_package(capsys: pytest.Ca
         ("Succeeded", [step("Train", "Succeeded"), registered]),
     )
 
-    assert wait(run, ARN, poll_seconds=0) == PACKAGE
+    assert wait(run, NO_S3, ARN, poll_seconds=0) == PACKAGE
     assert capsys.readouterr().err.splitlines() == ["Train: Executing", "Train: Succeeded", "Register: Succeeded"]
 
 
-def test_a_gate_that_refused_says_by_how_much() -> None:
-    said = "roc_auc is 0.71, under the gate's 0.79 in model_code/lead_scoring/model.toml: nothing was registered"
-    run = running(("Failed", [step("Train", "Succeeded"), step("Refuse", "Failed", FailureReason=said)]))
-
-    with pytest.raises(StepError, match=r"step Refuse failed: roc_auc is 0\.71, under the gate's 0\.79"):
-        wait(run, ARN, poll_seconds=0)
+MODEL = "s3://artifacts/runs/abcdefghijkl/train/pipelines-x/output/model.tar.gz"
+REFUSAL = f"lead_scoring: gates failed: 2.0; nothing was registered; evaluation.json in {MODEL} has the verdicts, and the log lists them"
 
 
-def test_a_fail_step_that_gives_its_reason_in_metadata_only() -> None:
-    run = running(("Failed", [step("Refuse", "Failed", Metadata={"Fail": {"ErrorMessage": "too low"}})]))
+def verdict(gate: str, subject: str, *, passed: bool | None, found: float, threshold: float) -> dict[str, Any]:
+    judged = {"gate": gate, "subject": subject, "passed": passed, "found": found, "comparison": ">=", "threshold": threshold}
+    return {**judged, "advice": "train on better data"}
 
-    with pytest.raises(StepError, match="step Refuse failed: too low"):
-        wait(run, ARN, poll_seconds=0)
+
+def evaluated(*gates: dict[str, Any], **changes: Any) -> Fake:
+    """An S3 with what evaluation left in the model's archive."""
+    evaluation = {**sample.content()["evaluation"], "gates": list(gates), "gates_failed": len(gates), **changes}
+    return Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(evaluation=evaluation))})
+
+
+def refused(s3: Any, said: str = REFUSAL, **rest: Any) -> str:
+    """What the step says of a run that the gates refused."""
+    run = running(("Failed", [step("Train", "Succeeded"), step("Refuse", "Failed", Metadata={"Fail": {"ErrorMessage": said}}, **rest)]))
+    with pytest.raises(StepError) as caught:
+        wait(run, s3, ARN, poll_seconds=0)
+    return str(caught.value)
+
+
+def test_gates_that_refused_say_each_by_how_much() -> None:
+    s3 = evaluated(
+        verdict("floor", "roc_auc", passed=False, found=0.71, threshold=0.79),
+        verdict("calibration", "calibration_error", passed=True, found=0.02, threshold=0.1),
+        verdict("slices", "job: student", passed=None, found=0.4, threshold=0.5),
+        verdict("champion", "roc_auc", passed=False, found=-0.02, threshold=-0.01),
+    )
+
+    assert refused(s3, FailureReason=REFUSAL) == (
+        "2 gates failed: floor: roc_auc: found 0.71, accepted is >= 0.79: train on better data;"
+        " champion: roc_auc: found -0.02, accepted is >= -0.01: train on better data: correct the model, the data or the gate, and push"
+    )
+    assert s3.asked("get_object") == [{"Bucket": "artifacts", "Key": MODEL.removeprefix("s3://artifacts/")}]
+
+
+def missing(**_: Any) -> None:
+    raise refusal("NoSuchKey", "The specified key does not exist.")
+
+
+@pytest.mark.parametrize("s3", [Fake(get_object=missing), Fake(get_object=lambda **_: {"Body": io.BytesIO(b"no archive")})])
+def test_verdicts_that_cannot_be_read_leave_the_refusal(s3: Fake) -> None:
+    assert refused(s3).startswith(REFUSAL)
+
+
+def test_verdicts_of_an_unknown_form_leave_the_refusal_and_say_so() -> None:
+    assert "evaluation.json: color: found 'red'" in refused(evaluated(color="red"))
+    assert "evaluation.json: (whole file)" in refused(Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(metadata={}))}))
+
+
+def test_a_refusal_that_names_no_model_is_given_as_it_is() -> None:
+    assert refused(NO_S3, "too low") == "too low: correct the model, the data or the gate, and push"
+
+
+def test_a_broken_data_contract_is_told_in_the_jobs_own_words() -> None:
+    said = "AlgorithmError: prepare: column 'age': range: found 999, allowed 18 to 100 (3 rows), exit code: 1"
+    run = running(("Failed", [step("Train", "Failed", FailureReason=said)]))
+
+    with pytest.raises(StepError, match="step Train failed: AlgorithmError: prepare: column 'age': range: found 999"):
+        wait(run, NO_S3, ARN, poll_seconds=0)
 
 
 def test_a_run_that_a_person_stopped() -> None:
     with pytest.raises(StepError, match="Stopped: someone pressed stop: retry the stage"):
-        wait(running(("Stopped", [step("Train", "Stopped")])), ARN, poll_seconds=0)
+        wait(running(("Stopped", [step("Train", "Stopped")])), NO_S3, ARN, poll_seconds=0)
 
 
 def test_a_run_that_registered_nothing() -> None:
     with pytest.raises(StepError, match="succeeded but registered nothing"):
-        wait(running(("Succeeded", [step("Train", "Succeeded")])), ARN, poll_seconds=0)
+        wait(running(("Succeeded", [step("Train", "Succeeded")])), NO_S3, ARN, poll_seconds=0)

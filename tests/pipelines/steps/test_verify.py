@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import WaiterError
 
+from model_code import spec
+from model_code.spec import Load
+from pipelines.evidence import document
+from pipelines.steps import load
+from pipelines.steps.endpoint import Endpoint
 from pipelines.steps.package import Package, member, read
+from pipelines.steps.readback import served
 from pipelines.steps.step import StepError
-from pipelines.steps.verify import ask_bad, ask_golden, served
-from tests.pipelines.steps.fakes import Fake, archive, refusal
+from pipelines.steps.verify import ask, conclude, held_out_rows, limits_of, main, stand
+from tests.pipelines.steps.fakes import Clock, Fake, archive, refusal
+from tests.pipelines.steps.served_model import GOLDEN, HELD_OUT, SCHEMA, Served
 
 PACKAGE = Package(
     arn="arn:aws:sagemaker:eu-west-1:111111111111:model-package/g/7",
@@ -21,12 +30,8 @@ PACKAGE = Package(
     status="Approved",
     approval="",
 )
+BORN = datetime(2026, 11, 21, tzinfo=UTC)
 OUTPUTS = {"EndpointName": "lead-staging", "EndpointConfigName": "config-2"}
-GOLDEN = {
-    "content_type": "application/json",
-    "tolerance": 1e-6,
-    "requests": [{"body": {"instances": [{"age": 30}, {"age": 40}]}, "scores": [0.25, 0.5]}],
-}
 
 
 class Waiter:
@@ -41,8 +46,11 @@ class Waiter:
 class SageMaker(Fake):
     def __init__(self, *, container: dict[str, str], config: str = "config-2", fails: bool = False) -> None:
         super().__init__(
-            describe_endpoint=lambda **_: {"EndpointConfigName": config, "FailureReason": "the container exited"},
-            describe_endpoint_config=lambda **_: {"ProductionVariants": [{"ModelName": "model-2", "InitialInstanceCount": 2}]},
+            describe_endpoint=lambda **_: {"EndpointConfigName": config, "FailureReason": "the container exited", "CreationTime": BORN},
+            describe_endpoint_config=lambda **_: {
+                "ProductionVariants": [{"ModelName": "model-2", "InitialInstanceCount": 2}],
+                "CreationTime": BORN - timedelta(minutes=1),
+            },
             describe_model=lambda **_: {"PrimaryContainer": container},
         )
         self._fails = fails
@@ -51,23 +59,12 @@ class SageMaker(Fake):
         return Waiter(self._fails)
 
 
-def answering(*scores: float) -> Fake:
-    body = json.dumps({"predictions": [{"score": score} for score in scores]}).encode()
-    return Fake(invoke_endpoint=lambda **_: {"Body": io.BytesIO(body)})
-
-
-def refusing(code: str, **rest: Any) -> Fake:
-    def invoke(**_: Any) -> None:
-        raise refusal(code, "no", **rest)
-
-    return Fake(invoke_endpoint=invoke)
-
-
 @pytest.mark.parametrize("container", [{"ModelPackageName": PACKAGE.arn}, {"Image": PACKAGE.image, "ModelDataUrl": PACKAGE.data}])
 def test_what_was_deployed_is_served(container: dict[str, str]) -> None:
-    report = served(SageMaker(container=container), OUTPUTS, PACKAGE, poll_seconds=0)
+    found = served(SageMaker(container=container), OUTPUTS, PACKAGE, poll_seconds=0)
 
-    assert report == {"endpoint": "lead-staging", "endpoint_config": "config-2", "model": "model-2", "instances": 2}
+    assert found.first
+    assert found.as_json() == {"endpoint": "lead-staging", "endpoint_config": "config-2", "model": "model-2", "instances": 2}
 
 
 @pytest.mark.parametrize(
@@ -91,32 +88,6 @@ def test_an_endpoint_that_does_not_come_up() -> None:
         served(SageMaker(container={}, fails=True), OUTPUTS, PACKAGE, poll_seconds=0)
 
 
-def test_golden_answers() -> None:
-    runtime = answering(0.25, 0.5 + 5e-7)
-
-    assert ask_golden(runtime, "lead-staging", GOLDEN) == pytest.approx(5e-7)
-    (sent,) = runtime.asked("invoke_endpoint")
-    assert (sent["ContentType"], json.loads(sent["Body"])) == ("application/json", {"instances": [{"age": 30}, {"age": 40}]})
-
-
-@pytest.mark.parametrize("scores", [(0.25, 0.51), (0.5, 0.25), (float("nan"), 0.5), (0.25,), ()])
-def test_answers_that_evaluation_did_not_record(scores: tuple[float, ...]) -> None:
-    with pytest.raises(StepError, match="golden request 1: found"):
-        ask_golden(answering(*scores), "lead-staging", GOLDEN)
-
-
-def test_bad_requests_are_refused_with_their_status() -> None:
-    bad = [{"body": "{", "content_type": "application/json", "expect": 400}] * 2
-
-    assert ask_bad(refusing("ModelError", OriginalStatusCode=400), "lead-staging", bad) == 2
-
-
-@pytest.mark.parametrize("runtime", [answering(0.5), refusing("ModelError", OriginalStatusCode=500)])
-def test_bad_requests_that_are_answered_or_break_the_server(runtime: Fake) -> None:
-    with pytest.raises(StepError, match="expected 400"):
-        ask_bad(runtime, "lead-staging", [{"body": "{", "content_type": "application/json", "expect": 400}])
-
-
 def test_the_package_and_what_is_in_it() -> None:
     container = {"Image": PACKAGE.image, "ModelDataUrl": PACKAGE.data}
     described = {"InferenceSpecification": {"Containers": [container]}, "ModelApprovalStatus": "Approved"}
@@ -131,3 +102,128 @@ def test_the_package_and_what_is_in_it() -> None:
 def test_a_package_without_golden_requests() -> None:
     with pytest.raises(KeyError, match=r"golden\.json"):
         member(Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(schema={}))}), PACKAGE, "golden.json")
+
+
+ARN = PACKAGE.arn
+DEPLOYED = {"endpoint": "lead-staging", "endpoint_config": "config-2", "model": "model-2", "instances": 1, "model_package_arn": ARN}
+LIMITS = Load(requests_per_second=20, seconds=5, p50_ms=10_000, p95_ms=10_000, p99_ms=10_000, parity=1e-6)
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "time", Clock())
+
+
+def verify(runtime: Served, report: Path, limits: Load = LIMITS) -> None:
+    """What the step does once it knows that the endpoint is in service."""
+    asked, verdicts = ask(Endpoint(runtime, "lead-staging"), GOLDEN)
+    stood, more = stand(lambda _: runtime, "lead-staging", HELD_OUT, SCHEMA, limits)
+    conclude(DEPLOYED | asked | stood, verdicts + more, report)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_good_endpoint_passes_every_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "staging.json"
+    verify(Served(), report)
+    told = capsys.readouterr()
+    found = document.Staging.model_validate_json(report.read_bytes())
+
+    assert json.loads(told.out) == json.loads(report.read_text())
+    assert [(gate.gate, gate.passed) for gate in found.gates] == [
+        ("golden requests", True),
+        ("reason codes", True),
+        ("golden requests", True),
+        ("parity", True),
+        ("latency", True),
+        ("latency", True),
+        ("latency", True),
+        ("latency", True),
+        ("error rate", True),
+        ("memory", True),
+        ("schema", True),
+    ]
+    assert (found.golden_requests, found.bad_requests_refused, found.largest_difference) == (2, 3, 0)
+    assert (found.parity.rows, found.load.requests, found.load.errors, found.memory_mb) == (230, 100, 0, 180)
+    assert all(not gate.advice for gate in found.gates)
+    assert "load: 20 requests a second for 5 seconds" in told.err
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_every_failed_gate_is_in_the_one_line_and_the_report_is_written(tmp_path: Path) -> None:
+    runtime = Served(shift=0.01, memory_mb=5000, schema={**SCHEMA, "target": "z"})
+    report = tmp_path / "staging.json"
+    with pytest.raises(StepError) as caught:
+        verify(runtime, report)
+    failed = [line.split(": ")[0] for line in str(caught.value).split("; ")]
+
+    assert failed == ["golden requests", "parity", "error rate", "memory", "schema"]
+    assert "parity: largest difference of scores, 230 held-out rows: found 0.01, accepted is <= 1e-06: the endpoint does not" in str(
+        caught.value
+    )
+    assert "error rate: share of 100 requests: found 1.0, accepted is <= 0: 100 times another score than" in str(caught.value)
+    assert 'schema.target is "z", not "y"' in str(caught.value)
+    assert [gate["gate"] for gate in json.loads(report.read_text())["gates"] if gate["passed"] is False] == failed
+
+
+def test_a_server_that_stalls_under_load_is_too_slow(tmp_path: Path) -> None:
+    """It stalls once, for half a second, and answers all others at once."""
+    limits = LIMITS.model_copy(update={"requests_per_second": 100, "seconds": 1, "p99_ms": 400})
+    with pytest.raises(StepError, match=r"latency: p99, ms: found \S+, accepted is <= 400: see the .* or a smaller model"):
+        verify(Served(stall_at=45, stall=0.5), tmp_path / "staging.json", limits)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_server_that_breaks_under_load(tmp_path: Path) -> None:
+    with pytest.raises(StepError, match=r"^error rate: share of 100 requests: found 0\.01, accepted is <= 0: 1 times status 500: see the"):
+        verify(Served(break_at=30), tmp_path / "staging.json")
+
+
+def test_a_package_of_old_has_no_reasons_to_compare() -> None:
+    old = {key: value for key, value in GOLDEN.items() if key != "explained"}
+
+    assert [verdict.passed for verdict in ask(Endpoint(Served(), "lead-staging"), old)[1]] == [True, True]
+
+
+def test_held_out_rows_lie_beside_the_model() -> None:
+    s3 = Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(report={}, parity=HELD_OUT))})
+
+    assert held_out_rows(s3, PACKAGE) == HELD_OUT
+    assert s3.asked("get_object") == [{"Bucket": "artifacts", "Key": "runs/1/output.tar.gz"}]
+
+
+def gone(**_: Any) -> None:
+    raise refusal("NoSuchKey", "gone")
+
+
+@pytest.mark.parametrize(
+    "get_object",
+    [
+        gone,
+        lambda **_: {"Body": io.BytesIO(b"not an archive")},
+        lambda **_: {"Body": io.BytesIO(archive(report={}))},
+        lambda **_: {"Body": io.BytesIO(archive(parity={"instances": [], "scores": []}))},
+    ],
+)
+def test_without_held_out_rows_nothing_is_proven(get_object: Any) -> None:
+    with pytest.raises(
+        StepError, match=r"s3://artifacts/runs/1/output\.tar\.gz holds no parity\.json with rows: there is nothing to compare"
+    ):
+        held_out_rows(Fake(get_object=get_object), PACKAGE)
+
+
+def test_a_load_without_a_model_is_refused_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--stack", "s", "--account", "111111111111", "--region", "eu-west-1", "--role", "r"]
+    monkeypatch.setattr("sys.argv", ["verify", *where, "--load"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+
+    assert caught.value.code == 2
+    assert "--load needs --model: its model.toml has the limits" in capsys.readouterr().err
+
+
+def test_the_limits_are_the_models() -> None:
+    assert limits_of("lead_scoring") == spec.load("lead_scoring").gates.load
+    with pytest.raises(StepError, match=r"model_code/nobody/model\.toml: no such file"):
+        limits_of("nobody")

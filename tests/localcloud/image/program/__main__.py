@@ -18,6 +18,7 @@ def train() -> None:
     print("metric auc=0.5\nmetric auc=" + parameters.get("auc", "0.9"), flush=True)
     if BEHAVIOUR == "fail":
         (ROOT / "output/failure").write_text("row 3, column 'age': found 'x'")
+        (ROOT / "output/data/violations.json").write_text('["age"]')
         sys.exit(7)
     if BEHAVIOUR == "hang":
         print("hanging", flush=True)
@@ -35,13 +36,22 @@ def process() -> None:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    asked = 0
+
     def do_GET(self) -> None:
-        self.answer(503 if BEHAVIOUR == "sick" else 200, b"")
+        self.answer(503 if BEHAVIOUR == "sick" or (BEHAVIOUR == "tired" and Handler.asked > 5) else 200, b"")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if body == b"die":
+        Handler.asked += 1
+        if body == b"die" or (BEHAVIOUR == "mortal" and Handler.asked > 5):
             os._exit(9)
+        if BEHAVIOUR == "slow" or body == b"slow":
+            time.sleep(0.3)
+        if BEHAVIOUR.startswith("p50="):
+            print(json.dumps({"event": "scores", "rows": 1, "model_version": BEHAVIOUR, "p50": float(BEHAVIOUR[4:])}), flush=True)
+        if BEHAVIOUR == "broken":
+            body = b"boom"
         if body in (b"bad", b"boom"):
             self.answer(422 if body == b"bad" else 500, b'{"error": "row 1"}')
             return

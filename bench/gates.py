@@ -1,0 +1,267 @@
+"""How often the champion's gate is wrong: candidates whose true worth is known are put before it, again and again.
+
+The rows are parted. One part trains a champion and its challengers. The other, which no model has seen, is the whole world: in it, the true
+difference of two models' ROC AUC is known, and held-out sets of the real size are drawn from it, with replacement. Challengers are worse,
+equal or better by a given amount because just as much noise is mixed into their scores, or into the champion's, as that takes; others are
+trained otherwise, and what they are worth is then what it is. The gate and the margins are those of `model.toml`.
+
+A false accept lets pass what is worse than the margin. A false reject refuses what is equal or better. Between the two, either is right.
+
+    ./road bench gates
+    ./road exec .road/models/lead_scoring/bin/python bench/gates.py [--data FILE.csv] [--trials 100] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_code import spec
+from model_code.runtime import comparison, contract, plugin, slices, split
+from model_code.runtime.curves import roc_auc
+from model_code.runtime.scored import Champion, Scored
+from model_code.runtime.table import Examples, Table
+from model_code.runtime.train import constraints
+
+MODEL = "lead_scoring"
+REAL = Path(__file__).resolve().parents[2] / "shared/data/bank-full.csv"
+TRAINED_ON = 0.4  # share of the rows; the others are the world
+KNOWN = (-0.03, -0.02, -0.015, -0.0101, -0.005, 0.0, 0.005, 0.01)  # true differences that are made
+WORSE_SLICE = {"age below 30": -0.1, "contact cellular": -0.06, "poutcome unknown": -0.06}
+SPEC = spec.load(MODEL)
+Values = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models' scores of every row of the world, and by how much the challenger is truly better."""
+
+    name: str
+    challenger: Values
+    champion: Values
+    difference: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """How a gate decided about one pair. `wrong` is None where either decision is right."""
+
+    challenger: str
+    true_difference: float
+    trials: int
+    accepted: int
+    wrong: float | None
+
+
+class World:
+    """The rows that no model has seen, and models to score them."""
+
+    def __init__(self, examples: Examples) -> None:
+        rest, world = split.split(examples, share=1 - TRAINED_ON, seed=SPEC.data.seed)
+        self.rows, self.labels = world.table, world.labels == 1
+        self.size = round(len(examples) * SPEC.data.holdout)
+        self._features = plugin.features(MODEL)
+        self._learnt, self._matrix = rest, self._features.features(rest.table)
+
+    def scores(self, *, share: float = 1.0, flipped: float = 0.0, **hyperparameters: float) -> Values:
+        """What a model says that was trained on a share of the rows, a share of their labels flipped."""
+        draw = np.random.default_rng(1)
+        rows = np.flatnonzero(draw.random(len(self._learnt)) < share)
+        labels = np.where(draw.random(len(rows)) < flipped, 1 - self._learnt.labels[rows], self._learnt.labels[rows])
+        monotone = constraints(self._features.NAMES, SPEC.gates.behaviour)
+        settings = {**SPEC.training.hyperparameters, **hyperparameters}
+        booster = plugin.training(MODEL).train(self._matrix[rows], labels.astype(np.float32), settings, monotone)
+        return np.asarray(booster.inplace_predict(self._features.features(self.rows)), dtype=np.float64)
+
+    def area(self, scores: Values, rows: NDArray[np.bool_] | None = None) -> float:
+        """The true ROC AUC, in all rows or in some."""
+        chosen = slice(None) if rows is None else rows
+        area = roc_auc(self.labels[chosen], scores[chosen])
+        return float(area)
+
+    def damaged(self, scores: Values, area: float, rows: NDArray[np.bool_] | None = None) -> Values:
+        """The same scores with noise in their log-odds, just enough for the given area in these rows."""
+        noise = np.random.default_rng(2).normal(size=len(scores)) * (1.0 if rows is None else rows)
+        low, high = 0.0, 20.0
+        for _ in range(40):
+            middle = (low + high) / 2
+            enough = self.area(_noisy(scores, middle * noise), rows) <= area
+            low, high = (low, middle) if enough else (middle, high)
+        return _noisy(scores, high * noise)
+
+    def draw(self, seed: int) -> Rows:
+        """A held-out set of the real size and label rate: rows drawn with replacement."""
+        draw = np.random.default_rng(seed)
+        positive, negative = np.flatnonzero(self.labels), np.flatnonzero(~self.labels)
+        positives = round(self.size * len(positive) / len(self.labels))
+        return np.concatenate([draw.choice(positive, positives), draw.choice(negative, self.size - positives)])
+
+    def holdout(self, pair: Pair, seed: int) -> Scored:
+        """What the gates would be given."""
+        rows = self.draw(seed)
+        champion = Champion(model_package_arn="", reason="", scores=pair.champion[rows])
+        table = Table(self.rows.positions, self.rows.values[rows])
+        return Scored(table=table, labels=self.labels[rows], challenger=pair.challenger[rows], champion=champion)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=REAL if REAL.is_file() else None, help="a CSV of the model's contract, else made up")
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    world = World(examples(arguments.data))
+    say(f"{len(world.labels)} rows that no model has seen; held-out sets of {world.size} rows; {arguments.trials} trials each")
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=_share, initargs=(world,)) as pool:
+        overall = [_counted(pool, "overall", pair, -SPEC.gates.champion.margin, arguments.trials) for pair in pairs(world)]
+        per_slice = [_counted(pool, "slices", pair, -SPEC.gates.champion.slice_margin, arguments.trials // 4) for pair in sliced(world)]
+    result = {
+        "data": str(arguments.data or "synthetic"),
+        "held_out_rows": world.size,
+        "margin": SPEC.gates.champion.margin,
+        "slice_margin": SPEC.gates.champion.slice_margin,
+        "confidence": SPEC.gates.champion.confidence,
+        "overall": [asdict(count) for count in overall],
+        "slices": [asdict(count) for count in per_slice],
+        "false_accepts": _share_wrong(overall, -SPEC.gates.champion.margin, worse=True),
+        "false_rejects": _share_wrong(overall, 0.0, worse=False),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    print(json.dumps(result) if arguments.json else table(result, overall, per_slice))
+
+
+def examples(file: Path | None) -> Examples:
+    """The rows of a file, else of the synthetic data set, as many as the real one has."""
+    with tempfile.TemporaryDirectory() as folder:
+        if file is None:
+            from model_code.lead_scoring import synthetic
+
+            synthetic.write(Path(folder) / "data.csv", 45_000, 7)
+        else:
+            shutil.copy(file, Path(folder) / "data.csv")
+        return contract.read(Path(folder), SPEC.data)
+
+
+def pairs(world: World) -> Iterator[Pair]:
+    """Challengers by amounts that are made, then challengers that are trained otherwise."""
+    champion, again = world.scores(), world.scores(seed=1)
+    best = min(world.area(champion), world.area(again))
+    for wanted in KNOWN:
+        theirs = world.damaged(champion, best - max(wanted, 0))
+        ours = world.damaged(again, world.area(theirs) + wanted)
+        yield _pair(world, "retrained, scores made noisy", ours, theirs)
+    yield _pair(world, "the same scores", champion, champion)
+    yield _pair(world, "another seed", again, champion)
+    yield _pair(world, "a quarter of the rows", world.scores(share=0.25), champion)
+    yield _pair(world, "trees of depth 2", world.scores(max_depth=2), champion)
+    yield _pair(world, "10 % of the labels flipped", world.scores(flipped=0.1), champion)
+    yield _pair(world, "30 % of the labels flipped", world.scores(flipped=0.3), champion)
+    yield _pair(world, "against one of a quarter of the rows", champion, world.scores(share=0.25))
+
+
+def sliced(world: World) -> Iterator[Pair]:
+    """An equal challenger, and challengers that are worse in one slice. `difference` is the slice's."""
+    champion, again = world.scores(), world.scores(seed=1)
+    yield Pair("another seed, in every slice", again, champion, 0.0)
+    assert SPEC.gates.slices is not None
+    parts = {str(group): group.rows for group in slices.groups(world.rows, SPEC.data, SPEC.gates.slices.by)}
+    for name, worse in WORSE_SLICE.items():
+        rows = parts[name]
+        ours = world.damaged(again, world.area(champion, rows) + worse, rows)
+        yield Pair(f"worse in {name}", ours, champion, world.area(ours, rows) - world.area(champion, rows))
+
+
+def overall(world: World, pair: Pair, seed: int) -> bool:
+    """Whether the gate over all rows accepts."""
+    given = world.holdout(pair, seed)
+    rule = SPEC.gates.champion
+    return comparison.judge(given, comparison.between(given, np.ones(len(given), dtype=np.bool_), rule.confidence), rule).passed is True
+
+
+def by_slice(world: World, pair: Pair, seed: int) -> bool:
+    """Whether no slice is refused because of the champion."""
+    given = world.holdout(pair, seed)
+    verdicts = slices.judge(slices.measure(given, SPEC.data, SPEC.gates), given, SPEC.gates)
+    return all(verdict.passed is not False for verdict in verdicts if verdict.gate == comparison.GATE)
+
+
+GATES = {"overall": overall, "slices": by_slice}
+SHARED: list[World] = []
+
+
+def _share(world: World) -> None:
+    SHARED.append(world)
+
+
+def _trial(gate: str, pair: Pair, seed: int) -> bool:
+    return GATES[gate](SHARED[0], pair, seed)
+
+
+def _counted(pool: ProcessPoolExecutor, gate: str, pair: Pair, margin: float, trials: int) -> Count:
+    accepted = sum(pool.map(partial(_trial, gate, pair), range(trials), chunksize=10))
+    wrong = accepted if pair.difference < margin else trials - accepted if pair.difference >= 0 else None
+    say(f"{gate}: {pair.name}, truly {pair.difference:+.4f}: accepted {accepted} of {trials}")
+    return Count(
+        challenger=pair.name,
+        true_difference=round(pair.difference, 5),
+        trials=trials,
+        accepted=accepted,
+        wrong=None if wrong is None else wrong / trials,
+    )
+
+
+def _pair(world: World, name: str, challenger: Values, champion: Values) -> Pair:
+    difference = world.area(challenger) - world.area(champion)
+    return Pair(name, challenger, champion, round(difference, 6) + 0.0)  # what was made equal is
+
+
+def _noisy(scores: Values, noise: Values) -> Values:
+    log_odds = np.log(scores / (1 - scores)) + noise
+    return np.asarray(1 / (1 + np.exp(-log_odds)), dtype=np.float64)
+
+
+def _share_wrong(counts: list[Count], border: float, *, worse: bool) -> dict[str, float]:
+    """False accepts among what is worse than the border, or false rejects among the rest."""
+    judged = [count for count in counts if (count.true_difference < border) == worse]
+    trials = sum(count.trials for count in judged)
+    wrong = sum(count.accepted if worse else count.trials - count.accepted for count in judged)
+    return {"trials": trials, "wrong": wrong, "share": wrong / trials}
+
+
+def table(result: dict[str, object], overall: list[Count], per_slice: list[Count]) -> str:
+    """The result as a person reads it."""
+    lines = [f"{'challenger':40} {'true difference':>15} {'accepted':>9}   error"]
+    for counts, margin in ((overall, SPEC.gates.champion.margin), (per_slice, SPEC.gates.champion.slice_margin)):
+        lines.append(f"-- margin {margin}, {'all rows' if counts is overall else 'slices'}; {counts[0].trials} trials each")
+        for count in sorted(counts, key=lambda count: count.true_difference):
+            kind = "false rejects" if count.true_difference >= 0 else "false accepts"
+            error = "" if count.wrong is None else f"{count.wrong:.1%} {kind}"
+            lines.append(f"{count.challenger:40} {count.true_difference:+15.4f} {count.accepted / count.trials:9.1%}   {error}")
+    for kind in ("false_accepts", "false_rejects"):
+        total = result[kind]
+        assert isinstance(total, dict)
+        lines.append(f"{kind.replace('_', ' ')}: {total['wrong']} of {total['trials']} ({total['share']:.2%})")
+    return "\n".join(lines)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""When a schedule of Application Auto Scaling is next due: at(…), rate(…) and cron(…), in the time zone that it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from localcloud.errors import invalid
+
+UNITS = {"minute": 60, "hour": 3600, "day": 86400}
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+FIELDS = ((0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, MONTHS), (1, 7, DAYS), (1970, 2199, ()))
+AHEAD = 366 * 5  # days that are looked through for the next match
+
+
+def zone(name: str | None) -> tzinfo:
+    """The time zone of a schedule's Timezone. Raises an AWS error for one that does not exist."""
+    try:
+        return ZoneInfo(name) if name and name != "UTC" else UTC
+    except (ZoneInfoNotFoundError, ValueError) as problem:
+        raise invalid(f"Timezone {name} is not known") from problem
+
+
+def next_after(schedule: str, after: datetime) -> datetime | None:
+    """The first time of `schedule`, on the clocks of `after`'s zone, after it, or None. Raises an AWS error for one that cannot be read."""
+    found = re.fullmatch(r"(at|rate|cron)\((.+)\)", schedule.strip())
+    if not found:
+        raise invalid(f"schedule {schedule} is not at(…), rate(…) or cron(…)")
+    kind, inner = found[1], found[2].strip()
+    if kind == "rate":
+        given = re.fullmatch(r"([1-9]\d*)\s+(minute|hour|day)s?", inner)
+        if not given:
+            raise invalid(f"schedule {schedule} is not like rate(5 minutes)")
+        return after + timedelta(seconds=int(given[1]) * UNITS[given[2]])
+    if kind == "at":
+        try:
+            when = datetime.strptime(inner, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=after.tzinfo)
+        except ValueError as problem:
+            raise invalid(f"schedule {schedule} is not like at(2026-11-30T08:00:00)") from problem
+        return when if when > after else None
+    return next((when for when in _times(schedule, inner, after) if when > after), None)
+
+
+def _times(schedule: str, inner: str, after: datetime) -> Iterator[datetime]:
+    parts = inner.split()
+    if len(parts) != len(FIELDS):
+        raise invalid(f"schedule {schedule} has {len(parts)} fields, not minutes, hours, day of month, month, day of week, year")
+    minutes, hours, days, months, weekdays, years = (_field(part, *limits, schedule) for part, limits in zip(parts, FIELDS, strict=True))
+    for ahead in range(AHEAD):
+        day: date = after.date() + timedelta(days=ahead)
+        if day.day in days and day.month in months and day.isoweekday() % 7 + 1 in weekdays and day.year in years:
+            yield from (datetime(day.year, day.month, day.day, h, m, tzinfo=after.tzinfo) for h in sorted(hours) for m in sorted(minutes))
+
+
+def _field(text: str, least: int, most: int, names: tuple[str, ...], schedule: str) -> set[int]:
+    """The values that one field of a cron expression stands for."""
+    for number, name in enumerate(names, 1):
+        text = text.replace(name, str(number))
+    values: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"(\*|\?|\d+)(?:-(\d+))?(?:/(\d+))?", part)
+        if not found:
+            raise invalid(f"localcloud does not know {part} in schedule {schedule}")
+        every = found[1] in "*?"
+        first = least if every else int(found[1])
+        last = most if every or (found[3] and not found[2]) else int(found[2] or first)
+        if not least <= first <= last <= most:
+            raise invalid(f"{part} in schedule {schedule} is not between {least} and {most}")
+        values.update(range(first, last + 1, int(found[3] or 1)))
+    return values

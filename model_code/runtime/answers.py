@@ -1,0 +1,54 @@
+"""The shapes of what /invocations answers in JSON. Plain scores have one of their own: they are what is asked for all day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from model_code.runtime.rules import Value
+
+
+class Prediction(msgspec.Struct, gc=False):
+    """One row's answer."""
+
+    score: float
+
+
+class Answer(msgspec.Struct, gc=False):
+    """A JSON request's answer. `model_version` begins the SHA-256 of the model's ONNX file."""
+
+    predictions: list[Prediction]
+    model_version: str
+
+
+class Reason(msgspec.Struct, gc=False):
+    """What one column adds to a row's score, in log-odds, and the row's own value there."""
+
+    column: str
+    value: Value
+    contribution: float
+
+
+class Explained(msgspec.Struct, gc=False):
+    """One row's answer with its reasons, the weightiest first."""
+
+    score: float
+    reasons: list[Reason]
+
+
+class ExplainedAnswer(msgspec.Struct, gc=False):
+    """A JSON request's answer with reasons: `base` plus a row's contributions is the logit of its score."""
+
+    predictions: list[Explained]
+    base: float
+    model_version: str
+
+
+class Description(msgspec.Struct, gc=False):
+    """What the model is: the contract it was trained under, and the resident memory of the process that answers, in MiB."""
+
+    model: str
+    model_version: str
+    schema: dict[str, Any]
+    memory_mb: float

@@ -1,0 +1,37 @@
+"""Calibration: of the rows that score 0.2, do two in ten turn out positive?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model_code.runtime.scored import Mask
+from model_code.runtime.table import Values
+
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Bins from the lowest scores to the highest: their mean score, their share of positive rows, their rows; each float64 [bins]."""
+
+    score: Values
+    positive: Values
+    count: Values
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error, from 0 to 1: the distance of score and share, weighted by rows (Naeini et al., AAAI 2015)."""
+        return float(np.average(np.abs(self.score - self.positive), weights=self.count))
+
+
+def reliability(labels: Mask, scores: Values) -> Reliability:
+    """Bins of equal size (Nguyen and O'Connor, EMNLP 2015), except that rows of the same score share a bin, whatever their order."""
+    rank = np.searchsorted(np.sort(scores), scores, side="left")
+    bins = rank * BINS // len(scores)
+    count = np.bincount(bins, minlength=BINS).astype(np.float64)
+    filled = count > 0
+    sums = (np.bincount(bins, weights, minlength=BINS) for weights in (scores, labels))
+    score, positive = (total[filled] / count[filled] for total in sums)
+    return Reliability(score, positive, count[filled])

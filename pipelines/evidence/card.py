@@ -1,0 +1,325 @@
+"""The facts of the evidence as a SageMaker Model Card, for those who look for them in SageMaker.
+
+The card's schema is AWS's; the classes below are that schema, made strict: unknown fields, long texts and wrong kinds are
+refused here, before anything is sent. What only the firm can say, such as the risk rating, is left for the firm to say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipelines.evidence import pack
+from pipelines.evidence.document import DocumentError, Evidence, Verdict, sha256, shown_sha256
+
+LONGEST = 100_000  # characters of a card
+MOST_METRICS = (100, 50, 25, 10)  # figures of a kind: the first number with which a card is not too long
+NAME_LENGTH = 63
+
+Line = Annotated[str, Field(max_length=63)]
+Text = Annotated[str, Field(max_length=1024)]
+LongText = Annotated[str, Field(max_length=2048)]
+ShortName = Annotated[str, Field(pattern=r"^.{1,63}$")]
+Name = Annotated[str, Field(pattern=r"^.{1,255}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class ModelOverview(_Part):
+    """What the model is, and whose."""
+
+    model_description: Text | None = None
+    model_creator: Text | None = None
+    model_artifact: list[Text] | None = Field(default=None, max_length=15)
+    algorithm_type: Text | None = None
+    problem_type: str | None = None
+    model_owner: Text | None = None
+
+
+class IntendedUses(_Part):
+    """What the model is for."""
+
+    purpose_of_model: LongText | None = None
+    intended_uses: LongText | None = None
+    factors_affecting_model_efficiency: LongText | None = None
+    risk_rating: Literal["High", "Medium", "Low", "Unknown"] | None = None
+    explanations_for_risk_rating: LongText | None = None
+
+
+class BusinessDetails(_Part):
+    """Whom it serves."""
+
+    business_problem: LongText | None = None
+    business_stakeholders: LongText | None = None
+    line_of_business: LongText | None = None
+
+
+class TrainingMetric(_Part):
+    """A figure of training."""
+
+    name: Name
+    notes: Text | None = None
+    value: float
+
+
+class TrainingEnvironment(_Part):
+    """What it was trained in."""
+
+    container_image: list[Text] | None = Field(default=None, max_length=15)
+
+
+class TrainingHyperParameter(_Part):
+    """A setting of training."""
+
+    name: Name
+    value: Annotated[str, Field(pattern=r"^.{1,255}$")] | None = None
+
+
+class TrainingJobDetails(_Part):
+    """How it was trained."""
+
+    training_arn: Text | None = None
+    training_datasets: list[Text] | None = Field(default=None, max_length=15)
+    training_environment: TrainingEnvironment | None = None
+    training_metrics: list[TrainingMetric] | None = Field(default=None, max_length=50)
+    user_provided_training_metrics: list[TrainingMetric] | None = Field(default=None, max_length=50)
+    hyper_parameters: list[TrainingHyperParameter] | None = Field(default=None, max_length=100)
+    user_provided_hyper_parameters: list[TrainingHyperParameter] | None = Field(default=None, max_length=100)
+
+
+class ObjectiveFunction(_Part):
+    """What training optimises."""
+
+    function: Literal["Maximize", "Minimize"] | None = None
+    facet: Line | None = None
+    condition: Line | None = None
+
+
+class TrainingDetails(_Part):
+    """Training."""
+
+    objective_function: ObjectiveFunction | None = None
+    training_observations: Text | None = None
+    training_job_details: TrainingJobDetails | None = None
+
+
+class SimpleMetric(_Part):
+    """One value. The card's graphs are left to the evidence's page, which draws them better."""
+
+    name: Name
+    notes: Text | None = None
+    type: Literal["number", "string", "boolean"]
+    value: float | Line | bool
+    x_axis_name: Line | None = None
+    y_axis_name: Line | None = None
+
+
+class MetricGroupsItem(_Part):
+    """Values that belong together."""
+
+    name: ShortName
+    metric_data: list[SimpleMetric]
+
+
+class EvaluationDetailsItem(_Part):
+    """One evaluation."""
+
+    name: ShortName
+    evaluation_observation: str | None = Field(default=None, max_length=2096)
+    evaluation_job_arn: str | None = Field(default=None, max_length=256)
+    datasets: list[Text] | None = Field(default=None, max_length=10)
+    metadata: dict[str, Text] | None = None
+    metric_groups: list[MetricGroupsItem] | None = None
+
+
+class AdditionalInformation(_Part):
+    """Everything else."""
+
+    ethical_considerations: LongText | None = None
+    caveats_and_recommendations: LongText | None = None
+    custom_details: dict[str, Text] | None = None
+
+
+class ModelCardContent(_Part):
+    """A card, as `model-card.json` and SageMaker keep it."""
+
+    model_overview: ModelOverview | None = None
+    intended_uses: IntendedUses | None = None
+    business_details: BusinessDetails | None = None
+    training_details: TrainingDetails | None = None
+    evaluation_details: list[EvaluationDetailsItem] | None = None
+    additional_information: AdditionalInformation | None = None
+
+
+def name(model_package_arn: str) -> str:
+    """The card's name: `<group>-<version>`; where that is too long for SageMaker, the group's end gives way to a digest of it."""
+    group, version = pack.group_and_version(model_package_arn)
+    if len(f"{group}-{version}") <= NAME_LENGTH:
+        return f"{group}-{version}"
+    tail = f"-{sha256(group.encode())[:8]}-{version}"
+    return group[: NAME_LENGTH - len(tail)].rstrip("-") + tail
+
+
+def content(evidence: Evidence, report: Mapping[str, Any], hyperparameters: Mapping[str, Any], *, longest: int = LONGEST) -> str:
+    """The card of a candidate, as one line of JSON, with as many figures as fit. `report` is report.json's content.
+
+    Raises:
+        DocumentError: the figures are of the wrong kind, or not even a few of them fit into `longest` characters.
+    """
+    try:
+        made = [_content(evidence, report, hyperparameters, most).model_dump_json(exclude_none=True) for most in MOST_METRICS]
+    except (ValidationError, TypeError, KeyError) as error:
+        raise DocumentError(" ".join(f"model card: report.json is not what evaluation writes: {error}".split())) from error
+    if text := next((text for text in made if len(text) <= longest), None):
+        return text
+    raise DocumentError(f"the model card does not fit into {longest} characters, even with {MOST_METRICS[-1]} figures of a kind")
+
+
+def put(sagemaker: Any, evidence: Evidence, text: str, key: str) -> str:
+    """Create the card, or bring it to this content and to the evidence's status; its name. Done twice, it changes nothing more."""
+    card, status = name(evidence.model_package_arn), "Approved" if evidence.approval else "PendingReview"
+    try:
+        found = sagemaker.describe_model_card(ModelCardName=card)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFound":
+            raise
+        sagemaker.create_model_card(ModelCardName=card, Content=text, ModelCardStatus=status, SecurityConfig={"KmsKeyId": key})
+        return card
+    if json.loads(found["Content"]) != json.loads(text):
+        sagemaker.update_model_card(ModelCardName=card, Content=text)
+    if found["ModelCardStatus"] != status:
+        sagemaker.update_model_card(ModelCardName=card, ModelCardStatus=status)  # SageMaker takes one of the two a call
+    return card
+
+
+def _content(evidence: Evidence, report: Mapping[str, Any], hyperparameters: Mapping[str, Any], most: int) -> ModelCardContent:
+    return ModelCardContent(
+        model_overview=ModelOverview(
+            model_description=_cut(evidence.purpose, 1024),
+            model_creator=_cut(evidence.commit.author, 1024),
+            model_artifact=[evidence.artifact.uri],
+            problem_type="Binary Classification",
+            model_owner=_cut(evidence.owner, 1024),
+        ),
+        intended_uses=IntendedUses(purpose_of_model=_cut(evidence.purpose, 2048), risk_rating="Unknown"),
+        business_details=BusinessDetails(business_problem=_cut(evidence.purpose, 2048), business_stakeholders=_cut(evidence.owner, 2048)),
+        training_details=_training(evidence, hyperparameters),
+        evaluation_details=[_holdout(evidence, report, most), _staging(evidence, most)],
+        additional_information=AdditionalInformation(
+            ethical_considerations=_cut(_fairness(report), 2048),
+            caveats_and_recommendations=_cut(_caveats(evidence), 2048),
+            custom_details={key: _cut(value, 1024) for key, value in _details(evidence).items()},
+        ),
+    )
+
+
+def _training(evidence: Evidence, hyperparameters: Mapping[str, Any]) -> TrainingDetails:
+    settings = [
+        TrainingHyperParameter(name=_cut(key, 100), value=_cut(str(value), 100) or None) for key, value in sorted(hyperparameters.items())
+    ]
+    rows = evidence.data.rows
+    return TrainingDetails(
+        training_observations=f"{rows.train} rows to train on, {rows.holdout} rows held out",
+        training_job_details=TrainingJobDetails(
+            training_arn=evidence.training.execution_arn,
+            training_datasets=[evidence.data.uri],
+            training_environment=TrainingEnvironment(container_image=[evidence.image.uri]),
+            user_provided_hyper_parameters=settings[:100],
+        ),
+    )
+
+
+def _holdout(evidence: Evidence, report: Mapping[str, Any], most: int) -> EvaluationDetailsItem:
+    measured = [_number(metric, found.value) for metric, found in evidence.evaluation.metrics.items()]
+    groups = {
+        "metrics": measured,
+        "gates": [_verdict(one) for one in evidence.evaluation.gates],
+        "slices": list(_figures(report.get("slices") or [], "rows", "roc_auc", "difference")),
+        "fairness": list(
+            _figures((report.get("fairness") or {}).get("groups", []), "rows", "selection_rate_ratio", "opportunity_difference")
+        ),
+    }
+    return EvaluationDetailsItem(
+        name="held-out rows",
+        evaluation_observation=f"{evidence.evaluation.gates_failed} gates failed. At most {most} figures of a kind; the evidence has all.",
+        datasets=[evidence.data.uri],
+        metadata={"rows": str(evidence.evaluation.rows.holdout), "data_sha256": evidence.data.sha256},
+        metric_groups=_groups(groups, most),
+    )
+
+
+def _staging(evidence: Evidence, most: int) -> EvaluationDetailsItem:
+    staging = evidence.staging
+    live = {
+        "p50_ms": staging.load.p50_ms,
+        "p95_ms": staging.load.p95_ms,
+        "p99_ms": staging.load.p99_ms,
+        "requests_per_second": staging.load.requests_per_second,
+        "error_rate": staging.load.error_rate,
+        "memory_mb": staging.memory_mb,
+        "parity: largest difference": staging.parity.largest_difference,
+    }
+    groups = {"live": [_number(key, value) for key, value in live.items()], "gates": [_verdict(one) for one in staging.gates]}
+    return EvaluationDetailsItem(name="live endpoint", metadata={"endpoint": staging.endpoint}, metric_groups=_groups(groups, most))
+
+
+def _groups(groups: Mapping[str, list[SimpleMetric]], most: int) -> list[MetricGroupsItem]:
+    return [MetricGroupsItem(name=title, metric_data=metrics[:most]) for title, metrics in groups.items() if metrics]
+
+
+def _figures(rows: Iterable[Mapping[str, Any]], *keys: str) -> Iterator[SimpleMetric]:
+    for row in rows:
+        for key in keys:
+            if row.get(key) is not None:
+                judged = None if row.get("judged", True) else "too few rows: reported, not judged"
+                yield _number(f"{row['column']} {row['group']}: {key}", row[key], notes=judged)
+
+
+def _number(title: str, value: float, notes: str | None = None) -> SimpleMetric:
+    return SimpleMetric(name=_cut(title, 255), type="number", value=float(value), notes=notes)
+
+
+def _verdict(one: Verdict) -> SimpleMetric:
+    said = {True: "passed", False: "failed", None: "reported, not judged"}[one.passed]
+    return SimpleMetric(name=_cut(f"{one.gate}: {one.subject}", 255), type="string", value=said, notes=_cut(one.line(), 300))
+
+
+def _fairness(report: Mapping[str, Any]) -> str:
+    fairness = report.get("fairness")
+    if not fairness:
+        return "No groups are named in gates.fairness of model.toml: fairness between groups of people was not measured."
+    columns = sorted({row["column"] for row in fairness["groups"]})
+    return f"Measured between the groups of {', '.join(columns)}, rows with a score of at least {fairness['threshold']} being selected."
+
+
+def _caveats(evidence: Evidence) -> str:
+    open_ones = [one.line() for one in evidence.verdicts if one.passed is None]
+    return "Reported, not judged: " + "; ".join(open_ones) if open_ones else "Every gate was judged."
+
+
+def _details(evidence: Evidence) -> dict[str, str]:
+    decided = evidence.approval.model_dump() if evidence.approval else {}
+    return {
+        "model_package_arn": evidence.model_package_arn,
+        "commit": evidence.commit.id,
+        "evidence_sha256": shown_sha256(evidence),
+        "delivery_execution": evidence.delivery.execution,
+        "pipeline_definition_sha256": evidence.training.definition_sha256,
+        "data_sha256": evidence.data.sha256,
+        "image_digest": evidence.image.digest,
+        "bill_of_materials_sha256": evidence.image.sbom_sha256,
+        "model_artifact_sha256": evidence.artifact.sha256,
+        "report_sha256": evidence.report.sha256,
+        **{f"approval_{key}": str(value) for key, value in decided.items() if key != "evidence_sha256"},
+    }
+
+
+def _cut(text: str, longest: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"

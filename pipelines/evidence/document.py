@@ -1,0 +1,345 @@
+"""What is written down about a candidate and about each deployment: two documents, typed, with one form of bytes.
+
+A signature is over bytes, so a document has exactly one: `canonical`. What nobody expected is refused, by the field's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+LONGEST = 1024  # characters of an approval's description in the registry
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
+Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="UTC")]
+S3Uri = Annotated[str, Field(pattern=r"^s3://[^/]+/.+$")]
+ImageUri = Annotated[str, Field(pattern=r"^.+@sha256:[0-9a-f]{64}$")]
+PackageArn = Annotated[str, Field(pattern=r"^arn:[^:]+:sagemaker:[^:]+:\d{12}:model-package/[^/]+/\d+$")]
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class DocumentError(ValueError):
+    """A document that is not what its schema says; one line that names the field."""
+
+
+class Document(BaseModel):
+    """A document with fields that are known beforehand, and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+
+class Verdict(Document):
+    """One gate's answer about one subject. `passed` is null where the figure is reported, not judged; `advice` then says why."""
+
+    gate: Text
+    subject: str
+    passed: bool | None
+    found: int | float | str | None
+    comparison: Literal["<=", ">=", "==", ""]
+    threshold: int | float | str | None
+    advice: str
+
+    def line(self) -> str:
+        """The verdict as a sentence for a person."""
+        accepted = f", accepted is {self.comparison} {self.threshold}" if self.comparison else ""
+        return f"{self.gate}: {self.subject}: found {self.found}{accepted}: {self.advice}"
+
+
+class Metric(Document):
+    """One figure measured on the held-out rows."""
+
+    value: float
+
+
+class Difference(Document):
+    """Challenger minus champion: the estimate, and the bounds of its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    confidence: float
+
+
+class Champion(Document):
+    """The version in production, as it was compared with; `why` when it was not."""
+
+    model_package_arn: PackageArn
+    metrics: dict[str, float | None]
+    compared: bool
+    why: str
+    difference: Difference | None
+
+
+class SplitRows(Document):
+    """How many rows each part of the data set has."""
+
+    train: Count
+    holdout: Count
+
+
+class Evaluation(Document):
+    """What the candidate is worth on rows it never saw: `evaluation.json` of its artifact."""
+
+    version: Literal[1]
+    model: Text
+    commit: CommitId
+    data_sha256: Sha256
+    image_uri: ImageUri
+    metrics: dict[str, Metric]
+    rows: SplitRows
+    champion: Champion | None
+    gates: list[Verdict]
+    gates_failed: Count
+
+
+class Parity(Document):
+    """Held-out rows asked again of the live endpoint, and the largest difference to the scores of evaluation."""
+
+    rows: Count
+    largest_difference: float
+
+
+class Load(Document):
+    """What the live endpoint did at the declared rate; latencies in milliseconds, seen by the caller."""
+
+    requests: Count
+    seconds: float
+    requests_per_second: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    errors: Count
+    error_rate: float
+
+
+class Staging(Document):
+    """What the live endpoint of the first environment showed. `memory_mb` is of the container's process."""
+
+    endpoint: Text
+    endpoint_config: Text
+    model: Text
+    instances: Count
+    model_package_arn: PackageArn
+    golden_requests: Count
+    largest_difference: float
+    bad_requests_refused: Count
+    parity: Parity
+    load: Load
+    memory_mb: float
+    gates: list[Verdict]
+
+
+class Commit(Document):
+    """The commit that was delivered, as the repository's provider tells of it."""
+
+    id: CommitId
+    author: Text
+    date: str
+    message: str
+
+
+class Delivery(Document):
+    """The execution of the road that made the candidate, and what started it."""
+
+    pipeline: Text
+    execution: Text
+    cause: str
+
+
+class Training(Document):
+    """The run of the training pipeline, and the digest of the definition it ran."""
+
+    execution_arn: Text
+    definition_sha256: Sha256
+
+
+class Data(Document):
+    """The data set as it was stored."""
+
+    uri: S3Uri
+    sha256: Sha256
+    rows: SplitRows
+
+
+class Image(Document):
+    """The one image that trained, evaluated and serves, and what is in it."""
+
+    uri: ImageUri
+    digest: Digest
+    sbom_sha256: Sha256
+    components: Count
+
+
+class File(Document):
+    """An object in S3 and the digest of its bytes."""
+
+    uri: S3Uri
+    sha256: Sha256
+
+
+class Approval(Document):
+    """Who let the candidate through. `evidence_sha256` is the digest of the document that they were shown."""
+
+    status: Literal["Approved"]
+    by: Text
+    time: Time
+    reason: Text
+    execution: Text
+    evidence_sha256: Sha256
+
+
+class Evidence(Document):
+    """Everything that a decision about one candidate rests on: `evidence.json`."""
+
+    version: Literal[1]
+    model: Text
+    purpose: Text
+    owner: Text
+    model_package_arn: PackageArn
+    created: Time
+    commit: Commit
+    delivery: Delivery
+    training: Training
+    data: Data
+    image: Image
+    artifact: File
+    report: File
+    evaluation: Evaluation
+    staging: Staging
+    approval: Approval | None
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Every verdict, of evaluation and of staging."""
+        return (*self.evaluation.gates, *self.staging.gates)
+
+
+class LedgerEntry(Document):
+    """What serves from `time` on, as the ledger keeps it. `evidence_sha256` is the digest that was approved: `shown_sha256` of it.
+
+    Of a rollback, `approved_by` is who rolled back and `reason` why, `rolled_back_from` the version that was left.
+    """
+
+    version: Literal[1]
+    action: Literal["deployed", "rolled back"]
+    model: Text
+    environment: Text
+    time: Time
+    execution: Text
+    model_package_arn: PackageArn
+    evidence_sha256: Sha256
+    commit: CommitId
+    data_sha256: Sha256
+    image_uri: ImageUri
+    endpoint: Text
+    endpoint_config: Text
+    approved_by: str
+    reason: str
+    rolled_back_from: PackageArn | None = None
+
+
+Kind = TypeVar("Kind", bound=Document)
+
+
+def canonical(document: Document) -> bytes:
+    """The document's one form: sorted keys, an indent of one, a newline at the end."""
+    content = document.model_dump(mode="json")
+    return (json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def utc(moment: datetime) -> str:
+    """A moment as documents write it: `2026-11-21T07:30:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def without_approval(evidence: Evidence) -> Evidence:
+    """The evidence as it was before anybody decided."""
+    return evidence.model_copy(update={"approval": None})
+
+
+def shown_sha256(evidence: Evidence) -> str:
+    """The digest of `evidence.json` as the approver is shown it: without an approval."""
+    return sha256(canonical(without_approval(evidence)))
+
+
+def approval_sentence(evidence: Evidence) -> str:
+    """The approval as the registry keeps it: one line, as long as the registry allows; nothing without an approval."""
+    given = evidence.approval
+    if given is None:
+        return ""
+    about = f"commit {evidence.commit.id} in execution {given.execution}, evidence sha256 {given.evidence_sha256}"
+    return f"{given.status} by {given.by} at {given.time} for {about}. Reason: {given.reason}"[:LONGEST]
+
+
+def load_evidence(content: bytes) -> Evidence:
+    """Read `evidence.json`.
+
+    Raises:
+        DocumentError: naming the field.
+    """
+    return parse(Evidence, content, "evidence.json")
+
+
+def load_entry(content: bytes) -> LedgerEntry:
+    """Read an entry of the ledger.
+
+    Raises:
+        DocumentError: naming the field.
+    """
+    return parse(LedgerEntry, content, "ledger entry")
+
+
+def parse(kind: type[Kind], content: bytes | dict[str, Any], name: str) -> Kind:
+    """Read one document, of JSON or of what JSON holds; `name` is what errors call it.
+
+    Raises:
+        DocumentError: naming the field.
+    """
+    try:
+        return kind.model_validate_json(content) if isinstance(content, bytes) else kind.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_problem(one) for one in error.errors())
+        raise DocumentError(" ".join(f"{name}: {problems}".split())) from error
+
+
+def read_json(content: bytes, name: str) -> dict[str, Any]:
+    """Read a JSON object that has no schema here; `name` is what errors call it.
+
+    Raises:
+        DocumentError: it is something else.
+    """
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise DocumentError(f"{name}: not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise DocumentError(f"{name}: not a JSON object")
+    return found
+
+
+def schema() -> str:
+    """The JSON schema of `evidence.json`, as docs/evidence.schema.json publishes it."""
+    return json.dumps(Evidence.model_json_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def _problem(error: Any) -> str:
+    field = ".".join(str(part) for part in error["loc"]) or "(whole file)"
+    found = "" if error["type"] in ("missing", "json_invalid") else f"found {str(error['input'])[:80]!r}: "
+    return f"{field}: {found}{error['msg']}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema())

@@ -1,0 +1,164 @@
+"""Where things lie in the artifacts bucket, and how they get there: written once, kept when they are there already.
+
+evidence/<group>/<version>/                                the pack of one model package
+ledger/<environment>/<time>-<execution>.json               one deployment, with its signature beside it
+images/<digest>/sbom.json                                  the bill of materials of an image
+<where training wrote>/model.tar.gz and output.tar.gz      the artifact, and the report beside it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from pipelines.evidence import document
+from pipelines.evidence.document import DocumentError, LedgerEntry
+from pipelines.evidence.signature import Signer
+
+EVIDENCE, PAGE, SBOM, CARD, REPORT = "evidence.json", "evidence.html", "sbom.json", "model-card.json", "report.json"
+SIGNATURE, PUBLIC_KEY = f"{EVIDENCE}.sig", "public-key.pem"
+FILES = (EVIDENCE, SIGNATURE, PAGE, SBOM, CARD, REPORT, PUBLIC_KEY)
+CONTENT_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8", "sig": "text/plain", "pem": "application/x-pem-file"}
+MISSING = ("NoSuchKey", "404", "NotFound")
+CHUNK = 1 << 20
+
+
+def group_and_version(model_package_arn: str) -> tuple[str, str]:
+    """A model package's group and version.
+
+    >>> group_and_version("arn:aws:sagemaker:eu-west-1:111111111111:model-package/paved-road-lead-scoring/7")
+    ('paved-road-lead-scoring', '7')
+    """
+    _, group, version = model_package_arn.rpartition(":")[2].split("/")
+    return group, version
+
+
+def folder(artifacts: str, model_package_arn: str) -> str:
+    """The `s3://…` folder, without a slash at its end, of a model package's pack. `artifacts` is `s3://bucket`."""
+    return "/".join([artifacts.rstrip("/"), "evidence", *group_and_version(model_package_arn)])
+
+
+def evidence_uri(artifacts: str, model_package_arn: str) -> str:
+    """Where a model package's `evidence.json` lies; its signature is beside it."""
+    return f"{folder(artifacts, model_package_arn)}/{EVIDENCE}"
+
+
+def bill_of_materials(artifacts: str, image_uri: str) -> str:
+    """Where the bill of materials of an image lies."""
+    return f"{artifacts.rstrip('/')}/images/{image_uri.rpartition('sha256:')[2]}/{SBOM}"
+
+
+def bucket_of(uri: str) -> str:
+    """`s3://bucket` of any URI in it."""
+    return f"s3://{_place(uri)['Bucket']}"
+
+
+def beside(uri: str, name: str) -> str:
+    """The object `name` in the folder of `uri`."""
+    return f"{uri.rpartition('/')[0]}/{name}"
+
+
+def report_of(model_data: str) -> str:
+    """Where the report of a `model.tar.gz` lies: SageMaker packs a job's other output beside it."""
+    return beside(model_data, "output.tar.gz")
+
+
+def read(s3: Any, uri: str) -> bytes | None:
+    """An object's bytes; None when there is no such object."""
+    try:
+        return bytes(s3.get_object(**_place(uri))["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in MISSING:
+            raise
+        return None
+
+
+def write(s3: Any, uri: str, content: bytes) -> None:
+    """Store an object, unless it holds exactly this already."""
+    if read(s3, uri) != content:
+        kind = CONTENT_TYPES.get(uri.rpartition(".")[2], "application/octet-stream")
+        s3.put_object(**_place(uri), Body=content, ContentType=kind)
+
+
+def sha256(s3: Any, uri: str) -> str | None:
+    """The SHA-256 of an object, read in pieces; None when there is no such object."""
+    try:
+        body = s3.get_object(**_place(uri))["Body"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in MISSING:
+            raise
+        return None
+    digest = hashlib.sha256()
+    while piece := body.read(CHUNK):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def members(archive: bytes, *names: str) -> dict[str, bytes]:
+    """Files out of a `.tar.gz`, by name; those that are not there are left out.
+
+    Raises:
+        DocumentError: it is no such archive.
+    """
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as files:
+            for file in files:
+                name = file.name.removeprefix("./")
+                if name in names and (content := files.extractfile(file)):
+                    found[name] = content.read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise DocumentError(f"no archive: {error}") from error
+    return found
+
+
+def json_member(archive: bytes, name: str, uri: str) -> dict[str, Any]:
+    """A JSON object out of the `.tar.gz` that lies at `uri`.
+
+    Raises:
+        DocumentError: there is none, or it is something else.
+    """
+    try:
+        return document.read_json(members(archive, name)[name], name)
+    except KeyError as error:
+        raise DocumentError(f"{uri} holds no {name}") from error
+    except DocumentError as error:
+        raise DocumentError(f"{uri}: {error}") from error
+
+
+def write_signed(s3: Any, signer: Signer, uri: str, content: bytes) -> None:
+    """Store an object and, beside it as `.sig`, its signature. A signature that holds is kept. Run again, it repairs what a kill left."""
+    write(s3, uri, content)
+    if not signed(s3, signer, uri, content):
+        write(s3, f"{uri}.sig", (signer.sign(content) + "\n").encode())
+
+
+def signed(s3: Any, signer: Signer, uri: str, content: bytes) -> bool:
+    """Whether the signature beside `uri` is there and holds for `content`."""
+    found = read(s3, f"{uri}.sig")
+    return found is not None and signer.verify(content, found.decode(errors="replace"))
+
+
+def ledger_entries(s3: Any, artifacts: str, environment: str) -> Iterator[str]:
+    """The URIs of an environment's ledger entries, oldest first."""
+    bucket = _place(artifacts)["Bucket"]
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"ledger/{environment}/")
+    keys = sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
+    yield from (f"s3://{bucket}/{key}" for key in keys if key.endswith(".json"))
+
+
+def ledger_entry(artifacts: str, entry: LedgerEntry) -> str:
+    """Where an entry of the ledger lies; entries sort by time."""
+    stamp = entry.time.replace("-", "").replace(":", "")
+    return f"{artifacts.rstrip('/')}/ledger/{entry.environment}/{stamp}-{entry.execution}.json"
+
+
+def _place(uri: str) -> dict[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return {"Bucket": bucket, "Key": key}

@@ -1,0 +1,279 @@
+"""The evidence as a page for a person: one HTML file without script, font or image from elsewhere, the same bytes for the same evidence.
+
+Everything a document says was written by somebody else, commit messages and column names included: it is escaped, and characters
+that would be invisible or turn a line round are shown by their number.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from pipelines.evidence import document
+from pipelines.evidence.document import Evidence
+from pipelines.evidence.pack import group_and_version
+
+GATES = {
+    "data contract": "The data set is what model.toml says it must be.",
+    "floor": "On rows it never saw, the model is good enough in itself.",
+    "calibration": "A score means what it says: of the rows that score 0.2, two in ten turn out positive.",
+    "champion": "It is not worse than the version in production, on the same held-out rows.",
+    "slices": "No part of the rows is served badly behind a good average.",
+    "fairness": "Groups of people are treated alike.",
+    "behaviour": "The score answers to its columns as was declared.",
+    "reason codes": "Every score can be explained, and its reasons add up to it.",
+    "golden requests": "The live endpoint answers as evaluation recorded.",
+    "schema": "The live endpoint accepts what the contract says.",
+    "parity": "The live endpoint scores held-out rows as evaluation did.",
+    "latency": "The live endpoint answers fast enough at the declared rate.",
+    "error rate": "The live endpoint answers without errors at the declared rate.",
+    "memory": "The live endpoint stays within its memory.",
+}
+COMPARISONS = {"<=": "≤", ">=": "≥", "==": "="}
+MOST_ROWS = 30  # of a chart
+VISIBLE = 0.001  # of a population stability index: a bar in a chart that reaches to 0.25
+FEW = 4  # verdicts of a gate that are shown at once; the others are folded, unless they failed
+NOTHING_FOUND, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+METRICS = {
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "calibration_error": "calibration error",
+    "brier": "Brier score",
+    "log_loss": "log loss",
+}
+NOTHING: Json = {
+    "curves": {},
+    "reliability": {},
+    "scores": {},
+    "slices": [],
+    "fairness": None,
+    "behaviour": [],
+    "importance": [],
+    "data": {"rows": None, "positive_share": None, "duplicates": None, "columns": {}, "checks": [], "change": None},
+}
+SPELLED = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # control, format, private, surrogate, separators of lines: nothing that prints
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """One gate's verdicts, failed ones first, and how they counted."""
+
+    name: str
+    asks: str
+    verdicts: Sequence[Json]
+    tally: Json
+
+    @property
+    def shown(self) -> Sequence[Json]:
+        """The verdicts that the page shows at once; to fold a single one would save nothing."""
+        return self.verdicts if len(self.verdicts) == FEW + 1 else self.verdicts[: max(FEW, self.tally["failed"])]
+
+    @property
+    def folded(self) -> Sequence[Json]:
+        """The other verdicts."""
+        return self.verdicts[len(self.shown) :]
+
+
+def render(evidence: Evidence, report: Json) -> str:
+    """The page about `evidence`; `report` is `report.json`. Parts that either has not are left out, and the page says why."""
+    facts, measured = _legible(evidence.model_dump(mode="json")), {**NOTHING, **_legible(report)}
+    verdicts = [*facts["evaluation"]["gates"], *facts["staging"]["gates"]]
+    group, version = group_and_version(evidence.model_package_arn)
+    return _template().render(
+        e=facts,
+        r=measured,
+        group=group,
+        version=version,
+        verdicts=verdicts,
+        tally=_tally(verdicts),
+        gates=_gates(verdicts),
+        plots=_plots(facts, measured, verdicts),
+        shown_sha256=document.shown_sha256(evidence),
+        sha256=document.sha256(document.canonical(evidence)),
+        unfairest=_unfairest(measured["fairness"]),
+        metrics=metrics(facts["evaluation"]["metrics"]),
+        most_rows=MOST_ROWS,
+    )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("pipelines.evidence", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {word.__name__: word for word in (figure, count, share, signed, moment, accepted, counted)}
+    return environment.get_template("page.html.j2")
+
+
+def metrics(found: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """What was measured, by the key: its name for a person, and the figure; those that decide first."""
+    return {
+        key: (METRICS.get(key, key), found[key]) for key in [*(k for k in METRICS if k in found), *(k for k in found if k not in METRICS)]
+    }
+
+
+def figure(value: float | str | None) -> str:
+    """A measured value, with four digits that count.
+
+    >>> figure(0.80934612), figure(8), figure("equal"), figure(0.00000012)
+    ('0.8093', '8', 'equal', '1.2·10⁻⁷')
+    """
+    if not isinstance(value, float):
+        return NOTHING_FOUND if value is None else str(value)
+    mantissa, _, exponent = f"{value:,.4g}".partition("e")
+    return mantissa.replace("-", MINUS) + (f"·10{str(int(exponent)).translate(RAISED)}" if exponent else "")
+
+
+def count(value: float | None) -> str:
+    """A number of things: `45,211`."""
+    return NOTHING_FOUND if value is None else f"{value:,.0f}"
+
+
+def share(value: float | None) -> str:
+    """A share in percent: `11.7 %`."""
+    return NOTHING_FOUND if value is None else f"{100 * value:.1f} %"
+
+
+def signed(value: float | None) -> str:
+    """A difference, with its sign: `+0.0021`."""
+    return NOTHING_FOUND if value is None else f"{value:+.4f}".replace("-", MINUS)
+
+
+def moment(value: str) -> str:
+    """A time of ISO 8601 as people write it; what is no such time stays as it is.
+
+    >>> moment("2026-11-21T07:31:59Z")
+    '21 November 2026, 07:31 UTC'
+    """
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return f"{time.day} {time:%B %Y, %H:%M} {time.tzname() or ''}".strip()
+
+
+def accepted(verdict: Json) -> str:
+    """What a verdict's gate accepts: `≥ 0.75`; nothing where nothing was judged."""
+    if not verdict["comparison"]:
+        return NOTHING_FOUND
+    return f"{COMPARISONS[verdict['comparison']]} {figure(verdict['threshold'])}"
+
+
+def counted(tally: Json) -> str:
+    """What came out how often: `1 failed, 3 passed`."""
+    return ", ".join(f"{tally[name]} {name}" for name in ("failed", "passed", "reported") if tally[name])
+
+
+def legible(text: str) -> str:
+    """`text` with every character that does not print, but for line breaks, spelt as its number.
+
+    >>> legible("a\\u202eb\\x00")
+    'a⟨U+202E⟩b⟨U+0000⟩'
+    """
+    return "".join(f"⟨U+{ord(c):04X}⟩" if c != "\n" and unicodedata.category(c) in SPELLED else c for c in text)
+
+
+def _legible(value: Any) -> Any:
+    match value:
+        case str():
+            return legible(value)
+        case Mapping():
+            return {legible(key): _legible(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_legible(inner) for inner in value]
+        case _:
+            return value
+
+
+def _tally(verdicts: Sequence[Json]) -> dict[str, int]:
+    found = Counter(verdict["passed"] for verdict in verdicts)
+    return {"passed": found[True], "failed": found[False], "reported": found[None]}
+
+
+def _gates(verdicts: Sequence[Json]) -> list[Gate]:
+    """By gate, in the order in which the road asks them."""
+    names = dict.fromkeys([*GATES, *(verdict["gate"] for verdict in verdicts)])
+    found = {name: [verdict for verdict in verdicts if verdict["gate"] == name] for name in names}
+    return [
+        Gate(name=name, asks=GATES.get(name, ""), verdicts=sorted(mine, key=_urgency), tally=_tally(mine))
+        for name, mine in found.items()
+        if mine
+    ]
+
+
+def _urgency(verdict: Json) -> int:
+    return {False: 0, True: 1, None: 2}[verdict["passed"]]
+
+
+def _plots(facts: Json, report: Json, verdicts: Sequence[Json]) -> dict[str, Markup | None]:
+    """Every plot by name; None where there is nothing to draw."""
+    from pipelines.evidence import plots  # matplotlib takes half a second, and most who import this module draw nothing
+
+    evaluation, load, curves, data = facts["evaluation"], facts["staging"]["load"], report["curves"], report["data"]
+    champion = evaluation["champion"] or {"metrics": {}}
+    areas = {"challenger": _metric(evaluation, "roc_auc"), "champion": champion["metrics"].get("roc_auc")}
+    slices, changes = _most_telling(report["slices"]), sorted(data["change"] or [], key=lambda row: -row["psi"])[:MOST_ROWS]
+    compared, moved = any(row["difference"] is not None for row in slices), any(row["psi"] >= VISIBLE for row in changes)
+    floor, least = _threshold(verdicts, "slices", "ROC AUC"), _threshold(verdicts, "champion", "upper bound")
+    percentiles = {name: load[f"{name}_ms"] for name in ("p50", "p95", "p99")}
+    limits = {name: limit for name in percentiles if (limit := _threshold(verdicts, "latency", name)) is not None}
+    return {
+        "roc": plots.roc(curves["roc"], areas) if curves.get("roc") else None,
+        "precision_recall": plots.precision_recall(curves["precision_recall"], data["positive_share"]) if curves.get("roc") else None,
+        "reliability": plots.reliability(report["reliability"]) if report["reliability"] else None,
+        "scores": plots.scores(report["scores"]) if report["scores"] else None,
+        "slice_areas": plots.slice_areas(slices, floor) if slices else None,
+        "slice_differences": plots.slice_differences(slices, least) if compared else None,
+        "fairness": plots.fairness(report["fairness"]["groups"][:MOST_ROWS]) if report["fairness"] else None,
+        "change": plots.change(changes) if moved else None,
+        "importance": plots.importance(report["importance"][:MOST_ROWS]) if report["importance"] else None,
+        "latency": plots.latency(percentiles, limits),
+    }
+
+
+def _metric(evaluation: Json, name: str) -> float | None:
+    found = evaluation["metrics"].get(name)
+    return found["value"] if found else None
+
+
+def _threshold(verdicts: Sequence[Json], gate: str, word: str) -> float | None:
+    """The threshold of a gate's first judged verdict whose subject says `word`."""
+    judged = (v["threshold"] for v in verdicts if v["gate"] == gate and word in v["subject"] and isinstance(v["threshold"], int | float))
+    return next(judged, None)
+
+
+def _unfairest(fairness: Json | None) -> list[tuple[str, float | None, str | None]]:
+    """The two figures that fairness is judged by, each with the group that fares worst; None where nothing is compared."""
+    groups = fairness["groups"] if fairness else []
+    found = []
+    for name, key, sign in (
+        ("lowest selection-rate ratio", "selection_rate_ratio", 1),
+        ("largest equal-opportunity difference", "opportunity_difference", -1),
+    ):
+        worst = min((row for row in groups if row[key] is not None), key=lambda row: sign * row[key], default=None)
+        found.append((name, worst and worst[key], worst and f"{worst['column']}: {worst['group']}"))
+    return found
+
+
+def _most_telling(slices: Sequence[Json]) -> Sequence[Json]:
+    """All slices in their own order; when they are too many for a plot, those that fare worst, worst first."""
+    return slices if len(slices) <= MOST_ROWS else sorted(slices, key=_fares)[:MOST_ROWS]
+
+
+def _fares(row: Json) -> tuple[bool, float]:
+    """How a slice does: judged ones first, by the difference to the champion, else by ROC AUC."""
+    value = row["roc_auc"] if row["difference"] is None else row["difference"]
+    return not row["judged"], math.inf if value is None else value

@@ -1,0 +1,250 @@
+"""A data set that something has happened to never reaches training: the container names the column, the rule, the figure and what to do.
+
+On the real data where it is at hand, else on synthetic data.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.tree import HERE
+from tests.faults.conftest import MODEL, REAL, Container, Edited
+
+POISONED, LEAKED = pytest.mark.fault("poisoned data"), pytest.mark.fault("target leakage")
+Row = dict[str, str]
+LEAK = {
+    'exclude = ["duration"]        #': "exclude = []        #",
+    "[data.columns]\n": '[data.columns]\nduration = { type = "integer", minimum = 0, maximum = 100000 }\n',
+}
+PROXY = {"[data.columns]\n": '[data.columns]\naccount = { type = "integer", minimum = 0, maximum = 1000000 }\n'}
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """Every third row of the real data set, or of one of its size that is made up."""
+    file = REAL
+    if not file.is_file():
+        file = tmp_path_factory.mktemp("synthetic") / "data.csv"
+        maker = [sys.executable, "-m", f"model_code.{MODEL}.synthetic", "--rows", "45000", "--out", str(file)]
+        subprocess.run(maker, cwd=HERE, check=True)
+    with file.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))[::3]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "ml"
+
+
+def put(root: Path, rows: list[Row]) -> None:
+    folder = root / "input/data/data"
+    folder.mkdir(parents=True)
+    with (folder / "bank.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def refused(container: Container, root: Path, rows: list[Row], **tree: Path) -> list[dict[str, Any]]:
+    """The violations for which preparation refuses the rows; they are in the file, the table and the one line that SageMaker keeps."""
+    put(root, rows)
+    done = container(root, "prepare", "train", **tree)
+    assert done.returncode == 1, done.stdout
+    assert not (root / "work").exists()
+    assert not (root / "model").exists()
+    violations: list[dict[str, Any]] = json.loads((root / "output/data/violations.json").read_text())
+    reason = (root / "output/failure").read_text()
+    assert reason.startswith("prepare: bank.csv breaks the data contract: ")
+    for violation in violations:
+        assert f"found {violation['found']}" in reason
+        assert violation["advice"] in reason
+        wanted = violation["column"] or "(data set)"
+        assert any(line.startswith(wanted) and violation["found"] in line for line in done.stderr.splitlines())
+    return violations
+
+
+@POISONED
+def test_the_data_as_they_are_pass(container: Container, root: Path, rows: list[Row]) -> None:
+    """The other tests prove nothing if this one fails."""
+    put(root, rows)
+    done = container(root, "prepare")
+
+    assert done.returncode == 0, done.stderr
+    assert "checks passed" in done.stdout
+    assert not (root / "output").exists()
+
+
+@LEAKED
+def test_a_column_known_only_afterwards_is_found(container: Container, root: Path, rows: list[Row], edited: Edited) -> None:
+    """The call's duration, which model.toml excludes, becomes a feature."""
+    (violation,) = refused(container, root, rows, tree=edited(LEAK))
+
+    assert (violation["column"], violation["rule"]) == ("duration", "leak")
+    assert 0.78 < float(violation["found"]) < 0.90
+    assert violation["allowed"] == "a ROC AUC of at most 0.75 from this column alone"
+    assert "move duration to data.exclude in model.toml" in violation["advice"]
+
+
+def account(row: Row, draw: random.Random) -> str:
+    """A number that is even for nine of ten customers who said no and odd for nine of ten who said yes."""
+    truth = (row["y"] == "yes") == (draw.random() < 0.9)
+    return str(2 * draw.randrange(10) + truth)
+
+
+@LEAKED
+def test_a_planted_proxy_is_found(container: Container, root: Path, rows: list[Row], edited: Edited) -> None:
+    """A new column tells the outcome, in no monotone way: its correlation with it is next to nothing."""
+    draw = random.Random(1)  # noqa: S311 - repeatable, not secret
+    (violation,) = refused(container, root, [row | {"account": account(row, draw)} for row in rows], tree=edited(PROXY))
+
+    assert (violation["column"], violation["rule"]) == ("account", "leak")
+    assert float(violation["found"]) == pytest.approx(0.9, abs=0.01)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poison:
+    """`change` gives the cells that the row of that number gets instead; the rest is how the one violation reads, or begins."""
+
+    column: str
+    change: Callable[[Row, int], Row]
+    rule: str
+    found: str
+    allowed: str
+    advice: str = "correct the data, or model.toml"
+
+
+POISONS = {
+    "a constant": Poison(
+        column="age",
+        change=lambda _, __: {"age": "39"},
+        rule="constant",
+        found="1",
+        allowed="2 or more values",
+        advice="repair what fills it",
+    ),
+    "another unit": Poison(
+        column="day",
+        change=lambda row, _: {"day": f"{row['day']}000"},
+        rule="range",
+        found="'",
+        allowed="an integer between 1 and 31",
+    ),
+    "an unknown category": Poison(
+        column="poutcome",
+        change=lambda _, number: {"poutcome": "pending"} if number % 50 == 0 else {},
+        rule="category",
+        found="'pending'",
+        allowed="one of 'failure', 'other', 'success', 'unknown'",
+    ),
+    "three tenths empty": Poison(
+        column="balance",
+        change=lambda _, number: {"balance": ""} if number % 10 < 3 else {},
+        rule="type",
+        found="''",
+        allowed="an integer between -100000 and 1000000",
+    ),
+    "the label turned round": Poison(
+        column="y",
+        change=lambda row, _: {"y": {"yes": "no", "no": "yes"}[row["y"]]},
+        rule="label rate",
+        found="0.8",
+        allowed="a share of 'yes' between 0.05 and 0.25",
+        advice="find out how the outcomes were collected",
+    ),
+}
+
+
+@POISONED
+@pytest.mark.parametrize("name", POISONS)
+def test_a_poisoned_column_is_found(container: Container, root: Path, rows: list[Row], name: str) -> None:
+    poison = POISONS[name]
+    changes = [poison.change(row, number) for number, row in enumerate(rows, start=1)]
+    (violation,) = refused(container, root, [row | change for row, change in zip(rows, changes, strict=True)])
+
+    assert (violation["column"], violation["rule"], violation["allowed"]) == (poison.column, poison.rule, poison.allowed)
+    assert violation["found"].startswith(poison.found)
+    assert violation["advice"].startswith(poison.advice)
+    if poison.rule in ("type", "range", "category"):
+        wrong = [number for number, change in enumerate(changes, start=1) if change]
+        assert (violation["count"], violation["rows"]) == (len(wrong), wrong[:5])
+
+
+@POISONED
+def test_more_empty_cells_than_allowed_are_counted(container: Container, root: Path, rows: list[Row], edited: Edited) -> None:
+    """A fifth of a column may be missing; three tenths are."""
+    tree = edited({'balance   = { type = "integer",': 'balance   = { missing = 0.2, type = "integer",'})
+    emptied = [row | {"balance": ""} if number % 10 < 3 else row for number, row in enumerate(rows)]
+    (violation,) = refused(container, root, emptied, tree=tree)
+
+    assert (violation["column"], violation["rule"], violation["allowed"]) == ("balance", "missing", "a share of at most 0.2 of empty cells")
+    assert float(violation["found"]) == pytest.approx(0.3, abs=0.001)
+    assert violation["rows"] == [1, 2, 3, 11, 12]
+    assert "raise missing of data.columns.balance in model.toml" in violation["advice"]
+
+
+@POISONED
+def test_rows_that_came_twice_are_found(container: Container, root: Path, rows: list[Row]) -> None:
+    """The last tenth was appended twice."""
+    again = rows[-len(rows) // 10 :]
+    (violation,) = refused(container, root, rows + again)
+
+    assert (violation["column"], violation["rule"]) == ("", "duplicates")
+    assert float(violation["found"]) == pytest.approx(len(again) / (len(rows) + len(again)), abs=0.001)
+    assert violation["count"] >= len(again)
+    assert "drop the repeated rows" in violation["advice"]
+
+
+@POISONED
+def test_too_few_rows_are_refused(container: Container, root: Path, rows: list[Row]) -> None:
+    """The export stopped early."""
+    (violation,) = refused(container, root, rows[:: len(rows) // 999][:999])
+
+    assert (violation["rule"], violation["found"], violation["allowed"]) == ("rows", "999", "at least 1000 rows")
+    assert "deliver the whole data set" in violation["advice"]
+
+
+@pytest.fixture(scope="module")
+def profile(container: Container, rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    """What the version in production says of its training data."""
+    root = tmp_path_factory.mktemp("champion")
+    put(root, rows)
+    assert container(root, "prepare").returncode == 0
+    summary = json.loads((root / "work/train/data.json").read_text())
+    return {name: summary[name] for name in ("columns", "positive_share")}
+
+
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+SHIFTS: dict[str, Callable[[Row], Row]] = {
+    "month": lambda row: {"month": MONTHS[(MONTHS.index(row["month"]) + 4) % 12]},  # coded from another start
+    "housing": lambda row: {"housing": "yes" if int(row["age"]) % 50 else "no"},  # a form's new default
+    "balance": lambda row: {"balance": str(max(-100_000, min(1_000_000, int(row["balance"]) * 100)))},  # in cents, cut to what is accepted
+    "previous": lambda row: {"previous": str(min(500, int(row["previous"]) + 20))},  # counted from another date
+}
+
+
+@POISONED
+@pytest.mark.parametrize("column", SHIFTS)
+def test_a_change_that_every_cell_survives_is_found(
+    container: Container, root: Path, rows: list[Row], profile: Mapping[str, Any], column: str
+) -> None:
+    """Each cell is within the contract, but the column is not what the version in production learnt from."""
+    champion = {"version": 1, "model_package_arn": "arn", "commit": "c", "refused": 0, "reason": "", "profile": profile}
+    (root / "input/data/champion").mkdir(parents=True)
+    (root / "input/data/champion/champion.json").write_text(json.dumps({**champion, "scores": [0.1] * len(rows)}))
+    found = refused(container, root, [row | SHIFTS[column](row) for row in rows])
+    change = next(violation for violation in found if violation["rule"] == "change")
+
+    assert {violation["column"] for violation in found} == {column}
+    assert float(change["found"]) > 1
+    assert change["allowed"] == "a population stability index of at most 1 against the champion's training data"
+    assert "raise data.maximum_change in model.toml" in change["advice"]

@@ -1,0 +1,205 @@
+"""After an approval one thing is changed behind the road's back: the deployment is refused, and the thing is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pipelines.evidence import document, pack
+from pipelines.steps import package
+from pipelines.steps.step import StepError
+from tests.pipelines.evidence import sample
+from tests.pipelines.evidence.world import EXECUTION, Altered, World, decision
+from tests.pipelines.steps.fakes import refusal
+
+SWAPPED = pytest.mark.fault("corrupt or swapped artifact")
+EDITED = pytest.mark.fault("evidence edited")
+STALE = pytest.mark.fault("two pushes, stale approval")
+OLDER = "99999999-2222-3333-4444-555555555555"
+
+
+def refused(world: World, **changes: Any) -> list[str]:
+    """The sentences with which the check refuses."""
+    return [one.line() for one in world.compare(**changes) if not one.matches]
+
+
+def test_without_a_fault_nothing_is_refused(approved: World) -> None:
+    assert refused(approved, evidence_sha256=document.shown_sha256(approved.evidence)) == []
+
+
+@SWAPPED
+@pytest.mark.parametrize("thing", ["model artifact", "report", "data", "bill of materials"])
+def test_a_file_was_swapped_or_removed(approved: World, thing: str) -> None:
+    evidence = approved.evidence
+    uri, sha256 = {
+        "model artifact": (evidence.artifact.uri, evidence.artifact.sha256),
+        "report": (evidence.report.uri, evidence.report.sha256),
+        "data": (evidence.data.uri, evidence.data.sha256),
+        "bill of materials": (pack.bill_of_materials(approved.artifacts, evidence.image.uri), evidence.image.sbom_sha256),
+    }[thing]
+    swapped = approved.read(uri)[:-1] + b"!"
+
+    with approved.holding(uri, swapped):
+        assert refused(approved) == [f"{thing} does not match: found {document.sha256(swapped)}, expected {sha256}"]
+    with approved.holding(uri, None):
+        assert refused(approved) == [f"{thing} does not match: found nothing at {uri}, expected {sha256}"]
+
+
+@SWAPPED
+def test_the_copy_of_the_bill_of_materials_was_changed(approved: World) -> None:
+    with approved.holding(pack.beside(approved.uri, pack.SBOM), b'{"components": []}'):
+        assert approved.wrong() == {"bill of materials"}
+
+
+@EDITED
+@pytest.mark.parametrize("edit", [(b"0.809346", b"0.909346"), (b'"dana@example.com"', b'"eve@example.com"'), (b"\n}\n", b"\n}\n\n")])
+def test_the_evidence_was_edited_after_signing(approved: World, edit: tuple[bytes, bytes]) -> None:
+    edited = approved.read(approved.uri).replace(*edit)
+    assert edited != approved.read(approved.uri)
+
+    with approved.holding(approved.uri, edited):
+        assert (
+            refused(approved)[0]
+            == f"signature does not match: found none that {approved.signer.key} made for {approved.uri}, expected valid"
+        )
+
+
+@EDITED
+def test_the_evidence_was_edited_into_no_evidence(approved: World) -> None:
+    with approved.holding(approved.uri, approved.read(approved.uri).replace(b'"sha256"', b'"sha1"')):
+        assert approved.wrong() == {"signature", "schema"}
+
+
+@EDITED
+def test_the_signature_is_of_another_key(approved: World) -> None:
+    with approved.signed(approved.stranger):
+        assert approved.wrong() == {"signature"}
+    with approved.holding(f"{approved.uri}.sig", None):
+        assert approved.wrong() == {"signature"}
+
+
+@SWAPPED
+def test_the_pack_is_of_another_model_package(approved: World, staged: World) -> None:
+    """Evidence that was rightly signed and approved, laid where other evidence should be."""
+    content = approved.read(approved.uri)
+    for suffix in ("", ".sig"):
+        pack.write(staged.s3, f"{staged.uri}{suffix}", approved.read(f"{approved.uri}{suffix}"))
+    assert document.load_evidence(content).model_package_arn != staged.arn
+
+    assert {"model package", "model artifact", "image", "approval"} <= staged.wrong(signer=approved.signer)
+
+
+@STALE
+def test_the_approval_is_of_an_older_execution(approved: World) -> None:
+    given = approved.evidence.approval
+    assert given
+
+    with approved.signed(approved.signer, approval=given.model_copy(update={"execution": OLDER})):
+        assert f"approval does not match: found {OLDER}, expected {EXECUTION}" in refused(approved)
+
+
+@STALE
+def test_the_approval_of_an_older_execution_is_not_recorded(staged: World) -> None:
+    shown = document.shown_sha256(staged.prove())
+    staged.actions[1]["pipelineExecutionId"] = OLDER
+    with pytest.raises(StepError, match=f"execution {EXECUTION} has no approval Approval"):
+        staged.approve()
+
+    for older in (f"{sample.ARN}/6", staged.arn):
+        asked = f"lead_scoring: commit {sample.COMMIT}, model package {older}, evidence {staged.uri} sha256 {'ab' * 32}"
+        staged.actions[1] = decision(asked)
+        with pytest.raises(StepError, match=f"not for {staged.arn} of commit {sample.COMMIT} with evidence sha256 {shown}: refused"):
+            staged.approve()
+    assert package.read(staged.sagemaker, staged.arn).status == "PendingManualApproval"
+    assert {"approval"} == staged.wrong()
+
+
+@STALE
+def test_the_approval_is_for_another_digest(approved: World) -> None:
+    given, shown = approved.evidence.approval, document.shown_sha256(approved.evidence)
+    assert given
+
+    with approved.signed(approved.signer, approval=given.model_copy(update={"evidence_sha256": "ab" * 32})):
+        assert f"approval does not match: found {'ab' * 32}, expected {shown}" in refused(approved)
+    assert refused(approved, evidence_sha256="cd" * 32) == [f"approval does not match: found {shown}, expected {'cd' * 32}"]
+
+
+@EDITED
+def test_the_approval_was_removed(approved: World) -> None:
+    with approved.signed(approved.signer, approval=None):
+        assert "approval does not match: found none in the evidence, expected Approved" in refused(approved)
+
+
+@STALE
+@pytest.mark.parametrize("status", ["PendingManualApproval", "Rejected"])
+def test_the_registry_does_not_say_approved(approved: World, status: str) -> None:
+    with approved.registered(status, document.approval_sentence(approved.evidence)):
+        assert refused(approved) == [f"approval does not match: found {status}, expected Approved"]
+
+
+@EDITED
+@pytest.mark.parametrize("edit", [("user/ada", "user/eve"), ("T09:12:40Z", "T08:00:00Z"), (sample.COMMIT, "d" * 40), ("better", "worse")])
+def test_the_approval_text_was_edited(approved: World, edit: tuple[str, str]) -> None:
+    """Approver, time, commit or reason, in the registry."""
+    right = document.approval_sentence(approved.evidence)
+
+    with approved.registered("Approved", right.replace(*edit)):
+        assert refused(approved) == [f"approval does not match: found {right.replace(*edit)}, expected {right}"]
+
+
+@SWAPPED
+def test_the_image_has_another_digest(approved: World) -> None:
+    evidence, other = approved.evidence, f"sha256:{'0' * 64}"
+    found = approved.sagemaker.describe_model_package(ModelPackageName=approved.arn)
+    found["InferenceSpecification"]["Containers"][0]["Image"] = f"{evidence.image.uri.partition('@')[0]}@{other}"
+    registry = Altered(approved.sagemaker, describe_model_package=lambda **_: found)
+
+    assert approved.wrong(sagemaker=registry) == {"image"}
+    assert refused(approved, sagemaker=registry)[0].startswith(
+        f"image does not match: found {evidence.image.uri.partition('@')[0]}@{other}"
+    )
+
+
+@SWAPPED
+def test_the_image_is_gone_or_is_another(approved: World) -> None:
+    def gone(**_: Any) -> None:
+        raise refusal("ImageNotFoundException", "no such image")
+
+    other = {"imageDetails": [{"imageDigest": f"sha256:{'0' * 64}"}]}
+
+    assert approved.wrong(ecr=Altered(approved.ecr, describe_images=gone)) == {"image"}
+    assert approved.wrong(ecr=Altered(approved.ecr, describe_images=lambda **_: other)) == {"image"}
+
+
+@SWAPPED
+def test_the_pipeline_definition_is_another(approved: World) -> None:
+    asked = {"PipelineExecutionArn": approved.training}
+    definition = approved.sagemaker.describe_pipeline_definition_for_execution(**asked)["PipelineDefinition"]
+    changed = json.dumps({**json.loads(definition), "Metadata": {}})
+    other = Altered(approved.sagemaker, describe_pipeline_definition_for_execution=lambda **_: {"PipelineDefinition": changed})
+
+    assert refused(approved, sagemaker=other) == [
+        f"pipeline definition does not match: found {document.sha256(changed.encode())},"
+        f" expected {approved.evidence.training.definition_sha256}"
+    ]
+
+
+@SWAPPED
+@pytest.mark.parametrize(("fact", "thing"), [("commit", "commit"), ("data_sha256", "data")])
+def test_the_registry_tells_another_origin(approved: World, fact: str, thing: str) -> None:
+    found = approved.sagemaker.describe_model_package(ModelPackageName=approved.arn)
+    found["CustomerMetadataProperties"][fact] = "0" * 40
+    registry = Altered(approved.sagemaker, describe_model_package=lambda **_: found)
+
+    assert approved.wrong(sagemaker=registry) == {thing}
+
+
+@SWAPPED
+def test_the_model_package_points_elsewhere(approved: World) -> None:
+    found = approved.sagemaker.describe_model_package(ModelPackageName=approved.arn)
+    found["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] = f"{approved.artifacts}/elsewhere/model.tar.gz"
+    registry = Altered(approved.sagemaker, describe_model_package=lambda **_: found)
+
+    assert approved.wrong(sagemaker=registry) == {"model artifact", "report"}

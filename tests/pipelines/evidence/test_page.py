@@ -1,0 +1,277 @@
+"""The evidence page: says all of it, says it the same way each time, and lets nobody else write on it."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.evidence import page
+from pipelines.evidence.document import Evidence
+from tests.pipelines.evidence import sample
+
+ROOT = Path(__file__).parents[3]
+LARGEST = 400_000  # bytes
+HOSTILE = "<script>alert(1)</script><img src=x onerror='steal()'> & \" $\\frac{a}{b}$ {{ 7*7 }} \u202egnol\x00 ]]> --> 列"
+SECTIONS = ["gates", "ranking", "calibration", "slices", "fairness", "behaviour", "data", "staging", "origin", "verify"]
+
+
+@dataclass
+class Read(HTMLParser):
+    """What a page is made of: its elements, and the text between them."""
+
+    elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attributes}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, attribute: str) -> list[str]:
+        """Every value of an attribute."""
+        return [attributes[attribute] for _, attributes in self.elements if attribute in attributes]
+
+    @property
+    def tags(self) -> set[str]:
+        return {tag for tag, _ in self.elements}
+
+
+def read(html: str) -> Read:
+    found = Read()
+    found.feed(html)
+    return found
+
+
+@cache
+def usual() -> str:
+    """The page of the sample before a decision."""
+    return page.render(sample.evidence(), sample.report())
+
+
+@cache
+def approved() -> str:
+    """The page of the sample after it."""
+    return page.render(sample.approved(), sample.report())
+
+
+def hostile(value: Any) -> Any:
+    """The same structure, with every text replaced."""
+    match value:
+        case str():
+            return HOSTILE
+        case dict():
+            return {key: inner if key == "type" else hostile(inner) for key, inner in value.items()}
+        case list():
+            return [hostile(inner) for inner in value]
+        case _:
+            return value
+
+
+def test_the_same_evidence_is_the_same_bytes_in_any_process(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nxtick.labelsize: 30\nfont.family: serif\n")
+    program = "from tests.pipelines.evidence import test_page; import sys; sys.stdout.write(test_page.usual())"
+    env = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONIOENCODING": "utf-8", "LC_ALL": "C", "MATPLOTLIBRC": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, check=True)
+
+    assert done.stdout.decode() == usual()
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    found = read(usual())
+
+    assert not found.tags & {"script", "img", "iframe", "object", "embed", "audio", "video", "base", "form"}
+    assert all(
+        address.startswith(("#", "data:")) for name in ("href", "src", "xlink:href", "action", "srcset") for address in found.all(name)
+    )
+    assert "url(http" not in usual()
+    assert "@import" not in usual()
+    assert found.all("content")[1] == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def test_every_verdict_is_shown_with_what_was_found_what_is_accepted_and_what_to_do() -> None:
+    verdicts = [*sample.gates(), *sample.staging()["gates"]]
+    text = read(usual()).text
+
+    for verdict in verdicts:
+        assert verdict["subject"] in text
+        assert verdict["advice"] in text
+        assert page.figure(verdict["found"]) in text
+        assert page.accepted(verdict) in text
+    assert usual().count('class="mark yes"') >= sum(verdict["passed"] is True for verdict in verdicts)
+
+
+def test_everything_that_the_evidence_binds_is_on_the_page() -> None:
+    evidence = sample.approved()
+    assert evidence.approval is not None
+    text = read(approved()).text
+
+    bound = [evidence.commit.id, evidence.commit.author, evidence.commit.message, evidence.data.sha256, evidence.data.uri]
+    bound += [evidence.image.digest, evidence.image.sbom_sha256, evidence.training.definition_sha256, evidence.training.execution_arn]
+    bound += [evidence.artifact.sha256, evidence.report.sha256, evidence.model_package_arn, evidence.delivery.execution]
+    bound += [evidence.approval.by, evidence.approval.reason, evidence.approval.evidence_sha256, evidence.owner, evidence.purpose]
+    assert [fact for fact in bound if fact not in text] == []
+    assert "21 November 2026, 09:12 UTC" in text
+
+
+def failed(**changes: Any) -> Evidence:
+    evaluation = sample.content()["evaluation"]
+    evaluation["gates"][1] |= {"passed": False, "found": 0.61, "advice": "train a better one"}
+    return sample.evidence(evaluation={**evaluation, "gates_failed": 1}).model_copy(update=changes)
+
+
+@pytest.mark.parametrize(
+    ("html", "says"),
+    [
+        (usual, "Waits for a person's decision"),
+        (approved, "Approved for production"),
+        (lambda: page.render(failed(), {"version": 1}), "1 verdict failed"),
+        (lambda: page.render(failed(approval=sample.approved().approval), {"version": 1}), "1 verdict failed"),
+    ],
+)
+def test_the_first_thing_said_is_where_the_version_stands(html: Callable[[], str], says: str) -> None:
+    text = read(html()).text
+    states = ("Waits for a person's decision", "Approved for production", "verdict failed")
+
+    assert says in text
+    assert sum(state in text for state in states) == 1
+    assert text.index(says) < text.index("14 gates")
+
+
+def test_a_failed_verdict_is_never_folded_away() -> None:
+    evaluation = sample.content()["evaluation"]
+    evaluation["gates"] += [sample.verdict("slices", f"slice {i}", 0.4, passed=False, threshold=0.6, advice="look") for i in range(20)]
+    (gate,) = (g for g in page._gates(evaluation["gates"]) if g.name == "slices")
+
+    assert [verdict["passed"] for verdict in gate.shown] == [False] * 20
+    assert not [verdict for verdict in gate.folded if verdict["passed"] is False]
+    assert len(gate.shown) + len(gate.folded) == len(gate.verdicts)
+
+
+def test_parts_that_are_absent_leave_a_word_and_no_hole() -> None:
+    lean = {**sample.report(), "fairness": None, "slices": [], "behaviour": [], "data": {**sample.data(), "change": None}}
+    unmeasured = (
+        "Fairness is not measured: model.toml names no groups",
+        "model.toml names no slices",
+        "model.toml declares no behaviour",
+        "There is no champion's training data to compare with",
+    )
+    for report, plots, says in (
+        (lean, 6, unmeasured),
+        ({"version": 1}, 1, (*unmeasured, "The report has no curves", "The report has no reliability curve")),
+    ):
+        html = page.render(sample.evidence(), report)
+        found = read(html)
+
+        assert [word for word in says if word not in found.text] == []
+        assert html.count('class="plot"') == plots
+        assert [attributes["id"] for tag, attributes in found.elements if tag == "section"] == SECTIONS
+
+
+def test_data_that_are_the_same_as_before_need_no_chart() -> None:
+    still = [{"column": name, "psi": 0.0} for name in sample.COLUMNS]
+    html = page.render(sample.evidence(), {"version": 1, "data": {**sample.data(), "change": still}})
+
+    assert "No column has moved against the champion's training data" in html
+    assert html.count('class="plot"') == 1
+
+
+def test_without_a_champion_the_page_says_that_floors_alone_decide() -> None:
+    report = sample.report()
+    for curves in (*report["curves"].values(), report["reliability"], report["scores"]):
+        curves.pop("champion")
+    for row in report["slices"]:
+        row |= dict.fromkeys(("champion_roc_auc", "difference", "low", "high"))
+    evaluation = {**sample.content()["evaluation"], "champion": None}
+
+    html = page.render(sample.evidence(evaluation=evaluation), report)
+
+    assert "there is none yet: floors alone decide" in html
+    assert '<th class="number">champion' not in html
+    assert "champion" not in "".join(re.findall(r'<svg class="plot".*?</svg>', html, re.DOTALL)).replace("--champion", "")
+    assert "Difference to the champion" not in html
+
+
+def test_a_champion_that_was_not_compared_is_told_with_the_reason() -> None:
+    evaluation = sample.content()["evaluation"]
+    evaluation["champion"] |= {
+        "compared": False,
+        "why": "gates.champion.compare is false",
+        "difference": None,
+        "metrics": {"roc_auc": None},
+    }
+
+    assert "not compared: gates.champion.compare is false" in read(page.render(sample.evidence(evaluation=evaluation), {"version": 1})).text
+
+
+def test_hundreds_of_slices_stay_readable_and_small() -> None:
+    report, evaluation = sample.report(), sample.content()["evaluation"]
+    report["slices"] = [{**report["slices"][i % 15], "group": f"{i:03d}"} for i in range(300)]
+    names = [f"postcode {i:03d}: ROC AUC" for i in range(300)]
+    evaluation["gates"] += [sample.verdict("slices", name, 0.8123, threshold=0.6) for name in names]
+    evaluation["gates"] += [sample.verdict("champion", f"{name}, upper bound", 0.0012, threshold=-0.03) for name in names]
+
+    html = page.render(sample.evidence(evaluation=evaluation), report)
+
+    assert len(html.encode()) < LARGEST
+    assert "The 30 that fare worst, of 300" in html
+    assert all(name in html for name in names)
+    assert len(usual().encode()) < LARGEST / 2
+
+
+def test_what_others_wrote_is_text_and_nothing_else() -> None:
+    """Every text of the report, and every one of the evidence that its schema leaves free."""
+    content = sample.content()
+    content |= {"model": HOSTILE, "purpose": HOSTILE, "owner": HOSTILE, "delivery": hostile(content["delivery"])}
+    content["commit"] |= {"message": HOSTILE, "author": HOSTILE, "date": HOSTILE}
+    for verdict in (*content["evaluation"]["gates"], *content["staging"]["gates"]):
+        verdict |= {"gate": HOSTILE, "subject": HOSTILE, "advice": HOSTILE, "found": HOSTILE, "threshold": HOSTILE}
+    content["staging"] |= {"endpoint": HOSTILE}
+    content["evaluation"]["metrics"] |= {HOSTILE: {"value": 0.5}}
+    approval = sample.approved().approval
+    assert approval is not None
+    content["approval"] = {**approval.model_dump(), "by": HOSTILE, "reason": HOSTILE, "execution": HOSTILE}
+    report = hostile(sample.report())
+    report["data"]["columns"] = {HOSTILE: {"type": "category", "counts": {HOSTILE: 3}, "missing": 0}}
+
+    html = page.render(sample.evidence(**content), report)
+    found, clean = read(html), read(usual())
+
+    assert found.tags <= clean.tags
+    assert {name for _, attributes in found.elements for name in attributes} <= {name for _, a in clean.elements for name in a}
+    assert set(found.all("href")) <= set(clean.all("href"))
+    assert page.legible(HOSTILE) in found.text
+    assert "{{ 7*7 }}" in found.text
+    assert not set(html) & {"\u202e", "\x00"}
+
+
+def test_plots_take_the_pages_colours_and_speak_to_those_who_do_not_see_them() -> None:
+    found = read(usual())
+    plots = [attributes for tag, attributes in found.elements if tag == "svg" and attributes.get("class") == "plot"]
+    drawn = "".join(re.findall(r'<svg class="plot".*?</svg>', usual(), re.DOTALL))
+    ids = found.all("id")
+
+    assert len(plots) == 10
+    assert all(plot["role"] == "img" and len(plot["aria-label"]) > 20 for plot in plots)
+    assert re.findall(r"#[0-9a-fA-F]{6}\b", drawn) == []
+    assert set(re.findall(r"var\(--(\w+)\)", drawn)) <= set(re.findall(r"--(\w+):", usual()))
+    assert len(ids) == len(set(ids))
+    assert {reference[1:] for reference in found.all("href") if reference[1:]} <= {*ids, "ata:,"}
+
+
+def test_the_examples_in_its_docstrings_hold() -> None:
+    assert doctest.testmod(page) == (0, 3)
