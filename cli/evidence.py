@@ -7,7 +7,7 @@ import sys
 import webbrowser
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import typer
@@ -209,11 +209,11 @@ def _verdicts(checks: Sequence[Comparison]) -> Table:
 
 
 def _versions(s3: Any, home: str) -> list[int]:
-    """The versions that have a pack, oldest first."""
+    """The versions that have evidence, oldest first. A deployment that was taken back leaves files of its own where there may be none."""
     bucket, _, prefix = home.removeprefix("s3://").partition("/")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/", Delimiter="/")
-    names = [entry["Prefix"].rstrip("/").rpartition("/")[2] for part in pages for entry in part.get("CommonPrefixes", [])]
-    return sorted(int(name) for name in names if name.isdecimal())
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
+    keys = [PurePosixPath(entry["Key"]) for part in pages for entry in part.get("Contents", [])]
+    return sorted(int(key.parent.name) for key in keys if key.name == pack.EVIDENCE and key.parent.name.isdecimal())
 
 
 def _has_screen() -> bool:

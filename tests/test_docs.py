@@ -149,4 +149,4 @@ def test_the_readme_begins_with_a_sentence_a_diagram_two_commands_and_the_rooms(
     places = [text.index(mark) for mark in ("**Push model code", "docs/road.svg", "./road demo ", "./road test ", "| room |")]
     assert places == sorted(places)
     rooms = {Path(link).name for link in re.findall(r"^\| \[`[^`]+`\]\(([^)]+)\)", text, re.MULTILINE)}
-    assert rooms == {"model_code", "config.py", "stacks", "pipelines", "cli", "localcloud", "tests", "docs"}
+    assert rooms == {"model_code", "config.py", "stacks", "pipelines", "rules", "cli", "localcloud", "tests", "docs"}
