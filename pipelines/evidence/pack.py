@@ -139,6 +139,13 @@ def write_signed(s3: Any, signer: Signer, uri: str, content: bytes) -> None:
         write(s3, f"{uri}.sig", (signer.sign(content) + "\n").encode())
 
 
+def add_signed(s3: Any, signer: Signer, uri: str, content: bytes) -> None:
+    """Store an object that is not there yet, its signature first: whoever finds it finds it signed, even if this is killed on the way."""
+    if not signed(s3, signer, uri, content):
+        write(s3, f"{uri}.sig", (signer.sign(content) + "\n").encode())
+    write(s3, uri, content)
+
+
 def signed(s3: Any, signer: Signer, uri: str, content: bytes) -> bool:
     """Whether the signature beside `uri` is there and holds for `content`."""
     found = read(s3, f"{uri}.sig")

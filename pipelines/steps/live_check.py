@@ -61,7 +61,7 @@ def watch(
     """
     version, names = outputs.get("ModelVersion", UNKNOWN), alarms.names(outputs)
     found = -1
-    for _ in polls(poll_seconds, minutes=(demand.minutes * minute_seconds + poll_seconds) / 60, waiting_for=None):
+    for _ in polls(poll_seconds, minutes=demand.minutes * minute_seconds / 60, waiting_for=None):
         if loud := alarms.ringing(cloudwatch, names):
             raise Ringing(loud)
         if version == UNKNOWN:

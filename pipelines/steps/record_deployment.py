@@ -60,7 +60,7 @@ def record(s3: Any, signer: Signer, artifacts: str, new: LedgerEntry) -> str:
             pack.write_signed(s3, signer, uri, content)
             return uri
     uri = pack.ledger_entry(artifacts, new)
-    pack.write_signed(s3, signer, uri, document.canonical(new))
+    pack.add_signed(s3, signer, uri, document.canonical(new))
     return uri
 
 

@@ -26,7 +26,7 @@ from pipelines.steps.step import StepError
 
 MARK = "rolled_back"
 ACTION = "rolled back"
-LONGEST_MARK, UNFIT = 256, re.compile(r"[^\w\s.:/=+@-]", re.ASCII)  # of a value in the registry's metadata
+LONGEST_MARK, UNFIT = 256, re.compile(r"[^\w .:/=+@-]", re.ASCII)  # of a value in the registry's metadata
 Tell = Callable[[str], AbstractContextManager[Any]]
 
 

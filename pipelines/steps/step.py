@@ -60,15 +60,16 @@ def add_minute_seconds(arguments: ArgumentParser) -> None:
 
 
 def polls(seconds: float, *, minutes: float, waiting_for: str | None) -> Iterator[None]:
-    """Come back every `seconds`, for at most `minutes`: how AWS wants its describe calls to be waited on.
+    """Come back at once and then every `seconds`, for at most `minutes`: how AWS wants its describe calls to be waited on.
 
     Raises:
         StepError: the time is over, and there is something to wait for.
     """
     end = time.monotonic() + 60 * minutes
+    yield
     while time.monotonic() < end:
-        yield
         time.sleep(seconds)
+        yield
     if waiting_for is not None:
         raise StepError(f"{waiting_for}: not finished after {minutes:g} minutes: see its console page, then run the step again")
 

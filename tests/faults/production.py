@@ -5,7 +5,6 @@ No road leads to it: a version is uploaded, proven and approved as the road woul
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 import json
@@ -201,6 +200,22 @@ class Production:
         values = versions(self.cloud.client("s3"), sagemaker, self.away("sagemaker"), stack, version)
         stacks.update(cloudformation, stack, {"ModelPackageArn": arn, **values}, poll_seconds=0.1)
 
+    def back_in_line(self) -> None:
+        """After a rollback of SageMaker's own, bring the stack to what serves, as a person would."""
+        done = self.road("rollback", MODEL, "--reason", f"in line again after {len(self.ledger)}", "--yes")
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The serving stack's."""
+        found = stacks.read(self.away("cloudformation"), self.stack)
+        assert found
+        return dict(found.parameters)
+
+    def model_version(self, arn: str) -> str:
+        """How the container of a version names itself."""
+        return package.model_version(self.cloud.client("s3"), package.read(self.cloud.client("sagemaker"), arn).data)
+
     def served(self) -> str:
         """The model package that really serves."""
         sagemaker = self.away("sagemaker")
@@ -344,10 +359,3 @@ def packed(files: Json) -> bytes:
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return made.getvalue()
-
-
-def model_version(production: Production, arn: str) -> str:
-    """How the container of a version names itself."""
-    uri = production.registered(arn)["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
-    archive = pack.read(production.cloud.client("s3"), uri) or b""
-    return hashlib.sha256(pack.members(archive, "model.onnx")["model.onnx"]).hexdigest()[:12]

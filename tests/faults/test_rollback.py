@@ -11,7 +11,7 @@ import pytest
 from pipelines.steps import champion
 from tests.faults.production import ENVIRONMENT, MODEL, Production
 
-pytestmark = pytest.mark.fault("rollback after bad versions")
+pytestmark = [pytest.mark.fault("rollback after bad versions"), pytest.mark.slow]
 
 
 def rolled_back(production: Production, reason: str, *more: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from stacks.serving import Serving as ServingStack
 from tests.localcloud.running import ACCOUNT, REGION, Running
 from tests.localcloud.support import Aws
 
+pytestmark = pytest.mark.slow
 HERE = Account(id=ACCOUNT, region=REGION)
 LIVE = Environment(name="live", account=HERE, approved_only=False)
 SPEED = 120  # a minute lasts half a second

@@ -262,7 +262,7 @@ def deliver(url: str) -> World:
     metadata = {"model": MODEL.name, **origin, "rows": {"train": 36168}}
     for uri, content in (
         (data_uri, DATA),
-        (model_data, archive(evaluation=evaluation, metadata=metadata)),
+        (model_data, archive(model=f"model {number}".encode(), evaluation=evaluation, metadata=metadata)),
         (pack.report_of(model_data), archive(report=sample.report(), parity={"instances": []})),
         (pack.bill_of_materials(artifacts, image), json.dumps(BILL).encode()),
     ):

@@ -55,12 +55,12 @@ def refusal(code: str, message: str, **rest: Any) -> ClientError:
 
 
 def archive(**files: object) -> bytes:
-    """A `model.tar.gz` with JSON files in it, named as SageMaker's own archiving does."""
+    """A `model.tar.gz` with JSON files in it, named as SageMaker's own archiving does; bytes become a `.onnx` file."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz") as tar:
         for name, content in files.items():
-            data = json.dumps(content).encode()
-            member = tarfile.TarInfo(f"./{name}.json")
+            data, kind = (content, "onnx") if isinstance(content, bytes) else (json.dumps(content).encode(), "json")
+            member = tarfile.TarInfo(f"./{name}.{kind}")
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return made.getvalue()

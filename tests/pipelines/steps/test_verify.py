@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
 
 from model_code import spec
 from model_code.spec import Load
@@ -17,7 +16,6 @@ from pipelines.evidence import document
 from pipelines.steps import load
 from pipelines.steps.endpoint import Endpoint
 from pipelines.steps.package import Package, member, read
-from pipelines.steps.readback import served
 from pipelines.steps.step import StepError
 from pipelines.steps.verify import ask, conclude, held_out_rows, limits_of, main, stand
 from tests.pipelines.steps.fakes import Clock, Fake, archive, refusal
@@ -31,61 +29,6 @@ PACKAGE = Package(
     approval="",
 )
 BORN = datetime(2026, 11, 21, tzinfo=UTC)
-OUTPUTS = {"EndpointName": "lead-staging", "EndpointConfigName": "config-2"}
-
-
-class Waiter:
-    def __init__(self, fails: bool) -> None:
-        self._fails = fails
-
-    def wait(self, **_: Any) -> None:
-        if self._fails:
-            raise WaiterError("EndpointInService", "terminal failure", {})
-
-
-class SageMaker(Fake):
-    def __init__(self, *, container: dict[str, str], config: str = "config-2", fails: bool = False) -> None:
-        super().__init__(
-            describe_endpoint=lambda **_: {"EndpointConfigName": config, "FailureReason": "the container exited", "CreationTime": BORN},
-            describe_endpoint_config=lambda **_: {
-                "ProductionVariants": [{"ModelName": "model-2", "InitialInstanceCount": 2}],
-                "CreationTime": BORN - timedelta(minutes=1),
-            },
-            describe_model=lambda **_: {"PrimaryContainer": container},
-        )
-        self._fails = fails
-
-    def get_waiter(self, _: str) -> Waiter:
-        return Waiter(self._fails)
-
-
-@pytest.mark.parametrize("container", [{"ModelPackageName": PACKAGE.arn}, {"Image": PACKAGE.image, "ModelDataUrl": PACKAGE.data}])
-def test_what_was_deployed_is_served(container: dict[str, str]) -> None:
-    found = served(SageMaker(container=container), OUTPUTS, PACKAGE, poll_seconds=0)
-
-    assert found.first
-    assert found.as_json() == {"endpoint": "lead-staging", "endpoint_config": "config-2", "model": "model-2", "instances": 2}
-
-
-@pytest.mark.parametrize(
-    "container",
-    [{"ModelPackageName": PACKAGE.arn.replace("/7", "/6")}, {"Image": "other", "ModelDataUrl": PACKAGE.data}, {"Image": PACKAGE.image}],
-)
-def test_another_version_is_served(container: dict[str, str]) -> None:
-    with pytest.raises(StepError, match=r"endpoint lead-staging serves .*, not .*model-package/g/7"):
-        served(SageMaker(container=container), OUTPUTS, PACKAGE, poll_seconds=0)
-
-
-def test_a_silent_rollback_is_a_failure() -> None:
-    back = SageMaker(container={"ModelPackageName": PACKAGE.arn}, config="config-1")
-
-    with pytest.raises(StepError, match="serves config-1, not config-2: the deployment was rolled back"):
-        served(back, OUTPUTS, PACKAGE, poll_seconds=0)
-
-
-def test_an_endpoint_that_does_not_come_up() -> None:
-    with pytest.raises(StepError, match="lead-staging is not in service: the container exited: see its log group"):
-        served(SageMaker(container={}, fails=True), OUTPUTS, PACKAGE, poll_seconds=0)
 
 
 def test_the_package_and_what_is_in_it() -> None:
@@ -221,6 +164,22 @@ def test_a_load_without_a_model_is_refused_before_anything_is_asked(
 
     assert caught.value.code == 2
     assert "--load needs --model: its model.toml has the limits" in capsys.readouterr().err
+
+
+def test_evidence_is_written_only_where_it_can_be_signed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--stack", "s", "--account", "111111111111", "--region", "eu-west-1", "--role", "r"]
+    monkeypatch.setattr("sys.argv", ["verify", *where, "--artifacts", "s3://a"])
+    with pytest.raises(SystemExit):
+        main()
+
+    assert "--artifacts needs --evidence-key" in capsys.readouterr().err
+
+
+def test_what_is_reported_and_not_judged_fails_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    verdict = document.Verdict(gate="live check", subject="s", passed=None, found=0, comparison=">=", threshold=1, advice="new")
+    conclude({}, [verdict], None)
+
+    assert json.loads(capsys.readouterr().out)["gates"][0]["passed"] is None
 
 
 def test_the_limits_are_the_models() -> None:
