@@ -20,12 +20,13 @@ from cli.output import say
 from cli.problem import Problem
 from cli.tree import PACKS, relative
 from config import CONFIG
-from pipelines.evidence import document, pack, page
+from pipelines.evidence import document, pack, page, setback
 from pipelines.evidence.document import DocumentError, Evidence
 from pipelines.steps import check_evidence
 from pipelines.steps.check_evidence import Clients, Comparison
 from pipelines.steps.step import StepError
 
+BROUGHT = (*pack.FILES, *setback.FILES)  # what says why a version was rolled back is there only if it was
 CHANGED = "find out what changed it; nothing that it is about should be deployed"
 
 
@@ -95,7 +96,7 @@ def read(aws: target.Target, model: str, version: int | None) -> Pack:
             f"evidence of {model} version {version}", f"there is none: there is evidence of version {which}", "name one: --version N"
         )
     folder = f"{home}/{version or there[-1]}"
-    files = {name: content for name in pack.FILES if (content := pack.read(s3, f"{folder}/{name}")) is not None}
+    files = {name: content for name in BROUGHT if (content := pack.read(s3, f"{folder}/{name}")) is not None}
     if pack.EVIDENCE not in files:
         raise Problem(f"{folder}/{pack.EVIDENCE}", "it is not there", CHANGED)
     try:
@@ -110,7 +111,7 @@ def read(aws: target.Target, model: str, version: int | None) -> Pack:
 def save(found: Pack, folder: Path) -> Path:
     """Write the pack's files; what lies there of another pack goes. Returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in pack.FILES:
+    for name in BROUGHT:
         (folder / name).unlink(missing_ok=True)
     for name, content in found.files.items():
         (folder / name).write_bytes(content)

@@ -58,7 +58,7 @@ def statements(policies: Iterable[Any]) -> Iterator[Statement]:
     for policy in policies:
         document = policy if isinstance(policy, dict) and "Statement" in policy else IAMPolicy(policy)._policy_json
         found = document["Statement"]
-        yield from found if isinstance(found, list) else [found]
+        yield from (s for s in found if s is not None) if isinstance(found, list) else [found]  # moto keeps AWS::NoValue as None
 
 
 def allows(found: Iterable[Statement], *, action: str, resource: str | None, context: Context | None = None) -> bool:

@@ -14,6 +14,7 @@ from pipelines.evidence.document import Document, PackageArn, Text, Time
 from pipelines.evidence.signature import Signer
 
 FACTS, GRAPH = "rollback.json", "rollback.svg"
+FILES = (FACTS, f"{FACTS}.sig", GRAPH)
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 240, 70, 34, 40  # of the drawing, in pixels
 

@@ -37,9 +37,9 @@ def real_data() -> Path:
     return REAL
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    """A production in which a first version serves. Shared: leave a good version behind."""
+    """A production in which a first version serves. A module shares it: leave a good version behind."""
     with running(tmp_path_factory.mktemp("production")) as made:
         first = made.version(score=0.3)
         for arguments in (made.deploy(first), made.verify(first), made.record(first, "first")):

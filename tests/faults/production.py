@@ -178,10 +178,15 @@ class Production:
         about = ("--environment", ENVIRONMENT.name, "--execution", execution, "--verified", str(self.folder / "verified.json"))
         return ("record_deployment", *about, *of(arn), *self._evidence())
 
-    def road(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def road(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Type `./road …` against this cloud."""
-        own = plain() | {"ROAD_CLOUD": str(self.folder / "cloud")}
+        own = plain() | {"ROAD_CLOUD": str(self.folder / "cloud")} | variables
         return subprocess.run([sys.executable, "-m", "cli", *arguments], cwd=ROOT, env=own, capture_output=True, text=True)
+
+    def road_on_aws(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Type `./road … --target aws` as somebody who has credentials of the toolchain's account and no others."""
+        keys = {**self.cloud.state["accounts"][HOME], "AWS_ENDPOINT_URL": self.cloud.state["url"], "AWS_DEFAULT_REGION": REGION}
+        return self.road(*arguments, "--target", "aws", **keys)
 
     def deliver(self, arn: str, execution: str) -> None:
         """Take a version into production as the stage does, under load; it must hold."""

@@ -66,6 +66,17 @@ def test_versions_that_a_person_left_do_not_count_as_good(production: Production
     assert [entry["action"] for entry in history[:4]] == ["rolled back"] * 4
 
 
+def test_on_an_account_the_roles_of_the_bootstrap_reach_the_environment(production: Production) -> None:
+    """Credentials of the toolchain's account suffice, as they do for CDK."""
+    good, wrong = production.served(), production.version(score=0.3)
+    production.deliver(wrong, "wrong-on-aws")
+
+    done = production.road_on_aws("rollback", MODEL, "--reason", "too many calls", "--yes", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model_package_arn"] == production.served() == good
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

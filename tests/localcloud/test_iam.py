@@ -237,3 +237,22 @@ def test_a_model_card_is_known_by_its_name(cloud: Running) -> None:
     with pytest.raises(ClientError) as caught:
         sagemaker.create_model_card(ModelCardName="credit-1", Content="{}", ModelCardStatus="Draft")
     assert code(caught) == "AccessDeniedException"
+
+
+def test_who_may_only_reject_cannot_approve(cloud: Running) -> None:
+    sagemaker = cloud.client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="judged")
+    inference = {"Containers": [{"Image": "i"}], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
+    arn = sagemaker.create_model_package(ModelPackageGroupName="judged", InferenceSpecification=inference)["ModelPackageArn"]
+    rejects = {"StringEquals": {"sagemaker:ModelApprovalStatus": "Rejected"}}
+    allowed = {"Action": "sagemaker:UpdateModelPackage", "Resource": "*", "Condition": rejects}
+    stage = cloud.client("sagemaker", **keys_of(cloud, "rejects", allowed))
+
+    stage.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected", CustomerMetadataProperties={"rolled_back": "now"})
+    for change in ({"ModelApprovalStatus": "Approved"}, {"CustomerMetadataProperties": {"commit": "forged"}}):
+        with pytest.raises(ClientError) as caught:
+            stage.update_model_package(ModelPackageArn=arn, **change)
+        assert code(caught) == "AccessDeniedException"
+
+    found = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert (found["ModelApprovalStatus"], found["CustomerMetadataProperties"]) == ("Rejected", {"rolled_back": "now"})
