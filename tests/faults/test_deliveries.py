@@ -1,0 +1,294 @@
+"""What goes wrong around a delivery: pushes and approvals cross, answers come twice, calls are refused, a shift goes back by itself."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from botocore.exceptions import ClientError
+
+from pipelines.steps import champion, ledger, record_deployment
+from pipelines.steps.step import StepError
+from tests.faults.production import MODEL, Production
+from tests.localcloud.conftest import cloud as cloud
+from tests.localcloud.running import ACCOUNT, OTHER, REGION, ROOT, Running
+from tests.localcloud.test_codepipeline import definition, executions, token, wait
+from tests.localcloud.test_codepipeline import push as push
+from tests.localcloud.test_codepipeline import role as role
+from tests.pipelines.evidence.world import World
+from tests.pipelines.steps.test_guard import ERRORS, Scene
+from tests.pipelines.steps.test_guard import scene as scene
+from tests.pipelines.steps.test_guard import worlds as worlds
+from tests.pipelines.steps.test_record_deployment import made
+
+CROSSED = pytest.mark.fault("two pushes, stale approval")
+REFUSED = pytest.mark.fault("permission revoked, throttling")
+REPEATED = pytest.mark.fault("duplicate or reordered events")
+UNAUTHORISED = pytest.mark.fault("unauthorised invocation")
+SILENT = pytest.mark.fault("silent rollback")
+CANARY = pytest.mark.fault("bad canary")
+
+
+@CROSSED
+def test_an_approval_is_for_one_push_and_never_for_the_next(cloud: Running, role: str, push: Callable[[str, str], str]) -> None:
+    """The first answer comes when the second push waits already; given again, it is refused."""
+    codepipeline = cloud.client("codepipeline")
+    codepipeline.create_pipeline(pipeline=definition("crossed", role, build="make", paths="crossed/**"))
+    push("crossed/a", "first")
+    stale = wait(lambda: token(cloud, "crossed"))
+    push("crossed/a", "second")
+    second, first = (execution["pipelineExecutionId"] for execution in wait(lambda: executions(cloud, "crossed")[:2]))
+
+    def answer(with_token: str) -> None:
+        codepipeline.put_approval_result(
+            pipelineName="crossed",
+            stageName="Approval",
+            actionName="Approval",
+            token=with_token,
+            result={"summary": "yes", "status": "Approved"},
+        )
+
+    def reached(execution: str) -> set[str]:
+        found = codepipeline.list_action_executions(pipelineName="crossed", filter={"pipelineExecutionId": execution})
+        return {detail["stageName"] for detail in found["actionExecutionDetails"]}
+
+    assert "Approval" not in reached(second)
+    answer(stale)
+    fresh = wait(lambda: found if (found := token(cloud, "crossed")) and found != stale else None)
+    with pytest.raises(ClientError, match=r"InvalidApprovalToken|ApprovalAlreadyCompleted"):
+        answer(stale)
+
+    assert "Last" in reached(first)
+    assert "Last" not in reached(second)
+    answer(fresh)
+    assert wait(lambda: "Last" in reached(second))
+
+
+@REPEATED
+def test_deployments_told_twice_and_in_any_order_make_one_ledger(staged: World) -> None:
+    s3, signer = staged.s3, staged.signer
+    told = [made(execution=f"e-{number}", time=f"2026-11-2{number}T10:00:00Z") for number in (1, 2, 3)]
+    for number, order in enumerate(itertools.permutations(told)):
+        place = f"order-{number}"
+        for entry in (*order, *reversed(order)):
+            record_deployment.record(s3, signer, staged.artifacts, entry.model_copy(update={"environment": place}))
+
+        found = ledger.entries(s3, signer, staged.artifacts, place)
+        newest = champion.newest(s3, signer, staged.artifacts, place)
+        assert [entry.execution for entry in found] == ["e-1", "e-2", "e-3"]
+        assert newest == found[-1]
+
+
+@REPEATED
+def test_a_setback_told_twice_is_told_once(scene: Scene) -> None:
+    scene.deploy(goes_back=True)
+    scene.production.rings = dict(ERRORS)
+    outcomes = []
+    for _ in range(2):
+        with pytest.raises(StepError):
+            scene.step(scene.guard())
+        outcomes.append((scene.outcome, scene.told["ApprovalDescription"], scene.told["CustomerMetadataProperties"]))
+
+    assert outcomes[0] == outcomes[1]
+
+
+@REPEATED
+def test_evidence_of_an_approval_that_is_recorded_twice_stays_as_it_is(staged: World) -> None:
+    staged.prove()
+    texts = {staged.approve() for _ in range(2)}
+
+    assert len(texts) == 1
+    assert staged.versions["evidence.json"] == 2, "as it was shown, and approved"
+    assert staged.wrong() == set()
+
+
+@contextmanager
+def throttling(times: float) -> Iterator[tuple[str, list[int]]]:
+    """An SSM that is too busy for so many requests, and then answers; its address, and the statuses it has given."""
+    given: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            given.append(400 if len(given) < times else 200)
+            busy = {"__type": "ThrottlingException", "message": "Rate exceeded"}
+            body = json.dumps(busy if given[-1] == 400 else {"Parameters": [{"Name": "/p/key", "Value": "k"}]}).encode()
+            self.send_response(given[-1])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", given
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def facts(url: str, **keys: str) -> subprocess.CompletedProcess[str]:
+    """A step that reads, as a program."""
+    env = {**os.environ, "AWS_ENDPOINT_URL": url, "AWS_MAX_ATTEMPTS": "3", "PYTHONPATH": str(ROOT), **keys}
+    command = [sys.executable, "-m", "pipelines.steps.facts", "--path", "/p/"]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+@REFUSED
+def test_a_busy_aws_is_asked_again_and_not_for_ever() -> None:
+    with throttling(times=2) as (url, given):
+        done = facts(url)
+        assert (done.stdout, given) == ("export KEY=k\n", [400, 400, 200])
+    with throttling(times=float("inf")) as (url, given):
+        done = facts(url)
+
+    assert (done.returncode, done.stdout, len(given)) == (1, "", 3)
+    assert done.stderr.startswith("facts: AWS refused or did not answer: An error occurred (ThrottlingException)")
+    assert (done.stderr.count("\n"), "run the step again" in done.stderr) == (1, True)
+
+
+@REFUSED
+def test_a_permission_that_was_revoked_is_one_line(cloud: Running) -> None:
+    arn = cloud.role("revoked", trusts={"AWS": ACCOUNT}, allows=[{"Action": "ssm:GetParametersByPath", "Resource": "*"}])
+    cloud.client("ssm").put_parameter(Name="/p/key", Value="k", Type="String")
+    keys = cloud.assume(arn)
+    own = {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
+    before = facts(cloud.state["url"], **own)
+    cloud.client("iam").delete_role_policy(RoleName="revoked", PolicyName="inline")
+    after = facts(cloud.state["url"], **own)
+
+    assert before.stdout == "export KEY=k\n"
+    assert (after.returncode, after.stdout, after.stderr.count("\n")) == (1, "", 1)
+    assert "AccessDeniedException" in after.stderr
+    assert "ssm:GetParametersByPath" in after.stderr
+
+
+@REFUSED
+@pytest.mark.slow
+def test_a_stage_that_may_not_look_fails_and_the_version_serves_on(production: Production) -> None:
+    before, iam = production.served(), production.away("iam")
+    name = f"{production.endpoint}-verifier"
+    policy = iam.get_role_policy(RoleName=name, PolicyName="inline")["PolicyDocument"]
+    iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps({**policy, "Statement": policy["Statement"][:1]}))
+    try:
+        with production.asked() as asked:
+            refused = production.run(*production.verify(before))
+    finally:
+        iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(policy))
+
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert "AccessDenied" in refused.stderr
+    assert (production.served(), asked["failed"], asked["answered"] > 0) == (before, 0, True)
+
+
+@UNAUTHORISED
+def test_only_who_may_invoke_an_endpoint_reaches_it(cloud: Running) -> None:
+    """The last one is let through: it learns that there is no such endpoint, which nobody else does."""
+    here = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint"
+
+    def answer(account: str = ACCOUNT, **keys: str) -> str:
+        runtime = cloud.client("sagemaker-runtime", account, **keys)
+        with pytest.raises(ClientError) as caught:
+            runtime.invoke_endpoint(EndpointName="lead", Body=b"{}", ContentType="application/json")
+        return str(caught.value.response["Error"]["Code"])
+
+    def role(name: str, *resources: str) -> str:
+        granted = {"Action": "sagemaker:InvokeEndpoint", "Resource": list(resources)}
+        allows = [granted if resources else {"Action": "sagemaker:DescribeEndpoint", "Resource": "*"}]
+        return answer(**cloud.assume(cloud.role(name, trusts={"AWS": ACCOUNT}, allows=allows)))
+
+    assert answer(AccessKeyId="AKIANOBODY0000000000", SecretAccessKey="nothing") != "ValidationError"
+    assert role("nothing-granted") == "AccessDeniedException"
+    assert role("another-granted", f"{here}/lead-2", f"{here.replace(ACCOUNT, OTHER)}/lead") == "AccessDeniedException"
+    assert role("granted", f"{here}/lead") == "ValidationError"
+
+
+@SILENT
+def test_a_deployment_that_goes_back_by_itself_fails_the_stage(scene: Scene) -> None:
+    scene.deploy(goes_back=True)
+    assert scene.production.status == "UPDATE_COMPLETE", "which is what CloudFormation says"
+    scene.production.rings = dict(ERRORS)
+
+    with pytest.raises(StepError, match=r"serves config-1, not config-2: the deployment was rolled back: alarm config-2-ScoreShift rang"):
+        scene.step(scene.guard())
+
+
+@SILENT
+@CANARY
+@pytest.mark.slow
+@pytest.mark.parametrize(("does", "alarm"), [({"score": 0.3, "fails": 0.5}, "ServerErrors"), ({"score": 0.9}, "ScoreShift")])
+def test_a_bad_canary_goes_back_while_everybody_is_answered(production: Production, does: dict[str, float], alarm: str) -> None:
+    """CloudFormation reports success; the version before serves on, and nobody outside the canary's share has seen a failure."""
+    before, version = production.served(), production.version(**does)
+    with production.asked() as asked:
+        production.shift(version)
+        failed = production.run(*production.verify(version))
+    line = failed.stderr.splitlines()[-1]
+
+    assert (failed.returncode, production.served()) == (1, before)
+    assert "the deployment was rolled back: alarm" in line
+    assert f"-{alarm} rang at" in line
+    assert asked["failed"] <= asked["answered"] / 4, "half of the traffic is the canary's, and half of that fails"
+    assert (asked["failed"] > 0) is ("fails" in does)
+    told = production.registered(version)
+    assert (told["ModelApprovalStatus"], alarm in told["ApprovalDescription"]) == ("Rejected", True)
+    production.back_in_line()
+
+
+@CANARY
+@pytest.mark.slow
+def test_a_version_that_hardly_anybody_asked_is_no_success(production: Production) -> None:
+    before, version = production.served(), production.version(score=0.3)
+    production.shift(version)
+
+    first = production.run(*production.verify(version))
+    with production.asked():
+        retried = production.run(*production.verify(version))
+
+    assert first.returncode == 1
+    assert "rows scored by the version since its deployment began: found 0, accepted is >= 100: too few to judge" in first.stderr
+    assert production.registered(version)["ModelApprovalStatus"] == "Approved"
+    assert retried.returncode == 0, retried.stderr
+    assert production.served() == version != before
+    production.run(*production.record(version, "asked-late"))
+
+
+@CANARY
+@pytest.mark.slow
+def test_a_version_that_breaks_after_its_bakes_is_taken_back_by_the_stage(production: Production) -> None:
+    before, version = production.served(), production.version(score=0.3, fails=0.5, sound=6)
+    production.shift(version)
+    runtime = production.away("sagemaker-runtime")
+
+    with production.step(*production.verify(version)) as checking:
+        while checking.poll() is None:
+            try:
+                runtime.invoke_endpoint(EndpointName=production.endpoint, Body=b"{}", ContentType="application/json")
+            except ClientError:
+                continue
+            finally:
+                threading.Event().wait(0.1)  # as hardly anybody asks
+        assert checking.stderr
+        line = checking.stderr.read().splitlines()[-1]
+
+    assert "-ServerErrors rang at" in line
+    assert f"it was rolled back and version {before.rpartition('/')[2]} serves again" in line
+    assert production.served() == before
+    assert (production.ledger[-1].action, production.ledger[-1].rolled_back_from) == ("rolled back", version)
+    told = production.road("audit", MODEL, "--json")
+    assert json.loads(told.stdout)[0]["action"] == "rolled back"
