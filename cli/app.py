@@ -4,7 +4,26 @@ from __future__ import annotations
 
 import typer
 
-from cli import approve, audit, bench, check, data, demo, evidence, invoke, lock, logs, push, rollback, status, test, up
+from cli import (
+    approve,
+    audit,
+    bench,
+    check,
+    data,
+    demo,
+    evidence,
+    invoke,
+    labels,
+    lock,
+    logs,
+    monitor,
+    push,
+    rollback,
+    status,
+    test,
+    traffic,
+    up,
+)
 
 app = typer.Typer(
     name="road",
@@ -26,6 +45,9 @@ app.command()(rollback.rollback)
 app.command()(evidence.evidence)
 app.command()(audit.audit)
 app.command()(invoke.invoke)
+app.command()(traffic.traffic)
+app.add_typer(labels.app, name="labels")
+app.command()(monitor.monitor)
 app.command()(logs.logs)
 app.command()(check.check)
 app.command()(lock.lock)

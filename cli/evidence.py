@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import webbrowser
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -69,7 +67,7 @@ def evidence(
     if wrong := [one.line() for one in checks if not one.matches]:
         failure = Problem(f"evidence of {known} version {found.version}", "; ".join(wrong), CHANGED)
         raise typer.Exit(1) if json else failure
-    if genuine and not (no_open or json or verify) and _has_screen():
+    if genuine and not (no_open or json or verify) and output.has_screen():
         webbrowser.open((saved / pack.PAGE).resolve().as_uri())
 
 
@@ -215,9 +213,3 @@ def _versions(s3: Any, home: str) -> list[int]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")
     keys = [PurePosixPath(entry["Key"]) for part in pages for entry in part.get("Contents", [])]
     return sorted(int(key.parent.name) for key in keys if key.name == pack.EVIDENCE and key.parent.name.isdecimal())
-
-
-def _has_screen() -> bool:
-    """Whether a person sits at a terminal on a machine that can show a page."""
-    shows = sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
-    return sys.stdout.isatty() and shows

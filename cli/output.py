@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as encoder
+import os
 import sys
 from typing import Annotated, Any
 
@@ -37,3 +38,9 @@ def draw(human: RenderableType, console: Console = narration) -> None:
     with console.capture() as captured:
         console.print(human, markup=False)
     console.file.write("\n".join(line.rstrip() for line in captured.get().rstrip().splitlines()) + "\n")
+
+
+def has_screen() -> bool:
+    """Whether a person sits at a terminal on a machine that can show a page."""
+    shows = sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    return sys.stdout.isatty() and shows

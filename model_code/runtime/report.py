@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from model_code.runtime import calibration, comparison, curves
 from model_code.runtime.gates import Findings, measure, sample
 from model_code.runtime.invocations import JSON
 from model_code.runtime.rules import rules
 from model_code.runtime.scored import Champion, Mask, Scored
 from model_code.runtime.table import Values
+from model_code.runtime.tally import QUANTILES
 from model_code.runtime.verdict import Verdict
 from model_code.spec import Data
 
@@ -68,7 +71,14 @@ def _champion(found: Findings, champion: Champion) -> Content:
         "compared": rule.compare and comparable,
         "why": why or ("" if comparable else champion.reason or f"it could score {common.mean():.2%} of the held-out rows"),
         "difference": asdict(found.difference) if found.difference else None,
+        "score_shift": _score_shift(found.scored.challenger[common], champion.scores[common]) if common.any() else None,
     }
+
+
+def _score_shift(challenger: Values, champion: Values) -> Content:
+    """How far the challenger's percentiles of the same rows' scores lie above the champion's: what the first minutes beside it will show."""
+    apart = np.quantile(challenger, list(QUANTILES.values())) - np.quantile(champion, list(QUANTILES.values()))
+    return dict(zip(QUANTILES, apart.tolist(), strict=True))
 
 
 def _each(scored: Scored, drawn: Callable[[Mask, Values], Any]) -> Content:

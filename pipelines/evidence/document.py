@@ -68,6 +68,14 @@ class Difference(Document):
     confidence: float
 
 
+class ScoreShift(Document):
+    """Percentiles of the held-out rows' scores, challenger minus champion."""
+
+    p10: float
+    p50: float
+    p90: float
+
+
 class Champion(Document):
     """The version in production, as it was compared with; `why` when it was not."""
 
@@ -76,6 +84,7 @@ class Champion(Document):
     compared: bool
     why: str
     difference: Difference | None
+    score_shift: ScoreShift | None
 
 
 class SplitRows(Document):

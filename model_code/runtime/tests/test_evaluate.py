@@ -177,6 +177,7 @@ def test_a_champion_of_the_same_scores_is_equal(root: Path, scored: Scored) -> N
         "compared": True,
         "why": "",
         "difference": {"value": 0.0, "low": 0.0, "high": 0.0, "confidence": 0.95},
+        "score_shift": {"p10": 0.0, "p50": 0.0, "p90": 0.0},
     }
     with tarfile.open(root / "processing/model/output.tar.gz") as tar:
         assert sorted(tar.getnames()) == ["parity.json", "report.json"]
@@ -188,13 +189,16 @@ def test_a_champion_of_the_same_scores_is_equal(root: Path, scored: Scored) -> N
 def test_a_better_champion_refuses_the_challenger_and_the_job_succeeds(
     root: Path, scored: Scored, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    champion(root, (0.5 * scored.challenger + 0.5 * scored.labels).tolist())
+    better = 0.5 * scored.challenger + 0.5 * scored.labels
+    champion(root, better.tolist())
     evaluation = evaluated(root)
     failed = [verdict for verdict in evaluation["gates"] if verdict["passed"] is False]
     printed = capsys.readouterr().out
 
     assert {verdict["gate"] for verdict in failed} == {"champion"}
     assert evaluation["gates_failed"] == len(failed) > 1
+    lower = float(np.quantile(scored.challenger, 0.1) - np.quantile(better, 0.1))
+    assert evaluation["champion"]["score_shift"]["p10"] == pytest.approx(lower)
     assert f"metric gates_failed={len(failed)}\n" in printed
     assert f"champion: ROC AUC, challenger minus champion, lower bound: found {failed[0]['found']}, accepted is >= -0.01: the" in printed
 
@@ -215,7 +219,7 @@ def test_a_champion_that_scored_nothing_leaves_no_curves(root: Path, scored: Sco
     made = artifact.read_json(root / "processing/report/report.json")
 
     assert evaluation["gates_failed"] == 1
-    assert (evaluation["champion"]["metrics"], evaluation["champion"]["difference"]) == ({}, None)
+    assert (evaluation["champion"]["metrics"], evaluation["champion"]["difference"], evaluation["champion"]["score_shift"]) == ({}, None, None)
     assert set(made["curves"]["roc"]) == {"challenger"}
     assert {part["champion_roc_auc"] for part in made["slices"]} == {None}
 

@@ -237,6 +237,7 @@ def content() -> dict[str, Any]:
         "compared": True,
         "why": "",
         "difference": {"value": 0.008142, "low": -0.00213, "high": 0.01811, "confidence": 0.95},
+        "score_shift": {"p10": 0.0012, "p50": -0.0031, "p90": -0.0205},
     }
     return {
         "version": 1,

@@ -212,6 +212,7 @@ def test_a_champion_that_was_not_compared_is_told_with_the_reason() -> None:
         "compared": False,
         "why": "gates.champion.compare is false",
         "difference": None,
+        "score_shift": None,
         "metrics": {"roc_auc": None},
     }
 

@@ -1,0 +1,40 @@
+"""Rows of a data set, as requests have them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from model_code.spec import Category, Column, ModelSpec
+
+Row = dict[str, str]
+
+
+def read(file: Path) -> list[Row]:
+    """Every row of a CSV file that was checked before."""
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        return list(csv.DictReader(stream))
+
+
+def write(file: Path, rows: Sequence[Mapping[str, str]]) -> Path:
+    """Rows as a CSV file."""
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return file
+
+
+def request(row: Mapping[str, str], model: ModelSpec) -> dict[str, str | float | None]:
+    """A row as one of a request's instances: features only, numbers as numbers, empty cells as null."""
+    return {name: _cell(row[name], column) for name, column in model.data.columns.items()}
+
+
+def _cell(cell: str, column: Column) -> str | float | None:
+    if isinstance(column, Category):
+        return cell if cell or "" in column.values else None
+    if not cell:
+        return None
+    number = float(cell)
+    return int(number) if number.is_integer() else number
