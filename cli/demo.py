@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import csv
 import json as encoder
 import subprocess
 import sys
@@ -19,29 +18,27 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli import approve, candidate, data, datafile, evidence, executions, local, logs, output, target
+from cli import candidate, data, datafile, evidence, executions, journey, local, output, rows, story, target
 from cli.candidate import Candidate
 from cli.datafile import DataFile
-from cli.executions import Execution, Stage
 from cli.invoke import JSON, ask
 from cli.local import LocalCloud
 from cli.output import say
 from cli.problem import Problem
-from cli.progress import Progress, Step
+from cli.progress import Progress
 from cli.repository import Clone
-from cli.tree import HERE, relative
+from cli.tree import HERE, STORY, relative
 from cli.up import Port, Speed, deploy
 from config import CONFIG
-from model_code.spec import Category, ModelSpec
+from model_code.spec import ModelSpec
 from pipelines.evidence import pack
 
 MODEL = "lead_scoring"
 ROWS, SEED = 20_000, 7
-TAIL = 15
-REASON = "demo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +81,10 @@ def demo(
     *,
     data_file: Annotated[Path | None, typer.Option("--data", metavar="CSV", help="A data set; without it a synthetic one is made.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Approve without asking, and stop at the end.")] = False,
+    with_story: Annotated[
+        bool, typer.Option("--story", help="Go on after that: the world moves, drift is found, the model is trained again and takes over.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="With --story: where its pictures go.")] = STORY,
     keep: Annotated[bool, typer.Option("--keep", help="With --yes: leave it running until Ctrl-C or ./road down.")] = False,
     port: Port = 0,
     speed: Speed = local.DEFAULT_SPEED,
@@ -95,11 +96,16 @@ def demo(
         raise Problem("approval", "there is no terminal to ask on", "add --yes", code=2)
     started = time.monotonic()
     with TemporaryDirectory() as folder:
-        checked = datafile.check(data_file or _synthetic(Path(folder)), model)
+        file = data_file or _synthetic(Path(folder), story.SYNTHETIC_ROWS if with_story else ROWS)
+        checked = datafile.check(file, model)
+        world = story.world(file, model, Path(folder)) if with_story else None
         with _cloud(port, speed) as (cloud, process, progress):
             with progress:
-                outcome = _road(cloud, progress, model, checked, yes=yes, started=started)
-            output.show(outcome.view(), outcome.as_dict(), json=json)
+                outcome = _road(cloud, progress, model, world.first if world else checked, yes=yes, started=started)
+                told = story.tell(target.Target(cloud=cloud), progress, model, world, yes=yes, folder=out) if world else None
+            seconds = {"all_seconds": round(time.monotonic() - started, 1)}
+            human = Group(outcome.view(), Text(), evidence.table(told.lines())) if told else outcome.view()
+            output.show(human, outcome.as_dict() | ({"story": told.as_dict(), **seconds} if told else {}), json=json)
             if keep or not yes:
                 say(f"It runs on at {cloud.url} until Ctrl-C or ./road down.")
                 with suppress(KeyboardInterrupt):
@@ -135,16 +141,10 @@ def _road(cloud: LocalCloud, progress: Progress, model: ModelSpec, file: DataFil
         step.note = f"{file.rows} rows"
     with progress.step("push") as step:
         execution_id, step.note = _push(aws, cloud, model)
-    waiting = _follow(aws, progress, model, execution_id)
-    proof = candidate.gather(aws, model, waiting)
-    with progress.pause():
-        output.draw(proof.view())
-        proof.must_be_sound()
-        reason = REASON if yes else _asked()
-    approve.answer(aws, waiting, status="Approved", reason=reason, model_package_arn=proof.model_package_arn)
-    done = _follow(aws, progress, model, execution_id)
+    journey.decide(aws, progress, model, journey.follow(aws, progress, model, execution_id), yes=yes)
+    done = journey.follow(aws, progress, model, execution_id)
     production = CONFIG.environments[-1]
-    request = {"instances": [_lead(file.path, model)]}
+    request = {"instances": [rows.request(rows.read(file.path)[0], model)]}
     endpoint = CONFIG.name(model.name, production.name)
     answer = ask(aws.client("sagemaker-runtime", production.account), endpoint, encoder.dumps(request).encode(), JSON)
     return Outcome(
@@ -178,63 +178,8 @@ def _push(aws: target.Target, cloud: LocalCloud, model: ModelSpec) -> tuple[str,
     return mine.id, f"{commit[:8]}{'' if commit == clone.head() else ', with changes that are not committed'}"
 
 
-def _follow(aws: target.Target, progress: Progress, model: ModelSpec, execution_id: str) -> Execution:
-    """Show the stages until the execution waits for a person or has succeeded. Raises Problem when a stage fails."""
-    codepipeline = aws.client("codepipeline")
-    shown = {step.name: step for step in progress.steps}
-    while True:
-        execution = executions.one(codepipeline, CONFIG.name(model.name), execution_id)
-        for stage in execution.stages:
-            if stage.started:
-                _draw(stage, shown.get(stage.name) or shown.setdefault(stage.name, progress.begin(stage.name)))
-        if execution.approval or execution.status == "Succeeded":
-            return execution
-        if execution.failed and not execution.running:
-            raise _failure(aws, execution, execution.failed)
-        time.sleep(aws.pace)
-
-
-def _draw(stage: Stage, step: Step) -> None:
-    if stage.waiting:
-        step.state = "waiting"
-    elif stage.status == "Succeeded" and step.seconds is None:
-        step.end(seconds=stage.seconds)
-    elif stage.ended and step.seconds is None:
-        step.end("failed", seconds=stage.seconds)
-
-
-def _failure(aws: target.Target, execution: Execution, stage: Stage) -> Problem:
-    """Show the end of the stage's log, keep all of it, and say what failed."""
-    lines = logs.whole(aws, execution, stage.name)
-    assert aws.cloud is not None
-    kept = aws.cloud.logs / f"{stage.name}.log"
-    kept.write_text("\n".join(lines) + "\n")
-    say("\n".join(lines[-TAIL:]))
-    return Problem(
-        f"stage {stage.name} failed", stage.said or stage.status, f"correct it and run ./road demo again; its log: {relative(kept)}"
-    )
-
-
-def _asked() -> str:
-    if not typer.confirm("Approve this version for production?", err=True):
-        raise Problem("stage Approval", "you did not approve", "run ./road demo again")
-    return str(typer.prompt("Why", default=REASON, err=True))
-
-
-def _synthetic(folder: Path) -> Path:
+def _synthetic(folder: Path, count: int) -> Path:
     file = folder / "synthetic.csv"
-    made = ["--rows", str(ROWS), "--seed", str(SEED), "--out", str(file)]
+    made = ["--rows", str(count), "--seed", str(SEED), "--out", str(file)]
     subprocess.run([sys.executable, "-m", f"model_code.{MODEL}.synthetic", *made], cwd=HERE, check=True)
     return file
-
-
-def _lead(file: Path, model: ModelSpec) -> dict[str, str | float]:
-    """The data set's first row as a request: features only, numbers as numbers."""
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        row = next(csv.DictReader(stream))
-    return {name: row[name] if isinstance(column, Category) else _number(row[name]) for name, column in model.data.columns.items()}
-
-
-def _number(cell: str) -> float:
-    number = float(cell)
-    return int(number) if number.is_integer() else number

@@ -23,6 +23,7 @@ class Step:
     """One piece of work. `state` is running, waiting, ok or failed; `seconds` is fixed once it has ended."""
 
     name: str
+    key: str = ""
     state: str = "running"
     note: str = ""
     started: float = field(default_factory=time.monotonic)
@@ -60,9 +61,9 @@ class Progress:
         if narration.is_terminal:
             self._live.stop()
 
-    def begin(self, name: str) -> Step:
-        """Show one more step; the caller ends it."""
-        self.steps.append(Step(name))
+    def begin(self, name: str, *, key: str = "") -> Step:
+        """Show one more step; the caller ends it, and finds it again by its `key`, as steps may have the same name."""
+        self.steps.append(Step(name, key))
         return self.steps[-1]
 
     @contextmanager

@@ -9,6 +9,7 @@ HERE = Path(__file__).parent.parent
 ENVIRONMENT = Path(os.environ.get("ROAD_ENV", HERE / ".road" / "env"))
 CLOUD = Path(os.environ.get("ROAD_CLOUD", HERE / ".road" / "cloud"))
 PACKS = HERE / ".road" / "evidence"
+STORY = HERE / ".road" / "story"
 MONITORED = HERE / ".road" / "monitor"
 CACHE = ENVIRONMENT.parent  # beside the environment, so that a build of this tree finds what a person's check has made
 

@@ -395,7 +395,7 @@ class Serving(_Table):
         return max(self.deployment.moves(size) for size in range(min(sizes), min(max(sizes), enough) + 1))
 
 
-Causes = Literal["drift", "schedule", "data"]
+Cause = Literal["drift", "schedule", "data"]
 Schedule = Annotated[str, Field(pattern=r"^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\(\S+ \S+ \S+ \S+ \S+ \S+\))$")]
 
 
@@ -406,13 +406,15 @@ class Retraining(_Table):
     after the last began, and in any seven days at most `per_week` begin; what was held back is recorded.
     """
 
-    on: tuple[Causes, ...] = Field(default=("drift",), min_length=1)
+    on: tuple[Cause, ...] = ("drift",)
     schedule: Schedule | None = None
     cooldown_hours: int = Field(default=24, ge=1, le=7 * 24)
     per_week: int = Field(default=2, ge=1, le=50)
 
     @model_validator(mode="after")
-    def _a_schedule_is_for_its_cause(self) -> Retraining:
+    def _causes_fit(self) -> Retraining:
+        if not self.on:
+            raise ValueError("on names no cause: leave the table out where nothing begins by itself")
         if ("schedule" in self.on) != (self.schedule is not None):
             raise ValueError("schedule goes with the cause 'schedule' in on: give both or neither")
         if repeated := sorted({cause for cause in self.on if self.on.count(cause) > 1}):

@@ -33,6 +33,8 @@ TABLES = (
     spec.Deployment,
     spec.Alarms,
     spec.OffHours,
+    spec.Monitoring,
+    spec.Retraining,
 )
 
 
