@@ -26,8 +26,10 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
     for model in models:
         Workshop(app, config.stack(model.slug, "Workshop"), config=config, model=model)
         for environment in config.environments:
-            Serving(app, config.stack(model.slug, "Serving", environment.name), config=config, model=model, environment=environment)
-            Watch(app, config.stack(model.slug, "Watch", environment.name), config=config, model=model, environment=environment)
+            rooms = [config.stack(model.slug, room, environment.name) for room in ("Serving", "Watch")]
+            serving = Serving(app, rooms[0], config=config, model=model, environment=environment)
+            watch = Watch(app, rooms[1], config=config, model=model, environment=environment)
+            watch.add_stack_dependency(serving)  # which tells it where things are, in SSM parameters
 
 
 if __name__ == "__main__":

@@ -45,12 +45,16 @@ def check(
     ] = None,
     json: output.Json = False,
 ) -> None:
-    """Lint, types and tests of one model; without --model of everything, and synth, cfn-lint and deployability rules of every template."""
+    """Secrets, lint, types and a model's own tests; without --model all of it, and synth, cfn-lint and deployability rules."""
     if template:
         _one_template(template, json=json)
         return
     models = [target.model(model).name] if model else spec.names()
-    checks = [*_style(models, whole=model is None), *(c for name in models for c in _model(name))]
+    checks = [
+        ("secrets", _secrets),
+        *_style(models, whole=model is None),
+        *(c for name in models for c in _model(name, frame=model is None)),
+    ]
     if model is None:
         checks += [
             ("types", _command(_mypy("rooms", *(room for room in ROOMS if _has_python(HERE / room))))),
@@ -81,16 +85,29 @@ def _timed(name: str, run: Run) -> Result:
     return result
 
 
+def _secrets() -> tuple[int, str]:
+    from cli import secrets  # here, because its patterns take longer to import than most commands
+
+    found = secrets.findings(HERE)
+    return int(bool(found)), "".join(f"{finding}\n" for finding in found)
+
+
 def _style(models: Sequence[str], *, whole: bool) -> Iterator[tuple[str, Run]]:
     where = ["."] if whole else [*SHARED, *(f"model_code/{model}" for model in models)]
     yield "ruff check", _command(["ruff", "check", "--quiet", *where])
     yield "ruff format", _command(["ruff", "format", "--check", *where])
 
 
-def _model(model: str) -> Iterator[tuple[str, Run]]:
-    """In the model's own environment, which is the image's."""
+def _model(model: str, *, frame: bool) -> Iterator[tuple[str, Run]]:
+    """In the model's own environment, which is the image's; its tests in as many processes as there are cores.
+
+    Those of the `frame`, which every model shares, belong to the road that changes it.
+    """
     python = str(model_env.python(model))
-    yield f"tests of {model}", _command([python, "-m", "pytest", *model_env.suites(model)])
+    suites = model_env.suites(model) if frame else [model_env.own_suite(model)]
+    files = sorted(str(file.relative_to(HERE)) for suite in suites for file in (HERE / suite).rglob("test_*.py"))
+    for part, share in enumerate((files[first::CORES] for first in range(min(CORES, len(files)))), 1):
+        yield f"tests of {model}, part {part} of {CORES}", _command([python, "-m", "pytest", *share])
     yield f"types of {model}", _command(_mypy(model, "--python-executable", python, *SHARED, f"model_code/{model}"))
 
 

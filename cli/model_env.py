@@ -19,7 +19,12 @@ LOCKS = ("requirements.lock", "requirements-test.lock")
 
 def suites(model: str) -> list[str]:
     """The folders whose tests run in the model's environment: its own, and those of what every model shares."""
-    return ["model_code/tests", "model_code/runtime", f"model_code/{model}"]
+    return ["model_code/tests", "model_code/runtime", own_suite(model)]
+
+
+def own_suite(model: str) -> str:
+    """The folder of the model's own tests."""
+    return f"model_code/{model}"
 
 
 def python(model: str) -> Path:

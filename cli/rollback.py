@@ -61,6 +61,7 @@ def place(aws: target.Target, model: ModelSpec, environment: Environment) -> Pla
     return Place(
         environment=environment.name,
         stack=CONFIG.stack(model.slug, "Serving", environment.name),
+        watch=CONFIG.stack(model.slug, "Watch", environment.name),
         artifacts=workshop.artifacts(aws, model.name),
         cloudformation=aws.inside("cloudformation", environment.account),
         sagemaker=aws.inside("sagemaker", environment.account),

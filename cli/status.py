@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group
@@ -13,15 +13,29 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cli import executions, output, target
+from cli import executions, output, retrainings, target
 from cli.executions import Execution, Stage
+from cli.retrainings import Retrainings
 from config import CONFIG
 from model_code import spec
 from pipelines.delivery import PLATFORM
 from pipelines.steps import package, rollback
 
 COLOURS = {"Succeeded": "green", "Failed": "red", "InProgress": "cyan", "Stopped": "yellow", "Abandoned": "yellow"}
-Road = tuple[str, list[Execution]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Road:
+    """One pipeline: its executions, and what the model's judge has started or held back."""
+
+    pipeline: str
+    executions: list[Execution]
+    retrainings: Retrainings | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        judged = {"retraining": self.retrainings.as_dict()} if self.retrainings else {}
+        return {"pipeline": self.pipeline, "executions": [execution.as_dict() for execution in self.executions], **judged}
 
 
 def status(
@@ -45,29 +59,36 @@ def status(
     while watch and _moving(roads):
         time.sleep(aws.pace)
         roads = _read(aws, names)
-    output.show(view(roads), [{"pipeline": name, "executions": [e.as_dict() for e in found]} for name, found in roads], json=json)
+    output.show(view(roads), [road.as_dict() for road in roads], json=json)
 
 
 def view(roads: Sequence[Road]) -> Group:
     """The pipelines as a person reads them."""
     blocks: list[Text | Table] = []
-    for name, found in roads:
-        if not found:
-            blocks.append(Text(f"{name}: nothing was pushed yet\n", "dim"))
-        for execution in found:
+    for road in roads:
+        if not road.executions:
+            blocks.append(Text(f"{road.pipeline}: nothing was pushed yet\n", "dim"))
+        for execution in road.executions:
             blocks += [_title(execution), _stages(execution)]
+        if road.retrainings and (told := road.retrainings.view()):
+            blocks.append(told)
     return Group(*blocks)
 
 
 def _names(model: str | None) -> list[str]:
     if model and model != PLATFORM:
         target.model(model)
-    return [CONFIG.name(name) for name in ([model] if model else [*spec.names(), PLATFORM])]
+    return [model] if model else [*spec.names(), PLATFORM]
 
 
 def _read(aws: target.Target, names: Sequence[str]) -> list[Road]:
     codepipeline = aws.client("codepipeline")
-    return [(name, [with_setback(aws, execution) for execution in executions.current(codepipeline, name)]) for name in names]
+    roads = []
+    for name in names:
+        found = [with_setback(aws, execution) for execution in executions.current(codepipeline, CONFIG.name(name))]
+        judged = retrainings.read(aws, spec.load(name)) if name != PLATFORM else None
+        roads.append(Road(pipeline=CONFIG.name(name), executions=found, retrainings=judged))
+    return roads
 
 
 def with_setback(aws: target.Target, execution: Execution) -> Execution:
@@ -82,7 +103,7 @@ def with_setback(aws: target.Target, execution: Execution) -> Execution:
 
 
 def _moving(roads: Sequence[Road]) -> bool:
-    return any(execution.moving for _, found in roads for execution in found)
+    return any(execution.moving for road in roads for execution in road.executions)
 
 
 def _title(execution: Execution) -> Text:

@@ -1,5 +1,7 @@
-"""CloudWatch alarms that ring: evaluated when a (scaled) period ends, with CloudWatch's rules for M of N and for missing data.
+"""CloudWatch alarms that ring: evaluated every (scaled) minute, with CloudWatch's rules for M of N and for missing data.
 
+Periods are counted back from the minute that has just ended, so one of hours shows what it holds at once. An alarm of shorter periods
+is evaluated every ten seconds, one that looks back more than a day every hour.
 The rules are those of "Configuring how CloudWatch alarms treat missing data": up to EXTRA older periods stand in for missing ones,
 and what is still missing is filled as the alarm says.
 """
@@ -20,12 +22,13 @@ from moto.cloudwatch.models import Alarm, CloudWatchBackend, cloudwatch_backends
 from moto.core.utils import utcnow
 from moto.sns.models import sns_backends
 
-from localcloud import clock, metrics
+from localcloud import clock, events, metrics
 from localcloud.alarm_rules import Rule
 from localcloud.cloud import cloud
 
 OK, ALARM, UNKNOWN = "OK", "ALARM", "INSUFFICIENT_DATA"
 EXTRA = 2  # periods before the evaluation periods that CloudWatch looks at when data are missing
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 LATE = 0.05  # seconds that data may take to arrive after their period
 COMPARISONS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "GreaterThanThreshold": (operator.gt, "greater than"),
@@ -138,8 +141,8 @@ def latest(alarm: Any, now: float) -> float | None:
 def _observed(alarm: Any, now: float, count: int) -> tuple[float, float, metrics.Values]:
     """When the newest `count` whole periods begin, how long one is here, and what the alarm's metric was in each."""
     account, region, _ = _key(alarm)
-    period = _period(alarm) / cloud().speed
-    start = now // period * period - count * period
+    period, step = _period(alarm) / cloud().speed, _step(alarm)
+    start = now // step * step - count * period
     return start, period, metrics.computed(account, region, _queries(alarm), start=start, period=period, count=count)[_returned(alarm)]
 
 
@@ -170,6 +173,13 @@ def _key(alarm: Any) -> Key:
 
 def _period(alarm: Any) -> int:
     return int(alarm.period or next(q.metric_stat.period for q in alarm.metric_data_queries if q.metric_stat))
+
+
+def _step(alarm: Any) -> float:
+    """Seconds of this machine from one evaluation to the next."""
+    period = _period(alarm)
+    every = metrics.FINE if period < MINUTE else HOUR if period * int(alarm.evaluation_periods) > DAY else MINUTE
+    return every / cloud().speed
 
 
 def _queries(alarm: Any) -> list[dict[str, Any]]:
@@ -211,13 +221,13 @@ def _put(self: Any, name: str, *args: Any, **given: Any) -> Any:
 
 
 def _evaluated_again(alarm: Any, when: float) -> None:
-    period = _period(alarm) / cloud().speed
+    step = _step(alarm)
 
     def due() -> None:
         now = time.time()
         if find(*_key(alarm)) is alarm:
-            late = min(LATE, period / 4)
-            _evaluated_again(alarm, (now - late) // period * period + period + late)
+            late = min(LATE, step / 4)
+            _evaluated_again(alarm, (now - late) // step * step + step + late)
             evaluate(alarm, now - late)
 
     clock.at(("alarm", *_key(alarm)), when, due)
@@ -232,6 +242,7 @@ def _delete(self: Any, alarm_names: list[str]) -> None:
 def _update_state(self: Any, reason: str, reason_data: str | None, state_value: str) -> None:
     """Alarm.update_state: note the change, carry out the actions, tell who watches and the alarms made of this one."""
     with _lock:
+        before = _shown(self)
         old = {"stateValue": self.state_value, "stateReason": self.state_reason}
         new = {"stateValue": state_value, "stateReason": reason, "stateReasonData": json.loads(reason_data or "{}")}
         self.state_reason, self.state_reason_data, self.state_updated_timestamp = reason, reason_data or "{}", utcnow()
@@ -244,11 +255,39 @@ def _update_state(self: Any, reason: str, reason_data: str | None, state_value: 
     logging.getLogger(__name__).info("%s: %s: %s", self.name, summary, reason)
     for call in told:
         call(self.name)
+    _tell(self, before)
     _act(self, was=str(old["stateValue"]))
     account, region, name = _key(self)
     for other in list(cloudwatch_backends[account][region].alarms.values()):
         if other.rule and name in Rule(other.rule).names:
             _compose(other)
+
+
+def _shown(alarm: Any) -> dict[str, str]:
+    """An alarm's state as an event tells it."""
+    stamp = alarm.state_updated_timestamp.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
+    return {"value": alarm.state_value, "reason": alarm.state_reason, "reasonData": alarm.state_reason_data, "timestamp": stamp}
+
+
+def _tell(alarm: Any, before: dict[str, str]) -> None:
+    """CloudWatch's event of a change of state."""
+    configuration: dict[str, Any] = {"description": alarm.description} if alarm.description else {}
+    if alarm.rule:
+        configuration["alarmRule"] = alarm.rule
+    else:
+        configuration["metrics"] = [_metric(query, _period(alarm), query["Id"] == _returned(alarm)) for query in _queries(alarm)]
+    detail = {"alarmName": alarm.name, "state": _shown(alarm), "previousState": before, "configuration": configuration}
+    account, region, _ = _key(alarm)
+    kind = "CloudWatch Alarm State Change"
+    events.emit(account, region, source="aws.cloudwatch", kind=kind, detail=detail, resources=[alarm.alarm_arn])
+
+
+def _metric(query: dict[str, Any], period: int, returned: bool) -> dict[str, Any]:
+    if stat := query.get("MetricStat"):
+        of = stat["Metric"]
+        metric = {"namespace": of["Namespace"], "name": of["MetricName"], "dimensions": {d["Name"]: d["Value"] for d in of["Dimensions"]}}
+        return {"id": query["Id"], "metricStat": {"metric": metric, "period": period, "stat": stat["Stat"]}, "returnData": returned}
+    return {"id": query["Id"], "expression": query["Expression"], "returnData": returned}
 
 
 def _note(alarm: Any, kind: str, summary: str, data: dict[str, Any]) -> None:

@@ -18,10 +18,12 @@ from moto.cloudformation import models, parsing
 from moto.cloudformation.exceptions import CloudFormationError, ValidationError
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ssm.models import ssm_backends
 
 from localcloud.cloud import cloud
 
 Json = Any
+_moto_parameter = parsing.ResourceMap.parse_ssm_parameter
 _moto_delete_stack = models.CloudFormationBackend.delete_stack
 ANSWER_WITHIN = 20  # seconds that ExecuteChangeSet waits for the end: clients look at once, and then only every few seconds
 
@@ -30,6 +32,7 @@ def install() -> None:
     """Put the engine in the place of moto's."""
     parsing.resource_class_from_type = _resource_class
     parsing.ResourceMap.update = _update  # type: ignore[method-assign]
+    parsing.ResourceMap.parse_ssm_parameter = _parameter  # type: ignore[method-assign]
     models.CloudFormationBackend.execute_change_set = _execute_change_set  # type: ignore[method-assign]
     models.CloudFormationBackend.update_stack = _update_stack  # type: ignore[method-assign]
     models.Stack.create_resources = _create_resources  # type: ignore[method-assign]
@@ -107,6 +110,13 @@ def _update(self: Any, template: Json, parameters: dict[str, Any] | None = None)
     for resource, json in replaced:
         if json.get("UpdateReplacePolicy") != "Retain":
             self._delete_resource(resource, json)
+
+
+def _parameter(self: Any, value: str, value_type: str) -> Any:
+    """What SSM holds for a parameter of the stack; moto breaks on one that is not there."""
+    if ssm_backends[self._account_id][self._region_name].get_parameter(value) is None:
+        raise ValidationError(message=f"Unable to fetch parameters [{value}] from parameter store for this account.")
+    return _moto_parameter(self, value, value_type)
 
 
 def _unresolved(self: Any, template: Json, name: str, value: Any) -> Any:

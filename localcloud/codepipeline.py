@@ -1,4 +1,4 @@
-"""CodePipeline that runs: executions go through a V2 pipeline's stages as its definition says, in QUEUED order."""
+"""CodePipeline that runs: executions go through a V2 pipeline's stages as its definition says, QUEUED or SUPERSEDED."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import traceback
 import uuid
 import zipfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from moto.sns.models import sns_backends
 
-from localcloud import codebuild, git, iam
+from localcloud import codebuild, events, git, iam
 from localcloud.cloud import cloud
 from localcloud.errors import error, invalid
+from localcloud.shapes import check
 
 REFUSED_STAGE = ("blockers", "beforeEntry", "onSuccess", "onFailure")
+LONGEST_QUEUE = 50  # executions of a QUEUED pipeline that are under way at once
 _pipelines: dict[tuple[str, str, str], Pipeline] = {}
 
 
@@ -31,6 +34,10 @@ class ActionFailed(Exception):
 
 class Stopped(Exception):
     """The execution was stopped."""
+
+
+class Superseded(Exception):
+    """A newer execution came to the stage that this one waited for."""
 
 
 @dataclass
@@ -66,6 +73,10 @@ class Execution:
         declared = {v["name"]: v.get("defaultValue") for v in self.definition.get("variables", [])}
         if unknown := set(variables) - set(declared):
             raise error("ValidationException", f"pipeline {pipeline.name} has no variable {', '.join(sorted(unknown))}")
+        for name, value in variables.items():
+            check("codepipeline", "PipelineVariableName", name)
+            check("codepipeline", "PipelineVariableValue", value)
+        self.mode = str(self.definition.get("executionMode", "SUPERSEDED"))
         chosen = {**declared, **variables}
         self.namespaces: dict[str, dict[str, str]] = {
             "codepipeline": {"PipelineExecutionId": self.id},
@@ -73,26 +84,44 @@ class Execution:
         }
         self.artifacts: dict[str, tuple[str, str]] = {}
         self.runs: list[ActionRun] = []
-        self.position = -1
+        self.position = -1  # the stage that it is in, or was in before it waited
+        self.waiting: int | None = None  # the stage that it waits for
+        self.superseded = False
         self.status, self.stop_reason = "InProgress", ""
         self.started = self.updated = time.time()
         self.stopping = threading.Event()
 
     def run(self, first: int = 0) -> None:
         """Take the stages from number `first` on; ends in a status that CodePipeline knows."""
-        self.status = "InProgress"
+        self._say("InProgress", "RESUMED" if self.runs else "STARTED")
         try:
             for number in range(first, len(self.definition["stages"])):
                 self.pipeline.enter(self, number)
                 self._stage(self.definition["stages"][number])
-            self.status = "Succeeded"
+            status = "Succeeded"
         except ActionFailed:
-            self.status = "Failed"
+            status = "Failed"
         except Stopped:
-            self.status = "Stopped"
-        finally:
-            self.updated = time.time()
-            self.pipeline.leave(self)
+            status = "Stopped"
+        except Superseded:
+            status = "Superseded"
+        self._say(status)
+        self.pipeline.leave(self)
+
+    def _say(self, status: str, state: str = "") -> None:
+        self.status, self.updated = status, time.time()
+        p = self.pipeline
+        started = datetime.fromtimestamp(self.started, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        detail = {
+            "pipeline": p.name,
+            "execution-id": self.id,
+            "start-time": started,
+            "state": state or status.upper(),
+            "version": p.version,
+        }
+        kind = "CodePipeline Pipeline Execution State Change"
+        about = {"execution-trigger": {"trigger-type": self.trigger["triggerType"], "trigger-detail": self.trigger["triggerDetail"]}}
+        events.emit(p.account, p.region, source="aws.codepipeline", kind=kind, detail=detail | about, resources=[p.arn])
 
     def _stage(self, stage: dict[str, Any]) -> None:
         ordered = sorted(stage["actions"], key=lambda a: a.get("runOrder", 1))
@@ -175,30 +204,55 @@ class Pipeline:
                 kind = action["actionTypeId"]["category"], action["actionTypeId"]["provider"]
                 if kind not in RUNNERS:
                     raise invalid(f"action {action['name']}: localcloud does not run {kind[0]} actions of {kind[1]}")
-        if definition.get("pipelineType") != "V2" or definition.get("executionMode", "SUPERSEDED") != "QUEUED":
-            raise invalid("localcloud runs V2 pipelines in QUEUED mode only")
+        if definition.get("pipelineType") != "V2" or definition.get("executionMode", "SUPERSEDED") not in ("QUEUED", "SUPERSEDED"):
+            raise invalid("localcloud runs V2 pipelines in QUEUED and SUPERSEDED mode only")
         self.definition = definition
         self.version += 1
 
     def start(self, *, commit: str | None, trigger: dict[str, str], variables: dict[str, str]) -> Execution:
-        execution = Execution(self, len(self.executions), commit, trigger, variables)
-        self.executions.append(execution)
+        """Begin an execution. Raises an AWS error for variables that are not declared, or when too many wait already."""
+        with self._turn:
+            execution = Execution(self, len(self.executions), commit, trigger, variables)
+            if execution.mode == "QUEUED" and len([e for e in self.executions if e.status == "InProgress"]) >= LONGEST_QUEUE:
+                message = f"pipeline {self.name} has {LONGEST_QUEUE} executions under way: wait, or stop some"
+                raise error("ConcurrentPipelineExecutionsLimitExceededException", message)
+            self.executions.append(execution)
+            self._arrive(execution, 0)
         threading.Thread(target=execution.run, daemon=True).start()
         return execution
 
     def enter(self, execution: Execution, stage: int) -> None:
-        """Wait until `stage` is free and every earlier execution that still runs is beyond it."""
-
-        def mine() -> bool:
-            earlier = [e for e in self.executions[: execution.number] if e.status == "InProgress"]
-            return execution.stopping.is_set() or all(e.position > stage for e in earlier)
-
+        """Wait for the turn of this execution: in a queue, or as the one that waits for the stage until a newer one comes."""
         with self._turn:
-            self._turn.wait_for(mine)
+            if stage not in (execution.waiting, execution.position):
+                self._arrive(execution, stage)
+            self._turn.wait_for(lambda: execution.stopping.is_set() or execution.superseded or self._admitted(execution, stage))
+            execution.waiting = None
+            self._turn.notify_all()
             if execution.stopping.is_set():
                 raise Stopped
-            execution.position = stage
+            if execution.superseded:
+                raise Superseded
+
+    def _arrive(self, execution: Execution, stage: int) -> None:
+        """Stand before a stage. Of those that wait for it in SUPERSEDED mode only the newest goes on."""
+        execution.waiting = stage
+        if execution.mode == "SUPERSEDED" and not self._admitted(execution, stage):
+            rivals = [e for e in self.executions if e.status == "InProgress" and e.waiting == stage]
+            for older in rivals[:-1]:
+                older.superseded = True
             self._turn.notify_all()
+
+    def _admitted(self, execution: Execution, stage: int) -> bool:
+        """Let it into the stage if it is its turn."""
+        others = [e for e in self.executions if e.status == "InProgress" and e is not execution]
+        if execution.mode == "QUEUED":  # every earlier execution is beyond the stage
+            free = all(e.position > stage for e in others if e.number < execution.number)
+        else:  # nobody is in it
+            free = not any(e.position == stage and e.waiting is None for e in others)
+        if free and execution.waiting is not None:
+            execution.position, execution.waiting = stage, None
+        return free
 
     def leave(self, execution: Execution) -> None:
         with self._turn:

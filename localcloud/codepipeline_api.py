@@ -9,6 +9,7 @@ from typing import Any
 from moto.codepipeline.responses import CodePipelineResponse
 from moto.iam.access_control import create_access_key
 
+from localcloud import targets
 from localcloud.codepipeline import ActionRun, Execution, Pipeline, pipeline, pipelines, put_pipeline
 from localcloud.errors import error
 
@@ -30,6 +31,7 @@ def install() -> None:
         update_pipeline,
     ):
         setattr(CodePipelineResponse, operation.__name__, operation)
+    targets.senders["codepipeline"] = _started_by_event
 
 
 def _here(self: Any, parameter: str = "pipelineName") -> Pipeline:
@@ -65,6 +67,19 @@ def start_pipeline_execution(self: Any) -> str:
         variables=given,
     )
     return json.dumps({"pipelineExecutionId": execution.id})
+
+
+def _started_by_event(delivery: targets.Delivery) -> None:
+    """As CodePipeline documents it: `variables` and `sourceRevisions` of a target's input override, everything else is ignored."""
+    account, region = targets.where(delivery.arn)
+    targets.acts_as(delivery, "codepipeline:StartPipelineExecution")
+    told = json.loads(delivery.text)
+    given = told if isinstance(told, dict) else {}
+    pipeline(account, region, delivery.arn.rpartition(":")[2]).start(
+        commit=next((r["revisionValue"] for r in given.get("sourceRevisions", [])), None),
+        trigger={"triggerType": "CloudWatchEvent", "triggerDetail": delivery.by},
+        variables={v["name"]: v["value"] for v in given.get("variables", [])},
+    )
 
 
 def stop_pipeline_execution(self: Any) -> str:
@@ -111,9 +126,10 @@ def get_pipeline_execution(self: Any) -> str:
 
 
 def list_pipeline_executions(self: Any) -> str:
-    found = _here(self)
-    limit = self._get_param("maxResults") or 100
-    return json.dumps({"pipelineExecutionSummaries": [_summary(e) for e in reversed(found.executions)][:limit]})
+    newest, first = _here(self).executions[::-1], int(self._get_param("nextToken") or 0)
+    beyond = first + (self._get_param("maxResults") or 100)
+    shown: dict[str, Any] = {"pipelineExecutionSummaries": [_summary(e) for e in newest[first:beyond]]}
+    return json.dumps(shown | ({"nextToken": str(beyond)} if beyond < len(newest) else {}))
 
 
 def list_action_executions(self: Any) -> str:
@@ -150,7 +166,7 @@ def _summary(execution: Execution) -> dict[str, Any]:
         "sourceRevisions": revisions,
         "artifactRevisions": [{"name": "Source", **{k: v for k, v in r.items() if k != "actionName"}} for r in revisions],
         "trigger": execution.trigger,
-        "executionMode": "QUEUED",
+        "executionMode": execution.mode,
         "executionType": "STANDARD",
     }
 

@@ -1,7 +1,7 @@
 """Decides every request as IAM would, so that a missing permission fails on the laptop and not in the account.
 
 moto knows users, roles and policies but compares resources with "*" only; here a statement's `Resource` is compared
-with the ARN the request is about, where that ARN can be read off the request, and bucket, key and trust policies
+with the ARN the request is about, where that ARN can be read off the request, and bucket, key, bus and trust policies
 decide across accounts. Conditions are judged where the value of their key is known here (see docs/verified.md).
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from moto.core.authorization import ActionAuthenticatorMixin
+from moto.events.models import events_backends
 from moto.iam.access_control import IAMPolicy, PermissionResult, S3IAMRequest
 from moto.iam.models import iam_backends
 from moto.s3.models import FakeBucket, s3_backends
@@ -80,11 +81,11 @@ def role_allows(role_arn: str, *, action: str, resource: str) -> bool:
     return allows(statements([*inline, *backend.list_attached_role_policies(name)[0]]), action=action, resource=resource)
 
 
-def lets_in(policy: str | bytes | None, *, caller: str, action: str, resource: str | None = None) -> bool:
-    """Whether the policy on a bucket, repository or registry group lets a principal of another account (its ARN) do `action`."""
+def lets_in(policy: Any, *, caller: str, action: str, resource: str | None = None, context: Context | None = None) -> bool:
+    """Whether the policy on a resource lets a principal of another account (its ARN), or a service (its name), do `action`."""
     found = statements([policy.decode() if isinstance(policy, bytes) else policy]) if policy else []
     asked = [s for s in found if _is_principal(s, caller)]
-    return allows(asked, action=action, resource=resource, context={"aws:PrincipalArn": [caller]})
+    return allows(asked, action=action, resource=resource, context={"aws:PrincipalArn": [caller], **(context or {})})
 
 
 def trusts(document: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:
@@ -138,6 +139,8 @@ def _granted(need: Need, granted: list[Statement], caller: str) -> bool:
         return _bucket_allows(need.resource, caller, need.action)
     if service == "kms":
         return _key_allows(need.resource, caller, need.action)
+    if need.action == "events:PutEvents":
+        return bus_allows(need.resource, caller, need.context)
     return (service, operation) != ("sts", "AssumeRole") or _may_assume(need.resource, caller)
 
 
@@ -184,6 +187,15 @@ def _key_allows(resource: str, caller: str, action: str) -> bool:
     owner = resource.split(":")[4]
     key = needs.find_key(resource, owner, resource.split(":")[3])
     return owner == caller.split(":")[4] or key is None or lets_in(key.policy, caller=caller, action=action)
+
+
+def bus_allows(resource: str, caller: str, context: Context) -> bool:
+    """A bus of another account needs a policy that lets the caller in. One that is not there is refused by its own service."""
+    _, _, _, region, owner, name = resource.split(":", 5)
+    bus = events_backends[owner][region].event_buses.get(name.removeprefix("event-bus/"))
+    if bus is None or owner == caller.split(":")[4]:
+        return True
+    return lets_in(bus.policy, caller=caller, action="events:PutEvents", resource=resource, context=context)
 
 
 def _role_of(arn: str) -> str:

@@ -12,6 +12,9 @@ from moto.logs.models import LogGroup
 from moto.s3.models import FakeBucket
 
 from localcloud.cloud import PARTITION
+from localcloud.errors import invalid
+from localcloud.resources import client
+from localcloud.shapes import request
 
 _create_bucket = FakeBucket.create_from_cloudformation_json
 _create_role = Role.create_from_cloudformation_json
@@ -36,21 +39,45 @@ def install() -> None:
         kind.update_from_cloudformation_json = staticmethod(updated)
 
 
-def _version(bucket: Any, properties: Any) -> Any:
+def _settings(bucket: Any, properties: Any, account: str, region: str) -> Any:
     if versioning := properties.get("VersioningConfiguration"):
         bucket.versioning_status = versioning["Status"]
+    s3 = client("s3", account, region)
+    if "NotificationConfiguration" in properties:
+        if other := set(properties["NotificationConfiguration"]) - {"EventBridgeConfiguration"}:
+            raise invalid(f"localcloud does not do {', '.join(sorted(other))} of bucket {bucket.name}: it sends events to EventBridge only")
+        wanted = properties["NotificationConfiguration"].get("EventBridgeConfiguration", {}).get("EventBridgeEnabled", True)
+        asked: Any = {"EventBridgeConfiguration": {}} if str(wanted).lower() == "true" else {}
+        s3.put_bucket_notification_configuration(Bucket=bucket.name, NotificationConfiguration=asked)
+    if rules := properties.get("LifecycleConfiguration", {}).get("Rules"):
+        made = {"Rules": [_lifecycle_rule(rule) for rule in rules]}
+        s3.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration=made)
     return bucket
+
+
+def _lifecycle_rule(rule: Any) -> Any:
+    """CloudFormation's form of a rule as S3's. Objects do not expire here: the rules are there to be read."""
+    same = ("Status", "AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration")
+    expiration = {"ExpirationInDays": "Days", "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker"}
+    if unknown := set(rule) - {*same, *expiration, "Id", "Prefix"}:
+        raise invalid(f"localcloud does not know {', '.join(sorted(unknown))} of a bucket's lifecycle rule")
+    made = {k: rule[k] for k in same if k in rule} | {"Filter": {"Prefix": rule.get("Prefix", "")}}
+    made |= {"ID": rule["Id"]} if "Id" in rule else {}
+    if ends := {name: rule[k] for k, name in expiration.items() if k in rule}:
+        made["Expiration"] = ends
+    fitted: Any = request("s3", "PutBucketLifecycleConfiguration", {"Rules": [made]}, member="LifecycleConfiguration")
+    return fitted["Rules"][0]
 
 
 def _bucket_created(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
     bucket = _create_bucket(resource_name, cloudformation_json, account_id, region_name)
-    return _version(bucket, cloudformation_json["Properties"])
+    return _settings(bucket, cloudformation_json["Properties"], account_id, region_name)
 
 
 def _bucket_updated(original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> Any:
     properties = {"BucketName": original_resource.name, **cloudformation_json["Properties"]}
     bucket = _update_bucket(original_resource, new_resource_name, {"Properties": properties}, account_id, region_name)
-    return _version(bucket, properties)
+    return _settings(bucket, properties, account_id, region_name)
 
 
 def _repository_created(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:

@@ -37,6 +37,12 @@ def of(response: Any, action: str, resource: str | None) -> Iterator[Need]:
     elif action == "sagemaker:UpdateModelPackage":
         status = response._get_param("ModelApprovalStatus")
         yield Need(action=action, resource=resource, context={"sagemaker:ModelApprovalStatus": [status] if status else []})
+    elif action == "events:PutEvents":
+        here = f"arn:{response.partition}:events:{response.region}:{response.current_account}"
+        for entry in response._get_param("Entries"):
+            name = entry.get("EventBusName") or "default"
+            context = {"events:source": [entry.get("Source", "")], "events:detail-type": [entry.get("DetailType", "")]}
+            yield Need(action=action, resource=name if name.startswith("arn:") else f"{here}:event-bus/{name}", context=context)
     elif service != "s3" or resource is None:
         yield Need(action=action, resource=resource)
         if action in ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"):

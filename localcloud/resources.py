@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from moto.core.common_models import CloudFormationModel
 from localcloud import codebuild, codepipeline
 from localcloud.cloud import cloud
 from localcloud.errors import error
-from localcloud.sagemaker import put_group_policy, wait_endpoint
+from localcloud.sagemaker import endpoint_gone, put_group_policy, wait_endpoint
 from localcloud.shapes import request
 
 Properties = dict[str, Any]
@@ -36,7 +36,7 @@ class Resource:
 
     def call(self, service: str, operation: str, **given: Any) -> dict[str, Any]:
         """Call an AWS API in the stack's account, as CloudFormation's execution role (an administrator) would."""
-        answer: dict[str, Any] = getattr(_client(service, self.account, self.region), xform_name(operation))(**given)
+        answer: dict[str, Any] = getattr(client(service, self.account, self.region), xform_name(operation))(**given)
         return answer
 
     def arn(self, service: str, rest: str) -> str:
@@ -56,7 +56,8 @@ class Type:
 
 
 @cache
-def _client(service: str, account: str, region: str) -> Any:
+def client(service: str, account: str, region: str) -> Any:
+    """A client with the account's administrator keys."""
     keys = cloud().administrator(account)
     make: Any = boto3.client
     return make(
@@ -120,6 +121,13 @@ def _endpoint(r: Resource, old: Resource | None) -> str:
             r.call("sagemaker", "DeleteEndpoint", EndpointName=r.name)
         raise error("NotStabilized", f"endpoint {r.name} is {status}: {reason}")
     return r.name
+
+
+def _endpoint_gone(r: Resource) -> None:
+    """Done when nothing of it runs any more: its role, which writes what it captured last, may go next."""
+    gone = endpoint_gone(r.account, r.region, r.id)
+    r.call("sagemaker", "DeleteEndpoint", EndpointName=r.id)
+    gone.wait()
 
 
 def _project(r: Resource, old: Resource | None) -> str:
@@ -243,7 +251,7 @@ TYPES = (
     Type(
         "AWS::SageMaker::Endpoint",
         _endpoint,
-        _by_name("sagemaker", "DeleteEndpoint", "EndpointName"),
+        _endpoint_gone,
         name="EndpointName",
         attributes={"EndpointName": lambda r: r.id},
     ),
@@ -346,7 +354,11 @@ def install() -> None:
     """Make these types known to moto's template parser."""
     parsing.get_model_map.cache_clear()
     parsing.get_name_type_map.cache_clear()
-    known = parsing.get_model_map()
-    known.update({kind.kind: type(kind.kind.replace("::", ""), (Adapter,), {"of": kind}) for kind in TYPES})
-    parsing.get_name_type_map().update({kind.kind: kind.name for kind in TYPES})
+    register(TYPES)
     parsing.resource_name_property_from_type = parsing.get_name_type_map().get  # type: ignore[assignment]
+
+
+def register(types: Iterable[Type]) -> None:
+    """Add resource types."""
+    parsing.get_model_map().update({kind.kind: type(kind.kind.replace("::", ""), (Adapter,), {"of": kind}) for kind in types})
+    parsing.get_name_type_map().update({kind.kind: kind.name for kind in types})

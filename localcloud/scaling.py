@@ -1,7 +1,6 @@
 """Application Auto Scaling of endpoint variants: target tracking through alarms of its own, as AWS does it, and scheduled actions.
 
-A target tracking policy makes two alarms, and CloudWatch calls it while one of them rings. A schedule's clock starts when it is put,
-and runs as fast as everything else here: off-hours that begin in eight hours begin in eight hours divided by the cloud's speed.
+A target tracking policy makes two alarms, and CloudWatch calls it while one of them rings.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from localcloud import alarms, clock
 from localcloud.cloud import cloud
 from localcloud.errors import error, invalid
 from localcloud.sagemaker import endpoints
-from localcloud.schedules import next_after, zone
+from localcloud.schedules import follow
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 # predefined metric → its name, statistic, and the period of the alarm that grows the fleet
@@ -34,7 +33,6 @@ METRICS = {
 GROW_AFTER, SHRINK_AFTER = 3, 15  # periods out of line; a fleet grows fast and shrinks slowly
 SHRINK_BELOW = 0.9  # of the target
 COOLDOWN = 300  # SageMaker's seconds, where the policy names none
-AGAIN = 0.2  # seconds until a scheduled action tries again that met an update under way
 _moto_put_policy, _moto_delete_policy = (
     ApplicationAutoscalingBackend.put_scaling_policy,
     ApplicationAutoscalingBackend.delete_scaling_policy,
@@ -199,36 +197,22 @@ def _schedule(
     end_time: float | None,
     scalable_target_action: dict[str, int],
 ) -> None:
-    local = zone(timezone)
     if resource_id not in self.targets.get(scalable_dimension, {}):
         raise error("ObjectNotFoundException", f"No scalable target found for resource ID: {resource_id}")
-    put = time.time()
-    next_after(schedule, datetime.fromtimestamp(put, local))
     args = (service_namespace, schedule, timezone, scheduled_action_name, resource_id, scalable_dimension, start_time, end_time)
-    _moto_schedule(self, *args, scalable_target_action)  # type: ignore[arg-type]
-    key = _key(self, service_namespace, scheduled_action_name, resource_id, scalable_dimension)
 
-    def plan(after: float) -> None:
-        """`after` is a time of the schedule's own clock, which started at `put` and runs at the cloud's speed."""
-        due = next_after(schedule, datetime.fromtimestamp(max(after, start_time or 0), local))
-        if due and due.timestamp() <= (end_time or math.inf):
-            at = due.timestamp()
-            clock.at(key, put + (at - put) / cloud().speed, lambda: act(at))
-
-    def act(at: float) -> None:
+    def act(_at: datetime) -> bool:
         target = self.targets[scalable_dimension][resource_id]
         target.update(scalable_target_action.get("MinCapacity"), scalable_target_action.get("MaxCapacity"), None)
         endpoint, variant = _variant(resource_id)
         count = endpoints.get(self.account_id, self.region_name, endpoint).variant(variant).count
         wanted = min(max(count, target.min_capacity or 0), target.max_capacity or count)
         cause = f"scheduled action name {scheduled_action_name} was triggered"
-        if wanted == count or _resize(self.account_id, self.region_name, resource_id, wanted, cause):
-            plan(at)
-        else:
-            clock.at(key, time.time() + AGAIN, lambda: act(at))
+        return wanted == count or _resize(self.account_id, self.region_name, resource_id, wanted, cause)
 
-    clock.drop(key)
-    plan(put)
+    key = _key(self, service_namespace, scheduled_action_name, resource_id, scalable_dimension)
+    follow(key, schedule, act, timezone=timezone, start=start_time, end=end_time)
+    _moto_schedule(self, *args, scalable_target_action)  # type: ignore[arg-type]
 
 
 def _unschedule(self: Any, service_namespace: str, scheduled_action_name: str, resource_id: str, scalable_dimension: str) -> None:

@@ -1,12 +1,20 @@
-"""When a schedule of Application Auto Scaling is next due: at(…), rate(…) and cron(…), in the time zone that it names."""
+"""When a schedule is due, at(…), rate(…) or cron(…) in the time zone that it names, and what follows it.
+
+A schedule's clock starts when it is put, and runs as fast as everything else here: what is due in eight hours is due in eight hours
+divided by the cloud's speed.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from localcloud import clock
+from localcloud.cloud import cloud
 from localcloud.errors import invalid
 
 UNITS = {"minute": 60, "hour": 3600, "day": 86400}
@@ -14,6 +22,7 @@ MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 FIELDS = ((0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, MONTHS), (1, 7, DAYS), (1970, 2199, ()))
 AHEAD = 366 * 5  # days that are looked through for the next match
+AGAIN = 0.2  # seconds until what could not be done is tried again
 
 
 def zone(name: str | None) -> tzinfo:
@@ -22,6 +31,43 @@ def zone(name: str | None) -> tzinfo:
         return ZoneInfo(name) if name and name != "UTC" else UTC
     except (ZoneInfoNotFoundError, ValueError) as problem:
         raise invalid(f"Timezone {name} is not known") from problem
+
+
+def follow(
+    key: Hashable,
+    schedule: str,
+    act: Callable[[datetime], bool | None],
+    *,
+    timezone: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    at_once: bool = False,
+) -> None:
+    """Call `act` with each time of `schedule` (of its own clock) from `start` to `end`; one that returns False is called again soon.
+
+    `at_once`: a rate begins with its first time, not a period later. Raises an AWS error for a schedule that cannot be read.
+    """
+    local, put = zone(timezone), time.time()
+    next_after(schedule, datetime.fromtimestamp(put, local))
+
+    def due(at: float) -> None:
+        if act(datetime.fromtimestamp(at, local)) is False:
+            clock.at(key, time.time() + AGAIN, lambda: due(at))
+        else:
+            found = next_after(schedule, datetime.fromtimestamp(max(at, start or 0), local))
+            plan(found.timestamp() if found else math.inf)
+
+    def plan(at: float) -> None:
+        if at <= (end or math.inf) and at < math.inf:
+            clock.at(key, put + (at - put) / cloud().speed, lambda: due(at))
+
+    clock.drop(key)
+    begin = max(put, start or 0)
+    first = next_after(schedule, datetime.fromtimestamp(begin, local))
+    if at_once and schedule.startswith("rate"):
+        plan(begin)
+    elif first:
+        plan(first.timestamp())
 
 
 def next_after(schedule: str, after: datetime) -> datetime | None:

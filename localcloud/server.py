@@ -23,6 +23,8 @@ from localcloud import (
     codebuild,
     codepipeline,
     codepipeline_api,
+    event_resources,
+    events,
     git,
     iam,
     mending,
@@ -31,7 +33,9 @@ from localcloud import (
     resources,
     sagemaker,
     scaling,
+    scheduler,
     signing,
+    targets,
 )
 from localcloud.cloud import Cloud, install
 
@@ -62,8 +66,8 @@ class Server:
     def start(self) -> None:
         """Listen, and write the file by which the road command finds this cloud."""
         install(self.cloud)
-        watching = (metrics, metric_filters, alarms, alarms_api, scaling)
-        for part in (iam, cloudformation, mending, signing, resources, codebuild, codepipeline_api, sagemaker, *watching):
+        watching = (events, scheduler, metrics, metric_filters, alarms, alarms_api, scaling)
+        for part in (iam, cloudformation, mending, signing, resources, event_resources, codebuild, codepipeline_api, sagemaker, *watching):
             part.install()
         remote = git.create(self.url)
         self._thread.start()
@@ -85,6 +89,7 @@ class Server:
         """End every build, job and endpoint, then the server."""
         (self.cloud.root / STATE).unlink(missing_ok=True)
         clock.clear()
+        targets.shutdown()
         codepipeline.shutdown()
         codebuild.shutdown()
         sagemaker.shutdown()

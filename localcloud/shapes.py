@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -11,6 +12,7 @@ from botocore.model import Shape
 
 from localcloud.errors import invalid
 
+MEASURED = ("integer", "long", "float", "double", "list", "string")
 CASTS = {"integer": int, "long": int, "float": float, "double": float, "string": str}
 
 
@@ -36,12 +38,14 @@ def check(service: str, name: str, value: Any) -> None:
 
 
 def _outside(value: Any, shape: Any, where: str) -> Iterator[str]:
-    size = value if shape.type_name in ("integer", "long", "float", "double") else len(value) if shape.type_name == "list" else None
+    size = {"list": len, "string": len}.get(shape.type_name, float)(value) if shape.type_name in MEASURED else None
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if size is not None and ((least is not None and size < least) or (most is not None and size > most)):
-        yield f"Value {size} at '{where}' must be between {least} and {most}"
+        yield f"Value {size:g} at '{where}' must be between {least} and {most}"
     if shape.type_name == "string" and shape.metadata.get("enum") and value not in shape.metadata["enum"]:
         yield f"Value {value} at '{where}' must be one of {', '.join(shape.metadata['enum'])}"
+    if shape.type_name == "string" and not _fits(value, pattern := shape.metadata.get("pattern", "(?s:.*)")):
+        yield f"Value {value} at '{where}' must match {pattern}"
     if shape.type_name == "structure":
         yield from (f"{where}.{name} is needed" for name in shape.required_members if name not in value)
         for name, inner in value.items():
@@ -66,3 +70,11 @@ def fit(value: Any, shape: Shape, where: str) -> Any:
     if shape.type_name == "boolean":
         return value if isinstance(value, bool) else str(value).lower() == "true"
     return CASTS[shape.type_name](value) if shape.type_name in CASTS else value
+
+
+def _fits(value: str, pattern: str) -> bool:
+    """Whether the whole value matches. Some of AWS's patterns are Java's, and nothing that Python reads: those are not judged."""
+    try:
+        return bool(re.fullmatch(pattern, value))
+    except re.error:
+        return True

@@ -290,8 +290,8 @@ class Deployment(_Table):
 class Alarms(_Table):
     """Above which values alarms ring, and take a deployment back. Rates are shares of requests, percents those of one instance.
 
-    `score_shift` is how far the 10th, 50th or 90th percentile of the new version's scores may be from the old one's, where both scored
-    `score_rows` rows a minute: percentiles of fewer rows differ by chance.
+    `score_shift` is how far the 10th, 50th or 90th percentile of the new version's scores may be from the old one's, beyond the difference
+    that evaluation found, where both scored `score_rows` rows a minute: percentiles of fewer rows differ by chance.
     """
 
     server_error_rate: float = Field(default=0.01, ge=0, lt=1)
@@ -363,8 +363,6 @@ class Serving(_Table):
             raise ValueError(f"a {policy} shift moves at most half of the instances: instances must be 2 or more")
         if self.off_hours and self.off_hours.instances < 2:
             raise ValueError(f"a {policy} shift moves at most half of the instances: off_hours.instances must be 2 or more")
-        if policy == "shadow" and not self.capture_percent:
-            raise ValueError("a shadow's answers are compared among the captured ones: capture_percent must be above 0")
         if self.instance_type.startswith("ml.inf1."):
             raise ValueError(f"SageMaker moves {self.instance_type} all at once, whatever is asked for: policy must be 'all-at-once'")
         return self
@@ -402,8 +400,8 @@ Schedule = Annotated[str, Field(pattern=r"^(rate\([1-9]\d* (minutes?|hours?|days
 class Retraining(_Table):
     """What starts the road again without a push, and how often it may.
 
-    `on` names the causes: the drift alarm, a `schedule` in EventBridge's words (UTC), a new data set. The next one must wait `cooldown_hours`
-    after the last began, and in any seven days at most `per_week` begin; what was held back is recorded.
+    `on` names the causes: the drift alarm, a `schedule` in EventBridge's words (UTC), a new data set. The next one must wait
+    `cooldown_hours` after the last began, and in any seven days at most `per_week` begin; what was held back is recorded.
     """
 
     on: tuple[Cause, ...] = ("drift",)

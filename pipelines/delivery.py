@@ -8,8 +8,8 @@ A model's road (`model_road`), started by a push to `model_code/<model>/`:
                gates refuse, or it registers one model package
 4. Staging     deploys that package from the assembly of step 2, tests the live endpoint, signs what is known as evidence
 5. Approval    a person decides; the request names the commit, the package and the evidence
-6. Production  writes the decision into evidence and registry, checks both and all they bind, deploys the same package from the
-               same assembly, reads it back, and signs an entry in the ledger
+6. Production  writes the decision into evidence and registry, checks both and all they bind, compares the package with what serves
+               where the policy is `shadow`, deploys it from the same assembly, reads it back, and signs an entry in the ledger
 
 The road of everything else (`platform_road`), started by a push to the infrastructure:
 
@@ -19,6 +19,11 @@ The road of everything else (`platform_road`), started by a push to the infrastr
 4. Staging     the serving stacks that stand there, with the model packages that are in them: nothing is trained
 5. Approval    a person decides; the request names the commit
 6. Production  the same, there, once the evidence of what serves was checked
+
+What starts a model's road without a push (`retraining_road`), woken by an alarm, a new data set or the clock:
+
+1. Source      the newest commit
+2. Judge       asks what there is to do, and whether it may be now; starts the model's road with that cause, or records why not
 
 Environments come from `config.py`: each gets a stage, and an approval in front of it when it is `approved_only`. Evidence is made in
 the first one, which is not; the ledger tells of every approved one and of the last.
@@ -39,6 +44,9 @@ EXECUTION = "#{codepipeline.PipelineExecutionId}"
 MODEL_PACKAGE_ARN = "#{Train.MODEL_PACKAGE_ARN}"
 PIPELINE_EXECUTION_ARN = "#{Train.PIPELINE_EXECUTION_ARN}"
 CAUSE = "#{variables.cause}"
+JUDGE = "judge"
+RETRAINING = ("retraining",)
+SCHEDULE = "schedule"  # the rule that stands for the cause of that name
 EVIDENCE = ("EVIDENCE_URI", "EVIDENCE_SHA256")
 
 ARTIFACTS = '--artifacts "s3://$ARTIFACTS_BUCKET"'
@@ -104,11 +112,16 @@ class Approval:
 
 @dataclass(frozen=True, kw_only=True)
 class Road:
-    """One pipeline: a push to `paths` takes `stages` in order, after the source. `model` is a model's name or `platform`."""
+    """One pipeline: a push to `paths` takes `stages` in order, after the source. `model` is a model's name or `platform`.
+
+    `supersedes`: what waits gives way to what comes later, instead of having its turn. `suffix` is of the pipeline's name.
+    """
 
     model: str
     paths: tuple[str, ...]
     stages: tuple[Job | Approval, ...]
+    supersedes: bool = False
+    suffix: tuple[str, ...] = ()
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -126,6 +139,24 @@ def model_road(config: Config, model: ModelSpec) -> Road:
         paths=(f"model_code/{model.name}/**",),
         stages=(_build(config, model), _train(config, model), *environments),
     )
+
+
+def retraining_road(config: Config, model: ModelSpec) -> Road:
+    """What decides whether the road of one model is taken again. Nothing pushes to it."""
+    environment = config.environments[-1]
+    flags = f"--model {model.name} --pipeline {config.name(model.name)} --alarm {config.name(model.name, environment.name)}-Drift"
+    judge = Job(
+        name="Judge",
+        commands=(
+            *_facts(config, model),
+            f'{_step("retrain")} {flags} {ARTIFACTS} --execution "$EXECUTION" --judged {config.name(model.name, *RETRAINING)}'
+            f' --scheduled-by {config.name(model.name, SCHEDULE)} --data-sha256 "${{DATA_SHA256-}}"'
+            f" {_verifier(config, model, environment)}",
+        ),
+        variables={"EXECUTION": EXECUTION},
+        timeout_minutes=15,
+    )
+    return Road(model=model.name, paths=(), stages=(judge,), supersedes=True, suffix=RETRAINING)
 
 
 def platform_road(config: Config, models: Sequence[ModelSpec]) -> Road:
@@ -171,14 +202,15 @@ def _train(config: Config, model: ModelSpec) -> Job:
             f'{_step("champion")} --bucket "$ARTIFACTS_BUCKET" --environment {config.environments[-1].name} {EVIDENCE_KEY} > champion.env',
             ". ./champion.env",
             f'./road exec python -m pipelines.training --model {model.name} --image-uri "$IMAGE_URI" --commit "$COMMIT"'
-            f' --data-uri "$DATA_URI" --data-sha256 "$DATA_SHA256" --role "$TRAINING_ROLE" {KEY} {ARTIFACTS} --region "$AWS_REGION"'
+            f' --cause "$CAUSE" --data-uri "$DATA_URI" --data-sha256 "$DATA_SHA256" --role "$TRAINING_ROLE" {KEY} {ARTIFACTS}'
+            ' --region "$AWS_REGION"'
             ' --champion-arn "$CHAMPION_ARN" --champion-image-uri "$CHAMPION_IMAGE_URI" --champion-model-uri "$CHAMPION_MODEL_URI"'
             " > definition.json",
             f"{_step('train')} --pipeline {config.name(model.name, 'training')} --definition definition.json"
             ' --role "$TRAINING_ROLE" --execution "$EXECUTION" > train.env',
             ". ./train.env",
         ),
-        variables={"COMMIT": COMMIT, "EXECUTION": EXECUTION, "IMAGE_URI": "#{Build.IMAGE_URI}"},
+        variables={"COMMIT": COMMIT, "EXECUTION": EXECUTION, "IMAGE_URI": "#{Build.IMAGE_URI}", "CAUSE": CAUSE},
         exports=("MODEL_PACKAGE_ARN", "PIPELINE_EXECUTION_ARN"),
         timeout_minutes=min(model.training.max_runtime_minutes + 120, LONGEST_BUILD),
     )
@@ -188,15 +220,18 @@ def _deploy(config: Config, model: ModelSpec, environment: Environment, approval
     first, last = environment == config.environments[0], environment == config.environments[-1]
     serving, watch = _environment_stacks(config, model, environment)
     verifier = _verifier(config, model, environment)
-    signing = f" {ARTIFACTS} {EVIDENCE_KEY}" if first or last or approval else ""
+    signing = f" --watch {watch} {ARTIFACTS} {EVIDENCE_KEY}" if first or last or approval else ""
     deploy = f"{_step('deploy')} {ASSEMBLY} --stack {serving} --stack {watch} {verifier} {PACKAGE}"
     verify = f"{_step('verify')} --stack {serving} {verifier} {PACKAGE} --model {model.name} --environment {environment.name}{signing}"
     proving = {"PIPELINE_EXECUTION_ARN": PIPELINE_EXECUTION_ARN, "CAUSE": CAUSE}
+    table = model.serving.get(environment.name)
+    shadowed = table is not None and table.deployment.policy == "shadow"
     return Job(
         name=environment.name.title(),
         commands=(
             *(_facts(config, model) if first or last or approval else ()),
             *(_decide(config, model, approval) if approval else ()),
+            *([_shadow(serving, verifier, model, environment)] if shadowed else []),
             deploy + (" --approved-only" if approval else ""),
             verify + " --report verified.json" + (" --load" if first else ""),
             *(_prove(config, model) if first else ()),
@@ -211,8 +246,13 @@ def _deploy(config: Config, model: ModelSpec, environment: Environment, approval
         },
         exports=EVIDENCE if first else (),
         environment=environment,
-        timeout_minutes=LONGEST_DEPLOYMENT,
+        timeout_minutes=LONGEST_DEPLOYMENT * (2 if shadowed else 1),
     )
+
+
+def _shadow(serving: str, verifier: str, model: ModelSpec, environment: Environment) -> str:
+    where = f"--stack {serving} {verifier} --model {model.name} --environment {environment.name}"
+    return f"{_step('shadow')} {ASSEMBLY} {where} {PACKAGE}"
 
 
 def _prove(config: Config, model: ModelSpec) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 from dataclasses import dataclass
@@ -52,13 +53,14 @@ CONTENT_TYPES = ["application/json", "text/csv"]
 METRIC, FAILED = "roc_auc", "gates_failed"
 PATTERNS = {METRIC: rf"metric {METRIC}=([0-9.]+)", FAILED: rf"metric {FAILED}=([0-9]+)"}
 PROCESSING = "/opt/ml/processing"
+LONGEST_VALUE, UNFIT = 256, re.compile(r"[^\w .:/=+@-]", re.ASCII)  # of a value in the registry's metadata
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """What one definition is made for. `image_uri` ends in its digest; `data_uri` names the data set's one file;
     `artifacts` is `s3://bucket`; `key` is the KMS key of everything the jobs write. The three `champion_…` are the version
-    in production: its package, its image, its `model.tar.gz`; all are empty where there is none."""
+    in production: its package, its image, its `model.tar.gz`; all are empty where there is none. `cause` is why there is a run."""
 
     image_uri: str
     data_uri: str
@@ -68,6 +70,7 @@ class Run:
     key: str
     artifacts: str
     region: str
+    cause: str = "push"
     champion_arn: str = ""
     champion_image_uri: str = ""
     champion_model_uri: str = ""
@@ -234,6 +237,7 @@ def _gate(model: ModelSpec, trained: Trained, *, passed: Step) -> ConditionStep:
 
 def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> RegisterStep:
     facts = {"commit": run.commit, "data_sha256": run.data_sha256, "data_uri": run.data_uri, "image_uri": run.image_uri}
+    cause = UNFIT.sub(" ", run.cause)[:LONGEST_VALUE]
     request = {
         "ModelPackageGroupName": config.name(model.name),
         "ModelPackageDescription": f"{model.name} at commit {run.commit}",
@@ -244,7 +248,7 @@ def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> R
             "SupportedResponseMIMETypes": CONTENT_TYPES,
             "SupportedRealtimeInferenceInstanceTypes": sorted({serving.instance_type for serving in model.serving.values()}),
         },
-        "CustomerMetadataProperties": {**facts, METRIC: Join(on="", values=[trained.metric])},
+        "CustomerMetadataProperties": {**facts, "cause": cause, METRIC: Join(on="", values=[trained.metric])},
     }
     return RegisterStep("Register", request=request, retry_policies=[_throttled()])
 
@@ -284,6 +288,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for flag in ("model", "image-uri", "data-uri", "data-sha256", "commit", "role", "key", "artifacts", "region"):
         parser.add_argument(f"--{flag}", required=True)
+    parser.add_argument("--cause", default="push", help="why the road is taken")
     for flag in ("champion-arn", "champion-image-uri", "champion-model-uri"):
         parser.add_argument(f"--{flag}", default="", help="of the version in production; empty where there is none")
     arguments = vars(parser.parse_args())

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from config import Config, Environment
 from model_code.spec import ModelSpec, Serving
 
-RESERVED = frozenset({"approval", "build", "check", "platform", "source", "train", "update"})
+RESERVED = frozenset({"approval", "build", "check", "judge", "platform", "retraining", "source", "train", "update"})
 
 
 def check(config: Config, models: Sequence[ModelSpec]) -> None:
@@ -46,6 +46,12 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
     if model.serving.keys() != accepted:
         found = _listed(model.serving)
         yield f"model_code/{model.name}/model.toml: serving: found {found}; accepted is one table for each of {_listed(accepted)}"
+    watched = model.serving.get(config.environments[-1].name)
+    if model.monitoring and watched and not watched.capture_percent:
+        yield (
+            f"model_code/{model.name}/model.toml: serving.{config.environments[-1].name}.capture_percent: found 0; accepted is more:"
+            " monitoring looks at what was captured"
+        )
     for environment in config.environments:
         if serving := model.serving.get(environment.name):
             for problem in _serving(serving, environment):

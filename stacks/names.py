@@ -7,16 +7,21 @@ have names that follow from `config.py` and the model alone. Everything else get
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from aws_cdk import Stack
 
 from config import Account, Config, Environment
+from model_code.spec import ModelSpec
+from pipelines.delivery import JUDGE
 
 VARIANT = "live"  # an endpoint's one variant: scaling and alarms hold on to its name
 SHADOW = "shadow"  # the variant that gets copies of requests
 RUNS = "runs/*"  # what training writes in the artifacts bucket
-SERVED = "runs/*/model.tar.gz"  # the part of it that endpoints read; the reports beside it hold rows of the data set
+SERVED = "runs/*/model.tar.gz"  # the part of it that endpoints and monitors read; the reports beside it hold rows of the data set
+RETRAININGS = "retraining/*"  # what the judge writes there: which retrainings began, and which did not
+ALARMS, ALARM_CHANGES = "aws.cloudwatch", "CloudWatch Alarm State Change"  # an event's source and detail-type
+CAPTURE, LABELS, MONITOR = "capture", "labels", "monitor"  # folders of an endpoint's capture bucket
 
 
 class Named(Protocol):
@@ -68,6 +73,41 @@ def execution_role(config: Config, model: Named, environment: Environment) -> st
     return config.name(model.name, environment.name, "execution")
 
 
+def monitor_role(config: Config, model: Named, environment: Environment) -> str:
+    """The role of the monitoring job, in the environment's account."""
+    return config.name(model.name, environment.name, "monitor")
+
+
+def drift_alarm(config: Config, model: Named, environment: Environment) -> str:
+    """The alarm that rings when what is asked, or answered, has moved."""
+    return f"{config.name(model.name, environment.name)}-Drift"
+
+
+def drifts(config: Config, model: Named, environment: Environment) -> dict[str, Any]:
+    """The event pattern of that alarm when it begins to ring."""
+    return {
+        "source": [ALARMS],
+        "detail-type": [ALARM_CHANGES],
+        "account": [environment.account.id],
+        "detail": {"alarmName": [drift_alarm(config, model, environment)], "state": {"value": ["ALARM"]}},
+    }
+
+
+def judge_role(config: Config, model: Named) -> str:
+    """The role of the stage that decides whether a model is trained again, in the toolchain account."""
+    return config.name(model.name, JUDGE)
+
+
+def watched(config: Config, model: ModelSpec, environment: Environment) -> bool:
+    """Whether what the endpoint is asked and answers is monitored: in the last environment, where `model.toml` says how."""
+    return model.monitoring is not None and environment == config.environments[-1]
+
+
+def judged(config: Config, model: ModelSpec, environment: Environment) -> bool:
+    """Whether what moves there may start the road again."""
+    return watched(config, model, environment) and model.monitoring is not None and model.monitoring.retraining is not None
+
+
 def verifier_role(config: Config, model: Named, environment: Environment) -> str:
     """The role with which a stage reads back and asks an endpoint, in the environment's account."""
     return config.name(model.name, environment.name, "verifier")
@@ -83,13 +123,14 @@ def role_arn(scope: Stack, account: Account, name: str) -> str:
     return scope.format_arn(service="iam", region="", account=account.id, resource="role", resource_name=name)
 
 
-def strangers(config: Config, model: Named) -> dict[str, list[str]]:
-    """Account id → names of the model's execution roles there, for every account but the toolchain's. Empty when there is one account.
+def strangers(config: Config, model: ModelSpec) -> dict[str, list[str]]:
+    """Account id → names of the roles there that read the model, for every account but the toolchain's. Empty when there is one account.
 
     Environments that share an account come together, so no policy ever names a principal twice.
     """
     roles: dict[str, list[str]] = {}
     for environment in config.environments:
         if environment.account.id != config.toolchain.id:
-            roles.setdefault(environment.account.id, []).append(execution_role(config, model, environment))
+            monitor = [monitor_role(config, model, environment)] if watched(config, model, environment) else []
+            roles.setdefault(environment.account.id, []).extend([execution_role(config, model, environment), *monitor])
     return roles

@@ -16,6 +16,7 @@ from aws_cdk import aws_s3 as s3
 
 from config import Account, Config, Environment
 from model_code.spec import ModelSpec
+from pipelines.delivery import RETRAINING
 from stacks import names
 from stacks.names import Named
 
@@ -110,6 +111,23 @@ def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environm
     if last or approved:
         statements += _write(stack, config, model, f"ledger/{environment.name}/*")
     return statements
+
+
+def judge(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
+    """Know what asks for retraining and what was done about it, write that down, and start the model's road: nothing else of it."""
+    environment, road = config.environments[-1], config.name(model.name)
+    verifier = names.role_arn(stack, environment.account, names.verifier_role(config, model, environment))
+    pipelines = [stack.format_arn(service="codepipeline", resource=name) for name in (road, config.name(model.name, *RETRAINING))]
+    group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=road)
+    return [
+        *facts(stack, config, model),
+        allow("sts:AssumeRole", on=[verifier]),
+        allow("codepipeline:StartPipelineExecution", on=pipelines[:1]),
+        allow("codepipeline:GetPipelineExecution", "codepipeline:ListPipelineExecutions", on=pipelines),
+        allow("sagemaker:ListModelPackages", on=[group, _packages(stack, config, model)]),
+        *_read(stack, config, model, names.RETRAININGS),
+        *_write(stack, config, model, names.RETRAININGS),
+    ]
 
 
 def redeploy(stack: Stack, config: Config, environment: Environment) -> list[iam.PolicyStatement]:

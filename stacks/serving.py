@@ -10,13 +10,16 @@ Not protected against deletion: a creation that failed must be removable in one 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import ArnFormat, CfnCondition, CfnOutput, CfnParameter, Fn, RemovalPolicy, Stack
 from aws_cdk import Environment as CdkEnvironment
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from config import Config, Environment
-from model_code.spec import TERMINATION, ModelSpec
+from model_code.spec import TERMINATION, ModelSpec, Monitoring
 from pipelines.delivery import PLATFORM
 from pipelines.instances import has_local_storage
 from stacks import names
@@ -36,6 +39,7 @@ from stacks.permissions import allow, through_s3
 
 ALARM_SENDER = "cloudwatch.amazonaws.com"
 VERSION = r"none|[0-9a-f]{12}"  # how a container names the model it serves: the beginning of its SHA-256
+PERCENTILES = (10, 50, 90)  # of the scores, as containers tell them
 LONGEST_SHIFT = 5  # minutes in a row in which scores must differ before an alarm rings; a short bake leaves fewer
 
 
@@ -50,7 +54,8 @@ class Serving(Stack):
         package = self._package()
         versions = {name: self._version(name) for name in ("ModelVersion", "PreviousModelVersion")}
         key = Key(self, "Key", description=f"Captured requests, disks and alarms of {self.endpoint_name}", services=[ALARM_SENDER])
-        capture = Store(self, "Capture", key=key)
+        days = (model.monitoring or Monitoring()).capture_days
+        capture = Store(self, "Capture", key=key, expire_days=days, folders=[names.CAPTURE, names.MONITOR])
         topic = Notices(self, "Notices", key=key, addresses=[*config.owners, model.owner], publishers=[ALARM_SENDER])
         log = logs.LogGroup(
             self,
@@ -72,7 +77,7 @@ class Serving(Stack):
             instances=serving.instances,
             key=key,
             encrypt_volume=not has_local_storage(serving.instance_type),
-            capture=capture,
+            capture_uri=f"s3://{capture.bucket_name}/{names.CAPTURE}/{versions['ModelVersion']}",
             capture_percent=serving.capture_percent,
             retain_count=serving.maximum_instances is not None,
         )
@@ -84,13 +89,19 @@ class Serving(Stack):
             configuration=live.config.attr_endpoint_config_name,
             topic=topic,
             limits=self._limits(),
-            shift=scores.shift(new=versions["ModelVersion"], old=versions["PreviousModelVersion"], rows=serving.alarms.score_rows),
+            shift=scores.shift(
+                new=versions["ModelVersion"],
+                old=versions["PreviousModelVersion"],
+                rows=serving.alarms.score_rows,
+                expected=self._expected(),
+            ),
         )
         rollback = [alarm.alarm_name for alarm in alarms.rollback]
         self._deployment(live, rollback)
         if serving.maximum_instances is not None:
             self._scaling(live, serving.maximum_instances)
         self._verifier()
+        self._facts({"capture-bucket": capture.bucket_name, "key": key.key_arn, "topic": topic.topic_arn})
         self._outputs(
             EndpointName=live.endpoint.attr_endpoint_name,
             EndpointConfigName=live.config.attr_endpoint_config_name,
@@ -100,6 +111,11 @@ class Serving(Stack):
             LogGroup=log.log_group_name,
             CaptureBucket=capture.bucket_name,
         )
+
+    def _facts(self, values: Mapping[str, str]) -> None:
+        for fact, value in values.items():
+            path = self.config.parameter(self.model.name, f"{self.environment_of.name}/{fact}")
+            ssm.StringParameter(self, f"Fact-{fact}", parameter_name=path, string_value=value)
 
     def _outputs(self, **values: str) -> None:
         apart = Construct(self, "Outputs")  # some outputs have the name of a parameter
@@ -118,6 +134,19 @@ class Serving(Stack):
         of = {"ModelVersion": "this version", "PreviousModelVersion": "the version before"}[name]
         described = f"As the container of {of} names it in its log"
         return CfnParameter(self, name, description=described, allowed_pattern=VERSION, default="none").value_as_string
+
+    def _expected(self) -> dict[int, str]:
+        """How far each percentile of this version's scores lies from the version before's, as evaluation found on the same rows."""
+        return {
+            percent: CfnParameter(
+                self,
+                f"ExpectedShiftP{percent}",
+                description=f"The {percent}th percentile of this version's scores minus that of the version before, as approved; signed",
+                allowed_pattern=r"[+-]\d(\.\d{1,6})?",
+                default="+0",
+            ).value_as_string
+            for percent in PERCENTILES
+        }
 
     def _shadow(self) -> Shadow:
         package = CfnParameter(
@@ -206,7 +235,7 @@ class Serving(Stack):
                 allow("s3:GetObject", on=[f"{trained}/{names.SERVED}"]),
                 allow("s3:ListBucket", on=[trained]),
                 allow("kms:Decrypt", on=[trained_key], conditions=through_s3(toolchain)),
-                allow("s3:PutObject", on=[capture.arn_for_objects("*")]),
+                allow("s3:PutObject", on=[capture.arn_for_objects(f"{names.CAPTURE}/*")]),
                 allow("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", on=[key.key_arn]),
                 allow("kms:CreateGrant", on=[key.key_arn], conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}}),
                 allow("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[log.log_group_arn]),
@@ -218,12 +247,14 @@ class Serving(Stack):
         )
 
     def _verifier(self) -> None:
-        deployers = [names.deploy_role(self.config, road, self.environment_of) for road in (self.model.name, PLATFORM)]
+        trusted = [names.deploy_role(self.config, road, self.environment_of) for road in (self.model.name, PLATFORM)]
+        if names.judged(self.config, self.model, self.environment_of):
+            trusted.append(names.judge_role(self.config, self.model))
         VerifierRole(
             self,
             "Verifier",
             role_name=names.verifier_role(self.config, self.model, self.environment_of),
             toolchain=self.config.toolchain.id,
-            trusted=[names.role_arn(self, self.config.toolchain, role) for role in deployers],
+            trusted=[names.role_arn(self, self.config.toolchain, role) for role in trusted],
             endpoint_name=self.endpoint_name,
         )

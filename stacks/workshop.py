@@ -18,7 +18,7 @@ from stacks.constructs.image_repository import ImageRepository
 from stacks.constructs.key import Key
 from stacks.constructs.model_registry import ModelRegistry
 from stacks.constructs.signing_key import SigningKey
-from stacks.constructs.store import Store
+from stacks.constructs.store import Store, announces
 from stacks.constructs.training_role import TrainingRole
 
 
@@ -38,6 +38,7 @@ class Workshop(Stack):
             self, "EvidenceKey", description=f"Signs the evidence of {model.name}", alias=names.evidence_key(config, model)
         )
         data = Store(self, "Data", key=key, bucket_name=names.data_bucket(config, model))
+        announces(data)
         artifacts = Store(self, "ArtifactStore", key=key, bucket_name=names.artifacts_bucket(config, model))
         images = ImageRepository(self, "Images", repository_name=names.image_repository(config, model), readers=list(strangers))
         ModelRegistry(self, "Registry", group_name=config.name(model.name), description=model.purpose, readers=list(strangers))

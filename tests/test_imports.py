@@ -28,9 +28,12 @@ RULES = (
     Rule("app", ("config", "stacks", SPEC, "aws_cdk")),
     Rule("config", ()),
     Rule("stacks.constructs", ("stacks.constructs", "aws_cdk", "constructs")),
-    Rule("stacks", ("config", "stacks", "pipelines.delivery", "pipelines.instances", SPEC, "aws_cdk", "constructs")),
+    Rule(
+        "stacks", ("config", "stacks", "pipelines.delivery", "pipelines.instances", "pipelines.monitoring", SPEC, "aws_cdk", "constructs")
+    ),
     Rule("pipelines.delivery", ("config", SPEC)),
     Rule("pipelines.instances", ()),
+    Rule("pipelines.monitoring", (SPEC, "pipelines.instances")),
     Rule("pipelines.definition", BOTO),
     Rule("pipelines.sdk_steps", ("sagemaker",)),
     Rule("pipelines.training", ("config", SPEC, "pipelines", "sagemaker", *BOTO)),

@@ -12,6 +12,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from localcloud.errors import invalid
 from localcloud.sagemaker import cards, endpoints, invocations, jobs, packages, pipelines
+from localcloud.sagemaker.endpoints import endpoint_gone as endpoint_gone
 from localcloud.sagemaker.endpoints import wait_endpoint as wait_endpoint
 from localcloud.sagemaker.packages import put_group_policy as put_group_policy
 

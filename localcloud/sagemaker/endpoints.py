@@ -62,6 +62,11 @@ def wait_endpoint(account: str, region: str, name: str) -> str:
     return str(endpoint.record.endpoint_status)
 
 
+def endpoint_gone(account: str, region: str, name: str) -> threading.Event:
+    """Set when the endpoint was deleted, and nothing of it runs or is to be written any more."""
+    return get(account, region, name).gone
+
+
 @functools.cache
 def _instance_types() -> frozenset[str]:
     return frozenset(botocore.session.Session().get_service_model("sagemaker").shape_for("ProductionVariantInstanceType").enum)  # type: ignore[attr-defined]
@@ -82,7 +87,7 @@ class Endpoint:
         policy = self._policy(request.get("DeploymentConfig") or {}, fleet)
         self.record = keep(backend(account, region).create_endpoint, request)
         self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
-        self.settled, self.deleted = threading.Event(), threading.Event()
+        self.settled, self.deleted, self.gone = threading.Event(), threading.Event(), threading.Event()
         self.shares: Shares = []
         self.telemetry = Telemetry(account, region, self.name, lambda: [fleet for fleet, _ in self.shares])
         self._move: Deployment | None = None
@@ -109,6 +114,7 @@ class Endpoint:
         self.settled.wait()
         together([fleet.stop for fleet, _ in self.shares])
         self.telemetry.stop()
+        self.gone.set()
 
     def rescale(self, wanted: list[dict[str, Any]]) -> None:
         """Change weights and instance counts of the live fleet, as UpdateEndpointWeightsAndCapacities asks."""

@@ -1,13 +1,18 @@
-"""Training and processing jobs that run: inputs and outputs as the job's role, the image's program in an /opt/ml of its own."""
+"""Training and processing jobs that run: inputs and outputs as the job's role, the image's program in an /opt/ml of its own.
+
+A processing job on several instances is that program once an instance, each told who it is; when one fails, the others are stopped.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
 import tarfile
 import threading
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -55,14 +60,17 @@ class Failed(Exception):
 class Plan:
     """A request that was read: what the container finds, runs and leaves. Paths are relative to /opt/ml.
 
-    `inputs` are (name, S3 URI, folder); `files` are written as JSON; `message` is where the container tells why it failed.
+    `inputs` are (name, S3 URI, folder, whether each host gets its share of the objects only); `files` are written as JSON, `resources`
+    is where each host's resourceconfig.json is; `message` is where the container tells why it failed.
     """
 
     image: str
     entrypoint: list[str] | None
     arguments: list[str]
-    inputs: list[tuple[str, str, str]]
+    inputs: list[tuple[str, str, str, bool]]
     files: dict[str, Any]
+    resources: str
+    cluster: dict[str, Any]
     folders: list[str]
     message: str
     isolated: bool
@@ -81,12 +89,14 @@ class Job(ABC):
             raise error("ResourceInUse", f"Job name must be unique within an AWS account and region: {self.kind} job {self.name} exists")
         self.role = assumable(request.get("RoleArn"))
         self.ended, self._stopping, self._lock = threading.Event(), threading.Event(), threading.Lock()
-        self._process: Process | None = None
-        self._overtime = False
+        self._processes: list[Process] = []
+        self._code, self._overtime = 0, False
         self.last_line = ""
         self.folder = cloud().folder("jobs", account, region, self.kind, self.name)
-        self.ml = cloud().folder("jobs", account, region, self.kind, self.name, "ml")
-        self.stream = f"{self.name}/algo-1-{int(unix_time())}"
+        names = [f"algo-{number}" for number in range(1, plan.cluster.get("InstanceCount", 1) + 1)]
+        self.hosts = {name: cloud().folder("jobs", account, region, self.kind, self.name, name, "ml") for name in names}
+        self.ml = self.hosts["algo-1"]
+        self._began = int(unix_time())
         self.record = keep(getattr(backend(account, region), f"create_{self.kind}_job"), request)
         self._say("InProgress")
         self.begin()
@@ -113,8 +123,8 @@ class Job(ABC):
     @property
     def message(self) -> str:
         """What the container wrote about how it ended, if anything."""
-        path = self.ml / self.plan.message
-        return path.read_text(errors="replace").strip() if path.exists() else ""
+        paths = [ml / self.plan.message for ml in self.hosts.values()]
+        return next((said for path in paths if path.exists() and (said := path.read_text(errors="replace").strip())), "")
 
     def stop(self, grace: float | None = None) -> None:
         """Ask the program to end, and make it after a while."""
@@ -123,8 +133,13 @@ class Job(ABC):
                 return
             self._stopping.set()
             self._say("Stopping")
-            if self._process:
-                threading.Thread(target=self._process.stop, args=(grace or self._grace(),), daemon=True).start()
+            self._end(grace or self._grace())
+
+    def _end(self, grace: float) -> None:
+        """Ask what runs to end, without waiting for it."""
+        for process in self._processes:
+            if process.running:
+                threading.Thread(target=process.stop, args=(grace,), daemon=True).start()
 
     def _grace(self) -> float:
         return max(GRACE / cloud().speed, 2)
@@ -143,7 +158,7 @@ class Job(ABC):
         except Exception as problem:  # reported as the job's failure, as SageMaker does with its own
             status, why = "Failed", f"InternalServerError: {reason(problem)}"
         if why:
-            self._line(why)
+            self._line(f"{self.name}/algo-1-{self._began}", why)
             self.record.failure_reason = why[:1024]
         setattr(self.record, f"{self.kind}_end_time", utcnow())
         self.phase("MaxRuntimeExceeded" if self._overtime else status)
@@ -156,14 +171,8 @@ class Job(ABC):
         self.phase("Downloading")
         image = images.find(self.plan.image, role_arn=self.role)
         s3 = cloud().client("s3", role_arn=self.role, region=self.region)
-        for name, source, folder in self.plan.inputs:
-            if not download(s3, source, self.ml / folder):
-                raise Failed(f"ClientError: Data download failed: input {name}: no S3 objects found under S3 URL {source}")
-        for name in self.plan.folders:
-            (self.ml / name).mkdir(parents=True, exist_ok=True)
-        for name, value in self.plan.files.items():
-            (self.ml / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.ml / name).write_text(json.dumps(value, indent=2, default=str))
+        for place, (host, ml) in enumerate(self.hosts.items()):
+            self._prepare(s3, place, host, ml)
         self.phase("Training")
         setattr(self.record, f"{self.kind}_start_time", utcnow())
         code = self._execute(image)
@@ -177,25 +186,50 @@ class Job(ABC):
         self.outputs(s3, complete=True)
         return "Completed"
 
+    def _prepare(self, s3: Any, place: int, host: str, ml: Path) -> None:
+        """What one instance finds in /opt/ml."""
+        for name, source, folder, shared in self.plan.inputs:
+            part = (place, len(self.hosts)) if shared else (0, 1)
+            if not download(s3, source, ml / folder, part):
+                raise Failed(f"ClientError: Data download failed: input {name}: no S3 objects found under S3 URL {source}")
+        for name in self.plan.folders:
+            (ml / name).mkdir(parents=True, exist_ok=True)
+        who = {"current_host": host, "current_instance_type": self.plan.cluster["InstanceType"], "hosts": sorted(self.hosts)}
+        for name, value in {**self.plan.files, self.plan.resources: who | {"network_interface_name": "lo"}}.items():
+            (ml / name).parent.mkdir(parents=True, exist_ok=True)
+            (ml / name).write_text(json.dumps(value, indent=2, default=str))
+
     def _execute(self, image: images.Image) -> int:
-        argv = image.command(self.plan.arguments, entrypoint=self.plan.entrypoint, ml=self.ml)
         own = {f"{self.kind.upper()}_JOB_NAME": self.name, f"{self.kind.upper()}_JOB_ARN": self.record.arn}
         aws = credentials(self.role, self.region, isolated=self.plan.isolated)
-        env = image.environment(aws, own, self.request.get("Environment", {}), ml=self.ml)
         with self._lock:
             if self._stopping.is_set():
                 return 0
-            self._process = spawn(argv, env=env, cwd=image.cwd, on_line=self._line)
+            for host, ml in self.hosts.items():
+                argv = image.command(self.plan.arguments, entrypoint=self.plan.entrypoint, ml=ml)
+                env = image.environment(aws, own, self.request.get("Environment", {}), ml=ml)
+                stream = f"{self.name}/{host}-{self._began}"
+                self._processes.append(spawn(argv, env=env, cwd=image.cwd, on_line=functools.partial(self._line, stream)))
+        with ThreadPoolExecutor(len(self._processes)) as pool:
+            list(pool.map(self._await, self._processes))
+        return self._code
+
+    def _await(self, process: Process) -> None:
+        """Wait for one instance. The first that fails ends the others."""
         try:
-            return self._process.wait(self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DAY))
+            code = process.wait(self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DAY))
         except subprocess.TimeoutExpired:
             self._overtime = True
-            return self._process.stop(self._grace())
+            code = process.stop(self._grace())
+        with self._lock:
+            if code and not self._code:
+                self._code = code
+                self._end(self._grace())
 
-    def _line(self, line: str) -> None:
+    def _line(self, stream: str, line: str) -> None:
         self.last_line = line if line.strip() else self.last_line
         self.read(line)
-        cloud().log(account=self.account, region=self.region, group=self.group, stream=self.stream, line=line)
+        cloud().log(account=self.account, region=self.region, group=self.group, stream=stream, line=line)
 
 
 class Training(Job):
@@ -251,9 +285,10 @@ class Processing(Job):
     def outputs(self, s3: Any, *, complete: bool) -> None:
         config = self.request.get("ProcessingOutputConfig", {})
         for output in config.get("Outputs", []) if complete else []:
-            folder = self.ml / _under_ml(output["S3Output"]["LocalPath"])
-            for file in sorted(f for f in folder.rglob("*") if f.is_file()):
-                upload(s3, file, f"{output['S3Output']['S3Uri'].rstrip('/')}/{file.relative_to(folder)}", config.get("KmsKeyId"))
+            for ml in self.hosts.values():
+                folder = ml / _under_ml(output["S3Output"]["LocalPath"])
+                for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+                    upload(s3, file, f"{output['S3Output']['S3Uri'].rstrip('/')}/{file.relative_to(folder)}", config.get("KmsKeyId"))
 
     def finish(self) -> None:
         if self.message:
@@ -264,6 +299,8 @@ def training_plan(request: Request) -> Plan:
     """Read CreateTrainingJob's request. Raises an AWS error for what localcloud cannot honour."""
     refuse(request, ("CheckpointConfig",), "CreateTrainingJob")
     refuse(request["ResourceConfig"], ("InstanceGroups",), "CreateTrainingJob's ResourceConfig")
+    if request["ResourceConfig"].get("InstanceCount", 1) > 1:
+        raise invalid(f"localcloud trains on one instance, not on {request['ResourceConfig']['InstanceCount']}")
     algorithm, channels = request["AlgorithmSpecification"], request.get("InputDataConfig", [])
     refuse(algorithm, ("AlgorithmName",), "CreateTrainingJob's AlgorithmSpecification")
     for c in channels:
@@ -274,12 +311,13 @@ def training_plan(request: Request) -> Plan:
         image=algorithm["TrainingImage"],
         entrypoint=entrypoint,
         arguments=algorithm.get("ContainerArguments") or ([] if entrypoint else ["train"]),
-        inputs=[(c["ChannelName"], c["DataSource"]["S3DataSource"]["S3Uri"], f"input/data/{c['ChannelName']}") for c in channels],
+        inputs=[(c["ChannelName"], c["DataSource"]["S3DataSource"]["S3Uri"], f"input/data/{c['ChannelName']}", False) for c in channels],
         files={
             "input/config/hyperparameters.json": {k: str(v) for k, v in request.get("HyperParameters", {}).items()},
             "input/config/inputdataconfig.json": {c["ChannelName"]: channel for c in channels},
-            "input/config/resourceconfig.json": _one_instance(request["ResourceConfig"]),
         },
+        resources="input/config/resourceconfig.json",
+        cluster=request["ResourceConfig"],
         folders=["model", "output/data", "checkpoints"],
         message="output/failure",
         isolated=request.get("EnableNetworkIsolation", False),
@@ -300,11 +338,14 @@ def processing_plan(request: Request) -> Plan:
         image=app["ImageUri"],
         entrypoint=app.get("ContainerEntrypoint"),
         arguments=app.get("ContainerArguments", []),
-        inputs=[(i["InputName"], i["S3Input"]["S3Uri"], _under_ml(i["S3Input"]["LocalPath"])) for i in inputs],
-        files={
-            "config/processingjobconfig.json": request,
-            "config/resourceconfig.json": _one_instance(request["ProcessingResources"]["ClusterConfig"]),
-        },
+        inputs=[
+            (i["InputName"], s["S3Uri"], _under_ml(s["LocalPath"]), s.get("S3DataDistributionType") == "ShardedByS3Key")
+            for i in inputs
+            for s in [i["S3Input"]]
+        ],
+        files={"config/processingjobconfig.json": request},
+        resources="config/resourceconfig.json",
+        cluster=request["ProcessingResources"]["ClusterConfig"],
         folders=["output", *(_under_ml(o["S3Output"]["LocalPath"]) for o in outputs)],
         message="output/message",
         isolated=request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False),
@@ -315,13 +356,6 @@ def _under_ml(path: str) -> str:
     if not path.startswith(f"{images.ML}/") or ".." in Path(path).parts:
         raise invalid(f"localcloud gives a job folders under {images.ML} only, not {path}")
     return path.removeprefix(f"{images.ML}/")
-
-
-def _one_instance(config: dict[str, Any]) -> dict[str, Any]:
-    """resourceconfig.json of a job on one instance."""
-    if config.get("InstanceCount", 1) > 1:
-        raise invalid(f"localcloud runs a job on one instance, not on {config['InstanceCount']}")
-    return {"current_host": "algo-1", "current_instance_type": config["InstanceType"], "hosts": ["algo-1"], "network_interface_name": "lo"}
 
 
 def _plain_files(name: str, source: dict[str, Any] | None, compression: str | None, mode: str | None) -> None:

@@ -9,7 +9,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import ModelPackage
 from moto.sagemaker.responses import SageMakerResponse
 
-from localcloud import iam
+from localcloud import events, iam
 from localcloud.errors import error, invalid
 from localcloud.sagemaker.records import answer, backend
 
@@ -72,8 +72,20 @@ def create_model_package(self: Any) -> ActionResult:
         request.setdefault("ModelApprovalStatus", "PendingManualApproval")
     result = _create(self)
     arn = result.result["ModelPackageArn"]  # type: ignore[index]
-    self.sagemaker_backend.model_packages[arn].dropped = {k: request[k] for k in DROPPED if k in request}
+    package = self.sagemaker_backend.model_packages[arn]
+    package.dropped = {k: request[k] for k in DROPPED if k in request}
+    _tell(package)
     return result
+
+
+def _tell(package: Any) -> None:
+    """SageMaker's event of a package that is new or changed."""
+    shown = package.gen_response_object()
+    told = ("ModelPackageGroupName", "ModelPackageVersion", "ModelPackageArn", "ModelPackageStatus", "ModelApprovalStatus")
+    detail = {k: shown[k] for k in told if shown.get(k) is not None}
+    _, _, _, region, account, _ = package.arn.split(":", 5)
+    kind = "SageMaker Model Package State Change"
+    events.emit(account, region, source="aws.sagemaker", kind=kind, detail=detail, resources=[package.arn])
 
 
 def update_model_package(self: Any) -> ActionResult:
@@ -92,6 +104,7 @@ def update_model_package(self: Any) -> ActionResult:
     package.add_additional_inference_specifications(request.get("AdditionalInferenceSpecificationsToAdd"))
     package.dropped = {**getattr(package, "dropped", {}), **{k: request[k] for k in DROPPED if k in request}}
     package.modifications_done()
+    _tell(package)
     return ActionResult({"ModelPackageArn": package.arn})
 
 

@@ -7,6 +7,7 @@ import json
 import random
 import string
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 
+from localcloud import targets
 from localcloud.cloud import cloud
 from localcloud.errors import error, invalid
 from localcloud.sagemaker import jobs
@@ -36,6 +38,7 @@ def install() -> None:
     """Answer SageMaker's pipeline calls from executions that run."""
     answer((start_pipeline_execution, stop_pipeline_execution, describe_pipeline_execution))
     answer((list_pipeline_executions, list_pipeline_execution_steps))
+    targets.senders["sagemaker:pipeline"] = _started_by_target
 
 
 def shutdown() -> None:
@@ -309,6 +312,16 @@ def start_pipeline_execution(self: Any) -> ActionResult:
     arn = started["PipelineExecutionArn"]
     _executions[arn] = Execution(pipeline, pipeline.pipeline_executions[arn], parameters)
     return ActionResult(started)
+
+
+def _started_by_target(delivery: targets.Delivery) -> None:
+    """Start a pipeline that is the target of a rule or of a schedule, as the target's role."""
+    role = targets.acts_as(delivery, "sagemaker:StartPipelineExecution")
+    client = cloud().client("sagemaker", role_arn=role, region=targets.where(delivery.arn)[1])
+    parameters = (delivery.target.get("SageMakerPipelineParameters") or {}).get("PipelineParameterList", [])
+    client.start_pipeline_execution(
+        PipelineName=delivery.arn, ClientRequestToken=str(uuid.uuid4()), **({"PipelineParameters": parameters} if parameters else {})
+    )
 
 
 def _execution(self: Any) -> Execution:

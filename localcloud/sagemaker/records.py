@@ -73,8 +73,11 @@ def credentials(role_arn: str, region: str, *, isolated: bool) -> dict[str, str]
     return {k: v for k, v in env.items() if k in ("AWS_REGION", "AWS_DEFAULT_REGION")} if isolated else env
 
 
-def download(s3: Any, uri: str, folder: Path) -> int:
-    """Copy the objects under an S3 prefix, or the one object, into `folder`; returns how many there were."""
+def download(s3: Any, uri: str, folder: Path, part: tuple[int, int] = (0, 1)) -> int:
+    """Copy the objects under an S3 prefix, or the one object, into `folder`; returns how many there were.
+
+    `part` (place, of how many) takes every so many-th object only.
+    """
     bucket, prefix = split(uri)
     base = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
     count = 0
@@ -87,7 +90,8 @@ def download(s3: Any, uri: str, folder: Path) -> int:
             if not target.resolve().is_relative_to(folder.resolve()):
                 raise invalid(f"s3://{bucket}/{key} would be written outside its folder")
             target.parent.mkdir(parents=True, exist_ok=True)
-            s3.download_file(bucket, key, str(target))
+            if count % part[1] == part[0]:
+                s3.download_file(bucket, key, str(target))
             count += 1
     return count
 

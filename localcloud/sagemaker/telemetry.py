@@ -24,7 +24,9 @@ EVERY, SAMPLED_EVERY = 60.0, 10.0  # of SageMaker's seconds: captured requests a
 INVOCATIONS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds"}
 MODES = {"Input": "endpointInput", "Output": "endpointOutput"}
+HEADERS = {"CSV": "CsvContentTypes", "JSON": "JsonContentTypes"}
 Body = tuple[str, bytes]  # content type, bytes
+File = tuple[str, str, str, str, str | None]  # URI of the capture, variant, hour, role that writes, key
 
 
 class Telemetry:
@@ -33,7 +35,7 @@ class Telemetry:
     def __init__(self, account: str, region: str, endpoint: str, fleets: Callable[[], Iterable[Fleet]]) -> None:
         self.account, self.region, self.endpoint, self._fleets = account, region, endpoint, fleets
         self._lock, self._ended = threading.Lock(), threading.Event()
-        self._captured: dict[tuple[str, str, str, str | None], list[str]] = defaultdict(list)
+        self._captured: dict[File, list[str]] = defaultdict(list)
         self._usage = Usage()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -69,11 +71,11 @@ class Telemetry:
         seen = {
             MODES[m]: _observed(m, *wanted[m], config.get("CaptureContentTypeHeader", {})) for m in wanted if modes & {m, "InputAndOutput"}
         }
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         event = {"eventId": str(uuid.uuid4()), **about, "inferenceTime": now}
         line = json.dumps({"captureData": seen, "eventMetadata": event, "eventVersion": "0"})
         with self._lock:
-            self._captured[config["DestinationS3Uri"], variant, role, config.get("KmsKeyId")].append(line)
+            self._captured[config["DestinationS3Uri"], variant, now[:13], role, config.get("KmsKeyId")].append(line)
 
     def _run(self) -> None:
         ended, due = False, 0.0
@@ -95,13 +97,16 @@ class Telemetry:
     def _flush(self) -> None:
         with self._lock:
             captured, self._captured = self._captured, defaultdict(list)
-        for (destination, variant, role, key), lines in captured.items():
-            self._write(destination, variant, role, key, lines)
+        for file, lines in captured.items():
+            self._write(file, lines)
 
-    def _write(self, destination: str, variant: str, role: str, key: str | None, lines: list[str]) -> None:
+    def _write(self, file: File, lines: list[str]) -> None:
+        """One object in the folder of the hour in which the requests came."""
+        destination, variant, hour, role, key = file
         now = datetime.now(UTC)
-        name = f"{now:%Y/%m/%d/%H/%M-%S}-{now.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
-        bucket, prefix = split(f"{destination.rstrip('/')}/{self.endpoint}/{variant}/{name}")
+        name = f"{now:%M-%S}-{now.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
+        folder = hour.replace("-", "/").replace("T", "/")
+        bucket, prefix = split(f"{destination.rstrip('/')}/{self.endpoint}/{variant}/{folder}/{name}")
         encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
         try:
             s3 = cloud().client("s3", role_arn=role, region=self.region)
@@ -112,9 +117,8 @@ class Telemetry:
 
 
 def _observed(mode: str, content_type: str, body: bytes, headers: dict[str, list[str]]) -> dict[str, str]:
-    """A body as capture shows it: plain where its content type is listed as CSV or JSON, else in base64."""
+    """A body as capture shows it: plain where its content type is listed as CSV or JSON, else, and where none is listed, in base64."""
     plain = content_type.partition(";")[0].strip()
-    listed = {"CSV": headers.get("CsvContentTypes", ["text/csv"]), "JSON": headers.get("JsonContentTypes", ["application/json"])}
-    encoding = next((e for e, types in listed.items() if plain in types), "BASE64")
+    encoding = next((e for e, listed in HEADERS.items() if plain in headers.get(listed, ())), "BASE64")
     data = base64.b64encode(body).decode() if encoding == "BASE64" else body.decode("utf-8", "replace")
     return {"observedContentType": content_type, "mode": mode.upper(), "data": data, "encoding": encoding}

@@ -1,4 +1,4 @@
-"""The entry point of every model container: `python -m model_code.runtime prepare train evaluate`, or `serve`.
+"""The entry point of every model container: `python -m model_code.runtime prepare train evaluate`, `serve`, or `monitor`.
 
 A job's only voice, once its container is gone, is one line in the file that SageMaker reads as the failure's reason.
 """
@@ -15,7 +15,15 @@ from pathlib import Path
 from model_code.runtime.contract import ContractError
 from model_code.runtime.job import Job, root
 
-COMMANDS = {"prepare": "prepare", "train": "train", "evaluate": "evaluate", "score": "score", "serve": "serving"}
+COMMANDS = {
+    "prepare": "prepare",
+    "train": "train",
+    "evaluate": "evaluate",
+    "score": "score",
+    "serve": "serving",
+    "count": "monitor",
+    "monitor": "monitor",
+}
 REASON = 1024  # characters that SageMaker keeps
 
 

@@ -1,4 +1,4 @@
-"""What a model is made of: seven files of data, known by name. Anything else in its folder or archive is refused, unread.
+"""What a model is made of: eight files of data, known by name. Anything else in its folder or archive is refused, unread.
 
 A pickle could run code wherever it is opened; none of these formats can.
 """
@@ -16,9 +16,9 @@ from typing import Any
 from model_code.spec import ModelSpec
 
 ONNX, BOOSTER, SCHEMA, METADATA = "model.onnx", "model.json", "schema.json", "metadata.json"
-DATA, EVALUATION, GOLDEN = "data.json", "evaluation.json", "golden.json"
+DATA, EVALUATION, BASELINE, GOLDEN = "data.json", "evaluation.json", "baseline.json", "golden.json"
 TRAINED = (ONNX, BOOSTER, SCHEMA, METADATA, DATA)
-COMPLETE = (*TRAINED, EVALUATION, GOLDEN)
+COMPLETE = (*TRAINED, EVALUATION, BASELINE, GOLDEN)
 
 
 class ArtifactError(ValueError):

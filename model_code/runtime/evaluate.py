@@ -16,6 +16,7 @@ from model_code.runtime import artifact, contract, gates, golden, plugin, report
 from model_code.runtime.explain import Explainer
 from model_code.runtime.invocations import Invocations
 from model_code.runtime.job import Job
+from model_code.runtime.monitoring import baseline
 from model_code.runtime.reasons import Reasons
 from model_code.runtime.scored import CHAMPION, Champion, Scored
 from model_code.runtime.table import Table, Values
@@ -25,7 +26,8 @@ REPORT, PARITY = "report.json", "parity.json"
 
 
 def evaluate(job: Job) -> None:
-    """Add evaluation.json and golden.json to the model, write report.json and parity.json, and print `metric name=value` lines.
+    """Add evaluation.json, baseline.json and golden.json to the model, write report.json and parity.json, and print
+    `metric name=value` lines.
 
     A processing job gets the model packed and hands it on packed, with the report beside it; in a training job SageMaker packs both.
 
@@ -64,6 +66,8 @@ def _complete(job: Job, model: Path) -> None:
     verdicts = list(gates.verdicts(found))
     evaluation = report.evaluation(found, verdicts, artifact.read_json(model / artifact.METADATA))
     artifact.write_json(model / artifact.EVALUATION, evaluation)
+    known = baseline.record(holdout.table, job.spec.data, scored.challenger, float(holdout.labels.mean()))
+    artifact.write_json(model / artifact.BASELINE, known)
     artifact.write_json(model / artifact.GOLDEN, golden.record(job.spec, invocations))
     artifact.write_json(job.report / REPORT, report.report(found))
     artifact.write_json(job.report / PARITY, report.parity(scored, job.spec.data))

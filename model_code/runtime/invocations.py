@@ -58,8 +58,7 @@ class Invocations:
         """Load a model folder. Raises ArtifactError."""
         features = plugin.features(spec.name)
         explainer = Explainer.load(model, features, spec.features)
-        version = hashlib.sha256((model / artifact.ONNX).read_bytes()).hexdigest()[:12]
-        return cls(spec, Scorer.load(model), explainer, features, artifact.read_json(model / artifact.SCHEMA), version)
+        return cls(spec, Scorer.load(model), explainer, features, artifact.read_json(model / artifact.SCHEMA), version(model))
 
     def reply(self, content_type: str, body: bytes) -> Reply:
         """Answer one request, whatever it holds."""
@@ -103,6 +102,11 @@ class Invocations:
             for row, (score, adds, order) in enumerate(rows)
         ]
         return ExplainedAnswer(predictions, base, self.version)
+
+
+def version(model: Path) -> str:
+    """What a model folder's version is called: the beginning of the SHA-256 of its ONNX file."""
+    return hashlib.sha256((model / artifact.ONNX).read_bytes()).hexdigest()[:12]
 
 
 def resident() -> float:

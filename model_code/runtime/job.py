@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_code import spec
@@ -25,6 +25,7 @@ class Job:
     root: Path
     port: int
     origin: Mapping[str, str]
+    environ: Mapping[str, str] = field(default_factory=dict)  # all of it, for what one command alone is told
     model_package_arn: str = ""  # of the version that `score` asks
     tell_seconds: float = TELL_SECONDS  # after so long at the latest a server tells what it has scored
 
@@ -48,6 +49,7 @@ class Job:
             spec=spec.load(environ["MODEL"]),
             root=root(environ),
             port=int(port),
+            environ=environ,
             origin={name.lower(): environ.get(name, "") for name in ("COMMIT", "DATA_SHA256", "IMAGE_URI")},
             model_package_arn=environ.get("MODEL_PACKAGE_ARN", ""),
             tell_seconds=float(pause),

@@ -76,7 +76,7 @@ def _champion(found: Findings, champion: Champion) -> Content:
 
 
 def _score_shift(challenger: Values, champion: Values) -> Content:
-    """How far the challenger's percentiles of the same rows' scores lie above the champion's: what the first minutes beside it will show."""
+    """How far the challenger's percentiles of the same rows' scores lie above the champion's, as the first minutes beside it will show."""
     apart = np.quantile(challenger, list(QUANTILES.values())) - np.quantile(champion, list(QUANTILES.values()))
     return dict(zip(QUANTILES, apart.tolist(), strict=True))
 

@@ -45,9 +45,10 @@ class Requests:
         self._data = data
         self._rules = rules(data)
         self._positions = {name: position for position, name in enumerate(self._rules)}
-        self._codes = [_codes(rule) for rule in self._rules.values()]
-        row, batch = _structs(data)
-        self._row, self._batch = msgspec.json.Decoder(row), msgspec.json.Decoder(batch)
+        self._codes = codes(data)
+        one = row(data, strict=True)
+        batch = msgspec.defstruct("Batch", [("instances", list[one]), ("explain", bool, False)], forbid_unknown_fields=True)  # type: ignore[valid-type]
+        self._row, self._batch = msgspec.json.Decoder(one), msgspec.json.Decoder(batch)
 
     def json(self, body: bytes) -> Question:
         """`{"instances": [{column: value, …}, …], "explain": false}`, one bare `{column: value, …}`, or `{"describe": true}`.
@@ -126,6 +127,21 @@ class Requests:
         return Table(self._positions, np.array(cells, dtype=np.float64).reshape(-1, len(self._rules)))
 
 
+def row(data: Data, *, strict: bool) -> type[Any]:
+    """The Struct of a row: what the contract accepts, and, unless `strict`, whatever other columns there are beside it, unread.
+
+    Fields are c0, c1, …, renamed: a column may have any name.
+    """
+    fields = [(f"c{position}", _type(column)) for position, column in enumerate(data.columns.values())]
+    names = {f"c{position}": name for position, name in enumerate(data.columns)}
+    return msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=strict, gc=False)
+
+
+def codes(data: Data) -> list[dict[Any, float] | None]:
+    """Of each column, the float of each decoded value of a category. A number is its own, and numpy turns None into NaN."""
+    return [_codes(rule) for rule in rules(data).values()]
+
+
 class _Object(dict[str, object]):
     """A JSON object that remembers a key given twice."""
 
@@ -179,15 +195,6 @@ def _batch(content: _Object) -> tuple[list[Any], bool]:
     return instances, explain
 
 
-def _structs(data: Data) -> tuple[type[Any], type[Any]]:
-    """The Struct of a row and of a batch. Fields are c0, c1, …, renamed: a column may have any name."""
-    fields = [(f"c{position}", _type(column)) for position, column in enumerate(data.columns.values())]
-    names = {f"c{position}": name for position, name in enumerate(data.columns)}
-    row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
-    batch = msgspec.defstruct("Batch", [("instances", list[row]), ("explain", bool, False)], forbid_unknown_fields=True)  # type: ignore[valid-type]
-    return row, batch
-
-
 def _type(column: Column) -> Any:
     accepted: Any
     if isinstance(column, Category):
@@ -198,8 +205,7 @@ def _type(column: Column) -> Any:
 
 
 def _codes(rule: Rule) -> dict[Any, float] | None:
-    """The float of each decoded value of a category. A number is its own, and numpy turns None into NaN."""
     if isinstance(rule, OptionalRule):
-        codes = _codes(rule.rule)
-        return None if codes is None else codes | {None: math.nan}
+        known = _codes(rule.rule)
+        return None if known is None else known | {None: math.nan}
     return dict(rule.codes) if isinstance(rule, CategoryRule) else None

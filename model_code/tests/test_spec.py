@@ -80,10 +80,6 @@ NIGHT = {"start": "20:00", "end": "06:00", "timezone": "UTC", "instances": 1, "m
             {"maximum_instances": 3, "off_hours": NIGHT},
             "a canary shift moves at most half of the instances: off_hours.instances must be 2 or more",
         ),
-        (
-            {"capture_percent": 0, "deployment": {**CANARY, "policy": "shadow"}},
-            "a shadow's answers are compared among the captured ones: capture_percent must be above 0",
-        ),
     ],
 )
 def test_what_sagemaker_would_refuse_or_do_otherwise(changed: dict[str, object], error: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.evidence import document
 from pipelines.evidence.setback import Alarm, Metric
+from pipelines.steps.step import StepError
 
 RINGS = "ALARM"
 BEFORE = timedelta(minutes=5)  # of the metric that are shown from before the deployment
@@ -21,8 +22,14 @@ def names(outputs: Mapping[str, str]) -> list[str]:
 
 
 def ringing(cloudwatch: Any, wanted: Sequence[str]) -> list[Alarm]:
-    """Those of the alarms that ring now, the first one first."""
+    """Those of the alarms that ring now, the first one first.
+
+    Raises:
+        StepError: one of them is not there, so nothing is known of what it would watch.
+    """
     found = cloudwatch.describe_alarms(AlarmNames=list(wanted), MaxRecords=MOST)["MetricAlarms"] if wanted else []
+    if gone := sorted(set(wanted) - {one["AlarmName"] for one in found}):
+        raise StepError(f"{', '.join(gone)}: no such alarm, though it guards the endpoint: somebody has removed it: deploy the stack again")
     return _in_order(
         Alarm(name=one["AlarmName"], time=document.utc(one["StateUpdatedTimestamp"]), reason=_one_line(one["StateReason"]))
         for one in found

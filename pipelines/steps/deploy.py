@@ -1,6 +1,7 @@
 """Puts one registered version into one environment, from the assembly that the commit's build made.
 
-Where approval is asked for, only an approved version is let through, here and again by SageMaker itself.
+Where approval is asked for, only an approved version is let through, here and again by SageMaker itself. What watches the endpoint comes
+last, and looks at the version that serves then.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import boto3
 
-from pipelines.steps import cdk, environment, package, readback
+from pipelines.steps import baseline, cdk, environment, package, readback
 from pipelines.steps import stack as stacks
 from pipelines.steps.package import Package
 from pipelines.steps.stack import Stack
@@ -34,13 +35,14 @@ def versions(s3: Any, sagemaker: Any, there: Any, stack: Stack | None, version: 
     """
     new = {"ModelVersion": package.model_version(s3, version.data)}
     if stack is None:
-        return {**new, "PreviousModelVersion": NONE, **UNHURRIED}
+        return {**new, "PreviousModelVersion": NONE, **package.expected_shift(s3, version, NONE), **UNHURRIED}
     live = there.describe_endpoint(EndpointName=stack.outputs["EndpointName"])["EndpointConfigName"]
     serves = readback.container(there, live)
     if readback.made_of(serves, version) and live == stack.outputs["EndpointConfigName"]:
         return {**new, "PreviousModelVersion": stack.outputs.get("PreviousModelVersion", NONE)}
-    data = serves.get("ModelDataUrl") or package.read(sagemaker, serves["ModelPackageName"]).data
-    return {**new, "PreviousModelVersion": package.model_version(s3, data), **UNHURRIED}
+    arn = serves.get("ModelPackageName", NONE)
+    data = serves.get("ModelDataUrl") or package.read(sagemaker, arn).data
+    return {**new, "PreviousModelVersion": package.model_version(s3, data), **package.expected_shift(s3, version, arn), **UNHURRIED}
 
 
 def main() -> None:
@@ -63,7 +65,11 @@ def main() -> None:
         there = environment.verifier(given).client("sagemaker") if stack else None
         told = versions(s3, sagemaker, there, stack, version)
     progress(f"deploying {version.arn} ({version.image})")
-    cdk.deploy(given.assembly, given.stacks, parameters(given.assembly, given.stacks[0], version, **told))
+    watching = baseline.watching(given.assembly, given.stacks) if given.role else []
+    others = [stack for stack in given.stacks if stack not in watching]
+    cdk.deploy(given.assembly, others, parameters(given.assembly, given.stacks[0], version, **told))
+    if watching:
+        baseline.follow(given, s3=s3, registry=sagemaker, stacks=watching)
     print_report({"model_package_arn": version.arn, "stacks": given.stacks})
 
 

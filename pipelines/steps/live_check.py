@@ -84,18 +84,23 @@ def watch(
 
 def scored(cloudwatch: Any, endpoint: str, version: str, *, since: datetime) -> int:
     """How many rows a version says that it has scored since then, give or take a period's."""
+    return sum(round(point["Sum"]) for point in points(cloudwatch, endpoint, METRIC, version, since=since, statistics=["Sum"]))
+
+
+def points(cloudwatch: Any, endpoint: str, metric: str, version: str, *, since: datetime, statistics: list[str]) -> list[dict[str, Any]]:
+    """The datapoints of what a version says of its scores, since then, give or take a period's."""
     now = datetime.now(UTC)
     period = next((seconds for seconds in PERIODS if (now - since).total_seconds() < seconds * POINTS), PERIODS[-1])
-    answer = cloudwatch.get_metric_statistics(
+    found: list[dict[str, Any]] = cloudwatch.get_metric_statistics(
         Namespace=f"{NAMESPACE}/{endpoint}",
-        MetricName=METRIC,
+        MetricName=metric,
         Dimensions=[{"Name": DIMENSION, "Value": version}],
         StartTime=since,
         EndTime=now,
         Period=period,
-        Statistics=["Sum"],
-    )
-    return sum(round(point["Sum"]) for point in answer["Datapoints"])
+        Statistics=statistics,
+    )["Datapoints"]
+    return found
 
 
 def _verdict(passed: bool | None, found: int | str, demand: Demand, advice: str) -> Verdict:

@@ -14,7 +14,8 @@ from urllib.parse import urlparse
 from pipelines.evidence import pack
 from pipelines.steps.step import StepError
 
-MODEL = "model.onnx"
+MODEL, EVALUATION = "model.onnx", "evaluation.json"
+PERCENTILES = ("p10", "p50", "p90")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,3 +74,18 @@ def model_version(s3: Any, data: str) -> str:
     if content is None:
         raise StepError(f"{data} holds no {MODEL}: there is nothing to deploy: train again")
     return hashlib.sha256(content).hexdigest()[:12]
+
+
+def expected_shift(s3: Any, package: Package, other: str) -> dict[str, str]:
+    """The serving stack's parameters for how far a version's scores lie from those of the package `other` (its ARN), where evaluation
+    compared the two on the same rows: what was approved is no alarm. Of any other pair nothing is expected.
+
+    Raises:
+        StepError: the version has no evaluation.
+    """
+    try:
+        champion = member(s3, package, EVALUATION)["champion"]
+    except KeyError as error:
+        raise StepError(f"{package.data} holds no {EVALUATION}: there is nothing to deploy: train again") from error
+    known = champion["score_shift"] if champion and champion["model_package_arn"] == other else None
+    return {f"ExpectedShift{name.upper()}": f"{known[name] if known else 0:+.6f}" for name in PERCENTILES}

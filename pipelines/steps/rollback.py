@@ -16,7 +16,7 @@ from typing import Any
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import LedgerEntry
 from pipelines.evidence.setback import Setback
-from pipelines.steps import check_evidence, package, readback, record_deployment
+from pipelines.steps import baseline, check_evidence, package, readback, record_deployment
 from pipelines.steps import stack as stacks
 from pipelines.steps.check_evidence import Clients
 from pipelines.steps.package import Package
@@ -32,7 +32,10 @@ Tell = Callable[[str], AbstractContextManager[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """One model in one environment. `cloudformation` and `sagemaker` are clients there, `home` those of the toolchain's account."""
+    """One model in one environment. `cloudformation` and `sagemaker` are clients there, `home` those of the toolchain's account.
+
+    `watch` is the stack that watches the endpoint; empty where there is none.
+    """
 
     environment: str
     stack: str
@@ -40,6 +43,7 @@ class Place:
     cloudformation: Any
     sagemaker: Any
     home: Clients
+    watch: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,9 @@ def carry_out(
         stack = stacks.update(place.cloudformation, stack, values, poll_seconds=poll_seconds)
     with tell("read back what serves"):
         served = readback.served(place.sagemaker, stack.outputs, target, poll_seconds=poll_seconds)
+    if watch := stacks.read(place.cloudformation, place.watch) if place.watch else None:
+        with tell(f"have the monitor look at version {number(chosen.target)}"):
+            stacks.update(place.cloudformation, watch, baseline.parameters(s3, target.image, target.data), poll_seconds=poll_seconds)
     with tell("tell registry and ledger"):
         now = document.utc(datetime.now(UTC))
         mark(registry, chosen.left, setback or f"{now}: {by}")
@@ -130,6 +137,7 @@ def parameters(s3: Any, target: Package, left: Package) -> dict[str, str]:
         "ModelVersion": package.model_version(s3, target.data),
         "PreviousModelVersion": package.model_version(s3, left.data),
         "ShadowModelPackageArn": "",
+        **package.expected_shift(s3, target, left.arn),
         "Urgent": "yes",
     }
 

@@ -1,12 +1,14 @@
 """Brings stacks to what this commit says, with the parameters they have: new infrastructure, the same model.
 
-Only the hurry that a rollback may have left behind is ended. With `--if-deployed`, stacks of which the first is not there yet are left
-for the model's own delivery.
+Only the hurry that a rollback may have left behind is ended, and what watches an endpoint looks at the version that serves. With
+`--if-deployed`, stacks of which the first is not there yet are left for the model's own delivery.
 """
 
 from __future__ import annotations
 
-from pipelines.steps import cdk, environment
+import boto3
+
+from pipelines.steps import baseline, cdk, environment
 from pipelines.steps.step import parser, print_report, progress, run
 
 UNHURRIED = {"Urgent": "no"}
@@ -24,7 +26,11 @@ def main() -> None:
         print_report({"stacks": []})
         return
     hurries = UNHURRIED.keys() <= cdk.parameters(given.assembly, given.stacks[0])
-    cdk.deploy(given.assembly, given.stacks, UNHURRIED if hurries else {})
+    watching = baseline.watching(given.assembly, given.stacks) if given.role else []
+    others = [stack for stack in given.stacks if stack not in watching]
+    cdk.deploy(given.assembly, others, UNHURRIED if hurries else {})
+    if watching:
+        baseline.follow(given, s3=boto3.client("s3"), registry=boto3.client("sagemaker"), stacks=watching)
     print_report({"stacks": given.stacks})
 
 

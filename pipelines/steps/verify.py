@@ -121,6 +121,7 @@ def _given() -> Namespace:
     arguments.add_argument("--model", help="whose model.toml has the limits of --load and says how much must have been asked")
     arguments.add_argument("--environment", help="which environment that is: makes the live check; needs --model")
     arguments.add_argument("--artifacts", help="s3://bucket: where to write down why a version was taken back, and what else served")
+    arguments.add_argument("--watch", default="", help="the stack that watches the endpoint, which goes back with it")
     arguments.add_argument("--evidence-key", help="the KMS key that signs; with --artifacts")
     arguments.add_argument("--report", type=Path, help="write what is printed to this file, too, and also if a gate fails")
     add_poll_seconds(arguments)
@@ -142,6 +143,7 @@ def _guard(given: Namespace, there: boto3.Session, version: Package) -> Guard:
         place = Place(
             environment=given.environment,
             stack=given.stack,
+            watch=given.watch,
             artifacts=given.artifacts,
             cloudformation=environment.deployer(given).client("cloudformation"),
             sagemaker=there.client("sagemaker"),

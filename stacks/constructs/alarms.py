@@ -73,8 +73,11 @@ class Alarms(Construct):
                 "ScoreShift", shift, limits.shift, "scores are not like those of the version before", minutes=limits.shift_minutes
             ),
         ]
-        self._alarm("EndpointServerErrors", errors.with_(dimensions_map=variants), limits.server_errors, "too many requests fail (5xx)")
-        self._alarm("EndpointModelLatency", slow.with_(dimensions_map=variants), limits.model_latency, "1 % of requests are too slow")
+        self._of_endpoint("ServerErrors", errors.with_(dimensions_map=variants), limits.server_errors, "too many requests fail (5xx)")
+        self._of_endpoint("ModelLatency", slow.with_(dimensions_map=variants), limits.model_latency, "1 % of requests are too slow")
+
+    def _of_endpoint(self, name: str, metric: cloudwatch.IMetric, threshold: float, meaning: str) -> None:
+        self._alarm(f"Endpoint{name}", metric, threshold, meaning, alarm_name=f"{self._endpoint_name}-{name}")
 
     def _of_version(
         self, name: str, metric: cloudwatch.IMetric, threshold: float, meaning: str, minutes: int | None = None
@@ -88,7 +91,7 @@ class Alarms(Construct):
         threshold: float,
         meaning: str,
         *,
-        alarm_name: str | None = None,
+        alarm_name: str,
         minutes: int | None = None,
     ) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(

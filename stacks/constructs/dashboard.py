@@ -1,36 +1,227 @@
-"""One page on which a person sees how an endpoint is doing."""
+"""One page on which a person sees how a model is doing: traffic, answers, machines, and whether what it is asked is still what it learnt.
+
+Axes begin at zero and say their unit; where an alarm has a limit, the graph has a line. What SageMaker calls microseconds is shown in
+milliseconds, and its CPU, 100 % for each processor, as a share of the instance.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 REQUESTS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
+VERSION, COLUMN = "ModelVersion", "Column"
+WIDE, HALF = 24, 12
+MINUTE, HOUR = Duration.minutes(1), Duration.hours(1)
+FORTNIGHT = "-P14D"  # how far back graphs go that get a point a few times a day
+Metrics = Sequence[cloudwatch.IMetric]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """Where graphs of the endpoint have a line: shares in percent, latency in milliseconds, CPU and memory in percent of the instance."""
+
+    server_errors: float
+    client_errors: float
+    latency: float
+    cpu: float
+    memory: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monitored:
+    """What a monitor that runs every `hours` measures, and where those graphs have a line."""
+
+    hours: int
+    psi: float
+    rows: float
+    roc_auc: float
+    calibration_error: float
+    labels: float
 
 
 class Dashboard(cloudwatch.Dashboard):
-    """Traffic, errors, latency and instances of one endpoint's variant."""
+    """One endpoint's variant. `namespace` has the metrics of its versions; `processors` are those of one instance.
 
-    def __init__(self, scope: Construct, name: str, *, endpoint_name: str, variant: str) -> None:
+    `about` is Markdown for the top of the page. Without `monitored` there are no graphs of drift.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        endpoint_name: str,
+        variant: str,
+        namespace: str,
+        processors: int,
+        about: str,
+        alarms: Sequence[cloudwatch.IAlarm],
+        lines: Lines,
+        monitored: Monitored | None,
+    ) -> None:
         super().__init__(scope, name, dashboard_name=endpoint_name, default_interval=Duration.hours(12))
         self._variant = {"EndpointName": endpoint_name, "VariantName": variant}
-        self.add_widgets(
-            self._graph("Requests a minute", REQUESTS, Invocations="Sum", InvocationsPerInstance="Sum"),
-            self._graph(
-                "Share of requests refused (4xx) and failed (5xx)", REQUESTS, Invocation4XXErrors="Average", Invocation5XXErrors="Average"
-            ),
-        )
-        self.add_widgets(
-            self._graph("Slowest 1 % of requests, microseconds", REQUESTS, ModelLatency="p99", OverheadLatency="p99"),
-            self._graph("Instances, % of one core and of memory", INSTANCES, CPUUtilization="Maximum", MemoryUtilization="Maximum"),
+        self._namespace, self._processors, self._lines = namespace, processors, lines
+        self.add_widgets(cloudwatch.TextWidget(markdown=about, width=WIDE, height=3))
+        self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=WIDE, height=3))
+        self.add_widgets(self._traffic(), self._refused())
+        self.add_widgets(self._latency(), self._busy())
+        self.add_widgets(self._scores(), self._hours())
+        if monitored:
+            self.add_widgets(self._psi(monitored), self._moved(monitored))
+            self.add_widgets(self._rows(monitored), self._quality(monitored))
+
+    def _traffic(self) -> cloudwatch.GraphWidget:
+        return _graph(
+            "Requests, and rows scored by each version",
+            left=[self._of_variant("Invocations", "Sum", label="requests")],
+            left_axis=_axis("requests a minute"),
+            right=[self._by("ScoredRows", VERSION, "Sum", MINUTE)],
+            right_axis=_axis("rows a minute"),
         )
 
-    def _graph(self, title: str, namespace: str, **statistics: str) -> cloudwatch.GraphWidget:
-        metrics: list[cloudwatch.IMetric] = [
-            cloudwatch.Metric(
-                namespace=namespace, metric_name=metric, dimensions_map=self._variant, statistic=statistic, period=Duration.minutes(1)
-            )
-            for metric, statistic in statistics.items()
-        ]
-        return cloudwatch.GraphWidget(title=title, left=metrics, width=12, height=6)
+    def _refused(self) -> cloudwatch.GraphWidget:
+        failed, refused = (self._of_variant(f"Invocation{kind}Errors", "Average") for kind in ("5XX", "4XX"))
+        return _graph(
+            "Requests that failed (5xx) or were refused (4xx)",
+            left=[_computed("100 * {}", failed, "failed (5xx)"), _computed("100 * {}", refused, "refused (4xx)")],
+            left_axis=_axis("% of requests"),
+            lines={"alarm: failed": self._lines.server_errors, "alarm: refused": self._lines.client_errors},
+        )
+
+    def _latency(self) -> cloudwatch.GraphWidget:
+        model = [_computed("{} / 1000", self._of_variant("ModelLatency", p), f"model, {p}") for p in ("p50", "p95", "p99")]
+        overhead = _computed("{} / 1000", self._of_variant("OverheadLatency", "p99"), "SageMaker on top, p99")
+        return _graph("Latency", left=[*model, overhead], left_axis=_axis("milliseconds"), lines={"alarm: p99": self._lines.latency})
+
+    def _busy(self) -> cloudwatch.GraphWidget:
+        cpu, memory = (self._of_variant(f"{part}Utilization", "Maximum", INSTANCES) for part in ("CPU", "Memory"))
+        return _graph(
+            "The busiest instance",
+            left=[_computed(f"{{}} / {self._processors}", cpu, "CPU"), memory.with_(label="memory")],
+            left_axis=_axis("% of the instance", 100),
+            lines={"alarm: CPU": self._lines.cpu, "alarm: memory": self._lines.memory},
+        )
+
+    def _scores(self) -> cloudwatch.GraphWidget:
+        percentiles = [self._by(f"ScoreP{percent}", VERSION, "Average", Duration.minutes(5)) for percent in (10, 50, 90)]
+        return _graph("Scores by version: 10th, 50th and 90th percentile", left=percentiles, left_axis=_axis("score", 1))
+
+    def _hours(self) -> cloudwatch.GraphWidget:
+        """Each instance reports its CPU once a minute, so the reports of an hour count its instance hours."""
+        reports = self._of_variant("CPUUtilization", "SampleCount", INSTANCES, HOUR)
+        hours = _computed("{} / 60", reports, "instance hours", HOUR)
+        return _graph("Instance hours: what the endpoint costs, times the price", left=[hours], left_axis=_axis("hours, each hour"))
+
+    def _psi(self, monitored: Monitored) -> cloudwatch.GraphWidget:
+        return _graph(
+            "How far columns and score have moved",
+            left=[self._by("PSI", COLUMN, "Maximum", Duration.hours(monitored.hours)), self._found("ScorePSI", monitored, label="score")],
+            left_axis=_axis("population stability index"),
+            lines={"counts as moved, if it is no chance": monitored.psi},
+            start=FORTNIGHT,
+        )
+
+    def _moved(self, monitored: Monitored) -> cloudwatch.GraphWidget:
+        violations = _computed("100 * {}", self._found("Violations", monitored), "rows that break the data contract", monitored.hours)
+        return _graph(
+            "Drift found",
+            left=[self._found("Drift", monitored, label="drift (1: something moved)"), self._found("DriftedColumns", monitored)],
+            left_axis=_axis("drift; columns"),
+            right=[violations],
+            right_axis=_axis("% of rows"),
+            start=FORTNIGHT,
+        )
+
+    def _rows(self, monitored: Monitored) -> cloudwatch.GraphWidget:
+        skipped = cloudwatch.MathExpression(
+            expression="runs - FILL(judged, 0)",
+            label="runs skipped: too few rows",
+            period=Duration.hours(monitored.hours),
+            using_metrics={
+                "runs": self._found("MonitorRuns", monitored, "Sum"),
+                "judged": self._found("Drift", monitored, "SampleCount"),
+            },
+        )
+        return _graph(
+            "What the monitor had to go by",
+            left=[self._found("MonitoredRows", monitored)],
+            left_axis=_axis("rows in the window"),
+            right=[skipped],
+            right_axis=_axis("runs"),
+            lines={"least rows": monitored.rows},
+            start=FORTNIGHT,
+        )
+
+    def _quality(self, monitored: Monitored) -> cloudwatch.GraphWidget:
+        return _graph(
+            "Quality, once outcomes are known",
+            left=[self._found("RocAuc", monitored, label="ROC AUC"), self._found("CalibrationError", monitored)],
+            left_axis=_axis("ROC AUC; calibration error", 1),
+            right=[self._found("LabelledRows", monitored)],
+            right_axis=_axis("rows with an outcome"),
+            lines={"gate: least ROC AUC": monitored.roc_auc, "greatest calibration error": monitored.calibration_error},
+            right_lines={"least rows with an outcome": monitored.labels},
+            start=FORTNIGHT,
+        )
+
+    def _of_variant(
+        self, metric: str, statistic: str, namespace: str = REQUESTS, period: Duration = MINUTE, label: str | None = None
+    ) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=namespace, metric_name=metric, dimensions_map=self._variant, statistic=statistic, period=period, label=label
+        )
+
+    def _found(self, metric: str, monitored: Monitored, statistic: str = "Maximum", label: str | None = None) -> cloudwatch.Metric:
+        period = Duration.hours(monitored.hours)
+        return cloudwatch.Metric(namespace=self._namespace, metric_name=metric, statistic=statistic, period=period, label=label)
+
+    def _by(self, metric: str, dimension: str, statistic: str, period: Duration) -> cloudwatch.IMetric:
+        """A line for each value of a dimension, whichever there are."""
+        search = f"SEARCH('{{\"{self._namespace}\",{dimension}}} MetricName=\"{metric}\"', '{statistic}', {period.to_seconds():.0f})"
+        return cloudwatch.SearchExpression(expression=search, label="", period=period)
+
+
+def _graph(
+    title: str,
+    *,
+    left: Metrics,
+    left_axis: cloudwatch.YAxisProps,
+    right: Metrics = (),
+    right_axis: cloudwatch.YAxisProps | None = None,
+    lines: Mapping[str, float] | None = None,
+    right_lines: Mapping[str, float] | None = None,
+    start: str | None = None,
+) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(
+        title=title,
+        width=HALF,
+        height=6,
+        left=list(left),
+        left_y_axis=left_axis,
+        left_annotations=_annotations(lines),
+        right=list(right),
+        right_y_axis=right_axis,
+        right_annotations=_annotations(right_lines),
+        start=start,
+    )
+
+
+def _annotations(lines: Mapping[str, float] | None) -> list[cloudwatch.HorizontalAnnotation]:
+    return [cloudwatch.HorizontalAnnotation(value=value, label=label, color=cloudwatch.Color.RED) for label, value in (lines or {}).items()]
+
+
+def _axis(label: str, most: float | None = None) -> cloudwatch.YAxisProps:
+    return cloudwatch.YAxisProps(label=label, min=0, max=most, show_units=False)
+
+
+def _computed(expression: str, metric: cloudwatch.Metric, label: str, period: Duration | int = MINUTE) -> cloudwatch.MathExpression:
+    """`expression` of a metric that it calls `{}`: a graph wants a name of its own for each."""
+    over = period if isinstance(period, Duration) else Duration.hours(period)
+    name = f"m{metric.metric_name}{metric.statistic}"
+    return cloudwatch.MathExpression(expression=expression.format(name), using_metrics={name: metric}, label=label, period=over)

@@ -34,10 +34,11 @@ def action(
 
 
 class DeliveryPipeline(codepipeline.CfnPipeline):
-    """A V2 pipeline, queued: a later push never overtakes an earlier one, and an approval stays about what it was asked for.
+    """A V2 pipeline. Every stage is one action of the same name (see `action`); the first is the source, and a push to `branch` that
+    touches `paths` starts it; without paths, none does.
 
-    Every stage is one action of the same name (see `action`); the first is the source, and a push to `branch` that touches
-    `paths` starts it.
+    It is queued: a later push never overtakes an earlier one, and an approval stays about what it was asked for. Or it `supersedes`: what
+    waits for a stage gives way to what comes later, so that however many executions are started, two are left.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class DeliveryPipeline(codepipeline.CfnPipeline):
         key: kms.IKey,
         branch: str,
         paths: Sequence[str],
+        supersedes: bool,
         actions: Sequence[Mapping[str, Any]],
     ) -> None:
         super().__init__(
@@ -58,7 +60,7 @@ class DeliveryPipeline(codepipeline.CfnPipeline):
             name,
             name=pipeline_name,
             pipeline_type="V2",
-            execution_mode="QUEUED",
+            execution_mode="SUPERSEDED" if supersedes else "QUEUED",
             role_arn=role.role_arn,
             artifact_store={"type": "S3", "location": store.bucket_name, "encryptionKey": {"type": "KMS", "id": key.key_arn}},
             variables=[{"name": "cause", "defaultValue": "push", "description": "Why this execution was started"}],
@@ -70,6 +72,8 @@ class DeliveryPipeline(codepipeline.CfnPipeline):
                         "push": [{"branches": {"includes": [branch]}, "filePaths": {"includes": list(paths)}}],
                     },
                 }
-            ],
+            ]
+            if paths
+            else None,
             stages=[{"name": step["name"], "actions": [step]} for step in actions],
         )

@@ -13,7 +13,6 @@ from typing import Any
 from aws_cdk import Aws, CfnCondition, CfnDeletionPolicy, Fn
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -33,6 +32,7 @@ class Endpoint(Construct):
     """One endpoint with one variant, and perhaps a shadow. `container` is a SageMaker container definition.
 
     `encrypt_volume`: false for instance types whose disk SageMaker cannot encrypt with a customer's key.
+    `capture_uri`: below which requests and answers are kept.
     `retain_count`: keep the number of instances that scaling has reached when the version changes.
     """
 
@@ -50,7 +50,7 @@ class Endpoint(Construct):
         instances: int,
         key: kms.IKey,
         encrypt_volume: bool,
-        capture: s3.IBucket,
+        capture_uri: str,
         capture_percent: int,
         retain_count: bool,
     ) -> None:
@@ -63,7 +63,7 @@ class Endpoint(Construct):
             kms_key_id=key.key_arn if encrypt_volume else None,
             production_variants=[self._variant(variant, self.model)],
             shadow_production_variants=self._shadow(shadow) if shadow else None,
-            data_capture_config=self._capture(capture, capture_percent, key),
+            data_capture_config=self._capture(capture_uri, capture_percent, key),
         )
         _outlives_replacement(self.config)
         not_retained = ["DataCaptureConfig"] if retain_count else ["DataCaptureConfig", "DesiredInstanceCount"]
@@ -104,11 +104,11 @@ class Endpoint(Construct):
         return Fn.condition_if(shadow.condition.logical_id, [declared], Aws.NO_VALUE)
 
     @staticmethod
-    def _capture(bucket: s3.IBucket, percent: int, key: kms.IKey) -> dict[str, Any]:
+    def _capture(uri: str, percent: int, key: kms.IKey) -> dict[str, Any]:
         return {
             "enableCapture": percent > 0,
             "initialSamplingPercentage": percent,
-            "destinationS3Uri": f"s3://{bucket.bucket_name}/capture",
+            "destinationS3Uri": uri,
             "kmsKeyId": key.key_arn,
             "captureOptions": [{"captureMode": "Input"}, {"captureMode": "Output"}],
             "captureContentTypeHeader": {"csvContentTypes": ["text/csv"], "jsonContentTypes": ["application/json"]},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
@@ -34,16 +36,17 @@ class ScoreMetrics(Construct):
                     dimensions={VERSION: "$.model_version"},
                 )
 
-    def shift(self, *, new: str, old: str, rows: int) -> cloudwatch.MathExpression:
+    def shift(self, *, new: str, old: str, rows: int, expected: Mapping[int, str]) -> cloudwatch.MathExpression:
         """How far the percentiles of two versions' scores lie apart, minute by minute; 0 where one of them scored fewer than `rows` rows.
 
-        Nothing at all while only one of them answers.
+        `expected` is how far each percentile is known to lie apart, with its sign, new minus old: only what goes beyond counts. Nothing at
+        all while only one of them answers.
         """
         metrics: dict[str, cloudwatch.IMetric] = {}
         for letter, version in (("n", new), ("o", old)):
             metrics[f"{letter}rows"] = self._metric("ScoredRows", version, "Sum")
-            metrics |= {f"{letter}{percent}": self._metric(f"ScoreP{percent}", version, "Average") for percent in (10, 50, 90)}
-        apart = ",".join(f"ABS(n{percent}-o{percent})" for percent in (10, 50, 90))
+            metrics |= {f"{letter}{percent}": self._metric(f"ScoreP{percent}", version, "Average") for percent in expected}
+        apart = ",".join(f"ABS(n{percent}-o{percent}-(0{known}))" for percent, known in expected.items())
         return cloudwatch.MathExpression(
             expression=f"IF(nrows >= {rows} && orows >= {rows}, MAX([{apart}]), 0)",
             using_metrics=metrics,

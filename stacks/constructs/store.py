@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -12,12 +14,21 @@ from constructs import Construct
 class Store(s3.Bucket):
     """Kept when its stack goes: data sets, models and captured requests are evidence, and a full bucket cannot be deleted anyway.
 
-    `expire_days`: objects older than this are removed; without it they stay for ever. Replaced versions stay 90 days.
+    `expire_days`: objects older than this are removed, all of them or those in `folders`; without it they stay for ever. Replaced and
+    deleted ones stay 90 days more, except in `folders`, where they are gone the day after: it is people's data that lies there.
     """
 
     def __init__(
-        self, scope: Construct, name: str, *, key: kms.IKey, bucket_name: str | None = None, expire_days: int | None = None
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        key: kms.IKey,
+        bucket_name: str | None = None,
+        expire_days: int | None = None,
+        folders: Sequence[str] = (),
     ) -> None:
+        days = Duration.days(expire_days) if expire_days else None
         super().__init__(
             scope,
             name,
@@ -33,10 +44,14 @@ class Store(s3.Bucket):
             removal_policy=RemovalPolicy.RETAIN,
             lifecycle_rules=[
                 s3.LifecycleRule(
-                    expiration=Duration.days(expire_days) if expire_days else None,
+                    expiration=None if folders else days,
                     noncurrent_version_expiration=Duration.days(90),
                     abort_incomplete_multipart_upload_after=Duration.days(7),
-                )
+                ),
+                *(
+                    s3.LifecycleRule(prefix=f"{folder}/", expiration=days, noncurrent_version_expiration=Duration.days(1))
+                    for folder in folders
+                ),
             ],
         )
 
@@ -46,3 +61,12 @@ class Store(s3.Bucket):
             iam.PolicyStatement(principals=[principal], actions=["s3:GetObject"], resources=[self.arn_for_objects(objects)])
         )
         self.add_to_resource_policy(iam.PolicyStatement(principals=[principal], actions=["s3:ListBucket"], resources=[self.bucket_arn]))
+
+
+def announces(store: Store) -> None:
+    """Have a bucket tell EventBridge of what is put into it. CDK's own way there is a custom resource with a Lambda function."""
+    bucket = store.node.default_child
+    assert isinstance(bucket, s3.CfnBucket)
+    bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+        event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+    )

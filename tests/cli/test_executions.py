@@ -75,7 +75,7 @@ def asked(content: bytes = document.canonical(SAMPLE), *, signature: str = "", v
 
 def shown(pipeline: CodePipeline) -> str:
     out = Console(file=io.StringIO(), width=200)
-    out.print(status.view([(PIPELINE, executions.current(pipeline, PIPELINE))]))
+    out.print(status.view([status.Road(pipeline=PIPELINE, executions=executions.current(pipeline, PIPELINE))]))
     return str(out.file.getvalue())  # type: ignore[attr-defined]
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from cli import executions, status
 from cli.executions import Execution
+from cli.status import Road
 from tests.cli.pipeline import CodePipeline, Run
 from tests.pipelines.steps.fakes import Fake
 
@@ -37,7 +38,7 @@ def read(run: Run, *, registry: str = "Rejected", said: str = SENTENCE, metadata
 def drawn(execution: Execution) -> str:
     console = Console(width=1000)
     with console.capture() as captured:
-        console.print(status.view([("paved-road-lead-scoring", [execution])]))
+        console.print(status.view([Road(pipeline="paved-road-lead-scoring", executions=[execution])]))
     return captured.get()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import random
 from pathlib import Path
 
 import pytest
@@ -73,7 +72,7 @@ def test_numbers_stay_where_requests_may_have_them(change: str) -> None:
     ],
 )
 def test_a_shift_that_cannot_be_is_refused(text: str, why: str) -> None:
-    with pytest.raises(Problem, match="^--shift ") as raised:
+    with pytest.raises(Problem, match=r"^--shift ") as raised:
         shift.parse(text, MODEL)
     assert why in str(raised.value)
     assert raised.value.code == 2
@@ -82,8 +81,8 @@ def test_a_shift_that_cannot_be_is_refused(text: str, why: str) -> None:
 def test_cells_are_emptied_where_the_contract_lets_them() -> None:
     column = MODEL.data.columns["balance"].model_copy(update={"missing": 0.5})
     model = MODEL.model_copy(update={"data": MODEL.data.model_copy(update={"columns": {**MODEL.data.columns, "balance": column}})})
-    found = shift.parse("balance=:0.5", model).apply(ROWS, random.Random(0))
-    then = shift.parse("balance=*2", model).apply(found, random.Random(0))
+    found = shift.apply([shift.parse("balance=:0.5", model)], ROWS, 0)
+    then = shift.apply([shift.parse("balance=*2", model)], found, 0)
 
     assert 0.4 < sum(row["balance"] == "" for row in found) / len(ROWS) < 0.6
     assert [row["balance"] == "" for row in then] == [row["balance"] == "" for row in found]

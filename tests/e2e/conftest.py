@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from config import CONFIG, Account, Environment
 
@@ -53,7 +54,7 @@ class Fork:
         assert (done.returncode == 0) is ok, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done
 
-    def client(self, service: str, account: Account = CONFIG.toolchain) -> Any:
+    def client(self, service: str, account: Account = CONFIG.toolchain, config: Config | None = None) -> Any:
         state = json.loads((self.home / ".road/cloud/cloud.json").read_text())
         keys = state["accounts"][account.id]
         make: Any = boto3.client
@@ -63,6 +64,7 @@ class Fork:
             endpoint_url=state["url"],
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            config=config,
         )
 
     def store(self, *, shuffled: bool) -> None:
@@ -110,6 +112,7 @@ class Fork:
                 return dict(found[action])
             failed = [d for d in found.values() if d["status"] in ("Failed", "Abandoned")]
             assert not failed, [d["output"]["executionResult"] for d in failed]
+            assert found.get(action, {}).get("status") != "Succeeded", f"{action} has succeeded"
             assert time.monotonic() < deadline, f"{action} is still not {statuses}: { {k: v['status'] for k, v in found.items()} }"
             time.sleep(0.3)  # AWS has no call that waits for an action
 
@@ -122,9 +125,9 @@ class Fork:
         return dict(sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
-    """The clone, with `./road up` done and a synthetic data set stored."""
+    """The clone, with `./road up` done and a synthetic data set stored. Each module tells its story from the first push on."""
     made = Fork(tmp_path_factory.mktemp("fork"))
     made.road("up")
     try:

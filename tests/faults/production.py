@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aws_cdk import App
 from botocore.exceptions import ClientError
@@ -41,17 +41,18 @@ MODEL = "lead_scoring"
 SPEED = 150.0
 ENVIRONMENT = CONFIG.environments[-1]
 HOME, AWAY = CONFIG.toolchain.id, ENVIRONMENT.account.id
+WATCH = CONFIG.stack(MODEL.replace("_", "-"), "Watch", ENVIRONMENT.name)
 IMAGE = Path(__file__).parent / "image"
 DOCKER = ROOT / "localcloud/bin/docker"
 Json = dict[str, Any]
 
 
-def assembly(folder: Path) -> Path:
+def assembly(folder: Path, policy: Literal["canary", "shadow"] = "canary") -> Path:
     """Every stack, with a canary in production that bakes as shortly as it may. Only errors and scores can bring it back."""
     model = load(MODEL)
     calm = Alarms(model_latency_p99_ms=60_000, overhead_latency_p99_ms=60_000, score_rows=5, cpu_percent=99.9, memory_percent=99.9)
-    canary = Deployment(policy="canary", size_percent=50, bake_minutes=4)
-    production = Serving(instance_type="ml.m5.large", instances=2, deployment=canary, alarms=calm, capture_percent=0)
+    canary = Deployment(policy=policy, size_percent=50, bake_minutes=4)
+    production = Serving(instance_type="ml.m5.large", instances=2, deployment=canary, alarms=calm, capture_percent=1)
     app = App(outdir=str(folder), context=CONTEXT)
     build(app, CONFIG, [model.model_copy(update={"serving": {**model.serving, "production": production}})])
     app.synth()
@@ -61,9 +62,9 @@ def assembly(folder: Path) -> Path:
 class Production:
     """One model's production: `versions` are the ARNs of what was registered, oldest first."""
 
-    def __init__(self, cloud: Running, folder: Path) -> None:
+    def __init__(self, cloud: Running, folder: Path, policy: Literal["canary", "shadow"] = "canary") -> None:
         self.cloud, self.folder = cloud, folder
-        self.assembly = assembly(folder / "cdk.out")
+        self.assembly = assembly(folder / "cdk.out", policy)
         self.stack = CONFIG.stack("lead-scoring", "Serving", ENVIRONMENT.name)
         self.endpoint = CONFIG.name(MODEL, ENVIRONMENT.name)
         self.stage = CONFIG.name(MODEL, "deploy", ENVIRONMENT.name)
@@ -168,10 +169,15 @@ class Production:
             "--approved-only",
         )
 
+    def shadow(self, arn: str) -> tuple[str, ...]:
+        """The arguments with which it compares a version in the shadow, where that is the policy."""
+        live = ("--model", MODEL, "--environment", ENVIRONMENT.name)
+        return ("shadow", "--assembly", str(self.assembly), "--stack", self.stack, *self._where(), *of(arn), *live)
+
     def verify(self, arn: str) -> tuple[str, ...]:
         """The arguments with which it verifies."""
         live = ("--model", MODEL, "--environment", ENVIRONMENT.name, "--report", str(self.folder / "verified.json"))
-        return ("verify", "--stack", self.stack, *self._where(), *of(arn), *live, *self._evidence())
+        return ("verify", "--stack", self.stack, "--watch", WATCH, *self._where(), *of(arn), *live, *self._evidence())
 
     def record(self, arn: str, execution: str) -> tuple[str, ...]:
         """The arguments with which it writes the ledger."""
@@ -339,10 +345,10 @@ class Production:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Production]:
+def running(folder: Path, policy: Literal["canary", "shadow"] = "canary") -> Iterator[Production]:
     """A production of its own."""
     with Running(folder / "cloud", speed=SPEED, accounts=[account.id for account in CONFIG.accounts]) as cloud:
-        yield Production(cloud, folder)
+        yield Production(cloud, folder, policy)
 
 
 def plain() -> dict[str, str]:

@@ -82,7 +82,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     width = max(len(name) for name, _, _ in rows)
     terminalreporter.section("faults")
     for name, outcome, first_class in rows:
-        terminalreporter.write_line(f"{name:<{width}}  {outcome:<22}  {first_class}")
+        terminalreporter.write_line(f"{name:<{width}}  {outcome:<24}  {first_class}")
     survived = sum(outcome.startswith("survived") for _, outcome, _ in rows)
     terminalreporter.write_line(f"survived {survived} of {len(FAULTS)} faults")
     if os.environ.get("FAULTS_DOCUMENT"):
@@ -124,7 +124,13 @@ def _outcomes(reporter: pytest.TerminalReporter) -> dict[str, list[str]]:
 
 def _rows(outcomes: dict[str, list[str]]) -> Iterator[tuple[str, str, str]]:
     for fault in FAULTS:
-        seen = outcomes.get(fault.name, [])
-        bad = [one for one in seen if one != "passed"]
-        outcome = f"survived ({len(seen)} tests)" if seen and not bad else f"NOT survived ({bad[0]})" if bad else "not tried"
-        yield fault.name, outcome, fault.first_class
+        yield fault.name, _outcome(outcomes.get(fault.name, [])), fault.first_class
+
+
+def _outcome(seen: list[str]) -> str:
+    passed, skipped = seen.count("passed"), seen.count("skipped")
+    if passed + skipped < len(seen):
+        return "NOT survived"
+    if not passed:
+        return "not tried"
+    return f"survived ({passed} test{'s' if passed > 1 else ''}{f', {skipped} skipped' if skipped else ''})"

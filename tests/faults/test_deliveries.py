@@ -212,7 +212,7 @@ def test_only_who_may_invoke_an_endpoint_reaches_it(cloud: Running) -> None:
         allows = [granted if resources else {"Action": "sagemaker:DescribeEndpoint", "Resource": "*"}]
         return answer(**cloud.assume(cloud.role(name, trusts={"AWS": ACCOUNT}, allows=allows)))
 
-    assert answer(AccessKeyId="AKIANOBODY0000000000", SecretAccessKey="nothing") != "ValidationError"
+    assert answer(AccessKeyId="AKIANOBODY0000000000", SecretAccessKey="nothing") != "ValidationError"  # pragma: allowlist secret
     assert role("nothing-granted") == "AccessDeniedException"
     assert role("another-granted", f"{here}/lead-2", f"{here.replace(ACCOUNT, OTHER)}/lead") == "AccessDeniedException"
     assert role("granted", f"{here}/lead") == "ValidationError"

@@ -14,6 +14,7 @@ import boto3
 from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "localcloud" / "bin" / "docker"
 ACCOUNT, OTHER, REGION = "111111111111", "222222222222", "eu-west-1"
 
 
@@ -50,6 +51,26 @@ class Running:
             aws_secret_access_key=keys.get("SecretAccessKey", admin["AWS_SECRET_ACCESS_KEY"]),
             aws_session_token=keys.get("SessionToken"),
         )
+
+    def image(self, repository: str, account: str = ACCOUNT) -> str:
+        """The URI, by digest, of the image of tests/localcloud/image, built and pushed to a repository that is there."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        env = {**kept, **self.state["accounts"][account], "AWS_ENDPOINT_URL": self.state["url"]}
+        env |= {"LOCALCLOUD_PYTHON": sys.executable, "LOCALCLOUD_IMAGES": str(Path(self.state["root"]) / "images")}
+        name = f"{account}.dkr.ecr.{REGION}.amazonaws.com/{repository}"
+
+        def docker(*argv: str) -> str:
+            done = subprocess.run([str(DOCKER), *argv], env=env, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        docker("build", "-t", f"{name}:test", str(Path(__file__).with_name("image")))
+        return f"{name}@{docker('push', f'{name}:test').split('digest: ')[1].split()[0]}"
+
+    def lines(self, group: str) -> list[str]:
+        """What was written to a log group."""
+        logs = self.client("logs")
+        return [e["message"] for e in logs.filter_log_events(logGroupName=group)["events"]]
 
     def role(self, name: str, *, trusts: dict[str, Any], allows: list[dict[str, Any]], account: str = ACCOUNT) -> str:
         """Make a role and return its ARN."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -298,6 +299,37 @@ def test_an_alarm_rings_tells_and_calms_down(aws: Aws, name: Name, queue: Callab
     updates = [h["HistorySummary"] for h in history if h["HistoryItemType"] == "StateUpdate"]
     assert updates[-2:] == ["Alarm updated from OK to ALARM", "Alarm updated from ALARM to OK"]
     assert any("Successfully executed action" in h["HistorySummary"] for h in history if h["HistoryItemType"] == "Action")
+
+
+@pytest.mark.parametrize(
+    ("period", "periods", "every"),
+    [(10, 3, 10), (30, 1, 10), (60, 5, 60), (300, 3, 60), (86400, 1, 60), (86400, 2, 3600), (3600, 25, 3600)],
+)
+def test_how_often_an_alarm_is_evaluated(aws: Aws, period: int, periods: int, every: int) -> None:
+    assert alarms._step(SimpleNamespace(period=period, evaluation_periods=periods)) == every / aws.cloud.speed
+
+
+def test_alarms_of_hours_see_what_the_running_hour_holds(aws: Aws, name: Name) -> None:
+    cloudwatch, hour = aws.client("cloudwatch"), 3600 / aws.cloud.speed
+    about = {"Namespace": "hours", "Statistic": "Maximum", "Period": 3600, "EvaluationPeriods": 3, "DatapointsToAlarm": 2}
+    limits = {"Threshold": 1, "ComparisonOperator": "GreaterThanOrEqualToThreshold"}
+
+    def put(kind: str, metric: str, missing: str) -> str:
+        cloudwatch.put_metric_alarm(AlarmName=name(kind), MetricName=name(metric), TreatMissingData=missing, **about, **limits)
+        return name(kind)
+
+    def state(alarm: str) -> str:
+        return str(cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"][0]["StateValue"])
+
+    twice, once, none, silent = put("a", "m", "ignore"), put("b", "n", "ignore"), put("c", "o", "ignore"), put("d", "o", "breaching")
+    for metric, ages in (("m", (0.0, 1.0)), ("n", (0.0,))):
+        for age in ages:
+            when = datetime.now(UTC) - timedelta(seconds=age * hour)
+            data = {"MetricName": name(metric), "Value": 1, "Timestamp": when}
+            cloudwatch.put_metric_data(Namespace="hours", MetricData=[data])
+
+    until(lambda: state(twice) == ALARM and state(silent) == ALARM, seconds=5)
+    assert (state(once), state(none)) == (UNKNOWN, UNKNOWN)
 
 
 def test_metric_math_rings_on_exact_dimensions(aws: Aws, name: Name) -> None:

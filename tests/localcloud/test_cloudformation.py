@@ -126,8 +126,12 @@ def test_a_kept_parameter_that_is_read_from_ssm_is_read_again(cloud: Running) ->
         change = {"StackName": "kept", "ChangeSetName": f"change-{word}"}
         cloudformation.create_change_set(**change, ChangeSetType=kind, TemplateBody=template, Parameters=given)
         cloudformation.execute_change_set(**change)
+        cloud.client("ssm").put_parameter(Name="/kept/version", Value="34", Type="String", Overwrite=True)
 
-    assert cloud.client("ssm").get_parameter(Name="/kept/x")["Parameter"]["Value"] == "33-two", reasons(cloud, "kept")
+    assert cloud.client("ssm").get_parameter(Name="/kept/x")["Parameter"]["Value"] == "34-two", reasons(cloud, "kept")
+    slot["V"]["Default"] = "/kept/nowhere"
+    with pytest.raises(ClientError, match=r"Unable to fetch parameters \[/kept/nowhere\]"):
+        cloudformation.create_stack(StackName="lost", TemplateBody=json.dumps({"Parameters": slot, "Resources": {"P": parameter("1")}}))
 
 
 def test_change_sets_of_the_same_name_belong_to_their_stacks(cloud: Running) -> None:

@@ -153,6 +153,45 @@ def actions(cloud: Running, name: str, execution: str) -> dict[str, Any]:
     return {d["actionName"]: d for d in details["actionExecutionDetails"]}
 
 
+def pipeline(cloud: Running, name: str, *, mode: str = "SUPERSEDED") -> str:
+    """A pipeline that needs nothing: its source is an approval. Returns its ARN."""
+    allows = [{"Action": "s3:GetObject", "Resource": "*"}]
+    role = cloud.role(f"{name}-pipeline", trusts={"Service": "codepipeline.amazonaws.com"}, allows=allows)
+    stages = [{"name": n, "actions": [action("Approval", "Manual", n, {"CustomData": "#{variables.cause}"})]} for n in ("First", "Second")]
+    cloud.client("codepipeline").create_pipeline(
+        pipeline={
+            "name": name,
+            "roleArn": role,
+            "pipelineType": "V2",
+            "executionMode": mode,
+            "artifactStore": {"type": "S3", "location": "none"},
+            "variables": [{"name": "cause", "defaultValue": "person"}],
+            "stages": stages,
+        }
+    )
+    return f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:{name}"
+
+
+def everything(cloud: Running, name: str) -> list[dict[str, Any]]:
+    pages = cloud.client("codepipeline").get_paginator("list_pipeline_executions").paginate(pipelineName=name)
+    return [e for page in pages for e in page["pipelineExecutionSummaries"]]
+
+
+def approve(cloud: Running, name: str, stage: str) -> str:
+    """Answer the open approval of a stage; returns the execution that held it."""
+
+    def state() -> dict[str, Any] | None:
+        found = next(s for s in cloud.client("codepipeline").get_pipeline_state(name=name)["stageStates"] if s["stageName"] == stage)
+        return found if found["actionStates"][0].get("latestExecution", {}).get("token") else None
+
+    found = wait(state)
+    where = {"pipelineName": name, "stageName": stage, "actionName": stage}
+    token = found["actionStates"][0]["latestExecution"]["token"]
+    cloud.client("codepipeline").put_approval_result(**where, token=token, result={"status": "Approved", "summary": "fine"})
+    held: str = found["latestExecution"]["pipelineExecutionId"]
+    return held
+
+
 def test_a_push_takes_its_own_pipeline_to_the_end(cloud: Running, role: str, push: Callable[[str, str], str]) -> None:
     pipelines = cloud.client("codepipeline")
     pipelines.create_pipeline(pipeline=definition("mine", role, build="make", paths="a/**"))
@@ -235,15 +274,37 @@ def test_an_execution_that_waits_can_be_stopped(cloud: Running, role: str, push:
     assert ended(cloud, "stopped", started) == "Stopped"
 
 
+def test_only_the_newest_of_those_that_wait_for_a_stage_goes_on(cloud: Running) -> None:
+    pipeline(cloud, "newest")
+    pipelines = cloud.client("codepipeline")
+    started = []
+    for _ in range(3):
+        started.append(
+            pipelines.start_pipeline_execution(name="newest", variables=[{"name": "cause", "value": "x"}])["pipelineExecutionId"]
+        )
+        assert approve(cloud, "newest", "First") == started[-1]
+        wait(lambda: started[-1] in str(second(cloud)))
+
+    assert ended(cloud, "newest", started[1]) == "Superseded"
+    assert [approve(cloud, "newest", "Second") for _ in range(2)] == [started[0], started[2]]
+    assert [ended(cloud, "newest", e) for e in started] == ["Succeeded", "Superseded", "Succeeded"]
+
+
+def second(cloud: Running) -> dict[str, Any]:
+    """The state of the second stage of the pipeline newest."""
+    found: dict[str, Any] = cloud.client("codepipeline").get_pipeline_state(name="newest")["stageStates"][1]
+    return found
+
+
 def test_what_cannot_be_honoured_is_refused_by_name(cloud: Running, role: str) -> None:
     pipelines = cloud.client("codepipeline")
     odd = definition("odd", role, build="make", paths="a/**")
     odd["stages"][1]["actions"][0]["actionTypeId"].update(category="Deploy", provider="ECS")
     with pytest.raises(ClientError, match="Deploy actions of ECS"):
         pipelines.create_pipeline(pipeline=odd)
-    superseding = {**definition("odd", role, build="make", paths="a/**"), "executionMode": "SUPERSEDED"}
-    with pytest.raises(ClientError, match="QUEUED"):
-        pipelines.create_pipeline(pipeline=superseding)
+    parallel = {**definition("odd", role, build="make", paths="a/**"), "executionMode": "PARALLEL"}
+    with pytest.raises(ClientError, match="QUEUED and SUPERSEDED"):
+        pipelines.create_pipeline(pipeline=parallel)
     with pytest.raises(ClientError, match="does not have a pipeline"):
         pipelines.get_pipeline_state(name="odd")
 

@@ -19,7 +19,7 @@ def code(caught: pytest.ExceptionInfo[ClientError]) -> str:
 
 
 def test_an_unknown_key_is_refused(cloud: Running) -> None:
-    stranger = cloud.client("ssm", AccessKeyId="AKIAAAAAAAAAAAAAAAAA", SecretAccessKey="wrong")
+    stranger = cloud.client("ssm", AccessKeyId="AKIAAAAAAAAAAAAAAAAA", SecretAccessKey="wrong")  # pragma: allowlist secret
 
     with pytest.raises(ClientError) as caught:
         stranger.describe_parameters()

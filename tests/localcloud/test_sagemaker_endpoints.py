@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -154,6 +156,35 @@ def test_requests_are_captured_and_measured(aws: Aws, image: str, name: Name) ->
     assert measured(aws, endpoint, "Invocation4XXErrors") == 1
     assert measured(aws, endpoint, "Invocation5XXErrors") == 0
     assert measured(aws, endpoint, "ModelLatency") > 0
+
+
+def test_what_was_captured_is_complete_when_the_endpoint_is_gone(aws: Aws, image: str, name: Name) -> None:
+    where = "kept/capture/0123456789ab"
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://lab/{where}",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    }
+    endpoint = serving(aws, configured(aws, image, name("c"), capture=capture), name("e"))
+    for number in range(20):
+        ask(aws, endpoint, "1,2", InferenceId=f"lead-{number}", CustomAttributes="by=test")
+    gone = endpoints.get(ACCOUNT, REGION, endpoint).gone
+
+    aws.client("sagemaker").delete_endpoint(EndpointName=endpoint)
+
+    assert gone.wait(10)
+    s3, now = aws.client("s3"), datetime.now(UTC)
+    listed = [o["Key"] for o in s3.list_objects_v2(Bucket="lab", Prefix=where)["Contents"]]
+    hours = "|".join(f"{t:%Y/%m/%d/%H}" for t in (now, now - timedelta(hours=1)))
+    assert all(re.fullmatch(rf"{where}/{endpoint}/live/({hours})/\d\d-\d\d-\d{{3}}-[0-9a-f-]{{36}}\.jsonl", key) for key in listed)
+    lines = [json.loads(x) for key in listed for x in s3.get_object(Bucket="lab", Key=key)["Body"].read().splitlines()]
+    assert sorted(x["eventMetadata"]["inferenceId"] for x in lines) == sorted(f"lead-{number}" for number in range(20))
+    assert lines[0].keys() == {"captureData", "eventMetadata", "eventVersion"}
+    assert lines[0]["captureData"].keys() == {"endpointInput", "endpointOutput"}
+    assert lines[0]["eventMetadata"].keys() == {"eventId", "inferenceId", "customAttributes", "inferenceTime"}
+    given = {"observedContentType": "text/csv", "mode": "INPUT", "data": base64.b64encode(b"1,2").decode(), "encoding": "BASE64"}
+    assert lines[0]["captureData"]["endpointInput"] == given
 
 
 def test_callers_faults_are_validation_errors(aws: Aws, image: str, name: Name) -> None:

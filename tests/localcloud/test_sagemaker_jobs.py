@@ -150,21 +150,55 @@ def test_a_failing_processing_job_leaves_its_exit_message(aws: Aws, image: str, 
 def processing(aws: Aws, image: str, name: str, **changes: Any) -> None:
     source = {"S3Uri": "s3://lab/data/v1", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
     target = {"S3Uri": f"s3://lab/reports/{name}", "LocalPath": "/opt/ml/processing/report", "S3UploadMode": "EndOfJob"}
-    aws.client("sagemaker").create_processing_job(
-        ProcessingJobName=name,
-        RoleArn=aws.role(),
-        AppSpecification={"ImageUri": image, "ContainerArguments": ["process"]},
-        ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
-        ProcessingInputs=[{"InputName": "data", "S3Input": source}],
-        ProcessingOutputConfig={"Outputs": [{"OutputName": "report", "S3Output": target}]},
-        **changes,
-    )
+    request = {
+        "ProcessingJobName": name,
+        "RoleArn": aws.role(),
+        "AppSpecification": {"ImageUri": image, "ContainerArguments": ["process"]},
+        "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
+        "ProcessingInputs": [{"InputName": "data", "S3Input": source}],
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "report", "S3Output": target}]},
+    }
+    aws.client("sagemaker").create_processing_job(**{**request, **changes})
+
+
+def on_two(share: str = "FullyReplicated", **more: str) -> dict[str, Any]:
+    """A processing job on two instances, whose objects are for both, or shared between them."""
+    source = {"S3Uri": "s3://lab/shared", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    return {
+        "ProcessingResources": {"ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
+        "ProcessingInputs": [{"InputName": "data", "S3Input": {**source, "S3DataDistributionType": share}}],
+        "Environment": more,
+    }
+
+
+@pytest.mark.parametrize("share", ["ShardedByS3Key", "FullyReplicated"])
+def test_instances_of_a_processing_job_share_their_input(aws: Aws, image: str, name: Name, share: str) -> None:
+    for number in range(3):
+        aws.client("s3").put_object(Bucket="lab", Key=f"shared/{number}.csv", Body=b"1")
+    job = name("p")
+    processing(aws, image, job, **on_two(share, BEHAVIOUR="share"))
+
+    assert ended(aws, "processing", job)["ProcessingJobStatus"] == "Completed"
+    s3 = aws.client("s3")
+    found = [json.loads(s3.get_object(Bucket="lab", Key=f"reports/{job}/algo-{n}.json")["Body"].read()) for n in (1, 2)]
+    every = ["0.csv", "1.csv", "2.csv"]
+    assert found == ([["0.csv", "2.csv"], ["1.csv"]] if share == "ShardedByS3Key" else [every, every])
+
+
+def test_an_instance_that_fails_ends_the_others(aws: Aws, image: str, name: Name) -> None:
+    aws.client("s3").put_object(Bucket="lab", Key="shared/0.csv", Body=b"1")
+    job = name("p")
+    processing(aws, image, job, **on_two(BEHAVIOUR="algo-2 fails"))
+
+    found = ended(aws, "processing", job)
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert found["FailureReason"] == "AlgorithmError: too few rows, exit code: 3"
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}}, "one instance, not on 2"),
+        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}}, "on one instance, not on 2"),
         ({"CheckpointConfig": {"S3Uri": "s3://lab/checkpoints"}}, "cannot honour CheckpointConfig"),
         ({"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "Could not assume role"),
     ],

@@ -17,7 +17,7 @@ import pytest
 from config import CONFIG
 from model_code.spec import load, load_all
 from pipelines import delivery
-from pipelines.delivery import Approval, Job, Road, model_road, platform_road
+from pipelines.delivery import Approval, Job, Road, model_road, platform_road, retraining_road
 from pipelines.training import definition
 from tests.pipelines.test_training import CHAMPIONED
 
@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[2]
 
 def roads() -> list[Road]:
     models = load_all()
-    return [*(model_road(CONFIG, model) for model in models), platform_road(CONFIG, models)]
+    again = [retraining_road(CONFIG, model) for model in models if model.monitoring and model.monitoring.retraining]
+    return [*(model_road(CONFIG, model) for model in models), *again, platform_road(CONFIG, models)]
 
 
 def lead() -> Road:
@@ -51,7 +52,8 @@ def test_the_docstring_numbers_the_stages_that_are_there() -> None:
     assert delivery.__doc__
     numbered = re.findall(r"^\d\. (\w+)", delivery.__doc__, re.MULTILINE)
 
-    assert numbered == [name for road in (lead(), roads()[-1]) for name in ("Source", *(stage.name for stage in road.stages))]
+    told = (lead(), roads()[-1], retraining_road(CONFIG, load("lead_scoring")))
+    assert numbered == [name for road in told for name in ("Source", *(stage.name for stage in road.stages))]
 
 
 def test_approval_comes_right_before_the_environment_that_asks_for_it() -> None:

@@ -312,3 +312,15 @@ def test_a_slip_is_found_and_named(name: str, separate: Definition) -> None:
     slip(slipped)
 
     assert any(said in problem for problem in validate(slipped)), validate(slipped)
+
+
+def test_a_version_says_why_it_was_trained(one_job: Definition) -> None:
+    def told(made: Definition) -> str:
+        return str(steps(made)["Register"]["Arguments"]["CustomerMetadataProperties"]["cause"])
+
+    cause = "drift: alarm x-Drift rings since 2026-11-21T10:00:00Z; data: " + "f" * 300
+    found = told(json.loads(definition(CONFIG, model("one-job"), replace(RUN, cause=cause))))
+
+    assert found.startswith("drift: alarm x-Drift rings since 2026-11-21T10:00:00Z  data: fff")
+    assert len(found) == 256
+    assert told(one_job) == "push"

@@ -99,5 +99,4 @@ REASONS: dict[str, Callable[[Table], bool]] = {
     "excluded from guardrails": lambda t: _in_parts(t) and _is(t, "inf1"),
     "burstable instances do not scale": lambda t: _is(t, "t2") and bool(t.get("maximum_instances")),
     "a schedule of nothing": lambda t: bool(t.get("off_hours")) and not t.get("maximum_instances"),
-    "nothing captured to compare": lambda t: t["deployment"]["policy"] == "shadow" and not t["capture_percent"],
 }

@@ -57,12 +57,15 @@ def dimensions(metric: dict[str, Any]) -> dict[str, Any]:
     return {one["Name"]: one["Value"] for one in metric["Dimensions"]}
 
 
-def shift(layout: Layout, stack: str) -> tuple[str, dict[str, dict[str, Any]]]:
-    """The expression of an alarm on scores, and its metrics by their ids."""
+def shift(layout: Layout, stack: str, expected: tuple[float, ...] = (0, 0, 0)) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The expression of an alarm on scores, and its metrics by their ids; `expected` is what a deployment gives as parameters."""
+    given = {f"ExpectedShiftP{percent}": f"{known:+.6f}" for percent, known in zip((10, 50, 90), expected, strict=True)}
     (expression, *metrics) = alarms(layout, stack)["ScoreShift"]["Metrics"]
     assert expression["ReturnData"]
     assert not any(one["ReturnData"] for one in metrics)
-    return expression["Expression"], {one["Id"]: one["MetricStat"] for one in metrics}
+    separator, parts = expression["Expression"]["Fn::Join"]
+    text = separator.join(part if isinstance(part, str) else given[part["Ref"]] for part in parts)
+    return text, {one["Id"]: one["MetricStat"] for one in metrics}
 
 
 def test_these_are_the_alarms(limited: Layout) -> None:
@@ -93,10 +96,10 @@ def test_cloudwatch_would_take_them(layout: Layout) -> None:
 
 def test_those_that_take_a_deployment_back_are_named_after_the_configuration_they_watch(layout: Layout) -> None:
     """A name of their own for each version: an alarm that rings because of the version before would stop what replaces it."""
-    for stack, _ in layout.every("AWS::SageMaker::Endpoint"):
+    for stack, endpoint in layout.every("AWS::SageMaker::Endpoint"):
         for name, alarm in alarms(layout, stack).items():
             if name.startswith("Endpoint"):
-                assert "AlarmName" not in alarm
+                assert alarm["AlarmName"] == f"{endpoint['EndpointName']}-{name.removeprefix('Endpoint')}"
             else:
                 assert alarm["AlarmName"] == {"Fn::Join": ["", [CONFIG, f"-{name}"]]}
 
@@ -145,18 +148,22 @@ SCORES = st.lists(st.floats(0, 1), min_size=3, max_size=3)
 ROWS = st.integers(1, 1000)
 
 
-@given(new=SCORES, old=SCORES, rows=st.tuples(ROWS, ROWS))
-def test_a_shift_is_the_largest_difference_of_enough_rows(
-    limited: Layout, new: list[float], old: list[float], rows: tuple[int, int]
+EXPECTED = st.tuples(*3 * [st.floats(-1, 1).map(lambda shift: round(shift, 6))])
+
+
+@given(new=SCORES, old=SCORES, rows=st.tuples(ROWS, ROWS), expected=EXPECTED)
+def test_a_shift_is_the_largest_unexpected_difference_of_enough_rows(
+    limited: Layout, new: list[float], old: list[float], rows: tuple[int, int], expected: tuple[float, ...]
 ) -> None:
-    expression, metrics = shift(limited, "limited")
+    expression, metrics = shift(limited, "limited", expected)
     values = [*new, *old, *rows]
     minute: dict[str, list[float | None]] = {name: [v] for name, v in zip(IDS, values, strict=True)}
     assert minute.keys() == metrics.keys()
 
     (found,) = Expression(expression)(minute, 1)
 
-    assert found == (max(abs(n - o) for n, o in zip(new, old, strict=True)) if min(rows) >= 300 else 0)
+    apart = max(abs(n - o - known) for n, o, known in zip(new, old, expected, strict=True))
+    assert found == pytest.approx(apart if min(rows) >= 300 else 0)
 
 
 def test_nothing_is_compared_while_one_version_is_silent(limited: Layout) -> None:

@@ -64,7 +64,7 @@ def test_seven_alarms_guard_it(each: Layout, policy: str) -> None:
     alarms = each.all(policy, "AWS::CloudWatch::Alarm")
 
     assert len(guards) == len(set(guards)) == 7
-    assert {name for name in alarms if "AlarmName" in alarms[name]} == set(guards)
+    assert {name for name in alarms if not isinstance(alarms[name]["AlarmName"], str)} == set(guards)
     assert each.templates[policy]["Outputs"]["RollbackAlarms"]["Value"] == {"Fn::Join": [",", [{"Ref": name} for name in guards]]}
 
 
@@ -80,9 +80,10 @@ def test_the_way_back_is_one_move_that_no_alarm_stops(each: Layout, policy: str)
 def test_what_is_left_out_of_a_deployment_asks_for_nothing(each: Layout) -> None:
     for policy in POLICIES:
         defaults = {name: one.get("Default") for name, one in each.templates[policy]["Parameters"].items()}
-        shadow = {"ShadowModelPackageArn": ""} if policy == "shadow" else {}
+        more = {"ShadowModelPackageArn": ""} if policy == "shadow" else {}
+        more |= {f"ExpectedShiftP{percent}": "+0" for percent in (10, 50, 90)}
         del defaults["BootstrapVersion"]
-        assert defaults == {"ModelPackageArn": None, "ModelVersion": "none", "PreviousModelVersion": "none", "Urgent": "no", **shadow}
+        assert defaults == {"ModelPackageArn": None, "ModelVersion": "none", "PreviousModelVersion": "none", "Urgent": "no", **more}
 
 
 def test_a_shadow_gets_a_copy_of_every_request_while_there_is_one(each: Layout) -> None:

@@ -9,7 +9,7 @@ from aws_cdk import App
 
 from app import build
 from config import Account, Environment
-from model_code.spec import ModelSpec, OffHours
+from model_code.spec import ModelSpec, Monitoring, OffHours
 from tests.stacks.conftest import configuration, models, serving
 
 
@@ -70,6 +70,17 @@ def test_a_time_zone_that_is_none() -> None:
     assert refused_of(lead.model_copy(update={"serving": {**lead.serving, "production": scaled}}), risk) == (
         "model_code/lead_scoring/model.toml: serving.production.off_hours.timezone: found 'Europe/Nowhere';"
         " accepted is a zone of the IANA database such as 'Europe/Berlin'"
+    )
+
+
+def test_monitoring_of_what_nobody_captures() -> None:
+    (lead, risk) = models()
+    unseen = lead.serving["production"].model_copy(update={"capture_percent": 0})
+    changed = lead.model_copy(update={"serving": {**lead.serving, "production": unseen}, "monitoring": Monitoring()})
+
+    assert refused_of(changed, risk) == (
+        "model_code/lead_scoring/model.toml: serving.production.capture_percent: found 0; accepted is more:"
+        " monitoring looks at what was captured"
     )
 
 

@@ -9,7 +9,12 @@ from tests.stacks.conftest import Layout, synth
 
 STAGING, PRODUCTION = "PavedRoad-lead-scoring-Serving-staging", "PavedRoad-lead-scoring-Serving-production"
 STEADY = "PavedRoad-credit-risk-Serving-production"
-HOW = {"ModelVersion", "PreviousModelVersion", "Urgent"}  # how one deployment is made
+HOW = {
+    "ModelVersion",
+    "PreviousModelVersion",
+    "Urgent",
+    *(f"ExpectedShiftP{percent}" for percent in (10, 50, 90)),
+}  # how one deployment is made
 
 
 def parameters(layout: Layout, stack: str) -> set[str]:
@@ -102,10 +107,11 @@ def test_the_alarms_that_roll_back_watch_this_variant(layout: Layout) -> None:
 
 
 def test_every_alarm_tells_somebody(layout: Layout) -> None:
-    for stack, alarm in layout.every("AWS::CloudWatch::Alarm"):
+    for stack in (STAGING, PRODUCTION, STEADY):
         (topic,) = layout.all(stack, "AWS::SNS::Topic")
-        assert alarm["AlarmActions"] == [{"Ref": topic}]
-        assert alarm["TreatMissingData"] == "notBreaching"
+        for alarm in layout.all(stack, "AWS::CloudWatch::Alarm").values():
+            assert alarm["AlarmActions"] == [{"Ref": topic}]
+            assert alarm["TreatMissingData"] == "notBreaching"
 
 
 def test_alarms_may_use_the_key_and_the_topic(layout: Layout) -> None:
@@ -154,13 +160,14 @@ def test_the_endpoint_may_read_the_alarms_that_guard_it(layout: Layout) -> None:
         assert f":cloudwatch:eu-west-1:{account}:alarm:*" in str(allowed)
 
 
-def test_the_verifier_trusts_two_roles_of_the_toolchain(layout: Layout) -> None:
+def test_the_verifier_trusts_the_stages_and_where_it_is_judged_the_judge(layout: Layout) -> None:
     (role,) = [one for one in layout.all(PRODUCTION, "AWS::IAM::Role").values() if one["RoleName"].endswith("-verifier")]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
 
     assert trust["Condition"]["ArnEquals"]["aws:PrincipalArn"] == [
         "arn:aws:iam::111111111111:role/paved-road-lead-scoring-deploy-production",
         "arn:aws:iam::111111111111:role/paved-road-platform-deploy-production",
+        "arn:aws:iam::111111111111:role/paved-road-lead-scoring-judge",
     ]
 
 

@@ -79,7 +79,8 @@ def test_a_push_to_a_model_starts_its_pipeline_alone(three: Layout) -> None:
 
 def test_no_filter_has_more_patterns_than_codepipeline_takes(three: Layout) -> None:
     for one in three.all(TOOLCHAIN, "AWS::CodePipeline::Pipeline").values():
-        assert 1 <= len(one["Triggers"][0]["GitConfiguration"]["Push"][0]["FilePaths"]["Includes"]) <= 8
+        for trigger in one.get("Triggers", []):
+            assert 1 <= len(trigger["GitConfiguration"]["Push"][0]["FilePaths"]["Includes"]) <= 8
 
 
 def test_every_variable_was_exported_by_an_earlier_stage(layout: Layout) -> None:
@@ -133,7 +134,7 @@ def test_only_image_builds_are_privileged(layout: Layout) -> None:
 def test_a_pipeline_may_use_the_connection_under_both_its_names(three: Layout) -> None:
     roles = json.dumps(three.all(TOOLCHAIN, "AWS::IAM::Role"))
 
-    assert roles.count('["codeconnections:UseConnection", "codestar-connections:UseConnection"]') == 3
+    assert roles.count('["codeconnections:UseConnection", "codestar-connections:UseConnection"]') == 5
 
 
 def test_a_stage_reaches_its_own_environment_only(three: Layout) -> None:

@@ -32,12 +32,13 @@ def test_other_accounts_may_read_images_versions_artifacts_and_nothing_else(layo
     assert strangers(layout.all(WORKSHOP, "AWS::IAM::Role")) == set()
 
 
-def test_artifacts_are_read_by_execution_roles_only(layouts: dict[str, Layout]) -> None:
+def test_artifacts_are_read_by_endpoints_and_their_monitors_only(layouts: dict[str, Layout]) -> None:
     (two,) = [one for one in artifact_policy(layouts["two"]) if one["Action"] == "s3:GetObject"]
 
     assert two["Condition"]["ArnEquals"]["aws:PrincipalArn"] == [
         "arn:aws:iam::222222222222:role/paved-road-lead-scoring-staging-execution",
         "arn:aws:iam::222222222222:role/paved-road-lead-scoring-production-execution",
+        "arn:aws:iam::222222222222:role/paved-road-lead-scoring-production-monitor",
     ]
 
 

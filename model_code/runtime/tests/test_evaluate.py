@@ -219,7 +219,11 @@ def test_a_champion_that_scored_nothing_leaves_no_curves(root: Path, scored: Sco
     made = artifact.read_json(root / "processing/report/report.json")
 
     assert evaluation["gates_failed"] == 1
-    assert (evaluation["champion"]["metrics"], evaluation["champion"]["difference"], evaluation["champion"]["score_shift"]) == ({}, None, None)
+    assert (evaluation["champion"]["metrics"], evaluation["champion"]["difference"], evaluation["champion"]["score_shift"]) == (
+        {},
+        None,
+        None,
+    )
     assert set(made["curves"]["roc"]) == {"challenger"}
     assert {part["champion_roc_auc"] for part in made["slices"]} == {None}
 

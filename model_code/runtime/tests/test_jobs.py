@@ -6,25 +6,18 @@ import csv
 import json
 import random
 import shutil
-import subprocess
 import tarfile
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from model_code.conftest import MODEL, ORIGIN, environment, run
+from model_code.conftest import MODEL, ORIGIN, environment
 from model_code.runtime import artifact, golden
 from model_code.runtime.__main__ import main
 from model_code.runtime.artifact import ArtifactError
 from model_code.runtime.invocations import Invocations
 from model_code.runtime.job import Job
-
-
-def succeed(root: Path, *commands: str) -> subprocess.CompletedProcess[str]:
-    finished = run(root, *commands)
-    assert finished.returncode == 0, finished.stderr
-    return finished
 
 
 def fail(root: Path, *commands: str, **more: str) -> str:
@@ -52,15 +45,18 @@ def test_one_job_leaves_a_complete_model(trained: Path) -> None:
     assert f"metric roc_auc={evaluation['metrics']['roc_auc']['value']:.6f}\n" in (trained / "stdout").read_text()
 
 
-def test_three_jobs_give_what_one_job_gives(tmp_path: Path, data: Path, trained: Path) -> None:
+def test_three_jobs_give_what_one_job_gives(tmp_path: Path, data: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """These run in this process, the one job in its own."""
     prepare, train, evaluate = (tmp_path / name for name in ("prepare", "train", "evaluate"))
     put(data, prepare / "processing/input/data")
-    succeed(prepare, "prepare")
+    assert main(["prepare"], environment(prepare)) == 0
     shutil.copytree(prepare / "processing/train", train / "input/data/train")
-    succeed(train, "train")
+    assert main(["train"], environment(train)) == 0
     artifact.pack(train / "model", evaluate / "processing/input/model/model.tar.gz")
     put(prepare / "processing/holdout/holdout.csv", evaluate / "processing/input/holdout")
-    finished = succeed(evaluate, "evaluate")
+    capsys.readouterr()
+    assert main(["evaluate"], environment(evaluate)) == 0
+    told = capsys.readouterr().out
     artifact.unpack(evaluate / "processing/model/model.tar.gz", tmp_path / "model")
 
     for name in artifact.COMPLETE:
@@ -69,7 +65,7 @@ def test_three_jobs_give_what_one_job_gives(tmp_path: Path, data: Path, trained:
     with tarfile.open(evaluate / "processing/model/output.tar.gz") as tar:
         packed = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
     assert packed == {name: (trained / "output/data" / name).read_bytes() for name in ("report.json", "parity.json")}
-    assert finished.stdout in (trained / "stdout").read_text()
+    assert told in (trained / "stdout").read_text()
 
 
 def test_rows_and_columns_in_another_order_give_the_same_bytes(tmp_path: Path, data: Path, trained: Path) -> None:
@@ -112,7 +108,9 @@ def test_a_processing_job_leaves_its_reason_in_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("commands", [[], ["dance"], ["prepare", "dance"]])
 def test_unknown_commands(tmp_path: Path, commands: list[str]) -> None:
-    expected = f"runtime: expected commands among prepare, train, evaluate, score, serve, found {' '.join(commands) or 'none'}\n"
+    expected = (
+        f"runtime: expected commands among prepare, train, evaluate, score, serve, count, monitor, found {' '.join(commands) or 'none'}\n"
+    )
     assert fail(tmp_path, *commands) == expected
 
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from model_code import spec
 from model_code.conftest import environment
 from model_code.runtime import artifact
+from model_code.runtime.__main__ import main
 from model_code.runtime.invocations import CSV, EXPLAINED, JSON, LIMIT, Invocations, resident
 from model_code.runtime.serving import ASGI, application
 from model_code.runtime.tests.test_requests import DATA, ROW, bodies
@@ -322,9 +323,11 @@ def test_the_server_gives_the_golden_answers(server: Server, trained: Path) -> N
         assert answer.status_code == bad["expect"]
 
 
-def test_sigterm_lets_a_request_finish(trained: Path) -> None:
-    server = Server(trained)
+def test_sigterm_lets_a_request_finish_and_the_last_lines_be_told(trained: Path) -> None:
+    server = Server(trained, TELL_SECONDS="1000")
     body = json.dumps(ROW).encode()
+    httpx.post(f"{server.url}/invocations", json={"instances": [ROW] * 2})
+    httpx.post(f"{server.url}/invocations", json={})
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(post(body[:10], KIND, f"content-length: {len(body)}"))
         assert httpx.get(server.url + "/ping").status_code == 200  # so the server has the first half by now
@@ -334,15 +337,15 @@ def test_sigterm_lets_a_request_finish(trained: Path) -> None:
 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert server.stop() == 0
+    lines = [json.loads(line) for line in server.output.splitlines()]
+    assert [(line["event"], line.get("rows"), line.get("requests")) for line in lines] == [("scores", 3, None), ("refused", None, 1)]
 
 
-def test_a_taken_port_is_one_line(trained: Path, server: Server) -> None:
-    argv = [sys.executable, "-m", "model_code.runtime", "serve"]
-    env = environment(trained, SAGEMAKER_BIND_TO_PORT=str(server.port))
-    finished = subprocess.run(argv, env=env, cwd=spec.MODELS.parent, capture_output=True, text=True, check=False)
+def test_a_taken_port_is_one_line(trained: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["serve"], environment(trained, SAGEMAKER_BIND_TO_PORT=str(server.port)))
     line = (trained / "output/failure").read_text()
 
-    assert finished.returncode == 1
+    assert code == 1
     assert line.startswith(f"serve: port {server.port} cannot be bound: Address already in use")
     assert line.count("\n") == 1
-    assert finished.stderr.endswith(line)
+    assert capsys.readouterr().err.endswith(line)

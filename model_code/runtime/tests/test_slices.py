@@ -70,7 +70,7 @@ def test_a_slice_that_got_worse_is_named_and_the_others_pass() -> None:
 def test_equal_models_are_not_refused_for_one_of_many_slices() -> None:
     """At 0.95 in all, uncorrected bounds would refuse an equal challenger again and again."""
     refused = 0
-    for seed in range(20):
+    for seed in range(12):
         verdicts = judged(scored(even(1600), {}, seed), gates(minimum_outcomes=20))
         refused += any(verdict.passed is False for (gate, _), verdict in verdicts.items() if gate == "champion")
 

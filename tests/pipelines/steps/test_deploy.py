@@ -19,7 +19,8 @@ from tests.pipelines.steps.fake_production import Production
 from tests.pipelines.steps.fakes import Fake, archive
 
 ARN = "arn:aws:sagemaker:eu-west-1:111111111111:model-package/g"
-CALM = {"Urgent": "no", "ShadowModelPackageArn": ""}
+NOTHING = {f"ExpectedShift{percentile}": "+0.000000" for percentile in ("P10", "P50", "P90")}
+CALM = {"Urgent": "no", "ShadowModelPackageArn": "", **NOTHING}
 
 
 def model(number: int) -> bytes:
@@ -34,7 +35,16 @@ def package(number: int) -> Package:
     return Package(arn=f"{ARN}/{number}", image="i@sha256:1", data=f"s3://b/{number}/model.tar.gz", status="Approved", approval="")
 
 
-S3 = Fake(get_object=lambda Key, **_: {"Body": io.BytesIO(archive(model=model(int(Key.split("/")[0]))))})  # noqa: N803  # boto3's name
+def stored(champion: dict[str, Any] | None = None) -> Fake:
+    """S3 with a version under each number; all were compared with the same champion."""
+
+    def get_object(*, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803  # boto3's name
+        return {"Body": io.BytesIO(archive(model=model(int(Key.split("/")[0])), evaluation={"champion": champion}))}
+
+    return Fake(get_object=get_object)
+
+
+S3 = stored()
 REGISTRY = Fake(
     describe_model_package=lambda ModelPackageName: {  # noqa: N803
         "InferenceSpecification": {"Containers": [{"Image": "i", "ModelDataUrl": f"s3://b/{ModelPackageName[-1]}/model.tar.gz"}]},
@@ -61,6 +71,15 @@ def test_after_a_silent_rollback_the_stack_is_not_believed() -> None:
     production.configs["config-2"] = production.parameters["ModelPackageArn"] = f"{ARN}/2"  # and config-1 serves on
 
     assert told(production, 3)["PreviousModelVersion"] == name(1)
+
+
+@pytest.mark.parametrize(("compared", "expected"), [(1, ("+0.012000", "+0.000000", "-0.113457")), (7, tuple(NOTHING.values()))])
+def test_the_shift_that_was_approved_is_expected_of_that_pair_alone(compared: int, expected: tuple[str, ...]) -> None:
+    champion = {"model_package_arn": f"{ARN}/{compared}", "score_shift": {"p10": 0.012, "p50": 1e-9, "p90": -0.11345678}}
+    production = Production.serving(f"{ARN}/1")
+    found = versions(stored(champion), REGISTRY, production, read(production, "Serving"), package(2))
+
+    assert tuple(found[name] for name in NOTHING) == expected
 
 
 def test_run_again_it_says_what_it_said() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,9 +30,28 @@ def train() -> None:
 def process() -> None:
     rows = [line for file in sorted((ROOT / "processing/input").rglob("*.csv")) for line in file.read_text().splitlines()]
     (ROOT / "processing/report/report.json").write_text(json.dumps({"metrics": {"rows": {"value": len(rows)}}}))
-    if BEHAVIOUR == "fail":
+    host = json.loads((ROOT / "config/resourceconfig.json").read_text())["current_host"]
+    if BEHAVIOUR == "share":
+        (ROOT / f"processing/report/{host}.json").write_text(json.dumps(sorted(p.name for p in (ROOT / "processing/input").rglob("*.csv"))))
+    if BEHAVIOUR == "fail" or BEHAVIOUR == f"{host} fails":  # noqa: SIM300
         (ROOT / "output/message").write_text("too few rows")
         sys.exit(3)
+    if BEHAVIOUR.endswith(" fails"):
+        time.sleep(600)
+
+
+def monitor() -> None:
+    """What a monitoring job does with AWS, as its role: who it is, a metric, a notice, an object."""
+    sys.path.append(os.environ["PACKAGES"])
+    import boto3
+
+    who = json.loads((ROOT / "config/resourceconfig.json").read_text())
+    (ROOT / f"processing/counts/{who['current_host']}.json").write_text(json.dumps(who["hosts"]))
+    if who["current_host"] == "algo-1":
+        boto3.client("cloudwatch").put_metric_data(Namespace="road", MetricData=[{"MetricName": "Drift", "Value": 1}])
+        boto3.client("sns").publish(TopicArn=os.environ["TOPIC_ARN"], Subject="drift", Message=os.environ["REPORT_URI"])
+    bucket, _, key = os.environ["REPORT_URI"].removeprefix("s3://").partition("/")
+    boto3.client("s3").put_object(Bucket=bucket, Key=f"{key}/from-{who['current_host']}", Body=os.environ["STARTED"].encode())
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -75,9 +96,16 @@ class Handler(BaseHTTPRequestHandler):
 def serve() -> None:
     if BEHAVIOUR == "crash":
         sys.exit("cannot read the model")
+    if BEHAVIOUR == "hungry":
+        resource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))
+        hoard = [bytearray(2**24) for _ in range(2**10)]
+        print(len(hoard))
     print("serving", flush=True)
+    if BEHAVIOUR == "deaf":
+        with socket.create_server(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"]))):
+            time.sleep(600)
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
 
 
 for command in sys.argv[1:]:
-    {"train": train, "process": process, "serve": serve}[command]()
+    {"train": train, "process": process, "monitor": monitor, "serve": serve}[command]()

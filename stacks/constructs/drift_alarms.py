@@ -1,0 +1,84 @@
+"""What a monitor finds, as alarms: something has moved, or nobody has looked."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+
+class DriftAlarms(Construct):
+    """Both are told to `topic`. `drift` rings when `drifted` of the last `of` runs have found something that moved.
+
+    A run that skipped, for lack of rows, reports no drift and no absence of it: the alarm stays as it is. A monitor that does not run at
+    all must not look like one that finds nothing, so `silent` takes missing data for what they are.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        endpoint_name: str,
+        alarm_name: str,
+        namespace: str,
+        hours: int,
+        drifted: int,
+        of: int,
+        topic: sns.ITopic,
+    ) -> None:
+        super().__init__(scope, name)
+        self._namespace, self._period, self._action = namespace, Duration.hours(hours), actions.SnsAction(topic)
+        self.drift = self._alarm(
+            "Drift",
+            alarm_name,
+            metric="Drift",
+            statistic="Maximum",
+            comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            threshold=0,
+            of=(drifted, of),
+            missing=cloudwatch.TreatMissingData.IGNORE,
+            meaning=f"{endpoint_name}: what it is asked, or answers, is not what its version was trained on",
+        )
+        silent = 2
+        self.silent = self._alarm(
+            "Silent",
+            f"{endpoint_name}-MonitorSilent",
+            metric="MonitorRuns",
+            statistic="Sum",
+            comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            threshold=1,
+            of=(silent, silent),
+            missing=cloudwatch.TreatMissingData.BREACHING,
+            meaning=f"{endpoint_name}: the monitor has not run to its end for {silent * hours} hours: drift would not be seen",
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        alarm_name: str,
+        *,
+        metric: str,
+        statistic: str,
+        comparison: cloudwatch.ComparisonOperator,
+        threshold: float,
+        of: tuple[int, int],
+        missing: cloudwatch.TreatMissingData,
+        meaning: str,
+    ) -> cloudwatch.Alarm:
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            alarm_name=alarm_name,
+            alarm_description=meaning,
+            metric=cloudwatch.Metric(namespace=self._namespace, metric_name=metric, statistic=statistic, period=self._period),
+            threshold=threshold,
+            comparison_operator=comparison,
+            datapoints_to_alarm=of[0],
+            evaluation_periods=of[1],
+            treat_missing_data=missing,
+        )
+        alarm.add_alarm_action(self._action)
+        return alarm

@@ -1,0 +1,48 @@
+"""What happens elsewhere and what it sets off: an EventBridge rule with one target, and the role that may reach it and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.constructs.service_role import ServiceRole
+
+
+class EventRule(Construct):
+    """Hands events of `bus` that are like `pattern`, or the ticks of `schedule`, to `target` (an ARN), by `action`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        description: str,
+        target: str,
+        action: str,
+        rule_name: str | None = None,
+        pattern: Mapping[str, Any] | None = None,
+        schedule: str | None = None,
+        bus: str | None = None,
+    ) -> None:
+        super().__init__(scope, name)
+        role = ServiceRole(
+            self,
+            "Role",
+            service="events.amazonaws.com",
+            description=description,
+            statements=[iam.PolicyStatement(actions=[action], resources=[target])],
+        )
+        events.CfnRule(
+            self,
+            "Rule",
+            name=rule_name,
+            description=description,
+            event_bus_name=bus,
+            event_pattern=dict(pattern) if pattern else None,
+            schedule_expression=schedule,
+            targets=[{"id": "target", "arn": target, "roleArn": role.role_arn}],
+        )
