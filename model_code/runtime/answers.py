@@ -16,7 +16,7 @@ class Prediction(msgspec.Struct, gc=False):
 
 
 class Answer(msgspec.Struct, gc=False):
-    """A JSON request's answer. `model_version` begins the SHA-256 of the model's ONNX file."""
+    """A JSON request's answer. `model_version` begins the SHA-256 of the model's ONNX file and metadata."""
 
     predictions: list[Prediction]
     model_version: str

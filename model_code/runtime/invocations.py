@@ -105,8 +105,11 @@ class Invocations:
 
 
 def version(model: Path) -> str:
-    """What a model folder's version is called: the beginning of the SHA-256 of its ONNX file."""
-    return hashlib.sha256((model / artifact.ONNX).read_bytes()).hexdigest()[:12]
+    """What a model folder's version is called: the beginning of the SHA-256 of its ONNX file and its metadata, one behind the other.
+
+    Other code around the same trees is another version: the metadata name commit, data and image.
+    """
+    return hashlib.sha256(b"".join((model / name).read_bytes() for name in (artifact.ONNX, artifact.METADATA))).hexdigest()[:12]
 
 
 def resident() -> float:

@@ -64,7 +64,7 @@ def _accepted(column: Column) -> dict[str, Any]:
 
 def _answer(spec: ModelSpec) -> dict[str, Any]:
     score = {"type": "number", "minimum": 0, "maximum": 1}
-    version = {"type": "string", "description": "Begins the SHA-256 of the model's ONNX file."}
+    version = {"type": "string", "description": "Begins the SHA-256 of the model's ONNX file and metadata."}
     reasons = {"type": "array", "minItems": len(spec.features), "maxItems": len(spec.features), "items": _reason(spec)}
     base = {"type": "number", "description": "Log-odds: the base plus a row's contributions is the logit of its score."}
     plain, explained = _object(score=score), _object(score=score, reasons=reasons | {"description": "The weightiest first."})

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 from pipelines.evidence import pack
 from pipelines.steps.step import StepError
 
-MODEL, EVALUATION = "model.onnx", "evaluation.json"
+MODEL, METADATA, EVALUATION = "model.onnx", "metadata.json", "evaluation.json"
 PERCENTILES = ("p10", "p50", "p90")
 
 
@@ -64,16 +64,16 @@ def member(s3: Any, package: Package, name: str) -> Any:
 
 
 def model_version(s3: Any, data: str) -> str:
-    """How a container names the model of a `model.tar.gz` (its URI): the first 12 hex digits of its model file's SHA-256.
+    """How a container names the model of a `model.tar.gz` (its URI): the first 12 hex digits of the SHA-256 of its model file and metadata.
 
     Raises:
         StepError: there is no such model.
     """
     archive = pack.read(s3, data)
-    content = pack.members(archive, MODEL).get(MODEL) if archive else None
-    if content is None:
-        raise StepError(f"{data} holds no {MODEL}: there is nothing to deploy: train again")
-    return hashlib.sha256(content).hexdigest()[:12]
+    content = pack.members(archive, MODEL, METADATA) if archive else {}
+    if missing := [name for name in (MODEL, METADATA) if name not in content]:
+        raise StepError(f"{data} holds no {missing[0]}: there is nothing to deploy: train again")
+    return hashlib.sha256(content[MODEL] + content[METADATA]).hexdigest()[:12]
 
 
 def expected_shift(s3: Any, package: Package, other: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from tests.pipelines.steps.fake_production import ENDPOINT, Production
 from tests.pipelines.steps.fakes import Fake, archive, refusal
 
 ARN = "arn:aws:sagemaker:eu-west-1:111111111111:model-package/g"
-S3 = Fake(get_object=lambda Key, **_: {"Body": io.BytesIO(archive(model=f"model {Key.split('/')[0]}".encode()))})  # noqa: N803  # boto3's name
+S3 = Fake(get_object=lambda Key, **_: {"Body": io.BytesIO(archive(model=f"model {Key.split('/')[0]}".encode(), metadata={}))})  # noqa: N803  # boto3's name
 REGISTRY = Fake(
     describe_model_package=lambda ModelPackageName: {  # noqa: N803
         "InferenceSpecification": {
@@ -28,7 +28,7 @@ REGISTRY = Fake(
 
 
 def version(number: int) -> dict[str, str]:
-    name = hashlib.sha256(f"model {number}".encode()).hexdigest()[:12]
+    name = hashlib.sha256(f"model {number}".encode() + b"{}").hexdigest()[:12]
     return {"ImageUri": f"i@{number}", "ModelDataUrl": f"s3://b/{number}/model.tar.gz", "ModelVersion": name}
 
 

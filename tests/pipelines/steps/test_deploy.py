@@ -28,7 +28,7 @@ def model(number: int) -> bytes:
 
 
 def name(number: int) -> str:
-    return hashlib.sha256(model(number)).hexdigest()[:12]
+    return hashlib.sha256(model(number) + b"{}").hexdigest()[:12]
 
 
 def package(number: int) -> Package:
@@ -39,7 +39,7 @@ def stored(champion: dict[str, Any] | None = None) -> Fake:
     """S3 with a version under each number; all were compared with the same champion."""
 
     def get_object(*, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803  # boto3's name
-        return {"Body": io.BytesIO(archive(model=model(int(Key.split("/")[0])), evaluation={"champion": champion}))}
+        return {"Body": io.BytesIO(archive(model=model(int(Key.split("/")[0])), metadata={}, evaluation={"champion": champion}))}
 
     return Fake(get_object=get_object)
 

@@ -11,8 +11,8 @@ import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-MODEL = Path(os.environ["ML_ROOT"], "model/model.onnx").read_bytes()
-VERSION, DOES = hashlib.sha256(MODEL).hexdigest()[:12], json.loads(MODEL)
+MODEL, METADATA = (Path(os.environ["ML_ROOT"], "model", name).read_bytes() for name in ("model.onnx", "metadata.json"))
+VERSION, DOES = hashlib.sha256(MODEL + METADATA).hexdigest()[:12], json.loads(MODEL)
 TURNS = itertools.count()
 
 

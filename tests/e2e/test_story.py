@@ -1,0 +1,31 @@
+"""`./road demo --story`: from nothing to production, then the world moves and the model follows, on one laptop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Fork
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+def test_the_world_moves_and_the_model_follows(tmp_path: Path) -> None:
+    (tmp_path / "clone").mkdir()
+    clone = Fork(tmp_path / "clone")
+    told = json.loads(clone.road("demo", "--story", "--yes", "--json", "--out", str(tmp_path / "pictures")).stdout)
+    story = told["story"]
+    calm, drift, after = (story["looks"][name] for name in ("calm", "drift", "after"))
+
+    assert [look["drifted"] for look in (calm, drift, after)] == [False, True, False]
+    assert [look["skipped"] for look in (calm, drift, after)] == [None, None, None]
+    assert {"month", "age"} <= {moved["what"] for moved in drift["moved"]} <= {"month", "age", "score", "scores"}
+    assert calm["model_version"] == drift["model_version"] == told["scored"]["answer"]["model_version"] != after["model_version"]
+    assert calm["quality"]["labelled"] > 2000
+    assert story["cause"].startswith("drift: ")
+    assert story["model_package_arn"].endswith("/2")
+    assert story["lost_requests"] == 0 < story["requests"]
+    assert [Path(picture).read_bytes()[:4] for picture in story["pictures"]] == [b"\x89PNG"] * 6
+    assert not (clone.home / ".road/cloud").exists()
