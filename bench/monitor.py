@@ -189,7 +189,8 @@ def measure(name: str, rows: int, argv: list[str]) -> tuple[Figures, dict[str, A
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode and b"MemoryError" not in complaints:
-        sys.exit(f"bench: {name} over {rows} rows failed: {complaints.decode().strip().splitlines()[-1:]}")
+        why = (complaints.decode().strip().splitlines() or ["nothing said"])[-1]
+        sys.exit(f"bench: {name} over {rows} rows ended with {process.returncode}: {why}")
     found = json.load(BytesIO(written)) if not process.returncode else {}
     if found and found["rows"] != rows:
         sys.exit(f"bench: {name} read {found['rows']} of {rows} rows")

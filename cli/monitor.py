@@ -166,8 +166,13 @@ def _quality(quality: dict[str, Any]) -> dict[str, str]:
 def _columns(found: dict[str, Any]) -> Table:
     table = Table("", "PSI", "test", "p, adjusted", box=None, pad_edge=False, header_style="dim")
     known = [*found["columns"].items(), ("score", found["scores"])]
-    for name, column in sorted(known, key=lambda item: -item[1]["psi"])[:SHOWN]:
+    for name, column in sorted(known, key=lambda item: -(item[1]["psi"] or 0))[:SHOWN]:
         style = "red" if column["moved"] else ""
-        test = f"{column['test']} {column['statistic']:.3g}"
-        table.add_row(Text(name, style), Text(f"{column['psi']:.3f}", style), test, f"{column['adjusted_p_value']:.2g}")
+        psi, statistic, chance = (column[figure] for figure in ("psi", "statistic", "adjusted_p_value"))
+        test = "all cells are empty" if statistic is None else f"{column['test']} {statistic:.3g}"
+        table.add_row(Text(name, style), Text(_figure(psi, ".3f"), style), test, _figure(chance, ".2g"))
     return table
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

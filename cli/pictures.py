@@ -46,13 +46,13 @@ def draw(folder: Path, looks: Mapping[str, Look], proof: Candidate, answered: An
 
 def _overview(file: Path, found: Mapping[str, Any], accepted: float, title: str) -> Path:
     """Every column's population stability index, the largest on top."""
-    known = sorted([*found["columns"].items(), ("score", found["scores"])], key=lambda item: item[1]["psi"])
+    known = sorted([*found["columns"].items(), ("score", found["scores"])], key=lambda item: item[1]["psi"] or 0)
     with _figure(file, height=0.3 * len(known) + 1.2) as figure:
         axes = figure.add_subplot()
         colours = [MOVED if column["moved"] else QUIET for _, column in known]
-        axes.barh([name for name, _ in known], [column["psi"] for _, column in known], color=colours)
+        axes.barh([name for name, _ in known], [column["psi"] or 0 for _, column in known], color=colours)
         axes.axvline(accepted, color=MOVED, linewidth=1, linestyle="--")
-        axes.set_xlim(0, max(3 * accepted, 1.1 * known[-1][1]["psi"]))
+        axes.set_xlim(0, max(3 * accepted, 1.1 * (known[-1][1]["psi"] or 0)))
         axes.annotate(f"accepted {accepted:g}", (accepted, 0), xytext=(4, 2), textcoords="offset points", color=MOVED, va="bottom")
         axes.set_xlabel(f"population stability index against the training data, {found['rows']} rows")
         axes.set_title(title)

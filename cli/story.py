@@ -33,7 +33,7 @@ from cli.tree import relative
 from config import CONFIG, Environment
 from model_code.spec import ModelSpec
 
-SHIFTS = ("month=oct:0.25", "age=+6")  # a campaign of its own begins, for older customers
+SHIFTS = ("month=oct:0.25", "age=+8")  # a campaign of its own begins, for older customers
 SHARES = {"first": 0.3, "calm": 0.06, "fresh": 0.25, "moved": 0.08}  # the rest is asked while versions change places
 SYNTHETIC_ROWS = 40_000
 SEED = 7

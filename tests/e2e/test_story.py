@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.chromium import browser, installed
 from tests.e2e.conftest import Fork
+from tests.pipelines.evidence.test_page_in_browser import UNREADABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -29,3 +31,10 @@ def test_the_world_moves_and_the_model_follows(tmp_path: Path) -> None:
     assert story["lost_requests"] == 0 < story["requests"]
     assert [Path(picture).read_bytes()[:4] for picture in story["pictures"]] == [b"\x89PNG"] * 6
     assert not (clone.home / ".road/cloud").exists()
+    with browser() as running:
+        for width, height in ((390, 844), (1280, 900)):
+            page = running.open(Path(drift["page"]).as_uri(), width=width, height=height)
+            assert page.run("document.documentElement.scrollWidth") == width
+            assert page.run((installed() / "axe.min.js").read_text() + UNREADABLE) == []
+            assert "month is distributed differently" in page.run("document.body.innerText")
+            assert (page.said, page.asked) == ([], [Path(drift["page"]).as_uri()])

@@ -61,7 +61,7 @@ def test_this_tree_has_none() -> None:
 def test_it_blocks_the_check_of_a_model_and_is_not_shown(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "HERE", copy)
     monkeypatch.setattr(check, "_style", lambda *_, **__: [])
-    monkeypatch.setattr(check, "_model", lambda _: [])
+    monkeypatch.setattr(check, "_model", lambda _, **__: [])
 
     done = CliRunner().invoke(app, ["check", "--model", "lead_scoring"])
 

@@ -69,7 +69,7 @@ class Served:
         self._turn, self._never = threading.Lock(), threading.Event()
         self._singles = itertools.count(-1)  # the first single row is a golden request
 
-    def invoke_endpoint(self, *, EndpointName: str, ContentType: str, Body: str, Accept: str = "") -> Json:  # noqa: N803, ARG002  # boto3's names
+    def invoke_endpoint(self, *, EndpointName: str, ContentType: str, Body: str, InferenceId: str, Accept: str = "") -> Json:  # noqa: N803, ARG002  # boto3's names
         refused = {("application/json", "{"): 400, ("text/csv", "x"): 422, ("application/xml", "{}"): 415}.get((ContentType, Body))
         if refused:
             raise refusal("ModelError", "refused", OriginalStatusCode=refused)

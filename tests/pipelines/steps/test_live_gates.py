@@ -11,9 +11,10 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.tree import HERE as ROOT
 from model_code import spec
 from pipelines.steps import live_gates
-from pipelines.steps.endpoint import Endpoint, Unanswered
+from pipelines.steps.endpoint import OWN, Endpoint, Unanswered
 from pipelines.steps.load import Call, Load
 from tests.pipelines.steps.fakes import Fake, refusal
 from tests.pipelines.steps.served_model import GOLDEN, HELD_OUT, JSON, SCHEMA, Served, rows, score
@@ -44,6 +45,8 @@ def test_what_is_sent() -> None:
     (sent,) = runtime.asked("invoke_endpoint")
 
     assert (sent["EndpointName"], sent["ContentType"], json.loads(sent["Body"])) == ("lead-staging", JSON, TWO["requests"][0]["body"])
+    assert sent["InferenceId"].startswith(OWN)
+    assert f'\nOWN = "{OWN}"' in (ROOT / "model_code/runtime/monitoring/captured.py").read_text()  # the monitor leaves them out
 
 
 def test_scores_within_the_tolerance() -> None:
