@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -29,8 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
+from bench.gates import examples
 from model_code import spec
-from model_code.runtime import calibration, contract, plugin, split
+from model_code.runtime import calibration, plugin, split
 from model_code.runtime.curves import roc_auc
 from model_code.runtime.monitoring import baseline
 from model_code.runtime.monitoring.baseline import Baseline
@@ -216,18 +215,6 @@ def main() -> None:
         "seconds": round(time.monotonic() - began, 1),
     }
     print(json.dumps(result) if arguments.json else table(result, found))
-
-
-def examples(file: Path | None) -> Examples:
-    """The rows of a file, else of the synthetic data set, as many as the real one has."""
-    with tempfile.TemporaryDirectory() as folder:
-        if file is None:
-            from model_code.lead_scoring import synthetic
-
-            synthetic.write(Path(folder) / "data.csv", 45_000, 7)
-        else:
-            shutil.copy(file, Path(folder) / "data.csv")
-        return contract.read(Path(folder), SPEC.data)
 
 
 def without_drift(world: World, windows: int) -> dict[str, Any]:
