@@ -445,7 +445,7 @@ class Monitoring(_Table):
     label_days: int = Field(default=7, ge=1, le=90)
     drifted_windows: int = Field(default=1, ge=1, le=7)
     of_windows: int = Field(default=1, ge=1, le=7)
-    capture_days: int = Field(default=90, ge=1)
+    capture_days: int = Field(default=200, ge=1)
     instance_type: InstanceType = "ml.m5.large"
     instances: int = Field(default=1, ge=1, le=20)
     volume_gb: int = Field(default=10, ge=1, le=16384)

@@ -9,7 +9,9 @@ from rich.console import Console
 
 from cli import executions, status
 from cli.executions import Execution
+from cli.retrainings import Retrainings
 from cli.status import Road
+from pipelines.steps.retrain import Started
 from tests.cli.pipeline import CodePipeline, Run
 from tests.pipelines.steps.fakes import Fake
 
@@ -69,3 +71,24 @@ def test_a_version_that_a_person_left_is_told_by_its_mark() -> None:
 )
 def test_who_was_not_rolled_back_is_not_said_to_be(run: Run, metadata: dict[str, str]) -> None:
     assert read(run, metadata=metadata).setback == ""
+
+
+def retrainings(**content: Any) -> Retrainings:
+    return Retrainings(**{"started": [], "held_back": [], "per_week": 2, **content})
+
+
+def test_what_began_by_itself_and_what_was_held_back_is_told() -> None:
+    one = Started(number=3, time="2026-11-21T10:00:00Z", cause="drift: alarm a rings", answers={}, judge="j", execution="e")
+    held = {"time": "2026-11-21T11:00:00Z", "cause": "data: abc", "reason": "cool-down: until tomorrow"}
+    found = retrainings(started=[one], held_back=[held])
+
+    assert found.view().plain.splitlines() == [
+        "  retraining: 1 of 2 a week began, last at 2026-11-21T10:00:00Z: drift: alarm a rings",
+        "  held back: 1, last at 2026-11-21T11:00:00Z: data: abc: cool-down: until tomorrow",
+    ]
+    assert Road(pipeline="p", executions=[], retrainings=found).as_dict()["retraining"]["held_back"] == [held]
+
+
+def test_nothing_is_said_where_nothing_began() -> None:
+    assert retrainings().view().plain == ""
+    assert "retraining" not in Road(pipeline="p", executions=[]).as_dict()
