@@ -19,7 +19,7 @@ CORES = 2
 
 
 def test(context: typer.Context) -> None:
-    """Run every test. What follows goes to pytest: options to every suite, paths to the suite they belong to."""
+    """Run the tests; -m slow those that take minutes each. What follows goes to pytest: options to every suite, paths to their own."""
     codes = [_run(name, command) for name, command in _suites(context.args)]
     ran = [code for code in codes if code != NOTHING_COLLECTED]
     raise typer.Exit(max(ran) if ran else NOTHING_COLLECTED)

@@ -15,7 +15,7 @@ from config import CONFIG
 from tests.browser.chromium import browser
 from tests.e2e.conftest import MODEL, PIPELINE, ROOT, Fork
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 STAGING, PRODUCTION = CONFIG.environments
 Edit = Callable[[str, str, str], None]
 

@@ -21,6 +21,7 @@ from tests.stacks.shapes import accepted, plain
 WATCH, STAGING = "PavedRoad-lead-scoring-Watch-production", "PavedRoad-lead-scoring-Watch-staging"
 SERVING, TOOLCHAIN = "PavedRoad-lead-scoring-Serving-production", "PavedRoad-Toolchain"
 ENDPOINT = "paved-road-lead-scoring-production"
+KEPT = Monitoring().capture_days
 Json = dict[str, Any]
 
 
@@ -136,7 +137,7 @@ def test_capture_is_kept_by_version_and_expires_and_labels_stay(layout: Layout) 
     rules = layout.only(SERVING, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
 
     assert joined(capture).endswith("/capture/ModelVersion")
-    assert {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in rules} == {None: None, "capture/": 90, "monitor/": 90}
+    assert {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in rules} == {None: None, "capture/": KEPT, "monitor/": KEPT}
 
 
 def test_sagemaker_would_take_the_pipeline(layout: Layout) -> None:
