@@ -84,7 +84,9 @@ def demo(
     with_story: Annotated[
         bool, typer.Option("--story", help="Go on after that: the world moves, drift is found, the model is trained again and takes over.")
     ] = False,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="With --story: where its pictures go.")] = STORY,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="With --story: where its pictures go; without it .road/story.")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="With --yes: leave it running until Ctrl-C or ./road down.")] = False,
     port: Port = 0,
     speed: Speed = local.DEFAULT_SPEED,
@@ -102,7 +104,7 @@ def demo(
         with _cloud(port, speed) as (cloud, process, progress):
             with progress:
                 outcome = _road(cloud, progress, model, world.first if world else checked, yes=yes, started=started)
-                told = story.tell(target.Target(cloud=cloud), progress, model, world, yes=yes, folder=out) if world else None
+                told = story.tell(target.Target(cloud=cloud), progress, model, world, yes=yes, folder=out or STORY) if world else None
             seconds = {"all_seconds": round(time.monotonic() - started, 1)}
             human = Group(outcome.view(), Text(), evidence.table(told.lines())) if told else outcome.view()
             output.show(human, outcome.as_dict() | ({"story": told.as_dict(), **seconds} if told else {}), json=json)
