@@ -2,7 +2,7 @@
 
 The road is the real one, on a localcloud of its own: each change is an execution of the pipeline with every gate, an approval and a canary,
 of the same code and data, so that no gate has a reason to refuse it; the last one is `road rollback`. Requests leave at a fixed rate,
-whether earlier ones were answered or not, and none is sent twice. A failed one belongs to the canary's share when CloudWatch counts it for
+whether earlier ones were answered or not, and none is tried again. A failed one belongs to the canary's share when CloudWatch counts it for
 a fleet that was still being deployed. Linux only.
 
     ./road bench soak [--minutes 10] [--out FOLDER]
@@ -12,7 +12,6 @@ a fleet that was still being deployed. Linux only.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import statistics
@@ -35,12 +34,12 @@ import matplotlib as mpl
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import executions, local
+from cli import executions, local, rows
 from cli.executions import Execution
 from cli.local import LocalCloud
 from cli.target import Target
 from config import CONFIG
-from model_code.spec import Category, load
+from model_code.spec import load
 from pipelines.steps.endpoint import JSON, Unanswered
 from pipelines.steps.load import IN_FLIGHT, Call, Load, drive
 
@@ -192,10 +191,9 @@ def _look(codepipeline: Any, execution_id: str) -> Execution:
 
 def sender(cloud: LocalCloud, data: Path) -> Callable[[int], None]:
     """Asks for the scores of the data set's rows, request after request."""
-    columns = load(MODEL).data.columns
-    with data.open(newline="") as stream:
-        rows = [{n: row[n] if isinstance(c, Category) else int(row[n]) for n, c in columns.items()} for row in csv.DictReader(stream)]
-    bodies = [json.dumps({"instances": rows[first : first + ROWS]}) for first in range(0, len(rows) - ROWS, ROWS)]
+    model = load(MODEL)
+    asked = [rows.request(row, model) for row in rows.read(data)]
+    bodies = [json.dumps({"instances": asked[first : first + ROWS]}) for first in range(0, len(asked) - ROWS, ROWS)]
     keys = cloud.variables(PRODUCTION.account)
     runtime = boto3.client(
         "sagemaker-runtime",

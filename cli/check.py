@@ -45,15 +45,16 @@ def check(
     ] = None,
     json: output.Json = False,
 ) -> None:
-    """Secrets, lint, types and a model's own tests; without --model all of it, and synth, cfn-lint and deployability rules."""
+    """Secrets, lint, types and tests of one model; without --model of everything, and synth, cfn-lint and deployability rules."""
     if template:
         _one_template(template, json=json)
         return
     models = [target.model(model).name] if model else spec.names()
+    frames = {tests.model: tests for tests in map(model_env.FrameTests, models) if model is None or not tests.passed}
     checks = [
         ("secrets", _secrets),
         *_style(models, whole=model is None),
-        *(c for name in models for c in _model(name, frame=model is None)),
+        *(check for name in models for check in _model(name, frame=name in frames)),
     ]
     if model is None:
         checks += [
@@ -66,6 +67,8 @@ def check(
         output.show("", [asdict(result) for result in results], json=True)
     if not all(result.ok for result in results):
         raise typer.Exit(1)
+    for tests in frames.values():
+        tests.note()
 
 
 def _one_template(file: Path, *, json: bool) -> None:
@@ -101,13 +104,17 @@ def _style(models: Sequence[str], *, whole: bool) -> Iterator[tuple[str, Run]]:
 def _model(model: str, *, frame: bool) -> Iterator[tuple[str, Run]]:
     """In the model's own environment, which is the image's; its tests in as many processes as there are cores.
 
-    Those of the `frame`, which every model shares, belong to the road that changes it.
+    Those of the `frame`, which every model shares, are left out where they have passed before in this very environment.
     """
     python = str(model_env.python(model))
     suites = model_env.suites(model) if frame else [model_env.own_suite(model)]
     files = sorted(str(file.relative_to(HERE)) for suite in suites for file in (HERE / suite).rglob("test_*.py"))
-    for part, share in enumerate((files[first::CORES] for first in range(min(CORES, len(files)))), 1):
-        yield f"tests of {model}, part {part} of {CORES}", _command([python, "-m", "pytest", *share])
+    parts = [files[first::CORES] for first in range(min(CORES, len(files)))]
+    for number, part in enumerate(parts, 1):
+        yield (
+            f"tests of {model}" + (f", part {number} of {len(parts)}" if len(parts) > 1 else ""),
+            _command([python, "-m", "pytest", *part]),
+        )
     yield f"types of {model}", _command(_mypy(model, "--python-executable", python, *SHARED, f"model_code/{model}"))
 
 

@@ -21,7 +21,7 @@ from model_code.spec import ModelSpec
 QUIET, MOVED, NEW, LINE = "#9aa5b1", "#c2410c", "#0f766e", "#d9dee3"
 BINS = 14  # of a column, at most; more have labels that nobody can read
 TITLES = {
-    "calm": "Traffic like the training data: nothing moves",
+    "calm": "Traffic like the data set: nothing moves",
     "drift": "The world has moved, and the monitor has found where",
     "after": "The new version knows the world: nothing moves",
 }
@@ -54,7 +54,7 @@ def _overview(file: Path, found: Mapping[str, Any], accepted: float, title: str)
         axes.axvline(accepted, color=MOVED, linewidth=1, linestyle="--")
         axes.set_xlim(0, max(3 * accepted, 1.1 * (known[-1][1]["psi"] or 0)))
         axes.annotate(f"accepted {accepted:g}", (accepted, 0), xytext=(4, 2), textcoords="offset points", color=MOVED, va="bottom")
-        axes.set_xlabel(f"population stability index against the training data, {found['rows']} rows")
+        axes.set_xlabel(f"population stability index against held-out rows of the data set, {found['rows']} rows")
         axes.set_title(title)
     return file
 
@@ -73,7 +73,7 @@ def _columns(file: Path, found: Mapping[str, Any]) -> Path:
 
 def _shares(axes: Axes, column: Mapping[str, Any]) -> None:
     places = range(len(column["bins"]))
-    axes.bar([place - 0.2 for place in places], column["expected"], 0.4, color=QUIET, label="training data")
+    axes.bar([place - 0.2 for place in places], column["expected"], 0.4, color=QUIET, label="held-out rows")
     axes.bar([place + 0.2 for place in places], column["found"], 0.4, color=MOVED, label="traffic")
     axes.set_xticks(
         list(places),

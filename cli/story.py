@@ -209,5 +209,7 @@ def _answered(aws: target.Target, model: ModelSpec, place: Environment) -> dict[
         for entry in page.get("Contents", []):
             seconds = answered.setdefault(entry["Key"].split("/")[1], Counter())
             for line in s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].iter_lines():
-                seconds[datetime.fromisoformat(encoder.loads(line)["eventMetadata"]["inferenceTime"])] += BATCH
+                captured = encoder.loads(line)
+                answer = encoder.loads(captured["captureData"]["endpointOutput"]["data"])
+                seconds[datetime.fromisoformat(captured["eventMetadata"]["inferenceTime"])] += len(answer.get("predictions", ()))
     return answered

@@ -1,4 +1,5 @@
-"""The monitoring pipeline: what an endpoint was asked and answered, held against what its version was trained on.
+"""The monitoring pipeline: what an endpoint was asked and answered, held against the rows on which its version was
+evaluated.
 
 1. Count    only where `model.toml` asks for several instances: each of them counts its share of what was captured
 2. Monitor  judges, in the model's own image, and writes page, metrics and notice; one instance counts by itself

@@ -40,7 +40,7 @@ class DriftAlarms(Construct):
             threshold=0,
             of=(drifted, of),
             missing=cloudwatch.TreatMissingData.IGNORE,
-            meaning=f"{endpoint_name}: what it is asked, or answers, is not what its version was trained on",
+            meaning=f"{endpoint_name}: what it is asked, or answers, is not like the rows on which its version was evaluated",
         )
         silent = 2
         self.silent = self._alarm(

@@ -41,3 +41,37 @@ def test_without_a_test_nothing_is_run_in_its_place(tmp_path: Path, monkeypatch:
 
     assert _files_tested(frame=True) == [["model_code/tests/test_one.py"]]
     assert _files_tested(frame=False) == []
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tree with a model and a frame, and a cache of its own."""
+    for name in ("model_code/spec.py", "model_code/runtime/serving.py", "model_code/tests/test_spec.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("pass")
+    for name in (*model_env.LOCKS, "training.py"):
+        (tmp_path / "model_code" / MODEL / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "model_code" / MODEL / name).write_text("numpy")
+    (tmp_path / "cache/models").mkdir(parents=True)
+    monkeypatch.setattr(model_env, "HERE", tmp_path)
+    monkeypatch.setattr(model_env, "CACHE", tmp_path / "cache")
+    return tmp_path
+
+
+def test_the_frame_is_tested_until_it_has_passed(tree: Path) -> None:
+    assert not model_env.FrameTests(MODEL).passed
+    model_env.FrameTests(MODEL).note()
+    (tree / "model_code" / MODEL / "training.py").write_text("another model")
+
+    assert model_env.FrameTests(MODEL).passed
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["model_code/spec.py", "model_code/runtime/serving.py", "model_code/runtime/new.css", f"model_code/{MODEL}/requirements.lock"],
+)
+def test_it_is_tested_again_in_another_environment_and_after_a_change_of_its_own(tree: Path, changed: str) -> None:
+    model_env.FrameTests(MODEL).note()
+    (tree / changed).write_text("changed")
+
+    assert not model_env.FrameTests(MODEL).passed

@@ -102,7 +102,7 @@ def settled(production: Production, count: int) -> Counter[str]:
         found = Counter(one["status"] for one in executions(production, JUDGED))
         if found.total() >= count and not found["InProgress"]:
             return found
-        time.sleep(0.2)
+        time.sleep(0.2)  # AWS has no call that waits for an execution
     raise AssertionError(f"{found}: not settled")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli import check, secrets
+from cli import check, model_env, secrets
 from cli.app import app
 from cli.tree import HERE
 
@@ -62,6 +62,7 @@ def test_it_blocks_the_check_of_a_model_and_is_not_shown(copy: Path, tmp_path: P
     monkeypatch.setattr(check, "HERE", copy)
     monkeypatch.setattr(check, "_style", lambda *_, **__: [])
     monkeypatch.setattr(check, "_model", lambda _, **__: [])
+    monkeypatch.setattr(model_env, "CACHE", tmp_path / "cache")
 
     done = CliRunner().invoke(app, ["check", "--model", "lead_scoring"])
 
