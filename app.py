@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from aws_cdk import App
 
+import naming
 from config import CONFIG, Config
-from model_code.spec import ModelSpec, load_all
+from paved_runtime.spec import ModelSpec, load_all
+from stacks.delivery import ModelDelivery, PlatformDelivery
 from stacks.layout import check
+from stacks.monitoring import Monitoring
+from stacks.registry import Registry
 from stacks.serving import Serving
 from stacks.toolchain import Toolchain
-from stacks.watch import Watch
-from stacks.workshop import Workshop
 
 
 def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
@@ -22,17 +24,21 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
         ValueError: config and models do not fit together; one line a problem.
     """
     check(config, models)
-    Toolchain(app, config.stack("Toolchain"), config=config, models=models)
+    toolchain = Toolchain(app, naming.toolchain_stack(config), config=config)
+    platform = PlatformDelivery(app, naming.delivery_stack(config, naming.PLATFORM), config=config, models=models)
+    platform.add_stack_dependency(toolchain)  # which tells it where things are, in SSM parameters
     for model in models:
-        Workshop(app, config.stack(model.slug, "Workshop"), config=config, model=model)
+        Registry(app, naming.registry_stack(config, model.name), config=config, model=model)
+        ModelDelivery(app, naming.delivery_stack(config, model.name), config=config, model=model).add_stack_dependency(toolchain)
         for environment in config.environments:
-            rooms = [config.stack(model.slug, room, environment.name) for room in ("Serving", "Watch")]
-            serving = Serving(app, rooms[0], config=config, model=model, environment=environment)
-            watch = Watch(app, rooms[1], config=config, model=model, environment=environment)
-            watch.add_stack_dependency(serving)  # which tells it where things are, in SSM parameters
+            name = naming.serving_stack(config, model.name, environment)
+            serving = Serving(app, name, config=config, model=model, environment=environment)
+            name = naming.monitoring_stack(config, model.name, environment)
+            Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
 
 
 if __name__ == "__main__":
-    app = App()
+    # As context: stacks that share a synthesizer share its list of assets, and each would publish those of all before it.
+    app = App(context={"@aws-cdk/core:bootstrapQualifier": CONFIG.qualifier})
     build(app, CONFIG, load_all())
     app.synth()

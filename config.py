@@ -41,25 +41,19 @@ class Repository:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A fork's choices. `project` prefixes every name; `owners` get approval requests and alarms by mail."""
+    """A fork's choices.
+
+    `project` prefixes every name that AWS shows (naming.py); `owners` get approval requests and alarms by mail; `qualifier` is that of
+    `cdk bootstrap`, which a firm may prescribe. `pull_requests`: have CodeBuild check them, where no other CI does.
+    """
 
     project: str
     toolchain: Account
     environments: tuple[Environment, ...]
     repository: Repository
     owners: tuple[str, ...]
-
-    def name(self, model: str, *suffix: str) -> str:
-        """`paved-road-lead-scoring[-suffix…]`: the name shared by a model's pipeline, registry group and endpoints."""
-        return "-".join([self.project, model.replace("_", "-"), *suffix])
-
-    def parameter(self, model: str, key: str) -> str:
-        """The SSM parameter path of one fact about a model, in the toolchain account."""
-        return f"/{self.project}/{model}/{key}"
-
-    def stack(self, *parts: str) -> str:
-        """`PavedRoad-lead-scoring-Serving-staging`: a CloudFormation stack's name."""
-        return "-".join([self.project.title().replace("-", ""), *parts])
+    qualifier: str = "hnb659fds"
+    pull_requests: bool = False
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -74,6 +68,6 @@ CONFIG = Config(
         Environment(name="staging", account=Account(id="222222222222", region="eu-west-1"), approved_only=False),
         Environment(name="production", account=Account(id="333333333333", region="eu-west-1"), approved_only=True),
     ),
-    repository=Repository(id="acme/paved-road", branch="main"),
+    repository=Repository(id="example/paved-road", branch="main"),
     owners=("ml-platform@example.com",),
 )

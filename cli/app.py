@@ -1,54 +1,89 @@
-"""The commands, put together. The order is the order of the help."""
+"""The commands, put together: a table of who types what, which is also the order of the help."""
 
 from __future__ import annotations
 
-import typer
+from types import ModuleType
+from typing import Any
 
-from cli import (
+import typer
+from typer.core import TyperGroup
+
+from cli.commands import (
     approve,
     audit,
     bench,
+    bootstrap,
     check,
     data,
     demo,
+    deploy,
+    down,
+    env,
     evidence,
+    init,
     invoke,
     labels,
     lock,
     logs,
     monitor,
+    new_model,
     push,
+    reject,
+    retry,
     rollback,
     status,
     test,
     traffic,
+    train,
     up,
+    upgrade,
 )
 
-app = typer.Typer(
-    name="road",
-    help="From git push to production on Amazon SageMaker, and the same road whole on one laptop.",
-    add_completion=False,
-    rich_markup_mode=None,
-)
-app.command()(demo.demo)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(test.test)
-app.command()(up.up)
-app.command()(up.env)
-app.command()(up.down)
-app.add_typer(data.app, name="data")
-app.command()(push.push)
-app.command()(status.status)
-app.command("approve")(approve.approve)
-app.command()(approve.reject)
-app.command()(rollback.rollback)
-app.command()(evidence.evidence)
-app.command()(audit.audit)
-app.command()(invoke.invoke)
-app.command()(traffic.traffic)
-app.add_typer(labels.app, name="labels")
-app.command()(monitor.monitor)
-app.command()(logs.logs)
-app.command()(check.check)
-app.command()(lock.lock)
-app.command()(bench.bench)
+# A command is a module of cli/commands: its `app`, which has commands of its own, or else its function of the same name.
+WHO: dict[str, tuple[ModuleType, ...]] = {
+    "First steps": (demo, init, new_model, up, down, env),
+    "Data scientist": (train, data, push, status, logs, retry, evidence, invoke, labels, traffic, monitor),
+    "Approver and auditor": (approve, reject, rollback, evidence, audit),
+    "Platform engineer": (bootstrap, deploy, upgrade),
+    "Contributor": (check, test, lock, bench),
+}
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+SETTINGS: dict[ModuleType, dict[str, Any]] = {test: PASSED_ON, bench: PASSED_ON}
+
+
+def name(command: ModuleType) -> str:
+    """As it is typed: the module `new_model` is `new-model`."""
+    return command.__name__.rpartition(".")[2].replace("_", "-")
+
+
+class Commands(TyperGroup):
+    """Help that is ordered by who types a command."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - click's own signature
+        """Write each person's commands below a heading."""
+        width = max(map(len, self.commands))
+        for who, modules in WHO.items():
+            with formatter.section(who):
+                known = {name(module): self.commands[name(module)] for module in modules}
+                limit = formatter.width - width - 4
+                formatter.write_dl([(word.ljust(width), command.get_short_help_str(limit)) for word, command in known.items()])
+
+
+def _app() -> typer.Typer:
+    together = typer.Typer(
+        name="road",
+        help="From git push to production on Amazon SageMaker, and the same road whole on one laptop.",
+        add_completion=False,
+        rich_markup_mode=None,
+        cls=Commands,
+    )
+    for module in dict.fromkeys(module for modules in WHO.values() for module in modules):
+        if hasattr(module, "app"):
+            together.add_typer(module.app, name=name(module))
+        else:
+            function = getattr(module, module.__name__.rpartition(".")[2])
+            together.command(name(module), context_settings=SETTINGS.get(module))(function)
+    return together
+
+
+app = _app()

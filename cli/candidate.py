@@ -7,11 +7,14 @@ from typing import Any
 
 from rich.table import Table
 
-from cli import evidence, workshop
+import naming
+from cli import output, packs
 from cli.executions import Execution
 from cli.problem import Problem
-from cli.target import Target
-from model_code.spec import ModelSpec
+from paved_runtime.spec import ModelSpec
+from pipelines.commands import Reference
+from pipelines.delivery import MODEL_PACKAGE_ARN
+from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, Evidence
 
@@ -47,14 +50,14 @@ class Candidate:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        found = self.evidence.model_dump(mode="json") if self.evidence else None
-        return {**{name: value for name, value in vars(self).items() if name != "evidence"}, "evidence": found}
+        evidence = self.evidence.model_dump(mode="json") if self.evidence else None
+        return {**{name: value for name, value in vars(self).items() if name != "evidence"}, "evidence": evidence}
 
     def view(self) -> Table:
         """For a person."""
-        known = evidence.summary(self.evidence) if self.evidence else {"model package": self.model_package_arn, "commit": self.commit}
+        known = packs.summary(self.evidence) if self.evidence else {"model package": self.model_package_arn, "commit": self.commit}
         version = pack.group_and_version(self.model_package_arn)[1]
-        return evidence.table(
+        return output.table(
             {
                 **known,
                 "evidence": self.evidence_uri,
@@ -82,7 +85,7 @@ class Change:
 
     def view(self) -> Table:
         """For a person."""
-        return evidence.table({"commit": f"{self.commit}  {self.said}".strip(), "before this": self.history, "execution": self.execution})
+        return output.table({"commit": f"{self.commit}  {self.said}".strip(), "before this": self.history, "execution": self.execution})
 
 
 def change(execution: Execution) -> Change:
@@ -90,60 +93,57 @@ def change(execution: Execution) -> Change:
     return Change(execution=execution.id, commit=execution.commit, said=execution.said, history=_history(execution))
 
 
-def gather(aws: Target, model: ModelSpec, execution: Execution) -> Candidate:
+def gather(registry: Registry, execution: Execution) -> Candidate:
     """The candidate of an execution that has registered a model package. Raises Problem when it has not."""
-    arn = execution.variables.get("Train.MODEL_PACKAGE_ARN")
+    model = registry.model
+    arn = execution.variable(MODEL_PACKAGE_ARN)
     if not arn:
-        raise Problem(f"execution {execution.id}", "it has registered no model package", f"./road logs {model.name} --stage Train")
-    package = aws.client("sagemaker").describe_model_package(ModelPackageName=arn)
-    uri, digest = (_exported(execution, name) for name in ("EVIDENCE_URI", "EVIDENCE_SHA256"))
-    found, doubt = _evidence(aws, model, arn, uri, digest)
+        train = f"./road logs {model.name} --stage {naming.TRAIN}"
+        raise Problem(f"execution {execution.id}", "it has registered no model package", train)
+    stage = naming.stage(registry.config.environments[0])
+    uri, digest = (execution.variable(Reference(stage, name)) for name in ("EVIDENCE_URI", "EVIDENCE_SHA256"))
+    evidence, doubt = _evidence(registry, arn, uri, digest)
     return Candidate(
         model=model.name,
         execution=execution.id,
-        commit=found.commit.id if found else execution.commit,
+        commit=evidence.commit.id if evidence else execution.commit,
         said=execution.said,
         model_package_arn=arn,
-        registry_status=package["ModelApprovalStatus"],
+        registry_status=registry.sagemaker.describe_model_package(ModelPackageName=arn)["ModelApprovalStatus"],
         evidence_uri=uri,
         evidence_sha256=digest,
-        evidence=found,
-        metrics=_floors(model, found),
+        evidence=evidence,
+        metrics=_floors(model, evidence),
         doubt=doubt,
         history=_history(execution),
     )
 
 
-def _evidence(aws: Target, model: ModelSpec, arn: str, uri: str, digest: str) -> tuple[Evidence | None, str]:
+def _evidence(registry: Registry, arn: str, uri: str, digest: str) -> tuple[Evidence | None, str]:
     """The evidence that the request names, and why it cannot be relied on."""
     if not uri:
         return None, "the execution has made no evidence"
-    s3 = aws.client("s3")
-    content = pack.read(s3, uri)
+    content = pack.read(registry.s3, uri)
     if content is None:
         return None, f"nothing lies at {uri}"
     try:
-        found = document.load_evidence(content)
+        evidence = document.load_evidence(content)
     except DocumentError as error:
         return None, str(error)
-    if found.model_package_arn != arn:
-        return None, f"it is about {found.model_package_arn}, not about {arn}"
-    if not pack.signed(s3, workshop.signer(aws, model.name), uri, content):
-        return found, "not valid: the evidence was changed after it was signed"
-    if (shown := document.shown_sha256(found)) != digest:
-        return found, f"valid, but the request is about evidence {digest}, and this is {shown}"
-    return found, ""
+    if evidence.model_package_arn != arn:
+        return None, f"it is about {evidence.model_package_arn}, not about {arn}"
+    if not pack.signed(registry.s3, registry.signer, uri, content):
+        return evidence, "not valid: the evidence was changed after it was signed"
+    if (shown := document.shown_sha256(evidence)) != digest:
+        return evidence, f"valid, but the request is about evidence {digest}, and this is {shown}"
+    return evidence, ""
 
 
-def _floors(model: ModelSpec, found: Evidence | None) -> dict[str, dict[str, float]]:
+def _floors(model: ModelSpec, evidence: Evidence | None) -> dict[str, dict[str, float]]:
     """The figures that `model.toml` gives an absolute bound."""
     bounds = {name: bound for name, bound in model.gates.model_dump().items() if isinstance(bound, float)}
-    measured = found.evaluation.metrics if found else {}
+    measured = evidence.evaluation.metrics if evidence else {}
     return {name: {"value": measured[name].value, "gate": bound} for name, bound in bounds.items() if name in measured}
-
-
-def _exported(execution: Execution, name: str) -> str:
-    return next((value for key, value in execution.variables.items() if key.endswith(f".{name}")), "")
 
 
 def _history(execution: Execution) -> str:

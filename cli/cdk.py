@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import naming
 from cli.local import LocalCloud
 from cli.problem import Problem
 from cli.tree import HERE, relative
 from config import CONFIG, Account
-from model_code import spec
-from pipelines.steps.cdk import telling
+from paved_runtime import spec
+from pipelines.deployment.cdk import failure_line
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 QUIET = {"CI": "true", "NO_COLOR": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
@@ -25,32 +26,48 @@ def synth(out: Path, *, log: Path) -> None:
 
 
 def bootstrap(cloud: LocalCloud) -> None:
-    """Bootstrap every account of config.py, each with its own keys; environments trust the toolchain's account."""
+    """Bootstrap every account of config.py on a localcloud, each with its own keys."""
+
+    def each(account: Account) -> None:
+        bootstrap_account(account, env={**cloud.environment(account), **QUIET}, log=cloud.logs / f"cdk-bootstrap-{account.id}.log")
+
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda account: _bootstrap(cloud, account), CONFIG.accounts))
+        list(pool.map(each, CONFIG.accounts))
 
 
-def deploy(cloud: LocalCloud) -> None:
-    """Deploy what must stand before a push can start: the toolchain and every model's workshop."""
-    stacks = [*(CONFIG.stack(model.slug, "Workshop") for model in spec.load_all()), CONFIG.stack("Toolchain")]
-    arguments = ["deploy", *stacks, "--app", str(cloud.assembly), "--require-approval", "never", "--progress", "events", "--exclusively"]
-    run("deploy", arguments, env={**cloud.environment(CONFIG.toolchain), **QUIET}, log=cloud.logs / "cdk-deploy.log")
+def bootstrap_account(account: Account, *, env: Mapping[str, str], log: Path) -> None:
+    """Bootstrap an account with the credentials of `env`; an environment's trusts the toolchain's account."""
+    arguments = ["bootstrap", f"aws://{account.id}/{account.region}", "--cloudformation-execution-policies", ADMINISTRATOR]
+    arguments += ["--qualifier", CONFIG.qualifier]
+    if account.id != CONFIG.toolchain.id:
+        arguments += ["--trust", CONFIG.toolchain.id]
+    run(f"bootstrap of {account.id}", [*arguments, "--app", ""], env=env, log=log)
+
+
+def deploy_before_a_push(*, env: Mapping[str, str], log: Path, assembly: Path | None = None) -> None:
+    """Deploy what must stand before a push can start: the toolchain, and every model's registry and pipelines.
+
+    They come from `assembly`, or are synthesised first.
+    """
+    models = spec.names()
+    registries = [naming.registry_stack(CONFIG, model) for model in models]
+    pipelines = [naming.delivery_stack(CONFIG, road) for road in (*models, naming.PLATFORM)]
+    arguments = ["deploy", naming.toolchain_stack(CONFIG), *registries, *pipelines, *(["--app", str(assembly)] if assembly else [])]
+    run("deploy", [*arguments, "--require-approval", "never", "--progress", "events", "--exclusively"], env=env, log=log)
+
+
+def log_file(name: str) -> Path:
+    """Where the output of what is run against real accounts goes."""
+    folder = HERE / ".road" / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"cdk-{name}.log"
 
 
 def run(what: str, arguments: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
-    """Run the CDK CLI. Raises Problem with the line of its output that tells most."""
+    """Run the CDK CLI in this tree. Raises Problem with the line of its output that tells most."""
     with log.open("w") as output:
         code = subprocess.run(
             ["cdk", *arguments], cwd=HERE, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         ).returncode
     if code:
-        raise Problem(f"cdk {what} failed", telling(log.read_text(errors="replace").splitlines()), f"read {relative(log)}")
-
-
-def _bootstrap(cloud: LocalCloud, account: Account) -> None:
-    arguments = ["bootstrap", f"aws://{account.id}/{account.region}", "--cloudformation-execution-policies", ADMINISTRATOR]
-    if account.id != CONFIG.toolchain.id:
-        arguments += ["--trust", CONFIG.toolchain.id]
-    env = {**cloud.environment(account), **QUIET}
-    log = cloud.logs / f"cdk-bootstrap-{account.id}.log"
-    run(f"bootstrap of {account.id}", [*arguments, "--app", ""], env=env, log=log)
+        raise Problem(f"cdk {what} failed", failure_line(log.read_text(errors="replace").splitlines()), f"read {relative(log)}")

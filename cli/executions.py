@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.problem import Problem, one_line
+from pipelines.commands import Reference
 
-RUNNING = "InProgress"
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline import CodePipelineClient
+    from mypy_boto3_codepipeline.type_defs import ActionExecutionDetailTypeDef, PipelineExecutionSummaryTypeDef, StageStateTypeDef
+
+RUNNING, SKIPPED, NOT_STARTED = "InProgress", "Skipped", "NotStarted"
+UNENDED = (RUNNING, "Stopping")
 RECENT = 20
 
 
@@ -18,7 +25,7 @@ class Stage:
 
     name: str
     action: str
-    status: str = "NotStarted"
+    status: str = NOT_STARTED
     started: datetime | None = None
     ended: datetime | None = None
     said: str = ""
@@ -26,7 +33,7 @@ class Stage:
     by: str = ""
     request: str = ""
     token: str = ""
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def waiting(self) -> bool:
@@ -41,7 +48,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """One execution and its stages, in the pipeline's order. `setback` says why its version was rolled back, if it was."""
+    """One execution and its stages, in the pipeline's order. `rollback` says why its version was rolled back, if it was."""
 
     id: str
     pipeline: str
@@ -50,16 +57,11 @@ class Execution:
     commit: str
     said: str
     stages: tuple[Stage, ...]
-    setback: str = ""
+    rollback: str = ""
 
     @property
     def running(self) -> bool:
-        return self.status in (RUNNING, "Stopping")
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """Everything the stages exported: `{"Source.CommitId": …, "Train.MODEL_PACKAGE_ARN": …}`."""
-        return {f"{stage.name}.{name}": value for stage in self.stages for name, value in stage.variables.items()}
+        return self.status in UNENDED
 
     @property
     def approval(self) -> Stage | None:
@@ -84,6 +86,10 @@ class Execution:
         names = ", ".join(stage.name for stage in self.stages)
         raise Problem(f"stage {name}", f"pipeline {self.pipeline} has {names}", "name one of them", code=2)
 
+    def variable(self, reference: Reference) -> str:
+        """What a stage has exported; empty when it has not."""
+        return next((stage.variables.get(reference.variable, "") for stage in self.stages if stage.name == reference.namespace), "")
+
     def as_dict(self) -> dict[str, Any]:
         """For `--json`. Tokens stay out: whoever has one can answer."""
         stages = [{k: v for k, v in asdict(s).items() if k != "token"} | {"seconds": s.seconds, "waiting": s.waiting} for s in self.stages]
@@ -91,23 +97,22 @@ class Execution:
         return {**own, "stages": stages}
 
 
-def summaries(codepipeline: Any, pipeline: str) -> list[dict[str, Any]]:
+def summaries(codepipeline: CodePipelineClient, pipeline: str) -> list[PipelineExecutionSummaryTypeDef]:
     """The newest executions as ListPipelineExecutions tells them, newest first."""
-    listed = codepipeline.list_pipeline_executions(pipelineName=pipeline, maxResults=RECENT)
-    return list(listed["pipelineExecutionSummaries"])
+    return codepipeline.list_pipeline_executions(pipelineName=pipeline, maxResults=RECENT)["pipelineExecutionSummaries"]
 
 
-def current(codepipeline: Any, pipeline: str) -> list[Execution]:
-    """The executions that run, newest first; when none does, the last one. Empty before the first push."""
-    found = summaries(codepipeline, pipeline)
-    chosen = [summary for summary in found if summary["status"] in (RUNNING, "Stopping")] or found[:1]
-    return [_read(codepipeline, pipeline, summary) for summary in chosen]
+def current(codepipeline: CodePipelineClient, pipeline: str) -> list[Execution]:
+    """The executions that run, newest first, and then the newest one that has ended. Empty before the first push."""
+    listed = summaries(codepipeline, pipeline)
+    running = [summary for summary in listed if summary["status"] in UNENDED]
+    ended = [summary for summary in listed if summary["status"] not in UNENDED]
+    return [_read(codepipeline, pipeline, summary) for summary in [*running, *ended[:1]]]
 
 
-def one(codepipeline: Any, pipeline: str, execution_id: str | None = None) -> Execution:
+def find(codepipeline: CodePipelineClient, pipeline: str, execution_id: str | None = None) -> Execution:
     """The newest execution, or the one whose id begins so. Raises Problem when there is none."""
-    found = summaries(codepipeline, pipeline)
-    for summary in found:
+    for summary in summaries(codepipeline, pipeline):
         if summary["pipelineExecutionId"].startswith(execution_id or ""):
             return _read(codepipeline, pipeline, summary)
     if execution_id:
@@ -115,44 +120,73 @@ def one(codepipeline: Any, pipeline: str, execution_id: str | None = None) -> Ex
     raise Problem(f"pipeline {pipeline}", "nothing was pushed yet", "git push, or ./road push")
 
 
-def waiting(codepipeline: Any, pipeline: str) -> list[Execution]:
+def waiting(codepipeline: CodePipelineClient, pipeline: str) -> list[Execution]:
     """The executions that wait for a person, newest first."""
     return [execution for execution in current(codepipeline, pipeline) if execution.approval]
 
 
-def _read(codepipeline: Any, pipeline: str, summary: dict[str, Any]) -> Execution:
+def stop(codepipeline: CodePipelineClient, pipeline: str, *, reason: str) -> None:
+    """Stop at once whatever runs in a pipeline."""
+    for summary in summaries(codepipeline, pipeline):
+        if summary["status"] in UNENDED:
+            codepipeline.stop_pipeline_execution(
+                pipelineName=pipeline, pipelineExecutionId=summary["pipelineExecutionId"], abandon=True, reason=reason
+            )
+
+
+def _read(codepipeline: CodePipelineClient, pipeline: str, summary: PipelineExecutionSummaryTypeDef) -> Execution:
     execution_id = summary["pipelineExecutionId"]
     state = codepipeline.get_pipeline_state(name=pipeline)
-    pages = codepipeline.get_paginator("list_action_executions").paginate(
-        pipelineName=pipeline, filter={"pipelineExecutionId": execution_id}
-    )
-    newest: dict[str, dict[str, Any]] = {}
-    for detail in (detail for page in pages for detail in page["actionExecutionDetails"]):
-        newest.setdefault(detail["stageName"], detail)
-    stages = tuple(_stage(shown, newest.get(shown["stageName"]), execution_id) for shown in state["stageStates"])
-    revisions = summary.get("sourceRevisions") or [{}]
+    revision: Mapping[str, Any] = next(iter(summary.get("sourceRevisions", [])), {})
     return Execution(
         id=execution_id,
         pipeline=pipeline,
         status=summary["status"],
         started=summary["startTime"],
-        commit=revisions[0].get("revisionId", ""),
-        said=one_line(revisions[0].get("revisionSummary", "")),
-        stages=stages,
+        commit=revision.get("revisionId", ""),
+        said=one_line(revision.get("revisionSummary", "")),
+        stages=_stages(state["stageStates"], _actions(codepipeline, pipeline, execution_id), execution_id),
     )
 
 
-def _stage(shown: dict[str, Any], detail: dict[str, Any] | None, execution_id: str) -> Stage:
-    """A stage has one action on this road. `shown` is the stage as it stands now, which may be another execution's."""
-    action = shown["actionStates"][0]
-    if detail is None:
-        return Stage(name=shown["stageName"], action=action["actionName"])
+def _actions(codepipeline: CodePipelineClient, pipeline: str, execution_id: str) -> dict[str, ActionExecutionDetailTypeDef]:
+    """The newest run of each stage's one action, by the stage's name."""
+    pages = codepipeline.get_paginator("list_action_executions").paginate(
+        pipelineName=pipeline, filter={"pipelineExecutionId": execution_id}
+    )
+    newest: dict[str, ActionExecutionDetailTypeDef] = {}
+    for detail in (detail for page in pages for detail in page["actionExecutionDetails"]):
+        newest.setdefault(detail["stageName"], detail)
+    return newest
+
+
+def _stages(
+    states: Sequence[StageStateTypeDef], actions: Mapping[str, ActionExecutionDetailTypeDef], execution_id: str
+) -> tuple[Stage, ...]:
+    """A stage without an action was skipped when the pipeline says so, or when a later one has begun."""
+    last = max((number for number, state in enumerate(states) if state["stageName"] in actions), default=-1)
+    return tuple(
+        _begun(state, actions[state["stageName"]], execution_id)
+        if state["stageName"] in actions
+        else _not_begun(state, execution_id, passed=number < last)
+        for number, state in enumerate(states)
+    )
+
+
+def _not_begun(state: StageStateTypeDef, execution_id: str, *, passed: bool) -> Stage:
+    here = state.get("latestExecution", {})
+    skipped = passed or (here.get("pipelineExecutionId"), here.get("status")) == (execution_id, SKIPPED)
+    return Stage(name=state["stageName"], action=state["actionStates"][0]["actionName"], status=SKIPPED if skipped else NOT_STARTED)
+
+
+def _begun(state: StageStateTypeDef, detail: ActionExecutionDetailTypeDef, execution_id: str) -> Stage:
+    """`state` is the stage as it stands now, which may be another execution's."""
     result = detail.get("output", {}).get("executionResult", {})
-    here = shown.get("latestExecution", {}).get("pipelineExecutionId") == execution_id
-    stands = action.get("latestExecution", {}) if here else {}
+    here = state.get("latestExecution", {}).get("pipelineExecutionId") == execution_id
+    standing = state["actionStates"][0].get("latestExecution", {}) if here else {}
     running = detail["status"] == RUNNING
     return Stage(
-        name=shown["stageName"],
+        name=state["stageName"],
         action=detail["actionName"],
         status=detail["status"],
         started=detail["startTime"],
@@ -161,6 +195,6 @@ def _stage(shown: dict[str, Any], detail: dict[str, Any] | None, execution_id: s
         external=result.get("externalExecutionId", ""),
         by=detail.get("updatedBy", ""),
         request=detail.get("input", {}).get("resolvedConfiguration", {}).get("CustomData", ""),
-        token=stands.get("token", "") if running else "",
+        token=standing.get("token", "") if running else "",
         variables=detail.get("output", {}).get("outputVariables", {}),
     )

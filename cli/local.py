@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -10,16 +11,26 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Annotated
 
-from cli.problem import Problem
+import boto3
+import typer
+
+from cli import sessions
+from cli.problem import Problem, full_disk
 from cli.tree import CLOUD, ENVIRONMENT, HERE, relative
 from config import CONFIG, Account
 
 DEFAULT_SPEED = 60.0
 FOREIGN = ("AWS_", "ROAD_CLOUD")
 PATIENCE = 60  # seconds that localcloud has to end everything it started
+
+Port = Annotated[int, typer.Option(metavar="PORT", help="Listen on this port; 0 asks the system for a free one.", min=0, max=65535)]
+Speed = Annotated[float, typer.Option(metavar="FACTOR", help="How many seconds of a template's durations pass in one second here.", min=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +57,11 @@ class LocalCloud:
         """The folder of the synthesised stacks that are deployed to this cloud."""
         return Path(self.root) / "cdk.out"
 
+    def session(self, account: Account) -> boto3.Session:
+        """A session as the account's administrator."""
+        keys = self.variables(account)
+        return sessions.local(self.url, key=keys["AWS_ACCESS_KEY_ID"], secret=keys["AWS_SECRET_ACCESS_KEY"], region=account.region)
+
     def variables(self, account: Account) -> dict[str, str]:
         """What makes any AWS tool call this cloud as the account's administrator."""
         if account.id not in self.accounts:
@@ -60,7 +76,7 @@ class LocalCloud:
 
     def environment(self, account: Account) -> dict[str, str]:
         """A whole environment for a program that works on this cloud: nothing of the person's own AWS settings is left."""
-        return {**{k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}, **self.variables(account)}
+        return {**_without_settings(), **self.variables(account)}
 
 
 def find() -> LocalCloud | None:
@@ -68,12 +84,24 @@ def find() -> LocalCloud | None:
     described = CLOUD / "cloud.json"
     if not described.is_file():
         return None
-    found = LocalCloud(**json.loads(described.read_text()))
-    return found if _lives(found.pid) else None
+    cloud = LocalCloud(**json.loads(described.read_text()))
+    return cloud if lives(cloud.pid) else None
 
 
-def start(*, port: int = 0, speed: float = DEFAULT_SPEED, leash: bool = False) -> tuple[LocalCloud, subprocess.Popen[str]]:
-    """Start localcloud and wait until it is ready. With `leash` it ends when this process does.
+@contextmanager
+def alone() -> Iterator[None]:
+    """For who starts localcloud or deploys to it: only one may at a time. Raises Problem for the others."""
+    CLOUD.parent.mkdir(parents=True, exist_ok=True)
+    with CLOUD.with_name(f"{CLOUD.name}.lock").open("w") as turn:
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Problem("localcloud", "another ./road up or ./road demo is at work here", "wait until it has ended") from error
+        yield
+
+
+def start(*, port: int = 0, speed: float = DEFAULT_SPEED, exit_with_parent: bool = False) -> tuple[LocalCloud, subprocess.Popen[str]]:
+    """Start localcloud and wait until it is ready. With `exit_with_parent` it ends when this process does.
 
     Raises:
         Problem: one runs already, or it could not start (the port is taken).
@@ -81,13 +109,13 @@ def start(*, port: int = 0, speed: float = DEFAULT_SPEED, leash: bool = False) -
     if running := find():
         raise Problem("localcloud", f"one runs already at {running.url} (process {running.pid})", "./road down")
     arguments = ["--root", str(CLOUD), "--port", str(port), "--speed", str(speed), "--region", CONFIG.toolchain.region]
-    arguments += ["--accounts", ",".join(account.id for account in CONFIG.accounts), *(["--leash"] if leash else [])]
+    arguments += ["--accounts", ",".join(account.id for account in CONFIG.accounts), *(["--exit-with-parent"] if exit_with_parent else [])]
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
             [sys.executable, "-m", "localcloud", *arguments],
             cwd=HERE,
-            env={**{k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}, "ROAD_ENV": str(ENVIRONMENT)},
-            stdin=subprocess.PIPE if leash else subprocess.DEVNULL,
+            env={**_without_settings(), "ROAD_ENV": str(ENVIRONMENT)},
+            stdin=subprocess.PIPE if exit_with_parent else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=complaints,
             text=True,
@@ -95,15 +123,12 @@ def start(*, port: int = 0, speed: float = DEFAULT_SPEED, leash: bool = False) -
         )
         assert process.stdout is not None
         ready = process.stdout.readline()
-        found = find()
-        if not ready.startswith("ready") or found is None:
+        cloud = find()
+        if not ready.startswith("ready") or cloud is None:
             process.kill()
             process.wait()
-            complaints.seek(0)
-            lines = [line.strip() for line in complaints if line.strip()]
-            why = lines[-1].removeprefix("localcloud: ") if lines else f"it ended; its log is {relative(CLOUD)}/localcloud.log"
-            raise Problem("localcloud did not start", why, "leave --port out to get a free one" if port else "try again")
-    return found, process
+            raise _not_started(complaints, port)
+    return cloud, process
 
 
 def end() -> LocalCloud | None:
@@ -124,6 +149,21 @@ def stop() -> str:
     return "nothing was running" + (f"; removed {relative(CLOUD)}" if removed else "")
 
 
+def _without_settings() -> dict[str, str]:
+    """The person's environment without their AWS's settings, and without a proxy for this machine."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return kept | sessions.no_proxy(kept)
+
+
+def _not_started(complaints: IO[str], port: int) -> Problem:
+    complaints.seek(0)
+    lines = [line.strip() for line in complaints if line.strip()]
+    if any("No space left on device" in line for line in lines):
+        return full_disk(str(CLOUD))
+    why = lines[-1].removeprefix("localcloud: ") if lines else f"it ended; its log is {relative(CLOUD)}/localcloud.log"
+    return Problem("localcloud did not start", why, "leave --port out to get a free one" if port else "try again")
+
+
 def _remove() -> bool:
     """Remove localcloud's folder. False when there is none, or another command has just taken it away."""
     mine = CLOUD.with_name(f"{CLOUD.name}.{os.getpid()}")
@@ -138,14 +178,14 @@ def _remove() -> bool:
 def _wait(pid: int) -> None:
     """Until the process is gone. It is not our child, and nothing portable tells of a stranger's end: so it is asked for."""
     give_up = time.monotonic() + PATIENCE
-    while _lives(pid):
+    while lives(pid):
         if time.monotonic() > give_up:
             os.kill(pid, signal.SIGKILL)
             raise Problem("localcloud", f"process {pid} did not end in {PATIENCE} s and was killed", "run ./road down once more")
         time.sleep(0.05)
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
     """Whether `pid` is a localcloud: numbers are used again, and a stranger must not be stopped."""
     asked = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True)
     return "-m localcloud" in asked.stdout

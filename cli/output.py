@@ -5,16 +5,23 @@ from __future__ import annotations
 import json as encoder
 import os
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cli.problem import Problem
+from paved_runtime.page import legible
 
 UNBROKEN = 1000  # columns where there is no terminal: a line is a fact, and is not to be wrapped
 narration = Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else UNBROKEN)
 facts = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else UNBROKEN)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the facts as JSON, for machines.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
 
 
 def say(text: str) -> None:
@@ -38,6 +45,23 @@ def draw(human: RenderableType, console: Console = narration) -> None:
     with console.capture() as captured:
         console.print(human, markup=False)
     console.file.write("\n".join(line.rstrip() for line in captured.get().rstrip().splitlines()) + "\n")
+
+
+def table(rows: Mapping[str, str]) -> Table:
+    """Names and what is known, below each other."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        grid.add_row(Text(name, "dim"), Text(legible(value, lines=True), overflow="fold"))
+    return grid
+
+
+def confirm(what: str, question: str) -> None:
+    """Go on only when the person says yes. `what` is asked about. Raises Problem where there is nobody to ask."""
+    if not sys.stdin.isatty():
+        raise Problem(what, "there is no terminal to ask on", "add --yes", code=2)
+    if not typer.confirm(question, err=True):
+        say("nothing was changed")
+        raise typer.Exit(1)
 
 
 def has_screen() -> bool:

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from cli.candidate import Candidate
-from cli.monitor import Look
-from model_code.spec import ModelSpec
+from cli.monitoring import Look
+from paved_runtime.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 QUIET, MOVED, NEW, LINE = "#9aa5b1", "#c2410c", "#0f766e", "#d9dee3"
 BINS = 14  # of a column, at most; more have labels that nobody can read
@@ -33,20 +33,20 @@ def draw(folder: Path, looks: Mapping[str, Look], proof: Candidate, answered: An
     assert model.monitoring is not None
     accepted = model.monitoring.psi
     made = [
-        _overview(folder / "1-calm.png", looks["calm"].found, accepted, TITLES["calm"]),
-        _overview(folder / "2-drift.png", looks["drift"].found, accepted, TITLES["drift"]),
-        _columns(folder / "3-what-moved.png", looks["drift"].found),
+        _overview(folder / "1-calm.png", looks["calm"].report, accepted, TITLES["calm"]),
+        _overview(folder / "2-drift.png", looks["drift"].report, accepted, TITLES["drift"]),
+        _columns(folder / "3-what-moved.png", looks["drift"].report),
         _challenger(folder / "4-challenger.png", proof),
         _hand_over(folder / "5-canary.png", answered),
-        _overview(folder / "6-after.png", looks["after"].found, accepted, TITLES["after"]),
+        _overview(folder / "6-after.png", looks["after"].report, accepted, TITLES["after"]),
     ]
-    (folder / "monitor.json").write_text(json.dumps({name: look.found for name, look in looks.items()}, indent=1) + "\n")
+    (folder / "monitor.json").write_text(json.dumps({name: look.report for name, look in looks.items()}, indent=1) + "\n")
     return made
 
 
-def _overview(file: Path, found: Mapping[str, Any], accepted: float, title: str) -> Path:
+def _overview(file: Path, report: Mapping[str, Any], accepted: float, title: str) -> Path:
     """Every column's population stability index, the largest on top."""
-    known = sorted([*found["columns"].items(), ("score", found["scores"])], key=lambda item: item[1]["psi"] or 0)
+    known = sorted([*report["columns"].items(), ("score", report["scores"])], key=lambda item: item[1]["psi"] or 0)
     with _figure(file, height=0.3 * len(known) + 1.2) as figure:
         axes = figure.add_subplot()
         colours = [MOVED if column["moved"] else QUIET for _, column in known]
@@ -54,15 +54,15 @@ def _overview(file: Path, found: Mapping[str, Any], accepted: float, title: str)
         axes.axvline(accepted, color=MOVED, linewidth=1, linestyle="--")
         axes.set_xlim(0, max(3 * accepted, 1.1 * (known[-1][1]["psi"] or 0)))
         axes.annotate(f"accepted {accepted:g}", (accepted, 0), xytext=(4, 2), textcoords="offset points", color=MOVED, va="bottom")
-        axes.set_xlabel(f"population stability index against held-out rows of the data set, {found['rows']} rows")
+        axes.set_xlabel(f"population stability index against held-out rows of the data set, {report['rows']} rows")
         axes.set_title(title)
     return file
 
 
-def _columns(file: Path, found: Mapping[str, Any]) -> Path:
+def _columns(file: Path, report: Mapping[str, Any]) -> Path:
     """What moved: the shares of a column's values, as expected and as found."""
-    moved = sorted((item for item in found["columns"].items() if item[1]["moved"]), key=lambda item: -item[1]["psi"])
-    shown = [*moved, *([("score", found["scores"])] if found["scores"]["moved"] else [])][:4]
+    moved = sorted((item for item in report["columns"].items() if item[1]["moved"]), key=lambda item: -item[1]["psi"])
+    shown = [*moved, *([("score", report["scores"])] if report["scores"]["moved"] else [])][:4]
     with _figure(file, height=2.6 * len(shown)) as figure:
         for axes, (name, column) in zip(figure.subplots(len(shown), squeeze=False)[:, 0], shown, strict=True):
             _shares(axes, column)
@@ -128,6 +128,9 @@ def _hand_over(file: Path, answered: Answered) -> Path:
 @contextmanager
 def _figure(file: Path, *, height: float) -> Iterator[Figure]:
     """A figure that is written when the block ends. Heights are in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here, because matplotlib takes longer to import than most commands
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, height), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     yield figure

@@ -1,14 +1,17 @@
 """How a command fails: one line that says what failed, why, and what to do.
 
-Expected failures of the libraries underneath (AWS's refusals, missing credentials, a wrong model.toml) are put into
+Expected failures of the libraries underneath (AWS's refusals, missing credentials, a full disk, a wrong model.toml) are put into
 the same words here, so that nobody meets a traceback for something they can repair.
 """
 
 from __future__ import annotations
 
+import errno
+
 from botocore import exceptions as aws
 
-from model_code.spec import SpecError
+from cli.tree import HERE
+from paved_runtime.spec import SpecError
 
 CREDENTIALS = "./road up, or name an account's credentials: AWS_PROFILE=…"
 ADVICE = {
@@ -20,6 +23,7 @@ ADVICE = {
     "PipelineNotFoundException": "deploy it first: ./road up, or cdk deploy on a real account",
     "UnrecognizedClientException": 'set credentials of this target: eval "$(./road env)" for localcloud',
 }
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Problem(Exception):
@@ -36,7 +40,7 @@ def one_line(text: str) -> str:
 
 
 def explain(error: Exception) -> Problem | None:
-    """An expected failure of AWS or of a model.toml as a Problem; None for what nobody expected."""
+    """An expected failure of AWS, of the disk or of a model.toml as a Problem; None for what nobody expected."""
     match error:
         case Problem():
             return error
@@ -54,5 +58,12 @@ def explain(error: Exception) -> Problem | None:
             return Problem("AWS credentials", str(error), "aws sso login")
         case aws.HTTPClientError() | aws.EndpointConnectionError():
             return Problem("AWS does not answer", str(error), "check AWS_ENDPOINT_URL and the network, or start localcloud: ./road up")
+        case OSError() if error.errno in FULL:
+            return full_disk(str(error.filename or HERE))
         case _:
             return None
+
+
+def full_disk(path: str) -> Problem:
+    """What to say where `path` could not be written."""
+    return Problem(f"writing {path}", "the disk is full", "free some space there (./road down removes localcloud's folder) and try again")

@@ -27,7 +27,7 @@ def asking(body: bytes) -> bytes:
 
 def tables(answer: dict[str, Any]) -> RenderableType:
     """Each row's score and what makes it."""
-    return Group(*(_table(number, one, answer["base"]) for number, one in enumerate(answer["predictions"], start=1)))
+    return Group(*(_table(number, prediction, answer["base"]) for number, prediction in enumerate(answer["predictions"], start=1)))
 
 
 def _table(number: int, prediction: dict[str, Any], base: float) -> Table:

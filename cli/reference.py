@@ -10,13 +10,14 @@ from typing import Any
 
 from typer.main import get_command
 
-from cli.app import app
+from cli.app import WHO, app, name
 
 HEAD = """# Commands
 
 Made by `./road exec python -m cli.reference > docs/commands.md`: do not edit.
 
 Commands speak to localcloud when it runs in this clone, else to the account of your AWS credentials; `--target` overrides.
+They can be typed from any folder: a path is meant from there.
 What is told on the way goes to standard error, facts go to standard output. A failure is one line
 `road: what: why: what to do`, exit code 1 (2 for a command typed wrongly); with `--json` it is also `{"error": "…"}` on standard output.
 
@@ -33,7 +34,7 @@ What is told on the way goes to standard error, facts go to standard output. A f
 
 def reference() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(section for name, command in commands() for section in _section(name, command))])
+    return "\n".join([HEAD, *_who(), *(section for typed, command in commands() for section in _section(typed, command))])
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -42,19 +43,25 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 def _below(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
+    for word, command in group.commands.items():
         if hasattr(command, "commands"):
-            yield from _below(command, f"{prefix}{name} ")
+            yield from _below(command, f"{prefix}{word} ")
         else:
-            yield f"{prefix}{name}", command
+            yield f"{prefix}{word}", command
 
 
-def _section(name: str, command: Any) -> Iterator[str]:
+def _who() -> Iterator[str]:
+    yield "| who types it | commands |\n|---|---|"
+    yield from (f"| {who} | {', '.join(f'`{name(module)}`' for module in modules)} |" for who, modules in WHO.items())
+    yield ""
+
+
+def _section(typed: str, command: Any) -> Iterator[str]:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
     rest = ["[PYTEST ARGUMENTS]"] if command.context_settings.get("allow_extra_args") else []
-    usage = " ".join(["./road", name, *(_metavar(a) for a in arguments), *(_needed(o) for o in options if o.required), *rest])
-    yield f"## {name}\n"
+    usage = " ".join(["./road", typed, *(_metavar(a) for a in arguments), *(_needed(o) for o in options if o.required), *rest])
+    yield f"## {typed}\n"
     yield f"```sh\n{usage}\n```\n"
     yield f"{command.help}\n"
     if arguments or options:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli import sessions
 from cli.problem import Problem, one_line
 
 AUTHOR = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "road"), ("EMAIL", "road@localhost"))}
@@ -28,10 +29,10 @@ class Clone:
 
     def head(self) -> str | None:
         """The current commit; None before the first."""
-        found = self._run("rev-parse", "--verify", "--quiet", "HEAD")
-        if found.returncode and self._run("rev-parse", "--git-dir").returncode:
+        commit = self._run("rev-parse", "--verify", "--quiet", "HEAD")
+        if commit.returncode and self._run("rev-parse", "--git-dir").returncode:
             raise Problem("git", f"{self.root} is not a git repository", "git clone it, or: git init")
-        return found.stdout.strip() or None
+        return commit.stdout.strip() or None
 
     def snapshot(self) -> str:
         """A commit of the whole working tree, ignored files left out: HEAD itself when the tree is clean.
@@ -56,8 +57,9 @@ class Clone:
         self.git("commit", "--quiet", "--message", message)
 
     def push(self, commit: str, *, remote: str, branch: str) -> str:
-        """Push `commit` to a branch of a repository on this machine; returns what the remote said."""
-        pushed = self._run("push", "--quiet", f"--receive-pack={TAKE_SHALLOW}", remote, f"{commit}:refs/heads/{branch}")
+        """Push `commit` to a branch of a repository on this machine, whose hooks call localcloud; returns what the remote said."""
+        refs = f"{commit}:refs/heads/{branch}"
+        pushed = self._run("push", "--quiet", f"--receive-pack={TAKE_SHALLOW}", remote, refs, env=sessions.no_proxy(os.environ))
         if pushed.returncode:
             lines = [line for line in pushed.stderr.splitlines() if line.strip() and not line.startswith("hint:")]
             why = next((line for line in lines if "rejected" in line), lines[-1] if lines else "git said nothing")

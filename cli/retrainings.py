@@ -1,4 +1,4 @@
-"""What began by itself, and what was held back: the records of the judge, as `road status` shows them."""
+"""What began by itself, and what was held back: the retraining controller's records, as `road status` shows them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 
 from rich.text import Text
 
-from cli import workshop
-from cli.target import Target
-from model_code.spec import ModelSpec
-from pipelines.steps.retrain import WEEK, Records, Started
+from pipelines.deployment.registry import Registry
+from pipelines.deployment.retraining.policy import WEEK, Started
+from pipelines.deployment.retraining.records import Records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,7 @@ class Retrainings:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {"started": [asdict(one) for one in self.started], "held_back": list(self.held_back), "per_week": self.per_week}
+        return {"started": [asdict(start) for start in self.started], "held_back": list(self.held_back), "per_week": self.per_week}
 
     def view(self) -> Text:
         """For a person: nothing where nothing happened."""
@@ -39,12 +38,9 @@ class Retrainings:
         return Text("".join(lines), "dim")
 
 
-def read(aws: Target, model: ModelSpec) -> Retrainings | None:
-    """The judge's records; None for a model that nothing trains again."""
-    limits = model.monitoring.retraining if model.monitoring else None
-    if limits is None:
-        return None
-    records = Records(aws.client("s3"), workshop.artifacts(aws, model.name).removeprefix("s3://"))
+def read(registry: Registry, per_week: int) -> Retrainings:
+    """The controller's records about a model of which `per_week` retrainings may begin."""
+    records = Records(registry.s3, registry.facts.artifacts_bucket)
     since = datetime.now(UTC) - WEEK
-    started = [one for one in records.started() if one.began > since]
-    return Retrainings(started=started, held_back=records.held_back(since=since), per_week=limits.per_week)
+    started = [start for start in records.started() if start.began > since]
+    return Retrainings(started=started, held_back=records.held_back(since=since), per_week=per_week)

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model_code.spec import Category, Column, ModelSpec
+from paved_runtime.spec import Category, Column, ModelSpec
 
 Row = dict[str, str]
 

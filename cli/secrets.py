@@ -117,6 +117,6 @@ def _in(root: Path, file: str) -> Iterator[Finding]:
     for detector in DETECTORS:
         for number in {text.count("\n", 0, match.start()) + 1 for form in detector.denylist for match in form.finditer(text)}:
             line = lines[number - 1].rstrip()
-            found = [secret for secret in detector.analyze_string(line) if not any(harmless(secret) for harmless in NO_SECRETS)]
-            if found and not allowlist.is_line_allowlisted(file, line, get_code_snippet(lines, number)):
+            secrets = [secret for secret in detector.analyze_string(line) if not any(harmless(secret) for harmless in NO_SECRETS)]
+            if secrets and not allowlist.is_line_allowlisted(file, line, get_code_snippet(lines, number)):
                 yield Finding(file=file, line=number, kind=detector.secret_type)

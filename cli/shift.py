@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cli.problem import Problem
-from model_code.spec import Category, Column, Integer, ModelSpec
+from cli.rows import Row
+from paved_runtime.spec import Category, Column, Integer, ModelSpec
 
-Row = dict[str, str]
 ARITHMETIC = re.compile(r"([+\-*])(\d+\.?\d*|\.\d+)", re.ASCII)
 SHARED = re.compile(r"(?P<value>.*?)(?::(?P<share>1|0?\.\d+|0))?", re.ASCII | re.DOTALL)
 
@@ -46,9 +46,9 @@ def parse(text: str, model: ModelSpec) -> Shift:
     if not equals or name not in model.data.columns:
         raise _wrong(text, f"expected COLUMN=CHANGE with one of {', '.join(model.data.columns)}")
     column = model.data.columns[name]
-    found = ARITHMETIC.fullmatch(change)
-    if found and not isinstance(column, Category):
-        return Shift(name, _calculated(found[1], float(found[2]), column))
+    arithmetic = ARITHMETIC.fullmatch(change)
+    if arithmetic and not isinstance(column, Category):
+        return Shift(name, _calculated(arithmetic[1], float(arithmetic[2]), column))
     parts = SHARED.fullmatch(change)
     assert parts is not None  # it matches any text
     value, share = parts["value"], float(parts["share"] or 1)

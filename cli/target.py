@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import boto3
 import typer
 
-from cli import local
+import naming
+from cli import configuration, local
 from cli.output import say
 from cli.problem import CREDENTIALS, Problem
 from config import CONFIG, Account, Environment
-from model_code import spec
-from pipelines.steps import environment as roles
+from paved_runtime import spec
+from paved_runtime.spec import ModelSpec
+from pipelines.deployment import accounts
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.registry import Registry
 
 
 class Where(StrEnum):
@@ -28,6 +32,9 @@ Wanted = Annotated[
     Where | None, typer.Option("--target", metavar="local|aws", help="Speak to localcloud or to AWS. Without it: localcloud when it runs.")
 ]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name: a folder of model_code with a model.toml.")]
+InEnvironment = Annotated[
+    str | None, typer.Option("--environment", metavar="NAME", help="Which environment of config.py; the last one without it.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,46 +44,42 @@ class Target:
     cloud: local.LocalCloud | None
     _sessions: dict[str, boto3.Session] = field(default_factory=dict)
 
-    def client(self, service: str, account: Account = CONFIG.toolchain) -> Any:
-        """A boto3 client in an account. Raises Problem when the credentials are another account's."""
-        endpoint = self.cloud.url if self.cloud else None
-        return self._session(account).client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
+    def session(self, account: Account = CONFIG.toolchain) -> boto3.Session:
+        """A session in an account. Raises Problem when the credentials are another account's."""
+        key = f"{account.id}/{account.region}"
+        if key not in self._sessions:
+            self._sessions[key] = self.cloud.session(account) if self.cloud else of_account(account)
+        return self._sessions[key]
 
-    def inside(self, service: str, account: Account) -> Any:
-        """A client in an environment's account, also for who has credentials of the toolchain's account only.
+    def inside(self, account: Account, role: str = "lookup") -> boto3.Session:
+        """A session in an environment's account, also for who has credentials of the toolchain's account only.
 
-        They take the roles that CDK's bootstrap made there, as CDK itself does: one that updates stacks, one that looks.
+        They take the roles that CDK's bootstrap made there, as CDK itself does: `deploy` updates stacks, `lookup` looks.
         """
-        if self.cloud or account.id == CONFIG.toolchain.id or boto3.client("sts").get_caller_identity()["Account"] == account.id:
-            return self.client(service, account)
-        role = roles.bootstrap_role("deploy" if service == "cloudformation" else "lookup", account.id, account.region)
-        if role not in self._sessions:
-            self._sessions[role] = roles.session(account.id, account.region, role)
-        return self._sessions[role].client(service)  # type: ignore[call-overload]
+        at_home = self.cloud or account.id == CONFIG.toolchain.id
+        if at_home or boto3.client("sts").get_caller_identity()["Account"] == account.id:
+            return self.session(account)
+        name = naming.bootstrap_role(CONFIG, role, account)
+        if name not in self._sessions:
+            self._sessions[name] = accounts.session(CONFIG, account, name)
+        return self._sessions[name]
+
+    def registry(self, model: ModelSpec) -> Registry:
+        """Where a model's things are. Raises Problem when its registry is not deployed, or is too old to tell all of it."""
+        try:
+            return Registry.read(CONFIG, model, accounts.of(self.session()))
+        except DeploymentError as error:
+            stack = naming.registry_stack(CONFIG, model.name)
+            raise Problem(stack, "the model's registry is not deployed", "./road up, or cdk deploy on a real account") from error
 
     def caller(self, account: Account = CONFIG.toolchain) -> str:
         """The ARN of whoever runs this command."""
-        return str(self.client("sts", account).get_caller_identity()["Arn"])
+        return self.session(account).client("sts").get_caller_identity()["Arn"]
 
     @property
     def pace(self) -> float:
         """Seconds between two looks at something that changes by itself."""
         return 0.5 if self.cloud else 5.0
-
-    def _session(self, account: Account) -> boto3.Session:
-        key = f"{account.id}/{account.region}"
-        if key not in self._sessions:
-            self._sessions[key] = self._local(account) if self.cloud else _checked(account)
-        return self._sessions[key]
-
-    def _local(self, account: Account) -> boto3.Session:
-        assert self.cloud is not None
-        keys = self.cloud.variables(account)
-        return boto3.Session(
-            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-            region_name=account.region,
-        )
 
 
 def choose(wanted: Where | None) -> Target:
@@ -95,13 +98,16 @@ def choose(wanted: Where | None) -> Target:
     if session.get_credentials() is None:
         why = "no AWS credentials are set" if wanted else "no localcloud runs and no AWS credentials are set"
         raise Problem("no AWS to talk to", why, CREDENTIALS)
+    configuration.must_be_real(CONFIG)
     profile = f" (profile {session.profile_name})" if session.profile_name != "default" else ""
     say(f"target: AWS{profile}")
     return Target(cloud=None)
 
 
-def environment(name: str) -> Environment:
-    """The environment of that name in config.py. Raises Problem."""
+def environment(name: str | None) -> Environment:
+    """The environment of that name in config.py; the last one without a name. Raises Problem."""
+    if name is None:
+        return CONFIG.environments[-1]
     for known in CONFIG.environments:
         if known.name == name:
             return known
@@ -109,14 +115,31 @@ def environment(name: str) -> Environment:
     raise Problem(f"environment {name}", f"config.py has {names}", "name one of them", code=2)
 
 
-def model(name: str) -> spec.ModelSpec:
+def model(name: str) -> ModelSpec:
     """The model of that name. Raises Problem when there is none, SpecError when its model.toml is wrong."""
     if name not in spec.names():
         raise Problem(f"model {name}", f"there are {', '.join(spec.names()) or 'none'}", "name one of them", code=2)
     return spec.load(name)
 
 
-def _checked(account: Account) -> boto3.Session:
+def any_model(name: str | None) -> ModelSpec:
+    """The model of that name; without one the only model, or the first in alphabetical order, which is told. Raises Problem."""
+    if name is not None:
+        return model(name)
+    known = spec.names()
+    if not known:
+        raise Problem("model_code", "there is no model in it", "./road new-model writes one", code=2)
+    say(f"model: {known[0]}" + (f" (the first of {', '.join(known)})" if len(known) > 1 else ""))
+    return spec.load(known[0])
+
+
+def road(name: str) -> str:
+    """A model's name, or the platform's, whose road is looked at. Raises Problem, SpecError."""
+    return name if name == naming.PLATFORM else model(name).name
+
+
+def of_account(account: Account) -> boto3.Session:
+    """A session with the person's own credentials. Raises Problem when they are another account's."""
     session = boto3.Session(region_name=account.region)
     caller = session.client("sts").get_caller_identity()
     if caller["Account"] != account.id:

@@ -22,14 +22,14 @@ from botocore.validate import ParamValidator
 class _Call:
     """The calls a step type stands for.
 
-    `named` is the member that SageMaker Pipelines fills in by itself; `needs` are members that botocore calls optional,
+    `named` is the member that SageMaker Pipelines fills in by itself; `required` are members that botocore calls optional,
     because other kinds of the same call do without them.
     """
 
     create: str
     describe: str
     named: str | None = None
-    needs: frozenset[str] = field(default_factory=frozenset)
+    required: frozenset[str] = field(default_factory=frozenset)
 
 
 _CALLS = {
@@ -37,13 +37,13 @@ _CALLS = {
         create="CreateTrainingJob",
         describe="DescribeTrainingJob",
         named="TrainingJobName",
-        needs=frozenset({"AlgorithmSpecification", "ResourceConfig", "StoppingCondition"}),
+        required=frozenset({"AlgorithmSpecification", "ResourceConfig", "StoppingCondition"}),
     ),
     "Processing": _Call(create="CreateProcessingJob", describe="DescribeProcessingJob", named="ProcessingJobName"),
     "RegisterModel": _Call(
         create="CreateModelPackage",
         describe="DescribeModelPackage",
-        needs=frozenset({"ModelPackageGroupName", "InferenceSpecification", "ModelApprovalStatus"}),
+        required=frozenset({"ModelPackageGroupName", "InferenceSpecification", "ModelApprovalStatus"}),
     ),
 }
 _EXECUTION = {"CurrentDateTime", "PipelineArn", "PipelineExecutionArn", "PipelineExecutionId", "PipelineName", "StartDateTime"}
@@ -203,7 +203,7 @@ def _body(step: dict[str, Any]) -> Iterator[str]:
 def _request(call: _Call, arguments: dict[str, Any]) -> Iterator[str]:
     shape = _service().operation_model(call.create).input_shape
     assert shape is not None
-    for member in sorted(call.needs - arguments.keys()):
+    for member in sorted(call.required - arguments.keys()):
         yield f"{call.create} needs {member}"
     sent = _with_stand_ins(arguments, shape)
     named = {call.named: "name"} if call.named else {}

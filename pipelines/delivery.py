@@ -1,21 +1,28 @@
-"""The road itself: what happens, in which order, after a push. A description only; `stacks/toolchain.py` places it in AWS.
+"""The road itself: what happens, in which order, after a push. A description only; `stacks/delivery.py` places it in AWS.
 
 A model's road (`model_road`), started by a push to `model_code/<model>/`:
 
 1. Source      the pushed commit
-2. Build       checks, synth, then the image, known by its digest from here on, and its bill of materials
-3. Train       the training pipeline for exactly this image, data and commit, against the version that production serves; its
+2. Build       checks, synth, then the image, known by its digest from here on, and its bill of materials; says whether what the
+               model's files decide differs from what stands
+3. Update      where it does: the model's registry and its pipeline; skipped otherwise
+4. Train       the training pipeline for exactly this image, data and commit, against the version that production serves; its
                gates refuse, or it registers one model package
-4. Staging     deploys that package from the assembly of step 2, tests the live endpoint, signs what is known as evidence
-5. Approval    a person decides; the request names the commit, the package and the evidence
-6. Production  writes the decision into evidence and registry, checks both and all they bind, compares the package with what serves
+5. Staging     deploys that package from the assembly of step 2, tests the live endpoint, signs what is known as evidence
+6. Approval    a person decides; the request names the commit, the package and the evidence
+7. Production  writes the decision into evidence and registry, checks both and all they bind, compares the package with what serves
                where the policy is `shadow`, deploys it from the same assembly, reads it back, and signs an entry in the ledger
+
+What gives a new model its road (`onboarding_road`), started by a push to any `model.toml`:
+
+1. Source      the pushed commit
+2. Onboard     deploys registry and pipeline of each model that has none; CodePipeline starts a pipeline that is new by itself
 
 The road of everything else (`platform_road`), started by a push to the infrastructure:
 
 1. Source      the pushed commit
-2. Check       every check and a synth
-3. Update      the pipelines and workshops themselves
+2. Check       every check and every test
+3. Update      the pipelines and registries themselves
 4. Staging     the serving stacks that stand there, with the model packages that are in them: nothing is trained
 5. Approval    a person decides; the request names the commit
 6. Production  the same, there, once the evidence of what serves was checked
@@ -23,7 +30,7 @@ The road of everything else (`platform_road`), started by a push to the infrastr
 What starts a model's road without a push (`retraining_road`), woken by an alarm, a new data set or the clock:
 
 1. Source      the newest commit
-2. Judge       asks what there is to do, and whether it may be now; starts the model's road with that cause, or records why not
+2. Control     asks what there is to do, and whether it may be now; starts the model's road with that cause, or records why not
 
 Environments come from `config.py`: each gets a stage, and an approval in front of it when it is `approved_only`. Evidence is made in
 the first one, which is not; the ledger tells of every approved one and of the last.
@@ -35,57 +42,57 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import naming
 from config import Config, Environment
-from model_code.spec import ModelSpec
+from paved_runtime.spec import ModelSpec
+from pipelines.commands import Command, Reference, Variable, Word, program, road
 
-PLATFORM = "platform"
-COMMIT = "#{Source.CommitId}"
-EXECUTION = "#{codepipeline.PipelineExecutionId}"
-MODEL_PACKAGE_ARN = "#{Train.MODEL_PACKAGE_ARN}"
-PIPELINE_EXECUTION_ARN = "#{Train.PIPELINE_EXECUTION_ARN}"
-CAUSE = "#{variables.cause}"
-JUDGE = "judge"
-RETRAINING = ("retraining",)
-SCHEDULE = "schedule"  # the rule that stands for the cause of that name
-EVIDENCE = ("EVIDENCE_URI", "EVIDENCE_SHA256")
-
-ARTIFACTS = '--artifacts "s3://$ARTIFACTS_BUCKET"'
-EVIDENCE_KEY = '--evidence-key "$EVIDENCE_KEY"'
-KEY = '--key "$KEY"'
-PACKAGE = '--model-package-arn "$MODEL_PACKAGE_ARN"'
-ASSEMBLY = '--assembly "$CODEBUILD_SRC_DIR_Assembly"'
+ASSEMBLY = "Assembly"  # the artifact that Build makes of the folder cdk.out
+CLOUD_ASSEMBLY = "cdk.out"
+DIFFER = "STACKS_DIFFER"  # what Build says of the model's own stacks: yes or no
 LONGEST_DEPLOYMENT = 17 * 60  # minutes; SageMaker gives a blue/green deployment eight hours at most, and it may be watched as long again
 LONGEST_BUILD = 36 * 60  # minutes; CodeBuild's own limit
 
-# CodePipeline takes at most eight patterns a filter.
+COMMIT = Reference("Source", "CommitId")
+EXECUTION = Reference("codepipeline", "PipelineExecutionId")
+CAUSE = Reference("variables", "cause")
+IMAGE_URI = Reference(naming.BUILD, "IMAGE_URI")
+MODEL_PACKAGE_ARN = Reference(naming.TRAIN, "MODEL_PACKAGE_ARN")
+PIPELINE_EXECUTION_ARN = Reference(naming.TRAIN, "PIPELINE_EXECUTION_ARN")
+
+# CodePipeline takes at most eight patterns a filter, and three filters.
 INFRASTRUCTURE = (
-    "app.py",
-    "config.py",
-    "cdk.json",
-    "requirements.lock",
-    "stacks/**",
-    "pipelines/**",
-    "model_code/runtime/**",
-    "model_code/spec.py",
+    ("app.py", "config.py", "naming.py", "cdk.json", "pyproject.toml", "requirements.lock", "package.json", "package-lock.json"),
+    ("stacks/**", "pipelines/**", "packages/**", "cli/**", "road", "tests/**"),
 )
+MODELS = "model_code/*/model.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """A stage is entered where `variable` is `value`, and skipped elsewhere."""
+
+    variable: Reference
+    value: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """A stage that runs commands, in the first artifact of `inputs`.
 
-    `variables` reach the commands as environment variables and may hold CodePipeline's `#{…}`; `exports` are the environment
-    variables that later stages see as `#{<name>.<variable>}`; `output` is an artifact made of the folder `cdk.out`.
-    `environment` is where the job deploys to; without one it stays in the toolchain's account.
+    `variables` reach the commands as environment variables; `exports` are the environment variables that later stages see as
+    `#{<name>.<variable>}`; `output` is an artifact made of the folder `cdk.out`. `environment` is where the job deploys to; without one
+    it stays in the toolchain's account.
     """
 
     name: str
-    commands: tuple[str, ...]
-    inputs: tuple[str, ...] = ("Source",)
-    variables: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[Command, ...]
+    inputs: tuple[str, ...] = (naming.SOURCE,)
+    variables: Mapping[str, Reference] = field(default_factory=dict)
     exports: tuple[str, ...] = ()
     output: str | None = None
     environment: Environment | None = None
+    condition: Condition | None = None
     builds_images: bool = False
     timeout_minutes: int = 60
 
@@ -96,9 +103,9 @@ class Job:
             **({"env": {"exported-variables": list(self.exports)}} if self.exports else {}),
             "phases": {
                 "install": {"runtime-versions": {"python": "3.11"}, "commands": ["chmod +x road"]},  # artifacts may lose file modes
-                "build": {"commands": list(self.commands)},
+                "build": {"commands": [str(command) for command in self.commands]},
             },
-            **({"artifacts": {"base-directory": "cdk.out", "files": ["**/*"]}} if self.output else {}),
+            **({"artifacts": {"base-directory": CLOUD_ASSEMBLY, "files": ["**/*"]}} if self.output else {}),
         }
 
 
@@ -112,16 +119,17 @@ class Approval:
 
 @dataclass(frozen=True, kw_only=True)
 class Road:
-    """One pipeline: a push to `paths` takes `stages` in order, after the source. `model` is a model's name or `platform`.
+    """One pipeline, `pipeline` by name: a push to one of `paths` takes `stages` in order, after the source.
 
-    `supersedes`: what waits gives way to what comes later, instead of having its turn. `suffix` is of the pipeline's name.
+    `model` is a model's name or the platform's. `paths` are up to three filters of up to eight patterns. `supersedes`: what waits gives
+    way to what comes later, instead of having its turn.
     """
 
     model: str
-    paths: tuple[str, ...]
+    pipeline: str
     stages: tuple[Job | Approval, ...]
+    paths: tuple[tuple[str, ...], ...] = ()
     supersedes: bool = False
-    suffix: tuple[str, ...] = ()
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -131,205 +139,188 @@ class Road:
 
 def model_road(config: Config, model: ModelSpec) -> Road:
     """The road of one model."""
-    uri, digest = (_exported(config, name) for name in EVIDENCE)
+    uri, digest = _evidence(config).values()
     request = f"{model.name}: commit {COMMIT}, model package {MODEL_PACKAGE_ARN}, evidence {uri} sha256 {digest}"
-    environments = _environments(config, request, lambda environment, approval: _deploy(config, model, environment, approval))
+    environments = _environments(config, request, lambda environment: _deploy(config, model, environment))
     return Road(
         model=model.name,
-        paths=(f"model_code/{model.name}/**",),
-        stages=(_build(config, model), _train(config, model), *environments),
+        pipeline=naming.delivery_pipeline(config, model.name),
+        paths=((f"model_code/{model.name}/**",),),
+        stages=(_build(model), _update(model), _train(model), *environments),
     )
 
 
 def retraining_road(config: Config, model: ModelSpec) -> Road:
     """What decides whether the road of one model is taken again. Nothing pushes to it."""
-    environment = config.environments[-1]
-    flags = f"--model {model.name} --pipeline {config.name(model.name)} --alarm {config.name(model.name, environment.name)}-Drift"
-    judge = Job(
-        name="Judge",
-        commands=(
-            *_facts(config, model),
-            f'{_step("retrain")} {flags} {ARTIFACTS} --execution "$EXECUTION" --judged {config.name(model.name, *RETRAINING)}'
-            f' --scheduled-by {config.name(model.name, SCHEDULE)} --data-sha256 "${{DATA_SHA256-}}"'
-            f" {_verifier(config, model, environment)}",
-        ),
+    control = Job(
+        name=naming.CONTROL,
+        commands=(_step("control_retraining", model=model.name, execution=Variable("EXECUTION")),),
         variables={"EXECUTION": EXECUTION},
         timeout_minutes=15,
     )
-    return Road(model=model.name, paths=(), stages=(judge,), supersedes=True, suffix=RETRAINING)
+    return Road(model=model.name, pipeline=naming.retraining_pipeline(config, model.name), stages=(control,), supersedes=True)
+
+
+def onboarding_road(config: Config) -> Road:
+    """What gives a model its road that has none yet."""
+    onboard = Job(name=naming.ONBOARD, commands=(_step("onboard"),))
+    return Road(model=naming.PLATFORM, pipeline=naming.onboarding_pipeline(config), paths=((MODELS,),), stages=(onboard,))
 
 
 def platform_road(config: Config, models: Sequence[ModelSpec]) -> Road:
     """The road of the infrastructure under every model."""
-    environments = _environments(config, f"infrastructure: commit {COMMIT}", lambda environment, _: _redeploy(config, models, environment))
-    return Road(model=PLATFORM, paths=INFRASTRUCTURE, stages=(_check(), _update(config, models), *environments))
+    request = f"infrastructure: commit {COMMIT}"
+    environments = _environments(config, request, lambda environment: _redeploy(models, environment))
+    return Road(
+        model=naming.PLATFORM,
+        pipeline=naming.delivery_pipeline(config, naming.PLATFORM),
+        paths=INFRASTRUCTURE,
+        stages=(_check(), _update_all(), *environments),
+    )
 
 
-def _environments(config: Config, request: str, stage: Callable[[Environment, Approval | None], Job]) -> Iterator[Job | Approval]:
-    approvals = 0
+def pull_request_check() -> Job:
+    """What a pull request must pass, where CodeBuild checks them: the README's two commands."""
+    return Job(name="PullRequest", commands=(road("check"), road("test")), timeout_minutes=2 * 60)
+
+
+def _environments(config: Config, request: str, stage: Callable[[Environment], Job]) -> Iterator[Job | Approval]:
     for environment in config.environments:
-        approval = None
         if environment.approved_only:
-            approvals += 1
-            approval = Approval(name="Approval" if approvals == 1 else f"Approval-{environment.name}", request=request)
-            yield approval
-        yield stage(environment, approval)
+            yield Approval(name=naming.approval(config, environment), request=request)
+        yield stage(environment)
 
 
-def _build(config: Config, model: ModelSpec) -> Job:
+def _build(model: ModelSpec) -> Job:
+    commit, image = Variable("COMMIT"), Variable("IMAGE_URI")
     return Job(
-        name="Build",
+        name=naming.BUILD,
         commands=(
-            f"./road check --model {model.name}",
-            "./road exec cdk synth --quiet --output cdk.out",
-            *_facts(config, model),
-            f'IMAGE_URI=$({_step("build_image")} --model {model.name} --commit "$COMMIT" --repository "$IMAGE_REPOSITORY")',
-            "export IMAGE_URI",
-            f'{_step("bill_of_materials")} --model {model.name} --image-uri "$IMAGE_URI" {ARTIFACTS}',
+            road("check", "--model", model.name),
+            _synth(),
+            _step("compare_stacks", model=model.name, assembly=CLOUD_ASSEMBLY).exporting("stacks.env"),
+            _step("build_image", model=model.name, commit=commit).exporting("image.env"),
+            _step("bill_of_materials", model=model.name, image_uri=image),
         ),
         variables={"COMMIT": COMMIT},
-        exports=("IMAGE_URI",),
-        output="Assembly",
+        exports=("IMAGE_URI", DIFFER),
+        output=ASSEMBLY,
         builds_images=True,
     )
 
 
-def _train(config: Config, model: ModelSpec) -> Job:
+def _update(model: ModelSpec) -> Job:
     return Job(
-        name="Train",
+        name=naming.UPDATE,
+        commands=(_step("update", model=model.name, assembly=_assembly()),),
+        inputs=(naming.SOURCE, ASSEMBLY),
+        condition=Condition(variable=Reference(naming.BUILD, DIFFER), value="yes"),
+    )
+
+
+def _train(model: ModelSpec) -> Job:
+    image, commit, cause, execution = map(Variable, ("IMAGE_URI", "COMMIT", "CAUSE", "EXECUTION"))
+    return Job(
+        name=naming.TRAIN,
         commands=(
-            *_facts(config, model, "--need-data"),
-            f'{_step("champion")} --bucket "$ARTIFACTS_BUCKET" --environment {config.environments[-1].name} {EVIDENCE_KEY} > champion.env',
-            ". ./champion.env",
-            f'./road exec python -m pipelines.training --model {model.name} --image-uri "$IMAGE_URI" --commit "$COMMIT"'
-            f' --cause "$CAUSE" --data-uri "$DATA_URI" --data-sha256 "$DATA_SHA256" --role "$TRAINING_ROLE" {KEY} {ARTIFACTS}'
-            ' --region "$AWS_REGION"'
-            ' --champion-arn "$CHAMPION_ARN" --champion-image-uri "$CHAMPION_IMAGE_URI" --champion-model-uri "$CHAMPION_MODEL_URI"'
-            " > definition.json",
-            f"{_step('train')} --pipeline {config.name(model.name, 'training')} --definition definition.json"
-            ' --role "$TRAINING_ROLE" --execution "$EXECUTION" > train.env',
-            ". ./train.env",
+            _step("describe_run", model=model.name, image_uri=image, commit=commit, cause=cause).written_to("run.json"),
+            program("pipelines.training", {"model": model.name, "run": "run.json"}).written_to("definition.json"),
+            _step("train", model=model.name, definition="definition.json", execution=execution).exporting("train.env"),
         ),
-        variables={"COMMIT": COMMIT, "EXECUTION": EXECUTION, "IMAGE_URI": "#{Build.IMAGE_URI}", "CAUSE": CAUSE},
-        exports=("MODEL_PACKAGE_ARN", "PIPELINE_EXECUTION_ARN"),
+        variables={"COMMIT": COMMIT, "EXECUTION": EXECUTION, "IMAGE_URI": IMAGE_URI, "CAUSE": CAUSE},
+        exports=(MODEL_PACKAGE_ARN.variable, PIPELINE_EXECUTION_ARN.variable),
         timeout_minutes=min(model.training.max_runtime_minutes + 120, LONGEST_BUILD),
     )
 
 
-def _deploy(config: Config, model: ModelSpec, environment: Environment, approval: Approval | None) -> Job:
-    first, last = environment == config.environments[0], environment == config.environments[-1]
-    serving, watch = _environment_stacks(config, model, environment)
-    verifier = _verifier(config, model, environment)
-    signing = f" --watch {watch} {ARTIFACTS} {EVIDENCE_KEY}" if first or last or approval else ""
-    deploy = f"{_step('deploy')} {ASSEMBLY} --stack {serving} --stack {watch} {verifier} {PACKAGE}"
-    verify = f"{_step('verify')} --stack {serving} {verifier} {PACKAGE} --model {model.name} --environment {environment.name}{signing}"
-    proving = {"PIPELINE_EXECUTION_ARN": PIPELINE_EXECUTION_ARN, "CAUSE": CAUSE}
+def _deploy(config: Config, model: ModelSpec, environment: Environment) -> Job:
+    arn = Variable("MODEL_PACKAGE_ARN")
+    place: dict[str, Word] = {"model": model.name, "environment": environment.name, "model_package_arn": arn}
     table = model.serving.get(environment.name)
     shadowed = table is not None and table.deployment.policy == "shadow"
+    first, kept = environment == config.environments[0], _kept(config, environment)
+    variables = {"MODEL_PACKAGE_ARN": MODEL_PACKAGE_ARN}
+    if first or kept:
+        variables |= {"EXECUTION": EXECUTION}
+    if first:
+        variables |= {"PIPELINE_EXECUTION_ARN": PIPELINE_EXECUTION_ARN, "CAUSE": CAUSE}
+    elif environment.approved_only:
+        variables |= {"COMMIT": COMMIT, **_evidence(config)}
     return Job(
-        name=environment.name.title(),
+        name=naming.stage(environment),
         commands=(
-            *(_facts(config, model) if first or last or approval else ()),
-            *(_decide(config, model, approval) if approval else ()),
-            *([_shadow(serving, verifier, model, environment)] if shadowed else []),
-            deploy + (" --approved-only" if approval else ""),
-            verify + " --report verified.json" + (" --load" if first else ""),
-            *(_prove(config, model) if first else ()),
-            *([_record(environment)] if approval or last else ()),
+            *(_decide(place) if environment.approved_only else ()),
+            *([_step("shadow", **place, assembly=_assembly())] if shadowed else []),
+            _step("deploy", **place, assembly=_assembly()),
+            _step("verify", **place, report="verified.json"),
+            *([_prove(place)] if first else []),
+            *([_step("record_deployment", **place, execution=Variable("EXECUTION"), verified="verified.json")] if kept else []),
         ),
-        inputs=("Source", "Assembly"),
-        variables={
-            "COMMIT": COMMIT,
-            "EXECUTION": EXECUTION,
-            "MODEL_PACKAGE_ARN": MODEL_PACKAGE_ARN,
-            **(proving if first else {name: _exported(config, name) for name in EVIDENCE} if approval else {}),
-        },
-        exports=EVIDENCE if first else (),
+        inputs=(naming.SOURCE, ASSEMBLY),
+        variables=variables,
+        exports=tuple(_evidence(config)) if first else (),
         environment=environment,
         timeout_minutes=LONGEST_DEPLOYMENT * (2 if shadowed else 1),
     )
 
 
-def _shadow(serving: str, verifier: str, model: ModelSpec, environment: Environment) -> str:
-    where = f"--stack {serving} {verifier} --model {model.name} --environment {environment.name}"
-    return f"{_step('shadow')} {ASSEMBLY} {where} {PACKAGE}"
-
-
-def _prove(config: Config, model: ModelSpec) -> tuple[str, ...]:
+def _decide(place: Mapping[str, Word]) -> tuple[Command, ...]:
+    digest = Variable("EVIDENCE_SHA256")
+    decision = {"execution": Variable("EXECUTION"), "commit": Variable("COMMIT"), "evidence_uri": Variable("EVIDENCE_URI")}
     return (
-        f'{_step("prove")} --model {model.name} --pipeline {config.name(model.name)} --execution "$EXECUTION" {PACKAGE}'
-        f' --training-execution-arn "$PIPELINE_EXECUTION_ARN" --cause "$CAUSE" --staging verified.json {ARTIFACTS} {EVIDENCE_KEY} {KEY}'
-        " > evidence.env",
-        ". ./evidence.env",
+        _step("record_approval", **place, **decision, evidence_sha256=digest),
+        _step("check_evidence", **place, evidence_sha256=digest),
     )
 
 
-def _decide(config: Config, model: ModelSpec, approval: Approval) -> tuple[str, ...]:
-    return (
-        f'{_step("record_approval")} --pipeline {config.name(model.name)} --execution "$EXECUTION" --action {approval.name} {PACKAGE}'
-        f' --commit "$COMMIT" --evidence-uri "$EVIDENCE_URI" --evidence-sha256 "$EVIDENCE_SHA256" {EVIDENCE_KEY} {KEY}',
-        f'{_step("check_evidence")} {PACKAGE} {ARTIFACTS} {EVIDENCE_KEY} --evidence-sha256 "$EVIDENCE_SHA256"',
-    )
+def _prove(place: Mapping[str, Word]) -> Command:
+    origin = {"execution": "EXECUTION", "training_execution_arn": "PIPELINE_EXECUTION_ARN", "cause": "CAUSE"}
+    prove = _step("prove", **place, **{flag: Variable(name) for flag, name in origin.items()}, staging="verified.json")
+    return prove.exporting("evidence.env")
 
 
-def _record(environment: Environment) -> str:
-    return (
-        f'{_step("record_deployment")} --environment {environment.name} --execution "$EXECUTION" {PACKAGE} --verified verified.json'
-        f" {ARTIFACTS} {EVIDENCE_KEY}"
-    )
+def _kept(config: Config, environment: Environment) -> bool:
+    """Whether the ledger tells of an environment."""
+    return environment.approved_only or environment == config.environments[-1]
 
 
 def _check() -> Job:
-    return Job(name="Check", commands=("./road check", "./road exec cdk synth --quiet --output cdk.out"), output="Assembly")
+    return Job(name=naming.CHECK, commands=(road("check"), road("test"), _synth()), output=ASSEMBLY, timeout_minutes=2 * 60)
 
 
-def _update(config: Config, models: Sequence[ModelSpec]) -> Job:
-    stacks = [*(config.stack(model.slug, "Workshop") for model in models), config.stack("Toolchain")]
-    return Job(
-        name="Update",
-        commands=(f"{_step('update')} {ASSEMBLY} " + " ".join(f"--stack {stack}" for stack in stacks),),
-        inputs=("Source", "Assembly"),
-    )
+def _update_all() -> Job:
+    return Job(name=naming.UPDATE, commands=(_step("update", assembly=_assembly()),), inputs=(naming.SOURCE, ASSEMBLY))
 
 
-def _redeploy(config: Config, models: Sequence[ModelSpec], environment: Environment) -> Job:
-    commands: list[str] = []
+def _redeploy(models: Sequence[ModelSpec], environment: Environment) -> Job:
+    commands: list[Command] = []
     for model in models:
-        serving, watch = _environment_stacks(config, model, environment)
-        verifier = _verifier(config, model, environment)
+        place: dict[str, Word] = {"model": model.name, "environment": environment.name}
         if environment.approved_only:
-            commands += [*_facts(config, model), f"{_step('check_evidence')} --stack {serving} {verifier} {ARTIFACTS} {EVIDENCE_KEY}"]
-        commands += [
-            f"{_step('update')} {ASSEMBLY} --stack {serving} --stack {watch} --if-deployed {verifier}",
-            f"{_step('verify')} --stack {serving} {verifier} --if-deployed --model {model.name} --environment {environment.name}",
-        ]
+            commands.append(_step("check_evidence", **place))
+        commands += [_step("redeploy", **place, assembly=_assembly()), _step("verify", **place)]
     return Job(
-        name=environment.name.title(),
+        name=naming.stage(environment),
         commands=tuple(commands),
-        inputs=("Source", "Assembly"),
+        inputs=(naming.SOURCE, ASSEMBLY),
         environment=environment,
         timeout_minutes=LONGEST_DEPLOYMENT,
     )
 
 
-def _step(name: str) -> str:
-    return f"./road exec python -m pipelines.steps.{name}"
+def _synth() -> Command:
+    return road("exec", "cdk", "synth", "--quiet", "--output", CLOUD_ASSEMBLY)
 
 
-def _facts(config: Config, model: ModelSpec, *flags: str) -> tuple[str, ...]:
-    read = " ".join([_step("facts"), "--path", config.parameter(model.name, ""), *flags])
-    return f"{read} > facts.env", ". ./facts.env"
+def _step(step: str, **flags: Word | bool | None) -> Command:
+    return program(f"pipelines.steps.{step}", flags)
 
 
-def _exported(config: Config, variable: str) -> str:
-    """What the first environment's stage exported."""
-    return f"#{{{config.environments[0].name.title()}.{variable}}}"
+def _assembly() -> Variable:
+    """Where CodeBuild puts the artifact."""
+    return Variable(f"CODEBUILD_SRC_DIR_{ASSEMBLY}")
 
 
-def _environment_stacks(config: Config, model: ModelSpec, environment: Environment) -> tuple[str, str]:
-    return config.stack(model.slug, "Serving", environment.name), config.stack(model.slug, "Watch", environment.name)
-
-
-def _verifier(config: Config, model: ModelSpec, environment: Environment) -> str:
-    role = config.name(model.name, environment.name, "verifier")
-    return f"--account {environment.account.id} --region {environment.account.region} --role {role}"
+def _evidence(config: Config) -> dict[str, Reference]:
+    """What the first environment's stage exports."""
+    return {name: Reference(naming.stage(config.environments[0]), name) for name in ("EVIDENCE_URI", "EVIDENCE_SHA256")}

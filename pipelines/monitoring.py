@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from model_code.spec import ModelSpec, Monitoring
-from pipelines.instances import has_local_storage
+from deployability.instances import has_local_storage
+from paved_runtime.spec import ModelSpec, Monitoring
+from pipelines.serving_stack import MonitoringParameters
 
-VERSION = ("ImageUri", "ModelDataUrl", "ModelVersion")  # parameters that say which version is looked at
 WINDOW_END = "WindowEnd"
 PROCESSING = "/opt/ml/processing"
 Json = dict[str, Any]
@@ -38,8 +38,8 @@ class Place:
     region: str
 
 
-def definition(model: ModelSpec, place: Place, version: dict[str, str]) -> Json:
-    """The pipeline's definition. `version` has a value for each of `VERSION`; any value may be a reference that the stack resolves.
+def definition(model: ModelSpec, place: Place, version: MonitoringParameters) -> Json:
+    """The pipeline's definition. Any value may be a reference that the stack resolves.
 
     Raises:
         ValueError: the model is not monitored.
@@ -50,7 +50,7 @@ def definition(model: ModelSpec, place: Place, version: dict[str, str]) -> Json:
     return {
         "Version": "2020-12-01",
         "Metadata": {},
-        "Parameters": [_parameter(name, value) for name, value in {**version, WINDOW_END: "now"}.items()],
+        "Parameters": [_parameter(name, value) for name, value in {**version.values(), WINDOW_END: "now"}.items()],
         "PipelineExperimentConfig": None,
         "Steps": steps.alone() if model.monitoring.instances == 1 else steps.shared(),
     }

@@ -16,10 +16,10 @@ import argparse
 import json
 import logging
 import os
-import re
 import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"  # or the SDK asks IAM whether the role exists
@@ -43,51 +43,18 @@ from sagemaker.mlops.workflow.retry import (
 from sagemaker.mlops.workflow.steps import Step
 from sagemaker.train.model_trainer import ModelTrainer
 
+import naming
 from config import CONFIG, Config
-from model_code.spec import ModelSpec, load
+from deployability.instances import has_local_storage
+from paved_runtime.spec import ModelSpec, load
 from pipelines.definition import validate
-from pipelines.instances import has_local_storage
+from pipelines.run import Run
 from pipelines.sdk_steps import CommandTrainingStep, RegisterStep
 
 CONTENT_TYPES = ["application/json", "text/csv"]
 METRIC, FAILED = "roc_auc", "gates_failed"
 PATTERNS = {METRIC: rf"metric {METRIC}=([0-9.]+)", FAILED: rf"metric {FAILED}=([0-9]+)"}
 PROCESSING = "/opt/ml/processing"
-LONGEST_VALUE, UNFIT = 256, re.compile(r"[^\w .:/=+@-]", re.ASCII)  # of a value in the registry's metadata
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """What one definition is made for. `image_uri` ends in its digest; `data_uri` names the data set's one file;
-    `artifacts` is `s3://bucket`; `key` is the KMS key of everything the jobs write. The three `champion_…` are the version
-    in production: its package, its image, its `model.tar.gz`; all are empty where there is none. `cause` is why there is a run."""
-
-    image_uri: str
-    data_uri: str
-    data_sha256: str
-    commit: str
-    role: str
-    key: str
-    artifacts: str
-    region: str
-    cause: str = "push"
-    champion_arn: str = ""
-    champion_image_uri: str = ""
-    champion_model_uri: str = ""
-
-    def __post_init__(self) -> None:
-        if len({bool(part) for part in (self.champion_arn, self.champion_image_uri, self.champion_model_uri)}) > 1:
-            raise ValueError("champion-arn, champion-image-uri and champion-model-uri go together: accepted are all three or none")
-
-    @property
-    def data_folder(self) -> str:
-        """The prefix that a job reads."""
-        return self.data_uri.rpartition("/")[0] + "/"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What every job's container is told."""
-        return {"COMMIT": self.commit, "DATA_SHA256": self.data_sha256, "IMAGE_URI": self.image_uri}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +78,7 @@ def definition(config: Config, model: ModelSpec, run: Run) -> str:
     trained = steps.separate() if model.training.steps == "separate" else steps.one_job()
     gate = _gate(model, trained, passed=_register(config, model, run, trained))
     pipeline = Pipeline(
-        name=config.name(model.name, "training"),
+        name=naming.training_pipeline(config, model.name),
         steps=[*trained.steps, gate],
         pipeline_experiment_config=None,  # the registry keeps what an experiment would
         sagemaker_session=session,
@@ -157,7 +124,7 @@ class _Steps:
             steps=[*self.before, prepare, train, evaluate],
             metric=JsonGet(step_name="Evaluate", property_file=report, json_path=f"metrics.{METRIC}.value"),
             failed=JsonGet(step_name="Evaluate", property_file=report, json_path=FAILED),
-            model_data=Join(on="/", values=[_output(evaluate, "model"), "model.tar.gz"]),
+            model_data=Join(on="/", values=[_output(evaluate, "model"), naming.MODEL_ARCHIVE]),
         )
 
     def _champion(self) -> ProcessingStep:
@@ -221,7 +188,7 @@ class _Steps:
         return ProcessingStep(name, step_args=arguments, property_files=reports, retry_policies=_retries())
 
     def _uri(self, *parts: str) -> Join:
-        return Join(on="/", values=[self.run.artifacts, "runs", ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
+        return Join(on="/", values=[self.run.artifacts, naming.RUNS, ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
 
 
 def _gate(model: ModelSpec, trained: Trained, *, passed: Step) -> ConditionStep:
@@ -237,9 +204,8 @@ def _gate(model: ModelSpec, trained: Trained, *, passed: Step) -> ConditionStep:
 
 def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> RegisterStep:
     facts = {"commit": run.commit, "data_sha256": run.data_sha256, "data_uri": run.data_uri, "image_uri": run.image_uri}
-    cause = UNFIT.sub(" ", run.cause)[:LONGEST_VALUE]
     request = {
-        "ModelPackageGroupName": config.name(model.name),
+        "ModelPackageGroupName": naming.model_package_group(config, model.name),
         "ModelPackageDescription": f"{model.name} at commit {run.commit}",
         "ModelApprovalStatus": "PendingManualApproval",
         "InferenceSpecification": {
@@ -248,7 +214,7 @@ def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> R
             "SupportedResponseMIMETypes": CONTENT_TYPES,
             "SupportedRealtimeInferenceInstanceTypes": sorted({serving.instance_type for serving in model.serving.values()}),
         },
-        "CustomerMetadataProperties": {**facts, "cause": cause, METRIC: Join(on="", values=[trained.metric])},
+        "CustomerMetadataProperties": {**facts, "cause": naming.metadata_value(run.cause), METRIC: Join(on="", values=[trained.metric])},
     }
     return RegisterStep("Register", request=request, retry_policies=[_throttled()])
 
@@ -284,21 +250,18 @@ def _session(region: str) -> PipelineSession:
 
 
 def main() -> None:
-    """Print the definition for the run that the arguments name."""
+    """Print the definition for the model and run that the arguments name."""
     parser = argparse.ArgumentParser(prog="training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for flag in ("model", "image-uri", "data-uri", "data-sha256", "commit", "role", "key", "artifacts", "region"):
-        parser.add_argument(f"--{flag}", required=True)
-    parser.add_argument("--cause", default="push", help="why the road is taken")
-    for flag in ("champion-arn", "champion-image-uri", "champion-model-uri"):
-        parser.add_argument(f"--{flag}", default="", help="of the version in production; empty where there is none")
-    arguments = vars(parser.parse_args())
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--run", required=True, type=Path, help="the file that describe_run wrote")
+    arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # the SDK tells of every default it takes
     warnings.simplefilter("ignore", UserWarning)
     try:
-        print(definition(CONFIG, load(arguments.pop("model")), Run(**arguments)))
+        print(definition(CONFIG, load(arguments.model), Run.read(arguments.run)))
     except (ValueError, BotoCoreError, ClientError) as error:
         problems = "; ".join(str(error).splitlines())
-        sys.exit(f"training: SageMaker would refuse the definition: {problems}: correct model.toml or the arguments")
+        sys.exit(f"training: SageMaker would refuse the definition: {problems}: correct model.toml or the run")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import available_timezones
 
+import naming
 from config import Config, Environment
-from model_code.spec import ModelSpec, Serving
+from naming import RESERVED
+from paved_runtime.spec import ModelSpec, Serving
 
-RESERVED = frozenset({"approval", "build", "check", "judge", "platform", "retraining", "source", "train", "update"})
+PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
+ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+LONGEST = {  # characters that AWS gives a name
+    "bucket": 63,
+    "connection": 32,
+    "delivery pipeline": 100,
+    "endpoint": 63,
+    "model package group": 63,
+    "role": 64,
+    "rule": 64,
+    "schedule": 64,
+    "stack": 128,
+}
+HOSTS = {  # whose pull requests CodeBuild checks: its name of the source, and where repositories lie
+    "Bitbucket": ("BITBUCKET", "https://bitbucket.org"),
+    "GitHub": ("GITHUB", "https://github.com"),
+    "GitLab": ("GITLAB", "https://gitlab.com"),
+}
+Name = tuple[str, str]  # its kind, one of LONGEST, and the name
 
 
 def check(config: Config, models: Sequence[ModelSpec]) -> None:
@@ -17,9 +38,24 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
     Raises:
         ValueError: one line a problem: where it is, what was found, what is accepted.
     """
-    problems = [*_environments(config), *(problem for model in models for problem in _model(config, model))]
+    problems = [
+        *_environments(config),
+        *_pull_requests(config),
+        *(problem for model in models for problem in _model(config, model)),
+        *_names(config, models),
+    ]
     if problems:
         raise ValueError("\n".join(problems))
+
+
+def monitored(config: Config, model: ModelSpec, environment: Environment) -> bool:
+    """Whether what the endpoint is asked and answers is monitored: in the last environment, where `model.toml` says how."""
+    return model.monitoring is not None and environment == config.environments[-1]
+
+
+def retrains(config: Config, model: ModelSpec, environment: Environment) -> bool:
+    """Whether what moves there may start the road again."""
+    return monitored(config, model, environment) and model.monitoring is not None and model.monitoring.retraining is not None
 
 
 def _environments(config: Config) -> Iterator[str]:
@@ -32,16 +68,26 @@ def _environments(config: Config) -> Iterator[str]:
     seen: set[str] = set()
     for environment in config.environments:
         name, region = environment.name, environment.account.region
-        if name in seen or name in RESERVED:
+        if not ENVIRONMENT.fullmatch(name):
+            yield f"config.py: environment {name!r}: accepted are letters and digits in words joined by hyphens"
+        if name.lower() in seen | RESERVED:
             yield f"config.py: environment {name!r}: the name is taken; accepted is a name of its own, none of {_listed(RESERVED)}"
-        seen.add(name)
+        seen.add(name.lower())
         if region != config.toolchain.region:
-            yield f"config.py: environment {name!r}: found region {region}; accepted is that of the images: {config.toolchain.region}"
+            yield f"config.py: environment {name!r}: found region {region!r}; accepted is that of the images: {config.toolchain.region!r}"
+
+
+def _pull_requests(config: Config) -> Iterator[str]:
+    provider = config.repository.provider
+    if config.pull_requests and provider not in HOSTS:
+        yield f"config.py: pull_requests: found True with a repository at {provider!r}; CodeBuild checks those of {_listed(HOSTS)}"
 
 
 def _model(config: Config, model: ModelSpec) -> Iterator[str]:
     if model.name in RESERVED:
         yield f"model_code/{model.name}: the name is taken; accepted is none of {_listed(RESERVED)}"
+    if model.name.endswith("_"):
+        yield f"model_code/{model.name}: the name ends in an underscore; accepted is a letter or a digit there"
     accepted = {environment.name for environment in config.environments}
     if model.serving.keys() != accepted:
         found = _listed(model.serving)
@@ -67,6 +113,63 @@ def _serving(serving: Serving, environment: Environment) -> Iterator[str]:
     zones = available_timezones()
     if serving.off_hours and zones and serving.off_hours.timezone not in zones:
         yield f"off_hours.timezone: found {serving.off_hours.timezone!r}; accepted is a zone of the IANA database such as 'Europe/Berlin'"
+
+
+def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:
+    """What AWS would say of the names that follow from these: of the longest one, and of one that is somebody else's."""
+    if not PROJECT.fullmatch(config.project):
+        yield f"config.py: project: found {config.project!r}; accepted are lower-case letters and digits in words joined by hyphens"
+    named = {"config.py: project": _names_of_project(config)}
+    named |= {f"model_code/{model.name}": _names_of_model(config, model.name) for model in models}
+    owners: dict[Name, str] = {}
+    for owner, names in named.items():
+        kind, name = max(names, key=lambda each: len(each[1]) - LONGEST[each[0]])
+        if (excess := len(name) - LONGEST[kind]) > 0:
+            found = f"found the {kind} {name!r} of {len(name)} characters; accepted are {LONGEST[kind]}"
+            yield f"{owner}: {found}: make the name of the project, the model or the environment {excess} shorter"
+        if taken := next((each for each in names if owners.setdefault(each, owner) != owner), None):
+            yield f"{owner}: found the {taken[0]} {taken[1]!r}, which is that of {owners[taken]}, too; accepted is another name"
+
+
+def _names_of_project(config: Config) -> list[Name]:
+    platform, stages = naming.PLATFORM, (naming.CHECK, naming.UPDATE, naming.ONBOARD)
+    return [
+        ("connection", naming.connection(config)),
+        ("stack", naming.toolchain_stack(config)),
+        ("stack", naming.delivery_stack(config, platform)),
+        ("delivery pipeline", naming.delivery_pipeline(config, platform)),
+        ("delivery pipeline", naming.onboarding_pipeline(config)),
+        *(("role", naming.stage_project(config, platform, stage)) for stage in stages),
+        *(("role", naming.deploy_role(config, platform, environment)) for environment in config.environments),
+    ]
+
+
+def _names_of_model(config: Config, model: str) -> list[Name]:
+    return [
+        ("bucket", naming.artifacts_bucket(config, model)),
+        ("bucket", naming.data_bucket(config, model)),
+        ("delivery pipeline", naming.delivery_pipeline(config, model)),
+        ("delivery pipeline", naming.retraining_pipeline(config, model)),
+        ("model package group", naming.model_package_group(config, model)),
+        ("role", naming.training_role(config, model)),
+        ("role", naming.controller_role(config, model)),
+        *(("role", naming.stage_project(config, model, stage)) for stage in (naming.BUILD, naming.UPDATE, naming.TRAIN)),
+        ("rule", naming.retraining_schedule(config, model)),
+        ("stack", naming.delivery_stack(config, model)),
+        ("stack", naming.registry_stack(config, model)),
+        *(name for environment in config.environments for name in _names_of_place(config, model, environment)),
+    ]
+
+
+def _names_of_place(config: Config, model: str, environment: Environment) -> list[Name]:
+    roles = (naming.deploy_role, naming.execution_role, naming.monitoring_role, naming.verifier_role)
+    return [
+        ("endpoint", naming.endpoint(config, model, environment)),
+        ("schedule", naming.monitoring_pipeline(config, model, environment)),
+        ("stack", naming.monitoring_stack(config, model, environment)),
+        ("stack", naming.serving_stack(config, model, environment)),
+        *(("role", role(config, model, environment)) for role in roles),
+    ]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -14,13 +14,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
+import naming
 from config import Account, Config, Environment
-from model_code.spec import ModelSpec
-from pipelines.delivery import RETRAINING
-from stacks import names
-from stacks.names import Named
-
-BOOTSTRAP = "hnb659fds"  # the qualifier of `cdk bootstrap`
+from paved_runtime.spec import ModelSpec
+from stacks import layout
+from stacks.constructs.model_role import Registered
 
 
 def allow(*actions: str, on: Sequence[str], conditions: dict[str, Any] | None = None) -> iam.PolicyStatement:
@@ -37,18 +35,59 @@ def artifacts(store: s3.IBucket, key: kms.IKey) -> list[iam.PolicyStatement]:
     ]
 
 
-def facts(stack: Stack, config: Config, model: Named) -> list[iam.PolicyStatement]:
-    """Read the parameters that the model's workshop wrote."""
-    path = f"{config.project}/{model.name}"
+def role_arn(stack: Stack, account: Account, name: str) -> str:
+    """The ARN of a role that may live in another account."""
+    return stack.format_arn(service="iam", region="", account=account.id, resource="role", resource_name=name)
+
+
+def registered(stack: Stack, config: Config, model: str) -> Registered:
+    """Where a model's versions lie, as another account names it."""
+    home = config.toolchain
+    return Registered(
+        images=stack.format_arn(
+            service="ecr", account=home.id, resource="repository", resource_name=naming.image_repository(config, model)
+        ),
+        bucket=_bucket(stack, naming.artifacts_bucket(config, model)),
+        archives=served_archives(),
+        key=stack.format_arn(service="kms", account=home.id, resource="key", resource_name="*"),
+        storage=f"s3.{home.region}.amazonaws.com",
+    )
+
+
+def served_archives() -> str:
+    """The keys of the objects in a model's artifacts bucket that endpoints and monitors read."""
+    return f"{naming.RUNS}/*/{naming.MODEL_ARCHIVE}"
+
+
+def readers(config: Config, model: ModelSpec) -> dict[str, list[str]]:
+    """Account id → names of the roles there that read the model, for every account but the toolchain's. Empty when there is one account.
+
+    Environments that share an account come together, so no policy ever names a principal twice.
+    """
+    roles: dict[str, list[str]] = {}
+    for environment in config.environments:
+        if environment.account.id != config.toolchain.id:
+            monitoring = layout.monitored(config, model, environment)
+            names = [naming.execution_role(config, model.name, environment)]
+            names += [naming.monitoring_role(config, model.name, environment)] if monitoring else []
+            roles.setdefault(environment.account.id, []).extend(names)
+    return roles
+
+
+def facts(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]:
+    """Read the parameters that the model's registry wrote."""
+    path = naming.parameter(config, model).strip("/")
     on = [stack.format_arn(service="ssm", resource="parameter", resource_name=name) for name in (path, f"{path}/*")]
     return [allow("ssm:GetParametersByPath", on=on)]
 
 
 def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
-    """Push the image of one commit to the model's repository, and store its bill of materials."""
-    repository = stack.format_arn(service="ecr", resource="repository", resource_name=names.image_repository(config, model))
+    """Compare the model's own stacks, push the image of one commit to its repository, and store the image's bill of materials."""
+    repository = stack.format_arn(service="ecr", resource="repository", resource_name=naming.image_repository(config, model.name))
+    own = [naming.registry_stack(config, model.name), naming.delivery_stack(config, model.name)]
     return [
-        *facts(stack, config, model),
+        *facts(stack, config, model.name),
+        allow("cloudformation:DescribeStacks", "cloudformation:GetTemplate", on=_stacks(stack, own)),
         allow("ecr:GetAuthorizationToken", on=["*"]),  # has no resource to name
         allow(
             "ecr:BatchCheckLayerAvailability",
@@ -61,17 +100,17 @@ def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             "ecr:UploadLayerPart",
             on=[repository],
         ),
-        *_write(stack, config, model, "images/*/sbom.json"),
+        *_write(stack, config, model.name, f"{naming.IMAGES}/*/sbom.json"),
     ]
 
 
 def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
     """Write and run the model's training pipeline, as the training role; know the champion, and read what a run left."""
-    pipeline = config.name(model.name, "training")
-    role = names.role_arn(stack, config.toolchain, names.training_role(config, model))
+    pipeline = naming.training_pipeline(config, model.name)
+    role = role_arn(stack, config.toolchain, naming.training_role(config, model.name))
     arn = stack.format_arn(service="sagemaker", resource="pipeline", resource_name=pipeline)
     return [
-        *facts(stack, config, model),
+        *facts(stack, config, model.name),
         allow(
             "sagemaker:CreatePipeline",
             "sagemaker:DescribePipeline",
@@ -83,8 +122,8 @@ def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             on=[arn, f"{arn}/execution/*"],
         ),
         allow("iam:PassRole", on=[role], conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}),
-        *_read(stack, config, model, "ledger/*", names.RUNS),
-        _sign("kms:Verify", stack=stack, config=config, model=model),
+        *_read(stack, config, model.name, f"{naming.LEDGER}/*", f"{naming.RUNS}/*"),
+        _sign("kms:Verify", stack=stack, config=config, model=model.name),
     ]
 
 
@@ -94,52 +133,60 @@ def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environm
     The first environment makes the evidence. Where approval is asked for, it is written down, there and in the registry. Those
     environments, and the last one, keep a ledger. Why a version was taken back is kept beside its evidence, and the registry rejects it.
     """
-    approved = environment.approved_only
+    approved, name = environment.approved_only, model.name
     first, last = environment == config.environments[0], environment == config.environments[-1]
-    statements = _place(stack, config, model, environment)
+    statements = [*_place(stack, config, name, environment), *facts(stack, config, name)]
     if first or last or approved:
-        statements += [*_check(stack, config, model), _sign("kms:Sign", stack=stack, config=config, model=model)]
+        statements += [*_check(stack, config, name), _sign("kms:Sign", stack=stack, config=config, model=name)]
     if first or approved:
-        statements += _pack(stack, config, model)
+        statements += _pack(stack, config, name)
     if approved:
-        statements.append(allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, model)]))
+        statements.append(allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, name)]))
     elif first or last:
         rejects = {"StringEquals": {"sagemaker:ModelApprovalStatus": "Rejected"}}
-        statements.append(allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, model)], conditions=rejects))
+        statements.append(allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, name)], conditions=rejects))
     if last and not (first or approved):
-        statements += _write(stack, config, model, "evidence/*")
+        statements += _write(stack, config, name, f"{naming.EVIDENCE}/*")
     if last or approved:
-        statements += _write(stack, config, model, f"ledger/{environment.name}/*")
+        statements += _write(stack, config, name, f"{naming.LEDGER}/{environment.name}/*")
     return statements
 
 
-def judge(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
+def control(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
     """Know what asks for retraining and what was done about it, write that down, and start the model's road: nothing else of it."""
-    environment, road = config.environments[-1], config.name(model.name)
-    verifier = names.role_arn(stack, environment.account, names.verifier_role(config, model, environment))
-    pipelines = [stack.format_arn(service="codepipeline", resource=name) for name in (road, config.name(model.name, *RETRAINING))]
-    group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=road)
+    environment, name = config.environments[-1], model.name
+    verifier = role_arn(stack, environment.account, naming.verifier_role(config, name, environment))
+    road = stack.format_arn(service="codepipeline", resource=naming.delivery_pipeline(config, name))
+    controller = stack.format_arn(service="codepipeline", resource=naming.retraining_pipeline(config, name))
+    group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=naming.model_package_group(config, name))
     return [
-        *facts(stack, config, model),
+        *facts(stack, config, name),
         allow("sts:AssumeRole", on=[verifier]),
-        allow("codepipeline:StartPipelineExecution", on=pipelines[:1]),
-        allow("codepipeline:GetPipelineExecution", "codepipeline:ListPipelineExecutions", on=pipelines),
-        allow("sagemaker:ListModelPackages", on=[group, _packages(stack, config, model)]),
-        *_read(stack, config, model, names.RETRAININGS),
-        *_write(stack, config, model, names.RETRAININGS),
+        allow("codepipeline:StartPipelineExecution", on=[road]),
+        allow("codepipeline:GetPipelineExecution", "codepipeline:ListPipelineExecutions", on=[road, controller]),
+        allow("sagemaker:ListModelPackages", on=[group, _packages(stack, config, name)]),
+        *_read(stack, config, name, f"{naming.RETRAINING}/*"),
+        *_write(stack, config, name, f"{naming.RETRAINING}/*"),
     ]
+
+
+def onboard(stack: Stack, config: Config) -> list[iam.PolicyStatement]:
+    """See which models have a road, and deploy one."""
+    roads = [naming.delivery_stack(config, naming.EVERY)]
+    return [*cdk(stack, config, config.toolchain), allow("cloudformation:DescribeStacks", on=_stacks(stack, roads))]
 
 
 def redeploy(stack: Stack, config: Config, environment: Environment) -> list[iam.PolicyStatement]:
     """Deploy the stacks of every model in one environment and ask their endpoints; where approval is asked for, check evidence first."""
-    checks = _check(stack, config, names.EVERY) if environment.approved_only else []
-    return [*_place(stack, config, names.EVERY, environment), *checks]
+    every = naming.EVERY
+    checks = _check(stack, config, every) if environment.approved_only else []
+    return [*_place(stack, config, every, environment), *facts(stack, config, every), *checks]
 
 
-def cdk(stack: Stack, account: Account) -> list[iam.PolicyStatement]:
+def cdk(stack: Stack, config: Config, account: Account) -> list[iam.PolicyStatement]:
     """Take the roles that CDK's bootstrap made in an account."""
-    roles = [f"cdk-{BOOTSTRAP}-{role}-role-{account.id}-{account.region}" for role in ("deploy", "file-publishing")]
-    return [allow("sts:AssumeRole", on=[names.role_arn(stack, account, role) for role in roles])]
+    roles = [naming.bootstrap_role(config, kind, account) for kind in ("deploy", "file-publishing")]
+    return [allow("sts:AssumeRole", on=[role_arn(stack, account, role) for role in roles])]
 
 
 def through_s3(account: Account) -> dict[str, Any]:
@@ -151,15 +198,15 @@ def _through(service: str, account: Account) -> dict[str, Any]:
     return {"StringEquals": {"kms:ViaService": f"{service}.{account.region}.amazonaws.com"}}
 
 
-def _place(stack: Stack, config: Config, model: Named, environment: Environment) -> list[iam.PolicyStatement]:
+def _place(stack: Stack, config: Config, model: str, environment: Environment) -> list[iam.PolicyStatement]:
     """Deploy to an environment, ask the endpoint there, and compare it with the version it is made of."""
-    verifier = names.role_arn(stack, environment.account, names.verifier_role(config, model, environment))
-    return [*cdk(stack, environment.account), allow("sts:AssumeRole", on=[verifier]), *_read(stack, config, model, "*")]
+    verifier = role_arn(stack, environment.account, naming.verifier_role(config, model, environment))
+    return [*cdk(stack, config, environment.account), allow("sts:AssumeRole", on=[verifier]), *_read(stack, config, model, "*")]
 
 
-def _read(stack: Stack, config: Config, model: Named, *objects: str) -> list[iam.PolicyStatement]:
+def _read(stack: Stack, config: Config, model: str, *objects: str) -> list[iam.PolicyStatement]:
     """Versions, and objects of the artifacts bucket. Listing is what tells an object that is missing from one that is forbidden."""
-    bucket = _bucket(stack, names.artifacts_bucket(config, model))
+    bucket = _bucket(stack, naming.artifacts_bucket(config, model))
     return [
         allow("sagemaker:DescribeModelPackage", on=[_packages(stack, config, model)]),
         allow("s3:ListBucket", on=[bucket]),
@@ -168,49 +215,50 @@ def _read(stack: Stack, config: Config, model: Named, *objects: str) -> list[iam
     ]
 
 
-def _write(stack: Stack, config: Config, model: Named, objects: str) -> list[iam.PolicyStatement]:
+def _write(stack: Stack, config: Config, model: str, objects: str) -> list[iam.PolicyStatement]:
     """Objects of the artifacts bucket."""
     return [
-        allow("s3:PutObject", on=[f"{_bucket(stack, names.artifacts_bucket(config, model))}/{objects}"]),
+        allow("s3:PutObject", on=[f"{_bucket(stack, naming.artifacts_bucket(config, model))}/{objects}"]),
         allow("kms:GenerateDataKey", on=[_keys(stack)], conditions=through_s3(config.toolchain)),
     ]
 
 
-def _check(stack: Stack, config: Config, model: Named) -> list[iam.PolicyStatement]:
+def _check(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]:
     """Hold evidence against what it binds: data set, image, pipeline definition, signature."""
-    runs = f"{config.name(model.name, 'training')}/execution/*"
-    repository = stack.format_arn(service="ecr", resource="repository", resource_name=names.image_repository(config, model))
+    runs = f"{naming.training_pipeline(config, model)}/execution/*"
+    repository = stack.format_arn(service="ecr", resource="repository", resource_name=naming.image_repository(config, model))
     definitions = stack.format_arn(service="sagemaker", resource="pipeline", resource_name=runs)
     return [
-        *facts(stack, config, model),
-        allow("s3:GetObject", on=[f"{_bucket(stack, names.data_bucket(config, model))}/*"]),
+        allow("s3:GetObject", on=[f"{_bucket(stack, naming.data_bucket(config, model))}/*"]),
         allow("ecr:DescribeImages", on=[repository]),
         allow("sagemaker:DescribePipelineDefinitionForExecution", on=[definitions]),
         _sign("kms:GetPublicKey", "kms:Verify", stack=stack, config=config, model=model),
     ]
 
 
-def _pack(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
-    """Write evidence: what the road's history says, in a pack and on a model card, which the workshop's key encrypts."""
-    road, card_key = config.name(model.name), _through("sagemaker", config.toolchain)
+def _pack(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]:
+    """Write evidence: what the road's history says, in a pack and on a model card, which the registry's key encrypts."""
+    card_key = _through("sagemaker", config.toolchain)
+    road = stack.format_arn(service="codepipeline", resource=naming.delivery_pipeline(config, model))
+    cards = stack.format_arn(service="sagemaker", resource="model-card", resource_name=naming.model_card(config, model, "*"))
     grant = {**card_key, "Bool": {"kms:GrantIsForAWSResource": "true"}}
     return [
-        allow("codepipeline:ListActionExecutions", on=[stack.format_arn(service="codepipeline", resource=road)]),
-        *_write(stack, config, model, "evidence/*"),
+        allow("codepipeline:ListActionExecutions", on=[road]),
+        *_write(stack, config, model, f"{naming.EVIDENCE}/*"),
         allow(
             "sagemaker:CreateModelCard",
             "sagemaker:DescribeModelCard",
             "sagemaker:UpdateModelCard",
-            on=[stack.format_arn(service="sagemaker", resource="model-card", resource_name=f"{road}-*")],
+            on=[cards],
         ),
         allow("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", on=[_keys(stack)], conditions=card_key),
         allow("kms:CreateGrant", on=[_keys(stack)], conditions=grant),
     ]
 
 
-def _sign(*actions: str, stack: Stack, config: Config, model: Named) -> iam.PolicyStatement:
+def _sign(*actions: str, stack: Stack, config: Config, model: str) -> iam.PolicyStatement:
     """Use of the evidence key, known by its alias: its ARN is made up when it is."""
-    alias = {"ForAnyValue:StringLike": {"kms:ResourceAliases": names.evidence_key(config, model)}}
+    alias = {"ForAnyValue:StringLike": {"kms:ResourceAliases": naming.evidence_key(config, model)}}
     return allow(*actions, on=[_keys(stack)], conditions=alias)
 
 
@@ -222,5 +270,10 @@ def _bucket(stack: Stack, name: str) -> str:
     return stack.format_arn(service="s3", region="", account="", resource=name)
 
 
-def _packages(stack: Stack, config: Config, model: Named) -> str:
-    return stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{config.name(model.name)}/*")
+def _packages(stack: Stack, config: Config, model: str) -> str:
+    return stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{naming.model_package_group(config, model)}/*")
+
+
+def _stacks(stack: Stack, names: Sequence[str]) -> list[str]:
+    """Stacks of this account; their ARNs end in an id."""
+    return [stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*") for name in names]

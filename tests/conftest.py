@@ -1,66 +1,57 @@
 """No test may reach an account: credentials are made up and the metadata service is off. CDK's own validator runs in the policy gate.
 
-A localcloud within the tests' own process there can be but one of, so it is made here.
+Tests run on the reference, whatever a fork has made of `config.py` and `model_code/`.
+
+There can be but one localcloud within the tests' own process, so it is made here.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.localcloud.support import Aws
+import config
+from localcloud.testing.isolation import isolate
+from localcloud.testing.names import Name, unique
+from paved_runtime import spec
+from tests import reference
+from tests.support.tree import reference_tree
 
-os.environ.update(
-    AWS_ACCESS_KEY_ID="test",
-    AWS_SECRET_ACCESS_KEY="test",
-    AWS_SESSION_TOKEN="test",
-    AWS_DEFAULT_REGION="eu-west-1",
-    AWS_REGION="eu-west-1",
-    AWS_EC2_METADATA_DISABLED="true",
-    AWS_CONFIG_FILE=os.devnull,
-    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-    CDK_VALIDATION="false",
-)
-for variable in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
-    os.environ.pop(variable, None)
+if TYPE_CHECKING:
+    from localcloud.testing.in_process import Aws
+
+isolate()
+os.environ["CDK_VALIDATION"] = "false"
+
+config.CONFIG, spec.MODELS = reference.CONFIG, reference.MODELS  # what is imported from here on has no other
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this clone with the reference's configuration and models, in which programs are run. Nobody changes it."""
+    return reference_tree(tmp_path_factory.mktemp("tree"))
 
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    """One moto server with SageMaker that runs, a bucket and a repository; its time runs a hundred times faster."""
-    from moto.server import ThreadedMotoServer  # here, because most tests need none of this, and it takes its time
+    """A cloud in this process, with a bucket and a repository; its time runs a hundred times faster, and IAM is not enforced."""
+    from localcloud.testing.in_process import in_process  # here, because most tests need none of this, and it takes its time
 
-    from localcloud import alarms, alarms_api, clock, metric_filters, metrics, sagemaker, scaling
-    from localcloud.cloud import Cloud, install
-    from tests.localcloud.support import REGION, Aws
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    cloud = Cloud(root=tmp_path_factory.mktemp("cloud"), url=f"http://localhost:{server.get_host_and_port()[1]}", region=REGION, speed=100)
-    install(cloud)
-    for part in (metrics, metric_filters, alarms, alarms_api, scaling, sagemaker):
-        part.install()
-    made = Aws(cloud)
-    made.prepare()
-    yield made
-    clock.clear()
-    sagemaker.shutdown()
-    server.stop()
+    with in_process(tmp_path_factory.mktemp("in-process")) as cloud:
+        yield cloud
 
 
 @pytest.fixture(scope="session")
 def image(aws: Aws) -> str:
-    """The URI, by digest, of the image of tests/localcloud/image."""
+    """The URI, by digest, of the image of `localcloud.testing`."""
     return aws.image()
 
 
 @pytest.fixture
-def name(request: pytest.FixtureRequest) -> Callable[[str], str]:
+def name(request: pytest.FixtureRequest) -> Name:
     """Names that no other test uses."""
-    stem = "".join(c if c.isalnum() else "-" for c in request.node.name)[:30].strip("-")
-    return lambda kind: f"{kind}-{stem}-{crc32(request.node.nodeid.encode()):08x}"
+    return unique(request.node.nodeid)

@@ -6,24 +6,30 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 import config
+import naming
 from cli import reference
 from cli.tree import HERE
-from model_code import spec
+from paved_runtime import spec
 from pipelines import delivery
+from tests.reference import CONFIG, MODELS, model
 
 PAGES = sorted(path for path in [*HERE.glob("*.md"), *(HERE / "docs").rglob("*.md")])
 COMMANDS = dict(reference.commands())
 SETTINGS = {field.name for kind in (config.Config, config.Environment, config.Account, config.Repository) for field in fields(kind)}
 MADE = (".road", "cdk.out")  # what only a run makes
 PROGRAMS = ("python", "cdk", "aws")
-NAMES = [stage.name for stage in delivery.model_road(config.CONFIG, spec.load("lead_scoring")).stages] + ["Source"]
+GUIDES = (
+    "README.md",
+    *(f"docs/{name}.md" for name in ("auditor", "commands", "data-scientist", "new-model", "platform-engineer", "upgrade")),
+)
+STAGES = [stage.name for stage in delivery.model_road(CONFIG, model()).stages]
 
 
 PAGE = pytest.mark.parametrize("path", PAGES, ids=[str(path.relative_to(HERE)) for path in PAGES])
@@ -81,11 +87,18 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 
 def missing_paths(text: str) -> list[str]:
-    """The paths of this repository that a page's code names and that are not there; `<model>` stands for any name."""
+    """The paths that a page's code names and that are not there; `<model>` stands for any name, and models are the reference's."""
     roots = {entry.name for entry in HERE.iterdir()}
     words = [word.strip("\"'(),;") for line in code(text) for word in line.split()]
     named = [word for word in words if word.partition("/")[0] in roots and ("/" in word or Path(word).suffix)]
-    return [word for word in named if not word.startswith(MADE) and not any(HERE.glob(re.sub(r"<[^>]+>", "*", word).rstrip("/")))]
+    return [word for word in named if not word.startswith(MADE) and not exists(word)]
+
+
+def exists(path: str) -> bool:
+    """Whether something fits a path."""
+    room, _, rest = re.sub(r"<[^>]+>", "*", path).rstrip("/").partition("/")
+    folder = MODELS if rest and room == "model_code" else HERE / room
+    return any(folder.glob(rest)) if rest else folder.exists()
 
 
 @PAGE
@@ -99,34 +112,33 @@ def test_missing_paths_would_be_found() -> None:
 
 
 def test_every_setting_of_config_that_the_readme_names_exists() -> None:
-    (sentence,) = re.findall(r"Edit `config\.py`:(.*?)\.", (HERE / "README.md").read_text(), re.DOTALL)
+    (sentence,) = re.findall(r"edit `config\.py`:(.*?)\.", (HERE / "README.md").read_text(), re.DOTALL)
     named = re.findall(r"`(\w+)`", sentence)
     assert named
     assert set(named) <= SETTINGS
 
 
-def test_names_in_the_readme_are_those_that_config_makes() -> None:
-    text = (HERE / "README.md").read_text()
-    model = spec.load("lead_scoring")
-    road = config.CONFIG.name(model.name)
-    for name in (f"--name {road}", f"--model-package-group-name {road}", f"--endpoint-name {config.CONFIG.name(model.name, 'production')}"):
-        assert name in text
-    assert config.CONFIG.stack("Toolchain") in text
-    for account in config.CONFIG.accounts:
-        assert f"aws://{account.id}/{account.region}" in text
+@pytest.mark.parametrize("page", GUIDES)
+def test_a_guide_names_no_model_and_no_project(page: str) -> None:
+    """A fork has others than the template came with."""
+    template = replace(CONFIG, project=tomllib.loads((HERE / "pyproject.toml").read_text())["project"]["name"])
+    projects = {f"{known.project}-" for known in (CONFIG, template)} | {f"{naming.title(known)}-" for known in (CONFIG, template)}
+    names = {*projects, model().name, naming.slug(model().name)}
+    text = (HERE / page).read_text()
+    assert {name for name in names if name in text} == set()
 
 
 def test_stages_that_are_named_exist() -> None:
     for path in PAGES:
         for arguments in typed(path.read_text()):
             stages = [value for option, value in pairwise(arguments) if option == "--stage"]
-            assert set(stages) <= {*NAMES, "STAGE"}, path
+            assert set(stages) <= {*STAGES, "STAGE"}, path
 
 
 def test_every_key_of_model_toml_is_explained() -> None:
     text = (HERE / "docs/model-toml.md").read_text()
     explained = {key.rpartition(".")[2] for key in re.findall(r"`([\w.]+)`", text)}
-    written = tomllib.loads((HERE / "model_code/lead_scoring/model.toml").read_text())
+    written = tomllib.loads((MODELS / model().name / "model.toml").read_text())
     models = (spec.ModelSpec, spec.Data, spec.Share, spec.Integer, spec.Category, spec.Training, spec.Serving, spec.Deployment)
     serving = (spec.Alarms, spec.OffHours, spec.Monitoring, spec.Retraining)
     gates = (spec.Gates, spec.Champion, spec.Slices, spec.Fairness, spec.Behaviour, spec.Invariance, spec.MinimumFunction, spec.Load)
@@ -151,4 +163,4 @@ def test_the_readme_begins_with_a_sentence_a_diagram_two_commands_and_the_rooms(
     places = [text.index(mark) for mark in ("**Push model code", "docs/road.svg", "./road demo ", "./road test ", "| room |")]
     assert places == sorted(places)
     rooms = {Path(link).name for link in re.findall(r"^\| \[`[^`]+`\]\(([^)]+)\)", text, re.MULTILINE)}
-    assert rooms == {"model_code", "config.py", "stacks", "pipelines", "rules", "cli", "localcloud", "tests", "docs"}
+    assert rooms == {"model_code", "config.py", "naming.py", "stacks", "pipelines", "cli", "packages", "bench", "tests", "docs"}

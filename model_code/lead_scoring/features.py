@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from model_code.runtime.table import Matrix, Table
+from paved_runtime.table import Matrix, Table
 
 NAMES = (
     *("age", "job", "marital", "education", "default", "balance", "housing", "loan"),

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from paved_runtime.page import interval
 from pipelines.evidence import pack
-from pipelines.evidence.document import DocumentError, Evidence, Verdict, sha256, shown_sha256
+from pipelines.evidence.document import DocumentError, Evidence, Metric, Verdict, sha256, shown_sha256
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
 
 LONGEST = 100_000  # characters of a card
 MOST_METRICS = (100, 50, 25, 10)  # figures of a kind: the first number with which a card is not too long
@@ -181,19 +185,20 @@ def content(evidence: Evidence, report: Mapping[str, Any], hyperparameters: Mapp
     raise DocumentError(f"the model card does not fit into {longest} characters, even with {MOST_METRICS[-1]} figures of a kind")
 
 
-def put(sagemaker: Any, evidence: Evidence, text: str, key: str) -> str:
+def put(sagemaker: SageMakerClient, evidence: Evidence, text: str, key: str) -> str:
     """Create the card, or bring it to this content and to the evidence's status; its name. Done twice, it changes nothing more."""
-    card, status = name(evidence.model_package_arn), "Approved" if evidence.approval else "PendingReview"
+    card = name(evidence.model_package_arn)
+    status: Literal["Approved", "PendingReview"] = "Approved" if evidence.approval else "PendingReview"
     try:
-        found = sagemaker.describe_model_card(ModelCardName=card)
+        stored = sagemaker.describe_model_card(ModelCardName=card)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFound":
             raise
         sagemaker.create_model_card(ModelCardName=card, Content=text, ModelCardStatus=status, SecurityConfig={"KmsKeyId": key})
         return card
-    if json.loads(found["Content"]) != json.loads(text):
+    if json.loads(stored["Content"]) != json.loads(text):
         sagemaker.update_model_card(ModelCardName=card, Content=text)
-    if found["ModelCardStatus"] != status:
+    if stored["ModelCardStatus"] != status:
         sagemaker.update_model_card(ModelCardName=card, ModelCardStatus=status)  # SageMaker takes one of the two a call
     return card
 
@@ -236,10 +241,10 @@ def _training(evidence: Evidence, hyperparameters: Mapping[str, Any]) -> Trainin
 
 
 def _holdout(evidence: Evidence, report: Mapping[str, Any], most: int) -> EvaluationDetailsItem:
-    measured = [_number(metric, found.value) for metric, found in evidence.evaluation.metrics.items()]
+    measured = [_number(name, metric.value, _interval(metric)) for name, metric in evidence.evaluation.metrics.items()]
     groups = {
         "metrics": measured,
-        "gates": [_verdict(one) for one in evidence.evaluation.gates],
+        "gates": [_verdict(verdict) for verdict in evidence.evaluation.gates],
         "slices": list(_figures(report.get("slices") or [], "rows", "roc_auc", "difference")),
         "fairness": list(
             _figures((report.get("fairness") or {}).get("groups", []), "rows", "selection_rate_ratio", "opportunity_difference")
@@ -265,7 +270,7 @@ def _staging(evidence: Evidence, most: int) -> EvaluationDetailsItem:
         "memory_mb": staging.memory_mb,
         "parity: largest difference": staging.parity.largest_difference,
     }
-    groups = {"live": [_number(key, value) for key, value in live.items()], "gates": [_verdict(one) for one in staging.gates]}
+    groups = {"live": [_number(key, value) for key, value in live.items()], "gates": [_verdict(verdict) for verdict in staging.gates]}
     return EvaluationDetailsItem(name="live endpoint", metadata={"endpoint": staging.endpoint}, metric_groups=_groups(groups, most))
 
 
@@ -285,9 +290,13 @@ def _number(title: str, value: float, notes: str | None = None) -> SimpleMetric:
     return SimpleMetric(name=_cut(title, 255), type="number", value=float(value), notes=notes)
 
 
-def _verdict(one: Verdict) -> SimpleMetric:
-    said = {True: "passed", False: "failed", None: "reported, not judged"}[one.passed]
-    return SimpleMetric(name=_cut(f"{one.gate}: {one.subject}", 255), type="string", value=said, notes=_cut(one.line(), 300))
+def _interval(metric: Metric) -> str | None:
+    return None if metric.low is None else f"95 % interval: {interval(metric.value, metric.low, metric.high)}"
+
+
+def _verdict(verdict: Verdict) -> SimpleMetric:
+    said = {True: "passed", False: "failed", None: "reported, not judged"}[verdict.passed]
+    return SimpleMetric(name=_cut(f"{verdict.gate}: {verdict.subject}", 255), type="string", value=said, notes=_cut(verdict.line(), 300))
 
 
 def _fairness(report: Mapping[str, Any]) -> str:
@@ -299,8 +308,8 @@ def _fairness(report: Mapping[str, Any]) -> str:
 
 
 def _caveats(evidence: Evidence) -> str:
-    open_ones = [one.line() for one in evidence.verdicts if one.passed is None]
-    return "Reported, not judged: " + "; ".join(open_ones) if open_ones else "Every gate was judged."
+    unjudged = [verdict.line() for verdict in evidence.verdicts if verdict.passed is None]
+    return "Reported, not judged: " + "; ".join(unjudged) if unjudged else "Every gate was judged."
 
 
 def _details(evidence: Evidence) -> dict[str, str]:

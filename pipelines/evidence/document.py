@@ -26,6 +26,11 @@ Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
+def _is_none(value: object) -> bool:
+    """What older evidence does not have is left out, so that its bytes stay what was signed."""
+    return value is None
+
+
 class DocumentError(ValueError):
     """A document that is not what its schema says; one line that names the field."""
 
@@ -54,9 +59,11 @@ class Verdict(Document):
 
 
 class Metric(Document):
-    """One figure measured on the held-out rows."""
+    """One figure measured on the held-out rows, and the ends of its 95 % interval; older evidence has none."""
 
     value: float
+    low: float | None = Field(default=None, exclude_if=_is_none)
+    high: float | None = Field(default=None, exclude_if=_is_none)
 
 
 class Difference(Document):
@@ -77,12 +84,15 @@ class ScoreShift(Document):
 
 
 class Champion(Document):
-    """The version in production, as it was compared with; `why` when it was not."""
+    """The version in production, as it was compared with; `why` when it was not, or when that must be taken with care."""
 
     model_package_arn: PackageArn
     metrics: dict[str, float | None]
     compared: bool
     why: str
+    trained_rows: Count | None = Field(
+        default=None, exclude_if=_is_none, description="held-out rows left out, as it was trained on them; null if it does not know"
+    )
     difference: Difference | None
     score_shift: ScoreShift | None
 
@@ -102,6 +112,7 @@ class Evaluation(Document):
     commit: CommitId
     data_sha256: Sha256
     image_uri: ImageUri
+    runtime: Text | None = Field(default=None, exclude_if=_is_none, description="the version of paved-runtime; older evidence has none")
     metrics: dict[str, Metric]
     rows: SplitRows
     champion: Champion | None
@@ -286,11 +297,11 @@ def shown_sha256(evidence: Evidence) -> str:
 
 def approval_sentence(evidence: Evidence) -> str:
     """The approval as the registry keeps it: one line, as long as the registry allows; nothing without an approval."""
-    given = evidence.approval
-    if given is None:
+    approval = evidence.approval
+    if approval is None:
         return ""
-    about = f"commit {evidence.commit.id} in execution {given.execution}, evidence sha256 {given.evidence_sha256}"
-    return f"{given.status} by {given.by} at {given.time} for {about}. Reason: {given.reason}"[:LONGEST]
+    about = f"commit {evidence.commit.id} in execution {approval.execution}, evidence sha256 {approval.evidence_sha256}"
+    return f"{approval.status} by {approval.by} at {approval.time} for {about}. Reason: {approval.reason}"[:LONGEST]
 
 
 def load_evidence(content: bytes) -> Evidence:
@@ -331,12 +342,12 @@ def read_json(content: bytes, name: str) -> dict[str, Any]:
         DocumentError: it is something else.
     """
     try:
-        found = json.loads(content)
+        loaded = json.loads(content)
     except ValueError as error:
         raise DocumentError(f"{name}: not JSON: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(loaded, dict):
         raise DocumentError(f"{name}: not a JSON object")
-    return found
+    return loaded
 
 
 def schema() -> str:

@@ -13,13 +13,17 @@ import io
 import tarfile
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+import naming
 from pipelines.evidence import document
 from pipelines.evidence.document import DocumentError, LedgerEntry
 from pipelines.evidence.signature import Signer
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 EVIDENCE, PAGE, SBOM, CARD, REPORT = "evidence.json", "evidence.html", "sbom.json", "model-card.json", "report.json"
 SIGNATURE, PUBLIC_KEY = f"{EVIDENCE}.sig", "public-key.pem"
@@ -32,8 +36,8 @@ CHUNK = 1 << 20
 def group_and_version(model_package_arn: str) -> tuple[str, str]:
     """A model package's group and version.
 
-    >>> group_and_version("arn:aws:sagemaker:eu-west-1:111111111111:model-package/paved-road-lead-scoring/7")
-    ('paved-road-lead-scoring', '7')
+    >>> group_and_version("arn:aws:sagemaker:eu-west-1:111111111111:model-package/group/7")
+    ('group', '7')
     """
     _, group, version = model_package_arn.rpartition(":")[2].split("/")
     return group, version
@@ -41,7 +45,7 @@ def group_and_version(model_package_arn: str) -> tuple[str, str]:
 
 def folder(artifacts: str, model_package_arn: str) -> str:
     """The `s3://…` folder, without a slash at its end, of a model package's pack. `artifacts` is `s3://bucket`."""
-    return "/".join([artifacts.rstrip("/"), "evidence", *group_and_version(model_package_arn)])
+    return "/".join([artifacts.rstrip("/"), naming.EVIDENCE, *group_and_version(model_package_arn)])
 
 
 def evidence_uri(artifacts: str, model_package_arn: str) -> str:
@@ -51,12 +55,12 @@ def evidence_uri(artifacts: str, model_package_arn: str) -> str:
 
 def bill_of_materials(artifacts: str, image_uri: str) -> str:
     """Where the bill of materials of an image lies."""
-    return f"{artifacts.rstrip('/')}/images/{image_uri.rpartition('sha256:')[2]}/{SBOM}"
+    return f"{artifacts.rstrip('/')}/{naming.IMAGES}/{image_uri.rpartition('sha256:')[2]}/{SBOM}"
 
 
 def bucket_of(uri: str) -> str:
     """`s3://bucket` of any URI in it."""
-    return f"s3://{_place(uri)['Bucket']}"
+    return f"s3://{_place(uri)[0]}"
 
 
 def beside(uri: str, name: str) -> str:
@@ -69,27 +73,30 @@ def report_of(model_data: str) -> str:
     return beside(model_data, "output.tar.gz")
 
 
-def read(s3: Any, uri: str) -> bytes | None:
+def read(s3: S3Client, uri: str) -> bytes | None:
     """An object's bytes; None when there is no such object."""
+    bucket, key = _place(uri)
     try:
-        return bytes(s3.get_object(**_place(uri))["Body"].read())
+        return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     except ClientError as error:
         if error.response["Error"]["Code"] not in MISSING:
             raise
         return None
 
 
-def write(s3: Any, uri: str, content: bytes) -> None:
+def write(s3: S3Client, uri: str, content: bytes) -> None:
     """Store an object, unless it holds exactly this already."""
     if read(s3, uri) != content:
         kind = CONTENT_TYPES.get(uri.rpartition(".")[2], "application/octet-stream")
-        s3.put_object(**_place(uri), Body=content, ContentType=kind)
+        bucket, key = _place(uri)
+        s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)
 
 
-def sha256(s3: Any, uri: str) -> str | None:
+def sha256(s3: S3Client, uri: str) -> str | None:
     """The SHA-256 of an object, read in pieces; None when there is no such object."""
+    bucket, key = _place(uri)
     try:
-        body = s3.get_object(**_place(uri))["Body"]
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
         if error.response["Error"]["Code"] not in MISSING:
             raise
@@ -106,16 +113,16 @@ def members(archive: bytes, *names: str) -> dict[str, bytes]:
     Raises:
         DocumentError: it is no such archive.
     """
-    found: dict[str, bytes] = {}
+    members: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as files:
             for file in files:
                 name = file.name.removeprefix("./")
                 if name in names and (content := files.extractfile(file)):
-                    found[name] = content.read()
+                    members[name] = content.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DocumentError(f"no archive: {error}") from error
-    return found
+    return members
 
 
 def json_member(archive: bytes, name: str, uri: str) -> dict[str, Any]:
@@ -132,30 +139,30 @@ def json_member(archive: bytes, name: str, uri: str) -> dict[str, Any]:
         raise DocumentError(f"{uri}: {error}") from error
 
 
-def write_signed(s3: Any, signer: Signer, uri: str, content: bytes) -> None:
+def write_signed(s3: S3Client, signer: Signer, uri: str, content: bytes) -> None:
     """Store an object and, beside it as `.sig`, its signature. A signature that holds is kept. Run again, it repairs what a kill left."""
     write(s3, uri, content)
     if not signed(s3, signer, uri, content):
         write(s3, f"{uri}.sig", (signer.sign(content) + "\n").encode())
 
 
-def add_signed(s3: Any, signer: Signer, uri: str, content: bytes) -> None:
+def add_signed(s3: S3Client, signer: Signer, uri: str, content: bytes) -> None:
     """Store an object that is not there yet, its signature first: whoever finds it finds it signed, even if this is killed on the way."""
     if not signed(s3, signer, uri, content):
         write(s3, f"{uri}.sig", (signer.sign(content) + "\n").encode())
     write(s3, uri, content)
 
 
-def signed(s3: Any, signer: Signer, uri: str, content: bytes) -> bool:
+def signed(s3: S3Client, signer: Signer, uri: str, content: bytes) -> bool:
     """Whether the signature beside `uri` is there and holds for `content`."""
-    found = read(s3, f"{uri}.sig")
-    return found is not None and signer.verify(content, found.decode(errors="replace"))
+    signature = read(s3, f"{uri}.sig")
+    return signature is not None and signer.verify(content, signature.decode(errors="replace"))
 
 
-def ledger_entries(s3: Any, artifacts: str, environment: str) -> Iterator[str]:
+def ledger_entries(s3: S3Client, artifacts: str, environment: str) -> Iterator[str]:
     """The URIs of an environment's ledger entries, oldest first."""
-    bucket = _place(artifacts)["Bucket"]
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"ledger/{environment}/")
+    bucket, _ = _place(artifacts)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{naming.LEDGER}/{environment}/")
     keys = sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
     yield from (f"s3://{bucket}/{key}" for key in keys if key.endswith(".json"))
 
@@ -163,9 +170,9 @@ def ledger_entries(s3: Any, artifacts: str, environment: str) -> Iterator[str]:
 def ledger_entry(artifacts: str, entry: LedgerEntry) -> str:
     """Where an entry of the ledger lies; entries sort by time."""
     stamp = entry.time.replace("-", "").replace(":", "")
-    return f"{artifacts.rstrip('/')}/ledger/{entry.environment}/{stamp}-{entry.execution}.json"
+    return f"{artifacts.rstrip('/')}/{naming.LEDGER}/{entry.environment}/{stamp}-{entry.execution}.json"
 
 
-def _place(uri: str) -> dict[str, str]:
+def _place(uri: str) -> tuple[str, str]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return {"Bucket": bucket, "Key": key}
+    return bucket, key

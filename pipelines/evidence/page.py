@@ -1,22 +1,17 @@
-"""The evidence as a page for a person: one HTML file without script, font or image from elsewhere, the same bytes for the same evidence.
-
-Everything a document says was written by somebody else, commit messages and column names included: it is escaped, and characters
-that would be invisible or turn a line round are shown by their number.
-"""
+"""The evidence as a page for a person, the same bytes for the same evidence."""
 
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
+from paved_runtime.page import MINUS, NONE, environment, figure, interval, legible_json
 from pipelines.evidence import document
 from pipelines.evidence.document import Evidence
 from pipelines.evidence.pack import group_and_version
@@ -41,8 +36,6 @@ COMPARISONS = {"<=": "≤", ">=": "≥", "==": "="}
 MOST_ROWS = 30  # of a chart
 VISIBLE = 0.001  # of a population stability index: a bar in a chart that reaches to 0.25
 FEW = 4  # verdicts of a gate that are shown at once; the others are folded, unless they failed
-NOTHING_FOUND, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 METRICS = {
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
@@ -60,7 +53,6 @@ NOTHING: Json = {
     "importance": [],
     "data": {"rows": None, "positive_share": None, "duplicates": None, "columns": {}, "checks": [], "change": None},
 }
-SPELLED = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # control, format, private, surrogate, separators of lines: nothing that prints
 Json = Mapping[str, Any]
 
 
@@ -71,12 +63,12 @@ class Gate:
     name: str
     asks: str
     verdicts: Sequence[Json]
-    tally: Json
+    counts: Json
 
     @property
     def shown(self) -> Sequence[Json]:
         """The verdicts that the page shows at once; to fold a single one would save nothing."""
-        return self.verdicts if len(self.verdicts) == FEW + 1 else self.verdicts[: max(FEW, self.tally["failed"])]
+        return self.verdicts if len(self.verdicts) == FEW + 1 else self.verdicts[: max(FEW, self.counts["failed"])]
 
     @property
     def folded(self) -> Sequence[Json]:
@@ -86,7 +78,7 @@ class Gate:
 
 def render(evidence: Evidence, report: Json) -> str:
     """The page about `evidence`; `report` is `report.json`. Parts that either has not are left out, and the page says why."""
-    facts, measured = _legible(evidence.model_dump(mode="json")), {**NOTHING, **_legible(report)}
+    facts, measured = legible_json(evidence.model_dump(mode="json"), lines=True), {**NOTHING, **legible_json(report, lines=True)}
     verdicts = [*facts["evaluation"]["gates"], *facts["staging"]["gates"]]
     group, version = group_and_version(evidence.model_package_arn)
     return _template().render(
@@ -95,7 +87,7 @@ def render(evidence: Evidence, report: Json) -> str:
         group=group,
         version=version,
         verdicts=verdicts,
-        tally=_tally(verdicts),
+        counts=_counts(verdicts),
         gates=_gates(verdicts),
         plots=_plots(facts, measured, verdicts),
         shown_sha256=document.shown_sha256(evidence),
@@ -107,109 +99,51 @@ def render(evidence: Evidence, report: Json) -> str:
 
 
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("pipelines.evidence", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {word.__name__: word for word in (figure, count, share, signed, moment, accepted, counted)}
-    return environment.get_template("page.html.j2")
+    templates = environment("pipelines.evidence")
+    templates.filters |= {word.__name__: word for word in (signed, accepted, counted, measured)}
+    return templates.get_template("page.html.j2")
 
 
-def metrics(found: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+def metrics(values: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     """What was measured, by the key: its name for a person, and the figure; those that decide first."""
-    return {
-        key: (METRICS.get(key, key), found[key]) for key in [*(k for k in METRICS if k in found), *(k for k in found if k not in METRICS)]
-    }
+    order = [*(key for key in METRICS if key in values), *(key for key in values if key not in METRICS)]
+    return {key: (METRICS.get(key, key), values[key]) for key in order}
 
 
-def figure(value: float | str | None) -> str:
-    """A measured value, with four digits that count.
-
-    >>> figure(0.80934612), figure(8), figure("equal"), figure(0.00000012)
-    ('0.8093', '8', 'equal', '1.2·10⁻⁷')
-    """
-    if not isinstance(value, float):
-        return NOTHING_FOUND if value is None else str(value)
-    mantissa, _, exponent = f"{value:,.4g}".partition("e")
-    return mantissa.replace("-", MINUS) + (f"·10{str(int(exponent)).translate(RAISED)}" if exponent else "")
-
-
-def count(value: float | None) -> str:
-    """A number of things: `45,211`."""
-    return NOTHING_FOUND if value is None else f"{value:,.0f}"
-
-
-def share(value: float | None) -> str:
-    """A share in percent: `11.7 %`."""
-    return NOTHING_FOUND if value is None else f"{100 * value:.1f} %"
+def measured(metric: Json) -> str:
+    """A metric, with its interval where it has one."""
+    return interval(metric["value"], metric.get("low"), metric.get("high"))
 
 
 def signed(value: float | None) -> str:
     """A difference, with its sign: `+0.0021`."""
-    return NOTHING_FOUND if value is None else f"{value:+.4f}".replace("-", MINUS)
-
-
-def moment(value: str) -> str:
-    """A time of ISO 8601 as people write it; what is no such time stays as it is.
-
-    >>> moment("2026-11-21T07:31:59Z")
-    '21 November 2026, 07:31 UTC'
-    """
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
-        return value
-    return f"{time.day} {time:%B %Y, %H:%M} {time.tzname() or ''}".strip()
+    return NONE if value is None else f"{value:+.4f}".replace("-", MINUS)
 
 
 def accepted(verdict: Json) -> str:
     """What a verdict's gate accepts: `≥ 0.75`; nothing where nothing was judged."""
     if not verdict["comparison"]:
-        return NOTHING_FOUND
+        return NONE
     return f"{COMPARISONS[verdict['comparison']]} {figure(verdict['threshold'])}"
 
 
-def counted(tally: Json) -> str:
+def counted(counts: Json) -> str:
     """What came out how often: `1 failed, 3 passed`."""
-    return ", ".join(f"{tally[name]} {name}" for name in ("failed", "passed", "reported") if tally[name])
+    return ", ".join(f"{counts[name]} {name}" for name in ("failed", "passed", "reported") if counts[name])
 
 
-def legible(text: str) -> str:
-    """`text` with every character that does not print, but for line breaks, spelt as its number.
-
-    >>> legible("a\\u202eb\\x00")
-    'a⟨U+202E⟩b⟨U+0000⟩'
-    """
-    return "".join(f"⟨U+{ord(c):04X}⟩" if c != "\n" and unicodedata.category(c) in SPELLED else c for c in text)
-
-
-def _legible(value: Any) -> Any:
-    match value:
-        case str():
-            return legible(value)
-        case Mapping():
-            return {legible(key): _legible(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_legible(inner) for inner in value]
-        case _:
-            return value
-
-
-def _tally(verdicts: Sequence[Json]) -> dict[str, int]:
-    found = Counter(verdict["passed"] for verdict in verdicts)
-    return {"passed": found[True], "failed": found[False], "reported": found[None]}
+def _counts(verdicts: Sequence[Json]) -> dict[str, int]:
+    times = Counter(verdict["passed"] for verdict in verdicts)
+    return {"passed": times[True], "failed": times[False], "reported": times[None]}
 
 
 def _gates(verdicts: Sequence[Json]) -> list[Gate]:
     """By gate, in the order in which the road asks them."""
     names = dict.fromkeys([*GATES, *(verdict["gate"] for verdict in verdicts)])
-    found = {name: [verdict for verdict in verdicts if verdict["gate"] == name] for name in names}
+    by_gate = {name: [verdict for verdict in verdicts if verdict["gate"] == name] for name in names}
     return [
-        Gate(name=name, asks=GATES.get(name, ""), verdicts=sorted(mine, key=_urgency), tally=_tally(mine))
-        for name, mine in found.items()
+        Gate(name=name, asks=GATES.get(name, ""), verdicts=sorted(mine, key=_urgency), counts=_counts(mine))
+        for name, mine in by_gate.items()
         if mine
     ]
 
@@ -245,8 +179,8 @@ def _plots(facts: Json, report: Json, verdicts: Sequence[Json]) -> dict[str, Mar
 
 
 def _metric(evaluation: Json, name: str) -> float | None:
-    found = evaluation["metrics"].get(name)
-    return found["value"] if found else None
+    metric = evaluation["metrics"].get(name)
+    return metric["value"] if metric else None
 
 
 def _threshold(verdicts: Sequence[Json], gate: str, word: str) -> float | None:
@@ -258,14 +192,14 @@ def _threshold(verdicts: Sequence[Json], gate: str, word: str) -> float | None:
 def _unfairest(fairness: Json | None) -> list[tuple[str, float | None, str | None]]:
     """The two figures that fairness is judged by, each with the group that fares worst; None where nothing is compared."""
     groups = fairness["groups"] if fairness else []
-    found = []
+    figures = []
     for name, key, sign in (
         ("lowest selection-rate ratio", "selection_rate_ratio", 1),
         ("largest equal-opportunity difference", "opportunity_difference", -1),
     ):
         worst = min((row for row in groups if row[key] is not None), key=lambda row: sign * row[key], default=None)
-        found.append((name, worst and worst[key], worst and f"{worst['column']}: {worst['group']}"))
-    return found
+        figures.append((name, worst and worst[key], worst and f"{worst['column']}: {worst['group']}"))
+    return figures
 
 
 def _most_telling(slices: Sequence[Json]) -> Sequence[Json]:

@@ -6,10 +6,12 @@ Colours are written as place-holders while drawing and become `var(--name)` afte
 from __future__ import annotations
 
 import io
+import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from functools import lru_cache, wraps
+from typing import Any, Literal, TypeVar, cast
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
@@ -53,8 +55,24 @@ STYLE: Any = {
 Curves = Mapping[str, Mapping[str, Sequence[float]]]
 Rows = Sequence[Mapping[str, Any]]
 Corner = Literal["upper left", "upper right", "lower right"]
+Plot = TypeVar("Plot", bound=Callable[..., Markup])
 
 
+def once(plot: Plot) -> Plot:
+    """A plot that is drawn once for the same figures: a page is made again when its version is decided about, and when it is checked."""
+
+    @lru_cache(maxsize=8)
+    def drawn(figures: str) -> Markup:
+        return plot(*json.loads(figures))
+
+    @wraps(plot)
+    def of(*figures: Any) -> Markup:
+        return drawn(json.dumps(figures))
+
+    return cast("Plot", of)
+
+
+@once
 def roc(curves: Curves, areas: Mapping[str, float | None]) -> Markup:
     """Receiver operating characteristic. `areas` has the area under each curve, by the curve's name."""
 
@@ -66,6 +84,7 @@ def roc(curves: Curves, areas: Mapping[str, float | None]) -> Markup:
     return _svg("roc", f"ROC curve: true against false positive rate. {_spoken(areas, _names(curves))}", SQUARE, draw)
 
 
+@once
 def precision_recall(curves: Curves, positive_share: float | None) -> Markup:
     """Precision against recall; `positive_share` is the precision of choosing rows by chance."""
 
@@ -78,6 +97,7 @@ def precision_recall(curves: Curves, positive_share: float | None) -> Markup:
     return _svg("precision-recall", "Precision-recall curve.", SQUARE, draw)
 
 
+@once
 def reliability(curves: Curves) -> Markup:
     """The share of positives against the mean score, a point for each tenth of the rows."""
 
@@ -95,6 +115,7 @@ def reliability(curves: Curves) -> Markup:
     return _svg("reliability", f"Reliability: mean score to share of positives. {points}", SQUARE, draw)
 
 
+@once
 def scores(distribution: Mapping[str, Any]) -> Markup:
     """How the scores of held-out rows are spread, as shares of the rows."""
     edges = distribution["edges"]
@@ -111,6 +132,7 @@ def scores(distribution: Mapping[str, Any]) -> Markup:
     return _svg("scores", f"Distribution of scores, {_and(_names(distribution))}, {len(edges) - 1} bins.", SQUARE, draw)
 
 
+@once
 def slice_areas(rows: Rows, floor: float | None) -> Markup:
     """ROC AUC of each slice, the champion's beside the challenger's; hollow where a slice is too small to be judged."""
 
@@ -129,6 +151,7 @@ def slice_areas(rows: Rows, floor: float | None) -> Markup:
     return _svg("slice-areas", f"ROC AUC by slice: {spoken}", _tall(len(rows)), draw)
 
 
+@once
 def slice_differences(rows: Rows, least: float | None) -> Markup:
     """Challenger minus champion in each slice: the estimate and its bounds. A bar wholly left of `least` is a slice shown to be worse."""
 
@@ -149,6 +172,7 @@ def slice_differences(rows: Rows, least: float | None) -> Markup:
     return _svg("slice-differences", f"Difference in ROC AUC by slice, challenger minus champion: {spoken}", _tall(len(rows)), draw)
 
 
+@once
 def fairness(rows: Rows) -> Markup:
     """Selection rate and true-positive rate of each group; hollow where a group is too small to be judged."""
 
@@ -165,6 +189,7 @@ def fairness(rows: Rows) -> Markup:
     return _svg("fairness", f"Selection rate and true-positive rate by group: {spoken}", _tall(len(rows)), draw)
 
 
+@once
 def change(rows: Rows) -> Markup:
     """Population stability index of each column against the champion's training data."""
     values = [row["psi"] for row in rows]
@@ -179,6 +204,7 @@ def change(rows: Rows) -> Markup:
     return _svg("change", f"Change of each column, population stability index: {spoken}", _tall(len(rows)), draw)
 
 
+@once
 def importance(rows: Rows) -> Markup:
     """The mean size of each column's contribution to the score."""
 
@@ -190,25 +216,27 @@ def importance(rows: Rows) -> Markup:
     return _svg("importance", f"Mean contribution of each column in log-odds: {spoken}", _tall(len(rows)), draw)
 
 
-def latency(found: Mapping[str, float], accepted: Mapping[str, float]) -> Markup:
+@once
+def latency(percentiles: Mapping[str, float], accepted: Mapping[str, float]) -> Markup:
     """Latency percentiles in milliseconds against what is accepted, by the percentile's name."""
-    names = list(found)
+    names = list(percentiles)
 
     def draw(axes: Axes) -> None:
         for height, name in enumerate(names):
-            axes.plot([found[name], found[name]], [height, height], color=CHALLENGER, marker="o", markersize=7, linestyle="none")
-            axes.annotate(f"{found[name]:.3g} ms", (found[name], height), (9, -3), textcoords="offset points", color=INK)
+            axes.plot([percentiles[name]], [height], color=CHALLENGER, marker="o", markersize=7, linestyle="none")
+            axes.annotate(f"{percentiles[name]:.3g} ms", (percentiles[name], height), (9, -3), textcoords="offset points", color=INK)
             if name in accepted:
                 axes.plot([accepted[name]], [height], color=BAD, marker="|", markersize=14, markeredgewidth=2, linestyle="none")
         _label_rows(axes, names)
         axes.set_xscale("log")
-        every = [value for value in (*found.values(), *accepted.values()) if value > 0] or [1]
+        every = [value for value in (*percentiles.values(), *accepted.values()) if value > 0] or [1]
         axes.set_xlim(min(every) / 2, max(every) * 2.5)
         axes.xaxis.set_major_formatter("{x:g}")
         _frame(axes, "latency (ms, logarithmic)", "")
         _legend(axes, [_mark(CHALLENGER, "measured"), _mark(BAD, "accepted", "|")])
 
-    spoken = "; ".join(f"{name} {found[name]:.3g} ms" + (f", accepted {accepted[name]:g} ms" if name in accepted else "") for name in names)
+    limits = {name: f", accepted {limit:g} ms" for name, limit in accepted.items()}
+    spoken = "; ".join(f"{name} {value:.3g} ms{limits.get(name, '')}" for name, value in percentiles.items())
     return _svg("latency", f"Latency: {spoken}", _tall(len(names)) + 2 * ROW, draw)
 
 

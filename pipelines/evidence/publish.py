@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.evidence import card, document, pack, page
 from pipelines.evidence.document import DocumentError, Evidence
 from pipelines.evidence.signature import Signer
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class Sources:
     definition: str
 
 
-def sources(s3: Any, sagemaker: Any, evidence: Evidence, artifacts: str) -> Sources:
+def sources(s3: S3Client, sagemaker: SageMakerClient, evidence: Evidence, artifacts: str) -> Sources:
     """Fetch what the evidence names.
 
     Raises:
@@ -34,7 +38,7 @@ def sources(s3: Any, sagemaker: Any, evidence: Evidence, artifacts: str) -> Sour
     return Sources(report=report, bill_of_materials=bill, definition=definition)
 
 
-def publish(s3: Any, sagemaker: Any, signer: Signer, evidence: Evidence, *, artifacts: str, key: str) -> None:
+def publish(s3: S3Client, sagemaker: SageMakerClient, signer: Signer, evidence: Evidence, *, artifacts: str, key: str) -> None:
     """Write the pack and bring the model card in line. `artifacts` is `s3://bucket`, `key` encrypts the card.
 
     The document comes first, so that its time is settled, and its signature last: a pack that is not complete is not signed.
@@ -44,15 +48,15 @@ def publish(s3: Any, sagemaker: Any, signer: Signer, evidence: Evidence, *, arti
     """
     content = document.canonical(evidence)
     evidence = document.load_evidence(content)  # in the order in which everybody else will read it
-    found = sources(s3, sagemaker, evidence, artifacts)
-    text = card.content(evidence, found.report, hyperparameters(found.definition))
+    bound = sources(s3, sagemaker, evidence, artifacts)
+    text = card.content(evidence, bound.report, hyperparameters(bound.definition))
     files = {
         pack.EVIDENCE: content,
-        pack.SBOM: found.bill_of_materials,
-        pack.REPORT: (json.dumps(found.report, indent=1, ensure_ascii=False) + "\n").encode(),
+        pack.SBOM: bound.bill_of_materials,
+        pack.REPORT: (json.dumps(bound.report, indent=1, ensure_ascii=False) + "\n").encode(),
         pack.PUBLIC_KEY: signer.public_key().encode(),
         pack.CARD: (text + "\n").encode(),
-        pack.PAGE: page.render(evidence, found.report).encode(),
+        pack.PAGE: page.render(evidence, bound.report).encode(),
     }
     uri = pack.evidence_uri(artifacts, evidence.model_package_arn)
     for name, held in files.items():
@@ -61,7 +65,7 @@ def publish(s3: Any, sagemaker: Any, signer: Signer, evidence: Evidence, *, arti
     pack.write_signed(s3, signer, uri, content)
 
 
-def definition_of(sagemaker: Any, execution_arn: str) -> str:
+def definition_of(sagemaker: SageMakerClient, execution_arn: str) -> str:
     """The definition that a run of the training pipeline ran, as SageMaker keeps it."""
     return str(sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=execution_arn)["PipelineDefinition"])
 
@@ -69,11 +73,11 @@ def definition_of(sagemaker: Any, execution_arn: str) -> str:
 def hyperparameters(definition: str) -> dict[str, Any]:
     """Those of the definition's training step."""
     steps = json.loads(definition).get("Steps", [])
-    found = [step["Arguments"].get("HyperParameters", {}) for step in steps if step.get("Type") == "Training"]
-    return dict(found[0]) if found else {}
+    trained = [step["Arguments"].get("HyperParameters", {}) for step in steps if step.get("Type") == "Training"]
+    return dict(trained[0]) if trained else {}
 
 
-def _the(s3: Any, uri: str, sha256: str) -> bytes:
+def _the(s3: S3Client, uri: str, sha256: str) -> bytes:
     content = pack.read(s3, uri)
     if content is None:
         raise DocumentError(f"{uri} is not there, but the evidence names it")

@@ -10,12 +10,15 @@ import binascii
 import hashlib
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
 
 ALGORITHM = "ECDSA_SHA_256"
 INVALID = "KMSInvalidSignatureException"
@@ -25,7 +28,7 @@ INVALID = "KMSInvalidSignatureException"
 class Signer:
     """One asymmetric key. `kms` is a boto3 client, `key` the key's ARN; signatures are base64, one line."""
 
-    kms: Any
+    kms: KMSClient
     key: str
 
     def sign(self, content: bytes) -> str:

@@ -1,162 +1,32 @@
-"""Says what is in an image: its bill of materials, CycloneDX 1.6, made of the model's lock and stored under the image's digest.
-
-The same image always gives the same bytes, so that evidence can bind them; what is stored already is never overwritten. The
-packages of the base image's operating system are not in the lock, and the bill says so.
-"""
+"""Says what is in an image: stores its bill of materials under its digest."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
 
-import boto3
-from botocore.exceptions import ClientError
-from cyclonedx.model import HashAlgorithm, HashType, Property
-from cyclonedx.model.bom import Bom, BomMetaData
-from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.output.json import JsonV1Dot6
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
-from packageurl import PackageURL
-from packaging.markers import Marker
-
+from paved_runtime import spec
+from pipelines.deployment.bill_of_materials import base_image, bill, store
+from pipelines.deployment.errors import DeploymentError
 from pipelines.evidence import pack
-from pipelines.steps.step import StepError, code, parser, print_report, progress, run
-
-MODELS = Path("model_code")
-PLATFORM = {
-    "implementation_name": "cpython",
-    "os_name": "posix",
-    "platform_machine": "x86_64",
-    "platform_python_implementation": "CPython",
-    "platform_system": "Linux",
-    "sys_platform": "linux",
-}
-PROPERTY = "paved-road:"
-PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)(?: *; *([^\\\n]+?))?(?: *\\)?$", re.MULTILINE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pinned:
-    """One package of a lock. `hashes` are the SHA-256 of the files that may be installed for it, `marker` says where it is."""
-
-    name: str
-    version: str
-    marker: str
-    hashes: tuple[str, ...]
-
-
-def pinned(lock: str) -> Iterator[Pinned]:
-    """The packages of a pip-style lock with hashes.
-
-    Raises:
-        ValueError: one has no hash, or there is none at all.
-    """
-    found = list(PINNED.finditer(lock))
-    if not found:
-        raise ValueError("the lock pins no package")
-    ends = [one.start() for one in found[1:]] + [len(lock)]
-    for one, end in zip(found, ends, strict=True):
-        hashes = re.findall(r"--hash=sha256:([0-9a-f]{64})", lock[one.end() : end])
-        if not hashes:
-            raise ValueError(f"{one[1]} has no hash in the lock")
-        yield Pinned(name=one[1], version=one[2], marker=one[3] or "", hashes=tuple(hashes))
-
-
-def base_image(dockerfile: str) -> str:
-    """The image that the last stage of a Dockerfile is built on, with the defaults of its arguments filled in.
-
-    Raises:
-        ValueError: there is no stage.
-    """
-    defaults = dict(re.findall(r"^ARG +(\w+)=(\S+)", dockerfile, re.MULTILINE))
-    stages = re.findall(r"^FROM +(?:--\S+ +)*(\S+)(?: +[Aa][Ss] +(\S+))?", dockerfile, re.MULTILINE)
-    if not stages:
-        raise ValueError("the Dockerfile has no FROM")
-    image = ""
-    for source, name in reversed(stages):  # a stage may be built on an earlier one
-        if image in ("", name):
-            image = source
-    return re.sub(r"\$\{?(\w+)\}?", lambda named: defaults.get(named[1], named[0]), image)
-
-
-def bill(image_uri: str, lock: str, base: str) -> bytes:
-    """The bill of materials of an image (`…@sha256:…`), as JSON.
-
-    Raises:
-        ValueError: the lock cannot be read.
-    """
-    repository, _, digest = image_uri.partition("@")
-    image = Component(
-        type=ComponentType.CONTAINER,
-        name=repository,
-        version=digest,
-        bom_ref=image_uri,
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest.removeprefix("sha256:"))],
-        properties=[
-            Property(name=f"{PROPERTY}base-image", value=base),
-            Property(name=f"{PROPERTY}base-image-pinned", value="by digest" if "@sha256:" in base else "by tag"),
-            Property(name=f"{PROPERTY}not-listed", value="Python itself and the operating-system packages of the base image"),
-        ],
-    )
-    made = Bom(
-        serial_number=uuid5(NAMESPACE_URL, image_uri),
-        metadata=BomMetaData(component=image),
-        components=[_component(one) for one in pinned(lock) if _installed(one.marker, base)],
-    )
-    made.register_dependency(image, made.components)
-    document = json.loads(JsonV1Dot6(made).output_as_string())
-    del document["metadata"]["timestamp"]  # the same image, the same bytes
-    text = json.dumps(document, sort_keys=True, indent=1) + "\n"
-    if problem := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
-        raise AssertionError(f"CycloneDX refuses the bill of materials: {str(problem)[:500]}")
-    return text.encode()
-
-
-def _component(one: Pinned) -> Component:
-    return Component(
-        name=one.name,
-        version=one.version,
-        bom_ref=f"{one.name}=={one.version}",
-        purl=PackageURL("pypi", name=one.name, version=one.version),
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=content) for content in one.hashes],
-    )
-
-
-def _installed(marker: str, base: str) -> bool:
-    """Whether pip installs a package with this marker in an image on `base`. One that cannot be told is listed."""
-    python = re.search(r"python:(\d+\.\d+)", base)
-    if not marker or ("python" in marker and not python):
-        return True
-    version = python[1] if python else ""
-    return Marker(marker).evaluate({**PLATFORM, "python_version": version, "python_full_version": f"{version}.0"})
+from pipelines.steps.step import open_registry, parser, print_report, progress, run
 
 
 def main() -> None:
     """Store the bill of materials of `--image-uri`."""
     arguments = parser(__doc__)
-    arguments.add_argument("--model", required=True)
     arguments.add_argument("--image-uri", required=True, help="ends in its digest")
-    arguments.add_argument("--artifacts", required=True, help="s3://bucket")
-    given = arguments.parse_args()
-    if not re.fullmatch(r".+@sha256:[0-9a-f]{64}", given.image_uri):
-        raise StepError(f"--image-uri: found {given.image_uri!r}: accepted is an image by its digest")
-    folder = MODELS / given.model
+    options = arguments.parse_args()
+    if not re.fullmatch(r".+@sha256:[0-9a-f]{64}", options.image_uri):
+        raise DeploymentError(f"--image-uri: found {options.image_uri!r}: accepted is an image by its digest")
+    registry, folder = open_registry(options.model), spec.MODELS / options.model
     try:
-        content = bill(given.image_uri, (folder / "requirements.lock").read_text(), base_image((folder / "Dockerfile").read_text()))
+        lock, base = (folder / "requirements.lock").read_text(), base_image((folder / "Dockerfile").read_text())
+        content = bill(options.image_uri, lock, base, project=registry.config.project)
     except (OSError, ValueError) as error:
-        raise StepError(f"{folder}: no bill of materials: {error}: correct the Dockerfile or its lock") from error
-    uri = pack.bill_of_materials(given.artifacts, given.image_uri)
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    try:
-        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=content, ContentType="application/json", IfNoneMatch="*")
-    except ClientError as error:
-        if code(error) != "PreconditionFailed":
-            raise
+        raise DeploymentError(f"{folder}: no bill of materials: {error}: correct the Dockerfile or its lock") from error
+    uri = pack.bill_of_materials(registry.artifacts, options.image_uri)
+    if not store(registry.s3, uri, content):
         progress(f"{uri} is there already")
     print_report({"uri": uri, "components": len(json.loads(content)["components"])})
 

@@ -1,41 +1,83 @@
-"""What every step is: progress on stderr, a result on stdout, one line and a non-zero exit when it fails."""
+"""What every step is: arguments in, progress on stderr, a result on stdout, one line and a non-zero exit when it fails.
+
+Steps run in the toolchain's account. They take a model and, where it concerns one, an environment; the rest follows from the configuration
+and from what the model's registry tells of itself.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import sys
-import time
-from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Mapping
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-
-class StepError(Exception):
-    """A failure that is told as `what failed: why: what to do`."""
+from config import CONFIG
+from paved_runtime import spec
+from pipelines.deployment import accounts
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.pace import Pace
+from pipelines.deployment.place import Place
+from pipelines.deployment.registry import Registry
+from pipelines.evidence.document import Verdict
 
 
 def run(step: Callable[[], None], name: str) -> None:
     """Run a step as a program."""
+    _log_to_stderr()
     try:
         step()
-    except StepError as error:
+    except (DeploymentError, spec.SpecError) as error:
         sys.exit(f"{name}: {_one_line(error)}")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"{name}: AWS refused or did not answer: {_one_line(error)}: correct that and run the step again")
 
 
 def parser(module_doc: str | None) -> ArgumentParser:
-    """The step's arguments; `--help` shows why the step is there."""
-    return ArgumentParser(description=module_doc)
+    """The step's arguments, of which all have `--model`; `--help` shows why the step is there."""
+    arguments = ArgumentParser(description=module_doc)
+    arguments.add_argument("--model", required=True)
+    return arguments
 
 
-def add_poll_seconds(arguments: ArgumentParser) -> None:
-    """`--poll-seconds`; where it is not given, the environment's POLL_SECONDS, else a pace that AWS does not throttle."""
-    arguments.add_argument("--poll-seconds", type=float, default=float(os.environ.get("POLL_SECONDS", "15")))
+def add_environment(arguments: ArgumentParser) -> None:
+    """`--environment`: where the model is looked at."""
+    arguments.add_argument("--environment", required=True)
+
+
+def add_assembly(arguments: ArgumentParser) -> None:
+    """`--assembly`: what is deployed."""
+    arguments.add_argument("--assembly", required=True, type=Path, help="the folder that cdk synth wrote")
+
+
+def add_pace(arguments: ArgumentParser) -> None:
+    """`--poll-seconds` and `--minute-seconds`; without them, the environment's POLL_SECONDS and MINUTE_SECONDS, else a pace that AWS does
+    not throttle, and time as it is.
+    """
+    arguments.add_argument("--poll-seconds", type=float, default=float(os.environ.get("POLL_SECONDS", "15")), help="between two looks")
+    minute = float(os.environ.get("MINUTE_SECONDS", "60"))
+    arguments.add_argument("--minute-seconds", type=float, default=minute, help="less than 60 where time is made to run faster")
+
+
+def pace(options: Namespace) -> Pace:
+    """What `add_pace` asked for."""
+    return Pace(poll_seconds=options.poll_seconds, minute_seconds=options.minute_seconds)
+
+
+def open_registry(model: str) -> Registry:
+    """A model's registry. Raises SpecError when there is no such model, DeploymentError when its registry is not deployed."""
+    return Registry.read(CONFIG, spec.load(model), accounts.home(CONFIG))
+
+
+def open_place(model: str, environment: str) -> Place:
+    """A model in an environment. Raises like `open_registry`, and DeploymentError when there is no such environment."""
+    return Place.open(open_registry(model), environment)
 
 
 def progress(text: str) -> None:
@@ -49,34 +91,25 @@ def print_exports(values: Mapping[str, str]) -> None:
         print(f"export {name}={shlex.quote(value)}")
 
 
-def print_report(report: Mapping[str, Any]) -> None:
-    """Print a result that has parts, as one line of JSON."""
+def print_report(report: Mapping[str, Any], file: Path | None = None) -> None:
+    """Print a result that has parts, as one line of JSON; to `file`, too, where there is one."""
     print(json.dumps(report, sort_keys=True))
+    if file:
+        file.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def add_minute_seconds(arguments: ArgumentParser) -> None:
-    """`--minute-seconds`: how long a minute of `model.toml` and of alarms lasts; less than 60 where time is made to run faster."""
-    arguments.add_argument("--minute-seconds", type=float, default=float(os.environ.get("MINUTE_SECONDS", "60")))
+def conclude(report: Mapping[str, Any], verdicts: Sequence[Verdict], file: Path | None = None) -> None:
+    """Print what was found, whatever it was. Raises DeploymentError with a line for every gate that failed."""
+    print_report({**report, "gates": [verdict.model_dump() for verdict in verdicts]}, file)
+    if failed := [verdict.line() for verdict in verdicts if verdict.passed is False]:
+        raise DeploymentError("; ".join(failed))
 
 
-def polls(seconds: float, *, minutes: float, waiting_for: str | None) -> Iterator[None]:
-    """Come back at once and then every `seconds`, for at most `minutes`: how AWS wants its describe calls to be waited on.
-
-    Raises:
-        StepError: the time is over, and there is something to wait for.
-    """
-    end = time.monotonic() + 60 * minutes
-    yield
-    while time.monotonic() < end:
-        time.sleep(seconds)
-        yield
-    if waiting_for is not None:
-        raise StepError(f"{waiting_for}: not finished after {minutes:g} minutes: see its console page, then run the step again")
-
-
-def code(error: ClientError) -> str:
-    """An AWS error's code, such as `ValidationException`."""
-    return str(error.response["Error"]["Code"])
+def _log_to_stderr() -> None:
+    """The library's own progress, as plain lines."""
+    log = logging.getLogger("pipelines")
+    log.setLevel(logging.INFO)
+    log.addHandler(logging.StreamHandler(sys.stderr))
 
 
 def _one_line(error: Exception) -> str:

@@ -11,13 +11,13 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 REQUESTS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
-BAD, OF = 2, 3  # an alarm rings when so many of the last minutes are bad
+BAD, OF = 2, 3  # an alarm goes into ALARM when so many of the last minutes are bad
 MINUTE = Duration.minutes(1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Above what alarms ring: shares of requests, microseconds that one request in a hundred exceeds, percents as CloudWatch has them.
+    """Above what alarms go into ALARM: shares of requests, microseconds that one request in a hundred exceeds, CloudWatch's percents.
 
     `shift` is a difference of scores that must hold for `shift_minutes` minutes in a row.
     """
@@ -33,11 +33,11 @@ class Limits:
 
 
 class Alarms(Construct):
-    """Alarms on one endpoint's variant, each told to `topic`. No data is no alarm: an idle endpoint must not ring.
+    """Alarms on one endpoint's variant, each told to `topic`. No data is no alarm: nobody is called for an idle endpoint.
 
     `rollback` are those that blame the version. They see only what the fleet of `configuration` (an endpoint configuration's name)
     answers, so a canary's errors are not thinned out by the old fleet's good answers, and an old fleet that fails cannot stop its own
-    replacement. They are named after it, so each version begins with alarms that do not ring.
+    replacement. They are named after it, so each version begins with alarms that are not in ALARM.
 
     The endpoint's own alarms stay with it: when a deployment went back, they are the ones that watch.
     """

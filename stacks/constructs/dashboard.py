@@ -121,17 +121,20 @@ class Dashboard(cloudwatch.Dashboard):
     def _psi(self, monitored: Monitored) -> cloudwatch.GraphWidget:
         return _graph(
             "How far columns and score have moved",
-            left=[self._by("PSI", COLUMN, "Maximum", Duration.hours(monitored.hours)), self._found("ScorePSI", monitored, label="score")],
+            left=[
+                self._by("PSI", COLUMN, "Maximum", Duration.hours(monitored.hours)),
+                self._of_monitor("ScorePSI", monitored, label="score"),
+            ],
             left_axis=_axis("population stability index"),
             lines={"counts as moved, if it is no chance": monitored.psi},
             start=FORTNIGHT,
         )
 
     def _moved(self, monitored: Monitored) -> cloudwatch.GraphWidget:
-        violations = _computed("100 * {}", self._found("Violations", monitored), "rows that break the data contract", monitored.hours)
+        violations = _computed("100 * {}", self._of_monitor("Violations", monitored), "rows that break the data contract", monitored.hours)
         return _graph(
             "Drift found",
-            left=[self._found("Drift", monitored, label="drift (1: something moved)"), self._found("DriftedColumns", monitored)],
+            left=[self._of_monitor("Drift", monitored, label="drift (1: something moved)"), self._of_monitor("DriftedColumns", monitored)],
             left_axis=_axis("drift; columns"),
             right=[violations],
             right_axis=_axis("% of rows"),
@@ -144,13 +147,13 @@ class Dashboard(cloudwatch.Dashboard):
             label="runs skipped: too few rows",
             period=Duration.hours(monitored.hours),
             using_metrics={
-                "runs": self._found("MonitorRuns", monitored, "Sum"),
-                "judged": self._found("Drift", monitored, "SampleCount"),
+                "runs": self._of_monitor("MonitorRuns", monitored, "Sum"),
+                "judged": self._of_monitor("Drift", monitored, "SampleCount"),
             },
         )
         return _graph(
             "What the monitor had to go by",
-            left=[self._found("MonitoredRows", monitored)],
+            left=[self._of_monitor("MonitoredRows", monitored)],
             left_axis=_axis("rows in the window"),
             right=[skipped],
             right_axis=_axis("runs"),
@@ -161,9 +164,9 @@ class Dashboard(cloudwatch.Dashboard):
     def _quality(self, monitored: Monitored) -> cloudwatch.GraphWidget:
         return _graph(
             "Quality, once outcomes are known",
-            left=[self._found("RocAuc", monitored, label="ROC AUC"), self._found("CalibrationError", monitored)],
+            left=[self._of_monitor("RocAuc", monitored, label="ROC AUC"), self._of_monitor("CalibrationError", monitored)],
             left_axis=_axis("ROC AUC; calibration error", 1),
-            right=[self._found("LabelledRows", monitored)],
+            right=[self._of_monitor("LabelledRows", monitored)],
             right_axis=_axis("rows with an outcome"),
             lines={"gate: least ROC AUC": monitored.roc_auc, "greatest calibration error": monitored.calibration_error},
             right_lines={"least rows with an outcome": monitored.labels},
@@ -177,7 +180,7 @@ class Dashboard(cloudwatch.Dashboard):
             namespace=namespace, metric_name=metric, dimensions_map=self._variant, statistic=statistic, period=period, label=label
         )
 
-    def _found(self, metric: str, monitored: Monitored, statistic: str = "Maximum", label: str | None = None) -> cloudwatch.Metric:
+    def _of_monitor(self, metric: str, monitored: Monitored, statistic: str = "Maximum", label: str | None = None) -> cloudwatch.Metric:
         period = Duration.hours(monitored.hours)
         return cloudwatch.Metric(namespace=self._namespace, metric_name=metric, statistic=statistic, period=period, label=label)
 

@@ -33,9 +33,20 @@ def action(
     }
 
 
+def entered_where(variable: str, value: str) -> dict[str, Any]:
+    """An entry condition in CloudFormation's shape: the stage is skipped unless a variable (`#{namespace.name}`) has a value."""
+    rule = {
+        "name": "Wanted",
+        "ruleTypeId": {"category": "Rule", "owner": "AWS", "provider": "VariableCheck", "version": "1"},
+        "configuration": {"Variable": variable, "Value": value, "Operator": "EQ"},
+    }
+    return {"conditions": [{"result": "SKIP", "rules": [rule]}]}
+
+
 class DeliveryPipeline(codepipeline.CfnPipeline):
-    """A V2 pipeline. Every stage is one action of the same name (see `action`); the first is the source, and a push to `branch` that
-    touches `paths` starts it; without paths, none does.
+    """A V2 pipeline. A stage has one `action` of the same name, and perhaps a condition on `entry`; the first is the source, and a push to
+    `branch` that touches `paths`, up to three lists of up to eight patterns, starts it; without paths, none does. One that is new starts
+    by itself, and so does one whose definition has changed: what was under way is cancelled then.
 
     It is queued: a later push never overtakes an earlier one, and an approval stays about what it was asked for. Or it `supersedes`: what
     waits for a stage gives way to what comes later, so that however many executions are started, two are left.
@@ -51,9 +62,9 @@ class DeliveryPipeline(codepipeline.CfnPipeline):
         store: s3.IBucket,
         key: kms.IKey,
         branch: str,
-        paths: Sequence[str],
+        paths: Sequence[Sequence[str]],
         supersedes: bool,
-        actions: Sequence[Mapping[str, Any]],
+        stages: Sequence[Mapping[str, Any]],
     ) -> None:
         super().__init__(
             scope,
@@ -68,12 +79,13 @@ class DeliveryPipeline(codepipeline.CfnPipeline):
                 {
                     "providerType": "CodeStarSourceConnection",
                     "gitConfiguration": {
-                        "sourceActionName": actions[0]["name"],
-                        "push": [{"branches": {"includes": [branch]}, "filePaths": {"includes": list(paths)}}],
+                        "sourceActionName": stages[0]["action"]["name"],
+                        "push": [{"branches": {"includes": [branch]}, "filePaths": {"includes": list(some)}} for some in paths],
                     },
                 }
             ]
             if paths
             else None,
-            stages=[{"name": step["name"], "actions": [step]} for step in actions],
+            restart_execution_on_update=True,
+            stages=[{"name": stage["action"]["name"], "actions": [stage["action"]], "beforeEntry": stage.get("entry")} for stage in stages],
         )

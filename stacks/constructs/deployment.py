@@ -24,8 +24,8 @@ def guarded(
         return {"RollingUpdatePolicy": {"MaximumBatchSize": size, "WaitIntervalInSeconds": bake_seconds, **times}, **rollback}
     canary: dict[str, Any] = {"Type": "CANARY", "CanarySize": size}
     linear: dict[str, Any] = {"Type": "LINEAR", "LinearStepSize": size}
-    shapes = {"all-at-once": {"Type": "ALL_AT_ONCE"}, "canary": canary, "shadow": canary, "linear": linear}
-    routing = {**shapes[policy], "WaitIntervalInSeconds": bake_seconds}
+    routings = {"all-at-once": {"Type": "ALL_AT_ONCE"}, "canary": canary, "shadow": canary, "linear": linear}
+    routing = {**routings[policy], "WaitIntervalInSeconds": bake_seconds}
     return {
         "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": termination_seconds, **times},
         **rollback,
@@ -33,7 +33,7 @@ def guarded(
 
 
 def urgent(*, termination_seconds: int, timeout_seconds: int) -> dict[str, Any]:
-    """A DeploymentConfig that moves everything at once and asks no alarm: they ring because of the version that is being left."""
+    """A DeploymentConfig that moves everything at once and asks no alarm: they are in ALARM because of the version that is left."""
     return {
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},

@@ -8,9 +8,11 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+SILENT = 2  # runs that may be missing
+
 
 class DriftAlarms(Construct):
-    """Both are told to `topic`. `drift` rings when `drifted` of the last `of` runs have found something that moved.
+    """Both, by their names, are told to `topic`. `drift` goes into ALARM when `drifted` of the last `of` runs have found a change.
 
     A run that skipped, for lack of rows, reports no drift and no absence of it: the alarm stays as it is. A monitor that does not run at
     all must not look like one that finds nothing, so `silent` takes missing data for what they are.
@@ -22,7 +24,8 @@ class DriftAlarms(Construct):
         name: str,
         *,
         endpoint_name: str,
-        alarm_name: str,
+        drift: str,
+        silent: str,
         namespace: str,
         hours: int,
         drifted: int,
@@ -33,7 +36,7 @@ class DriftAlarms(Construct):
         self._namespace, self._period, self._action = namespace, Duration.hours(hours), actions.SnsAction(topic)
         self.drift = self._alarm(
             "Drift",
-            alarm_name,
+            drift,
             metric="Drift",
             statistic="Maximum",
             comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -42,17 +45,16 @@ class DriftAlarms(Construct):
             missing=cloudwatch.TreatMissingData.IGNORE,
             meaning=f"{endpoint_name}: what it is asked, or answers, is not like the rows on which its version was evaluated",
         )
-        silent = 2
         self.silent = self._alarm(
             "Silent",
-            f"{endpoint_name}-MonitorSilent",
+            silent,
             metric="MonitorRuns",
             statistic="Sum",
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
-            of=(silent, silent),
+            of=(SILENT, SILENT),
             missing=cloudwatch.TreatMissingData.BREACHING,
-            meaning=f"{endpoint_name}: the monitor has not run to its end for {silent * hours} hours: drift would not be seen",
+            meaning=f"{endpoint_name}: the monitor has not run to its end for {SILENT * hours} hours: drift would not be seen",
         )
 
     def _alarm(

@@ -11,6 +11,19 @@ from constructs import Construct
 
 from stacks.constructs.service_role import ServiceRole
 
+ALARMS, ALARM_CHANGES = "aws.cloudwatch", "CloudWatch Alarm State Change"  # an event's source and detail-type
+
+
+def alarm_pattern(account: str, alarm: str) -> dict[str, Any]:
+    """The event of an alarm that goes into ALARM."""
+    detail = {"alarmName": [alarm], "state": {"value": ["ALARM"]}}
+    return {"source": [ALARMS], "detail-type": [ALARM_CHANGES], "account": [account], "detail": detail}
+
+
+def upload_pattern(bucket: str) -> dict[str, Any]:
+    """The event of an object that was put into a bucket."""
+    return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": [bucket]}}}
+
 
 class EventRule(Construct):
     """Hands events of `bus` that are like `pattern`, or the ticks of `schedule`, to `target` (an ARN), by `action`."""

@@ -1,4 +1,4 @@
-"""A topic that tells people by mail: approvals that wait, alarms that ring."""
+"""A topic that tells people by mail: approvals that wait, alarms that go into ALARM."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-NAMESPACE = "PavedRoad"
 VERSION = "ModelVersion"
 PER_EVENT = {
     "scores": {"ScoreP10": "$.p10", "ScoreP50": "$.p50", "ScoreP90": "$.p90", "ScoreMean": "$.mean", "ScoredRows": "$.rows"},
@@ -18,11 +17,11 @@ PER_EVENT = {
 
 
 class ScoreMetrics(Construct):
-    """Metrics in the namespace `PavedRoad/<endpoint>`, each by the version that wrote the line."""
+    """Metrics in a namespace of the endpoint's own, each by the version that wrote the line."""
 
-    def __init__(self, scope: Construct, name: str, *, endpoint_name: str, log: logs.ILogGroup) -> None:
+    def __init__(self, scope: Construct, name: str, *, namespace: str, log: logs.ILogGroup) -> None:
         super().__init__(scope, name)
-        self.namespace = f"{NAMESPACE}/{endpoint_name}"
+        self.namespace = namespace
         for event, metrics in PER_EVENT.items():
             for metric, value in metrics.items():
                 logs.MetricFilter(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from botocore import exceptions as aws
 
 from cli.problem import Problem, explain
-from model_code.spec import SpecError
-from tests.cli.conftest import Road
+from paved_runtime.spec import SpecError
+from tests.reference import CONFIG, MODEL
+from tests.support.road import Road, environment
+
+ENVIRONMENTS = ", ".join(known.name for known in CONFIG.environments)
 
 HEADER = "age,job,marital,education,default,balance,housing,loan,contact,day,month,campaign,pdays,previous,poutcome,y"
 ROW = "x,admin.,single,primary,no,0,no,no,unknown,1,jan,1,-1,0,unknown,no"
@@ -21,10 +26,10 @@ ROW = "x,admin.,single,primary,no,0,no,no,unknown,1,jan,1,-1,0,unknown,no"
 def line(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
     """The one line of a failed command."""
     assert done.returncode == code, (done.stdout, done.stderr)
-    told = [told for told in done.stderr.splitlines() if not told.startswith("target: ")]
-    assert len(told) == 1, done.stderr
-    assert told[0].startswith("road: ")
-    return told[0]
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(("target: ", "model: "))]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("road: ")
+    return lines[0]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +41,7 @@ def line(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
         (f"{HEADER}\n{ROW}\n", "row 1, column 'age': expected an integer between 18 and 120, found 'x'"),
     ],
 )
-@pytest.mark.parametrize("command", [["data", "put", "lead_scoring"], ["demo", "--yes", "--data"]])
+@pytest.mark.parametrize("command", [["data", "put", MODEL], ["demo", "--yes", "--data"]])
 def test_a_bad_data_file_is_refused_before_anything_starts(
     road: Road, tmp_path: Path, command: list[str], content: str | None, why: str
 ) -> None:
@@ -50,6 +55,7 @@ def test_a_bad_data_file_is_refused_before_anything_starts(
     assert not (tmp_path / "cloud").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["up"], ["demo", "--yes"]])
 def test_a_taken_port_is_named(road: Road, command: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -64,7 +70,7 @@ def test_a_taken_port_is_named(road: Road, command: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [["status"], ["logs", "lead_scoring"], ["approve", "lead_scoring", "--reason", "x"]])
+@pytest.mark.parametrize("command", [["status"], ["logs", MODEL], ["approve", MODEL, "--reason", "x"]])
 def test_nothing_to_talk_to(road: Road, command: list[str]) -> None:
     assert "no localcloud runs and no AWS credentials are set: ./road up, or" in line(road(*command))
 
@@ -88,15 +94,16 @@ def test_an_endpoint_that_does_not_answer(road: Road) -> None:
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        (["status", "credit"], "model credit: there are lead_scoring: name one of them"),
-        (["data", "put", "credit", "x.csv"], "model credit: there are lead_scoring: name one of them"),
-        (["check", "--model", "credit"], "model credit: there are lead_scoring: name one of them"),
-        (["invoke", "lead_scoring", "--environment", "moon"], "environment moon: config.py has staging, production: name one of them"),
-        (["approve", "lead_scoring", "--reason", " "], "--reason: it is empty: say why in a few words"),
-        (["approve", "lead_scoring"], "Missing option '--reason': see ./road --help"),
+        (["status", "credit"], f"model credit: there are {MODEL}: name one of them"),
+        (["data", "put", "credit", "x.csv"], f"model credit: there are {MODEL}: name one of them"),
+        (["check", "--model", "credit"], f"model credit: there are {MODEL}: name one of them"),
+        (["invoke", MODEL, "--environment", "moon"], f"environment moon: config.py has {ENVIRONMENTS}: name one of them"),
+        (["approve", MODEL, "--reason", " "], "--reason: it is empty: say why in a few words"),
+        (["approve", MODEL], "Missing option '--reason': see ./road --help"),
         (["fly"], "No such command 'fly'"),
         (["up", "--port", "66000"], "Invalid value for '--port'"),
         (["demo"], "approval: there is no terminal to ask on: add --yes"),
+        (["demo", "credit", "--yes"], f"model credit: there are {MODEL}: name one of them"),
         (["bench", "nothing_like_it"], "bench nothing_like_it: bench/ has "),
     ],
 )
@@ -105,14 +112,19 @@ def test_what_was_typed_wrongly_exits_with_2(road: Road, command: list[str], why
 
 
 def test_a_missing_request_file(road: Road) -> None:
-    assert line(road("invoke", "lead_scoring", "--json-file", "none.json")).startswith(
-        "road: request file none.json: there is no such file"
-    )
+    assert line(road("invoke", MODEL, "--json-file", "none.json")).startswith("road: request file none.json: there is no such file")
 
 
 def test_json_tells_machines_the_same_line(road: Road) -> None:
     done = road("status", "--json")
     assert json.loads(done.stdout) == {"error": line(done).removeprefix("road: ")}
+
+
+def test_a_full_disk_is_told_in_a_line(tree: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli", "--help"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=tree, env=environment(tree, tmp_path / "cloud"), stdout=full, stderr=subprocess.PIPE, text=True)
+    assert "the disk is full: free some space" in line(done)
 
 
 def test_down_when_nothing_runs(road: Road) -> None:
@@ -129,6 +141,7 @@ def test_down_when_nothing_runs(road: Road) -> None:
         ),
         (aws.NoCredentialsError(), "no AWS to talk to: "),
         (aws.ProfileNotFound(profile="me"), "AWS credentials: The config profile (me) could not be found: "),
+        (OSError(errno.ENOSPC, "No space left on device", "/work/data.csv"), "writing /work/data.csv: the disk is full: free some space"),
         (
             aws.ClientError({"Error": {"Code": "AccessDenied", "Message": "User x is not authorized."}}, "GetParameter"),
             "GetParameter was refused: AccessDenied: User x is not authorized: use credentials that are allowed to",

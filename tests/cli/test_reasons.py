@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cli import invoke, output, reasons, target
+from cli import output, reasons
 from cli.problem import Problem
-from tests.cli.conftest import Road
 
 ANSWER = {
     "predictions": [
@@ -58,48 +54,3 @@ def test_a_table_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1:4] == [["column", "value", "adds"], ["poutcome", "success", "+2.000"], ["age", "nothing", "-0.114"]]
     assert " ".join(lines[4]).startswith("row 2: score 0.2000, log-odds -1.390 =")
     assert lines[6] == ["age", "41", "-0.900"]
-
-
-class Endpoint:
-    """A target, its clients and the endpoint behind them."""
-
-    def __init__(self) -> None:
-        self.asked: dict[str, Any] = {}
-
-    def client(self, *_: Any) -> Endpoint:
-        return self
-
-    def invoke_endpoint(self, **request: Any) -> Any:
-        self.asked = request
-        return {"Body": io.BytesIO(json.dumps(ANSWER).encode())}
-
-
-@pytest.mark.parametrize(("json_wanted", "first"), [(False, "row 1: score 0.8000,"), (True, json.dumps(ANSWER))])
-def test_a_person_gets_tables_and_a_machine_the_endpoints_own_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], json_wanted: bool, first: str
-) -> None:
-    endpoint = Endpoint()
-    monkeypatch.setattr(target, "choose", lambda _: endpoint)
-    (tmp_path / "lead.json").write_text('{"age": 41}')
-    invoke.invoke("lead_scoring", json_file=tmp_path / "lead.json", explain=True, json=json_wanted)
-
-    assert capsys.readouterr().out.strip().startswith(first)
-    assert endpoint.asked["ContentType"] == invoke.JSON
-    assert json.loads(endpoint.asked["Body"]) == {"instances": [{"age": 41}], "explain": True}
-
-
-def test_without_explain_the_request_goes_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    endpoint = Endpoint()
-    monkeypatch.setattr(target, "choose", lambda _: endpoint)
-    (tmp_path / "leads.csv").write_text("58,admin.\n")
-    invoke.invoke("lead_scoring", csv_file=tmp_path / "leads.csv")
-
-    assert (endpoint.asked["ContentType"], endpoint.asked["Body"]) == (invoke.CSV, b"58,admin.\n")
-
-
-def test_reasons_of_csv_are_one_line_of_refusal(road: Road, tmp_path: Path) -> None:
-    (tmp_path / "leads.csv").write_text("58,admin.,married\n")
-    done = road("invoke", "lead_scoring", "--explain", "--csv-file", str(tmp_path / "leads.csv"))
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1].endswith("give rows as JSON: CSV has no place to ask for reasons")

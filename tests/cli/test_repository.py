@@ -21,7 +21,7 @@ def remote(tmp_path: Path) -> Path:
     """A bare repository whose hook says something, as localcloud's does."""
     git(tmp_path, "init", "--quiet", "--bare", "remote.git")
     hook = tmp_path / "remote.git/hooks/post-receive"
-    hook.write_text("#!/bin/sh\necho started paved-road-lead-scoring\n")
+    hook.write_text("#!/bin/sh\necho started acme-churn\n")
     hook.chmod(0o755)
     return tmp_path / "remote.git"
 
@@ -55,7 +55,7 @@ def test_a_dirty_tree_is_pushed_whole_and_left_alone(clone: Clone, remote: Path)
 
     said = clone.push(clone.snapshot(), remote=str(remote), branch="main")
 
-    assert said == "started paved-road-lead-scoring"
+    assert said == "started acme-churn"
     assert git(remote, "ls-tree", "--name-only", "main").split() == [".gitignore", "a.txt", "new.txt"]
     assert git(remote, "show", "main:a.txt") == "two"
     assert git(remote, "rev-parse", "main~1") == clone.head()

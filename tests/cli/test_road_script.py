@@ -56,6 +56,7 @@ def test_a_machine_without_git_is_told_so(clone: Path) -> None:
     assert done.stderr.splitlines() == ["road: git was not found: install it"]
 
 
+@pytest.mark.slow
 def test_a_set_up_without_network_fails_in_one_line_and_can_be_run_again(clone: Path) -> None:
     offline = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "ROAD_", "UV_"))}

@@ -21,14 +21,15 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from config import CONFIG
-from model_code.spec import Category, load
-from tests.e2e.conftest import MODEL, ROOT, Fork
+import naming
+from paved_runtime.spec import Category, load
+from tests.reference import CONFIG, MODEL, MODELS
+from tests.support.fork import Fork
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 PRODUCTION = CONFIG.environments[-1]
-ENDPOINT = CONFIG.name(MODEL, PRODUCTION.name)
-STACK = CONFIG.stack("lead-scoring", "Serving", PRODUCTION.name)
+ENDPOINT = naming.endpoint(CONFIG, MODEL, PRODUCTION)
+STACK = naming.serving_stack(CONFIG, MODEL, PRODUCTION)
 BALANCE = 424_242
 ROWS, EVERY = 20, 3  # rows a request; one request in so many has BALANCE in it
 CLIENTS, PAUSE = 8, 0.15  # callers, and seconds between two requests of each
@@ -50,13 +51,18 @@ class Defect:
     retrained: bool = False
 
 
+def loud(alarm: str) -> str:
+    """The reason that names an alarm."""
+    return rf"alarm \S+-{alarm} went into ALARM at \S+: Threshold Crossed: .+"
+
+
 DEFECTS = (
-    Defect("errors", 'raise OverflowError("so much money")', r"alarm \S+-ServerErrors rang at \S+: Threshold Crossed: .+", fails=True),
-    Defect("slow", "import time\n\ntime.sleep(0.8)", r"alarm \S+-ModelLatency rang at \S+: Threshold Crossed: .+"),
+    Defect("errors", 'raise OverflowError("so much money")', loud("ServerErrors"), fails=True),
+    Defect("slow", "import time\n\ntime.sleep(0.8)", loud("ModelLatency")),
     Defect(
         "shifted",
         "matrix[:, 12:15] = (100, 2, 2)  # said yes to two calls, 100 days ago",
-        r"alarm \S+-ScoreShift rang at \S+: Threshold Crossed: .+",
+        loud("ScoreShift"),
         retrained=True,
     ),
     Defect("dies", "import os\n\nos._exit(3)", r"instance \d of variant \S+ is gone: its process ended", fails=True),
@@ -108,9 +114,7 @@ class Traffic:
 
 @pytest.fixture(scope="module")
 def good(fork: Fork) -> dict[str, Any]:
-    """What production serves once the first version is there. What a build tests of the frame has no part in this, and is left out."""
-    for test in (*fork.home.glob("model_code/tests/test_*.py"), *fork.home.glob("model_code/runtime/tests/test_*.py")):
-        test.unlink()
+    """What production serves once the first version is there."""
     execution = pushed(fork, "a good version")
     fork.wait(execution, "Production", "Succeeded")
     return fork.served(PRODUCTION)
@@ -119,7 +123,7 @@ def good(fork: Fork) -> dict[str, Any]:
 def write(fork: Fork, defect: Defect) -> None:
     """Put this defect, and no other, into the clone's model."""
     trap = f'    if (table["balance"] == {BALANCE}).any():\n{textwrap.indent(defect.does, " " * 8)}\n'
-    sound = (ROOT / FEATURES).read_text()
+    sound = (MODELS / MODEL / "features.py").read_text()
     assert sound.count(END) == 1
     (fork.home / FEATURES).write_text(sound.replace(END, trap + END))
     contract = fork.home / f"model_code/{MODEL}/model.toml"
@@ -130,7 +134,7 @@ def write(fork: Fork, defect: Defect) -> None:
 def pushed(fork: Fork, message: str) -> str:
     """Push, see the version through staging, and approve it."""
     _, execution = fork.push(message)
-    fork.stop(CONFIG.name("platform"))
+    fork.stop_others()
     fork.wait(execution, "Approval", "InProgress")
     fork.road("approve", MODEL, "--reason", "every gate has passed", "--yes")
     return execution
@@ -168,6 +172,6 @@ def test_a_bad_version_is_taken_back_and_the_good_one_serves_on(fork: Fork, good
     assert (traffic.failed > 0) is defect.fails, traffic.seen
     (told,) = json.loads(fork.road("status", MODEL, "--json").stdout)[0]["executions"]
     shown = fork.road("status", MODEL).stdout
-    assert re.search(defect.reason, told["setback"]), told
+    assert re.search(defect.reason, told["rollback"]), told
     assert re.search(defect.reason, shown), shown
     assert told["id"] == execution

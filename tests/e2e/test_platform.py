@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from config import CONFIG
-from tests.e2e.conftest import MODEL, PIPELINE, Fork
+from tests.reference import CONFIG, MODEL
+from tests.support.fork import PLATFORM, Fork
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
-PLATFORM = CONFIG.name("platform")
 PRODUCTION = CONFIG.environments[-1]
+LONG = (  # Check runs the whole suite, which is not this test's to wait for
+    *(f"tests/{room}" for room in ("cli", "e2e", "faults", "pipelines", "stacks")),
+    *(f"packages/{package}/tests" for package in ("localcloud", "runtime")),
+)
 
 
 def subscribers(fork: Fork) -> set[str]:
@@ -22,12 +25,16 @@ def subscribers(fork: Fork) -> set[str]:
 
 def test_a_change_of_infrastructure_reaches_production_without_training(fork: Fork, edit: Callable[[str, str, str], None]) -> None:
     _, delivery = fork.push("the first version")
-    fork.stop(PLATFORM)
+    fork.stop_others()
     fork.wait(delivery, "Approval", "InProgress")
     fork.road("approve", MODEL, "--reason", "first", "--yes")
     fork.wait(delivery, "Production", "Succeeded")
     before = fork.served(PRODUCTION)
-    edit("config.py", 'owners=("ml-platform@example.com",)', 'owners=("ml-platform@example.com", "risk@example.com")')
+    (owner,) = CONFIG.owners
+    edit("config.py", f'owners=("{owner}",)', f'owners=("{owner}", "risk@example.com")')
+    for suite in LONG:
+        for test in (fork.home / suite).rglob("test_*.py"):
+            test.unlink()
 
     _, execution = fork.push("tell the risk officer", PLATFORM)
     fork.wait(execution, "Approval", "InProgress", pipeline=PLATFORM)
@@ -37,5 +44,4 @@ def test_a_change_of_infrastructure_reaches_production_without_training(fork: Fo
 
     assert "risk@example.com" in subscribers(fork)
     assert fork.served(PRODUCTION) == before
-    executions = fork.client("codepipeline").list_pipeline_executions(pipelineName=PIPELINE)["pipelineExecutionSummaries"]
-    assert [e["pipelineExecutionId"] for e in executions] == [delivery]
+    assert [e["pipelineExecutionId"] for e in fork.executions() if e["status"] == "Succeeded"] == [delivery]

@@ -11,20 +11,22 @@ from typing import Any
 
 import pytest
 
-from config import CONFIG
+import naming
 from tests.browser.chromium import browser
-from tests.e2e.conftest import MODEL, PIPELINE, ROOT, Fork
+from tests.reference import CONFIG, MODEL, ROOT
+from tests.support.fork import PIPELINE, Fork
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 STAGING, PRODUCTION = CONFIG.environments
 Edit = Callable[[str, str, str], None]
+BREAK = """RUN python -c "import os, paved_runtime; os.remove(os.path.join(paved_runtime.__path__[0], 'serving.py'))" """.strip()
 
 
 @pytest.fixture(scope="module")
 def first(fork: Fork) -> dict[str, Any]:
     """The first push, taken to its approval."""
     commit, execution = fork.push("the first version")
-    fork.stop(CONFIG.name("platform"))
+    fork.stop_others()
     waiting = fork.wait(execution, "Approval", "InProgress")
     return {"commit": commit, "execution": execution, "approval": waiting, "package": package(fork, execution)}
 
@@ -38,7 +40,7 @@ def reason(action: dict[str, Any]) -> str:
 
 
 def endpoint(environment: Any) -> str:
-    return CONFIG.name(MODEL, environment.name)
+    return naming.endpoint(CONFIG, MODEL, environment)
 
 
 def endpoints(fork: Fork, environment: Any) -> list[str]:
@@ -70,7 +72,8 @@ def test_a_model_under_its_gate_stops_in_train_with_number_and_threshold(fork: F
 
     assert re.search(r"floor: ROC AUC: found 0\.[45]\d+, accepted is >= 0\.75", reason(failed)), reason(failed)
     assert "Staging" not in fork.actions(execution)
-    registered = fork.client("sagemaker").list_model_packages(ModelPackageGroupName=PIPELINE)["ModelPackageSummaryList"]
+    group = naming.model_package_group(CONFIG, MODEL)
+    registered = fork.client("sagemaker").list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
     assert [p["ModelPackageArn"] for p in registered] == [first["package"]]
     fork.store(shuffled=False)
 
@@ -78,7 +81,7 @@ def test_a_model_under_its_gate_stops_in_train_with_number_and_threshold(fork: F
 def test_a_container_that_cannot_start_stops_in_staging(fork: Fork, first: dict[str, Any], edit: Edit) -> None:
     dockerfile = f"model_code/{MODEL}/Dockerfile"
     line = "ENTRYPOINT ["
-    edit(dockerfile, line, f"RUN rm model_code/runtime/serving.py\n{line}")
+    edit(dockerfile, line, f"{BREAK}\n{line}")
     _, execution = fork.push("forget a file in the image")
 
     failed = fork.wait(execution, "Staging", "Failed")
@@ -87,7 +90,7 @@ def test_a_container_that_cannot_start_stops_in_staging(fork: Fork, first: dict[
     assert "Approval" not in fork.actions(execution)
     before = fork.client("sagemaker").describe_model_package(ModelPackageName=first["package"])["InferenceSpecification"]["Containers"][0]
     assert fork.served(STAGING)["Image"] == before["Image"]
-    edit(dockerfile, f"RUN rm model_code/runtime/serving.py\n{line}", line)
+    edit(dockerfile, f"{BREAK}\n{line}", line)
 
 
 def test_the_approval_still_approves_what_it_was_asked_for(fork: Fork, first: dict[str, Any]) -> None:
@@ -131,14 +134,15 @@ def test_plain_aws_calls_tell_the_same_story(fork: Fork, first: dict[str, Any]) 
         return dict(json.loads(done.stdout))
 
     stages = aws("codepipeline", "get-pipeline-state", "--name", PIPELINE)["stageStates"]
-    packages = aws("sagemaker", "list-model-packages", "--model-package-group-name", PIPELINE)["ModelPackageSummaryList"]
+    group = naming.model_package_group(CONFIG, MODEL)
+    packages = aws("sagemaker", "list-model-packages", "--model-package-group-name", group)["ModelPackageSummaryList"]
     row = fork.home / "row.json"
     row.write_text(json.dumps(LEAD))
     answer = fork.home / "answer.json"
     invoke = ["sagemaker-runtime", "invoke-endpoint", "--endpoint-name", endpoint(PRODUCTION), "--content-type", "application/json"]
     aws(*invoke, "--body", f"fileb://{row}", str(answer), account=PRODUCTION.account.id)
 
-    assert [s["stageName"] for s in stages] == ["Source", "Build", "Train", "Staging", "Approval", "Production"]
+    assert [s["stageName"] for s in stages] == ["Source", "Build", "Update", "Train", "Staging", "Approval", "Production"]
     assert stages[-1]["latestExecution"] == {"pipelineExecutionId": first["execution"], "status": "Succeeded"}
     assert {p["ModelPackageArn"]: p["ModelApprovalStatus"] for p in packages}[first["package"]] == "Approved"
     (prediction,) = json.loads(answer.read_text())["predictions"]
@@ -154,7 +158,7 @@ def test_the_road_command_tells_it_too(fork: Fork) -> None:
     assert 0 < answered["predictions"][0]["score"] < 1
     assert "Production" in fork.road("status", MODEL).stdout
     assert "forget a file in the image" in fork.road("status", MODEL).stdout
-    assert "PavedRoad-lead-scoring-Serving-staging" in fork.road("logs", MODEL, "--stage", "Staging").stdout
+    assert naming.serving_stack(CONFIG, MODEL, STAGING) in fork.road("logs", MODEL, "--stage", "Staging").stdout
     refused = fork.road("approve", MODEL, "--reason", "again", "--yes", ok=False)
     assert len(refused.stderr.strip().splitlines()) <= 2
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.conftest import Container
 
-ARN = "arn:aws:sagemaker:eu-west-1:111111111111:model-package/paved-road-lead-scoring/7"
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/scores/7"
 Json = dict[str, Any]
 Candidate = Callable[..., Json]
 

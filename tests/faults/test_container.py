@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import pickle
 import shutil
 import signal
@@ -19,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from cli import model_env
 from cli.tree import HERE
-from tests.faults.conftest import MODEL, Container
+from tests.faults.conftest import Container
+from tests.support.container import SYNTHETIC, command, variables
 
 BROKEN = [
     b"",
@@ -39,8 +38,7 @@ BROKEN = [
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small synthetic data set."""
     folder = tmp_path_factory.mktemp("synthetic")
-    maker = [sys.executable, "-m", f"model_code.{MODEL}.synthetic", "--rows", "4000", "--seed", "3", "--out", str(folder / "data.csv")]
-    subprocess.run(maker, cwd=HERE, check=True)
+    subprocess.run([sys.executable, SYNTHETIC, "--rows", "4000", "--seed", "3", "--out", str(folder / "data.csv")], check=True)
     return folder
 
 
@@ -82,6 +80,7 @@ class Bomb:
         return open, (str(self.file), "w")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("pickle in an artifact")
 @pytest.mark.parametrize("name", ["model.pkl", "model.onnx", "model.json", "golden.json"])
 def test_a_pickle_is_refused_and_never_opened(container: Container, model: Path, name: str) -> None:
@@ -104,6 +103,7 @@ def test_a_flipped_byte_keeps_the_server_from_starting(container: Container, mod
     assert refusal(container, model).startswith("serve: ")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("corrupt or swapped artifact")
 def test_another_models_trees_keep_the_server_from_starting(container: Container, model: Path, trained: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
@@ -116,15 +116,14 @@ def test_another_models_trees_keep_the_server_from_starting(container: Container
     assert "answered differently than in evaluation" in refusal(container, model)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("training crash")
 def test_training_killed_anywhere_and_run_again_gives_the_same_model(trained: Path, container: Container, tmp_path: Path) -> None:
     """Whatever a killed job left behind, the next one's result is that of an undisturbed one."""
     shutil.copytree(trained / "input", tmp_path / "input")
-    python = str(model_env.python(MODEL))
-    env = {**os.environ, "MODEL": MODEL, "ML_ROOT": str(tmp_path)}
     for marker in ("work/train/train.csv", "model/model.json", "model/metadata.json"):
-        command = [python, "-m", "model_code.runtime", "prepare", "train", "evaluate"]
-        with subprocess.Popen(command, cwd=HERE, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as job:
+        argv, quiet = command("prepare", "train", "evaluate"), subprocess.DEVNULL
+        with subprocess.Popen(argv, cwd=HERE, env=variables(tmp_path), stdout=quiet, stderr=quiet) as job:
             _until_there(tmp_path / marker, job)
             job.send_signal(signal.SIGKILL)
 
@@ -144,9 +143,8 @@ def _until_there(file: Path, job: subprocess.Popen[bytes]) -> None:
 def server(trained: Path) -> Iterator[int]:
     """The port of a serving container."""
     port = free_port()
-    env = {**os.environ, "MODEL": MODEL, "ML_ROOT": str(trained), "SAGEMAKER_BIND_TO_PORT": str(port)}
-    command = [str(model_env.python(MODEL)), "-m", "model_code.runtime", "serve"]
-    with subprocess.Popen(command, cwd=HERE, env=env, stdout=subprocess.PIPE, text=True) as process:
+    env = variables(trained, SAGEMAKER_BIND_TO_PORT=str(port))
+    with subprocess.Popen(command("serve"), cwd=HERE, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert "serving" in process.stdout.readline()
         try:

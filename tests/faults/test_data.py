@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from cli.tree import HERE
-from tests.faults.conftest import MODEL, REAL, Container, Edited
+from tests.faults.conftest import Container, Edited
+from tests.reference import MODEL, MODELS
 
 POISONED, LEAKED = pytest.mark.fault("poisoned data"), pytest.mark.fault("target leakage")
 Row = dict[str, str]
@@ -32,11 +33,11 @@ PROXY = {"[data.columns]\n": '[data.columns]\naccount = { type = "integer", mini
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     """Every third row of the real data set, or of one of its size that is made up."""
-    file = REAL
-    if not file.is_file():
-        file = tmp_path_factory.mktemp("synthetic") / "data.csv"
-        maker = [sys.executable, "-m", f"model_code.{MODEL}.synthetic", "--rows", "45000", "--out", str(file)]
-        subprocess.run(maker, cwd=HERE, check=True)
+    real = os.environ.get("ROAD_REAL_DATA")
+    file = Path(real) if real else tmp_path_factory.mktemp("synthetic") / "data.csv"
+    if not real:
+        maker = [sys.executable, str(MODELS / MODEL / "synthetic.py"), "--rows", "45000", "--out", str(file)]
+        subprocess.run(maker, check=True)
     with file.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))[::3]
 
@@ -55,10 +56,10 @@ def put(root: Path, rows: list[Row]) -> None:
         writer.writerows(rows)
 
 
-def refused(container: Container, root: Path, rows: list[Row], **tree: Path) -> list[dict[str, Any]]:
+def refused(container: Container, root: Path, rows: list[Row], models: Path = MODELS) -> list[dict[str, Any]]:
     """The violations for which preparation refuses the rows; they are in the file, the table and the one line that SageMaker keeps."""
     put(root, rows)
-    done = container(root, "prepare", "train", **tree)
+    done = container(root, "prepare", "train", models=models)
     assert done.returncode == 1, done.stdout
     assert not (root / "work").exists()
     assert not (root / "model").exists()
@@ -87,7 +88,7 @@ def test_the_data_as_they_are_pass(container: Container, root: Path, rows: list[
 @LEAKED
 def test_a_column_known_only_afterwards_is_found(container: Container, root: Path, rows: list[Row], edited: Edited) -> None:
     """The call's duration, which model.toml excludes, becomes a feature."""
-    (violation,) = refused(container, root, rows, tree=edited(LEAK))
+    (violation,) = refused(container, root, rows, models=edited(LEAK))
 
     assert (violation["column"], violation["rule"]) == ("duration", "leak")
     assert 0.78 < float(violation["found"]) < 0.90
@@ -105,7 +106,7 @@ def account(row: Row, draw: random.Random) -> str:
 def test_a_planted_proxy_is_found(container: Container, root: Path, rows: list[Row], edited: Edited) -> None:
     """A new column tells the outcome, in no monotone way: its correlation with it is next to nothing."""
     draw = random.Random(1)  # noqa: S311 - repeatable, not secret
-    (violation,) = refused(container, root, [row | {"account": account(row, draw)} for row in rows], tree=edited(PROXY))
+    (violation,) = refused(container, root, [row | {"account": account(row, draw)} for row in rows], models=edited(PROXY))
 
     assert (violation["column"], violation["rule"]) == ("account", "leak")
     assert float(violation["found"]) == pytest.approx(0.9, abs=0.01)
@@ -164,6 +165,7 @@ POISONS = {
 }
 
 
+@pytest.mark.slow
 @POISONED
 @pytest.mark.parametrize("name", POISONS)
 def test_a_poisoned_column_is_found(container: Container, root: Path, rows: list[Row], name: str) -> None:
@@ -182,9 +184,9 @@ def test_a_poisoned_column_is_found(container: Container, root: Path, rows: list
 @POISONED
 def test_more_empty_cells_than_allowed_are_counted(container: Container, root: Path, rows: list[Row], edited: Edited) -> None:
     """A fifth of a column may be missing; three tenths are."""
-    tree = edited({'balance   = { type = "integer",': 'balance   = { missing = 0.2, type = "integer",'})
+    models = edited({'balance   = { type = "integer",': 'balance   = { missing = 0.2, type = "integer",'})
     emptied = [row | {"balance": ""} if number % 10 < 3 else row for number, row in enumerate(rows)]
-    (violation,) = refused(container, root, emptied, tree=tree)
+    (violation,) = refused(container, root, emptied, models=models)
 
     assert (violation["column"], violation["rule"], violation["allowed"]) == ("balance", "missing", "a share of at most 0.2 of empty cells")
     assert float(violation["found"]) == pytest.approx(0.3, abs=0.001)
@@ -232,6 +234,7 @@ SHIFTS: dict[str, Callable[[Row], Row]] = {
 }
 
 
+@pytest.mark.slow
 @POISONED
 @pytest.mark.parametrize("column", SHIFTS)
 def test_a_change_that_every_cell_survives_is_found(

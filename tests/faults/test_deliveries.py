@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
-from pipelines.steps import champion, ledger, record_deployment
-from pipelines.steps.step import StepError
-from tests.faults.production import MODEL, Production
-from tests.localcloud.conftest import cloud as cloud
-from tests.localcloud.running import ACCOUNT, OTHER, REGION, ROOT, Running
-from tests.localcloud.test_codepipeline import definition, executions, token, wait
-from tests.localcloud.test_codepipeline import push as push
-from tests.localcloud.test_codepipeline import role as role
-from tests.pipelines.evidence.world import World
-from tests.pipelines.steps.test_guard import ERRORS, Scene
-from tests.pipelines.steps.test_guard import scene as scene
-from tests.pipelines.steps.test_guard import worlds as worlds
-from tests.pipelines.steps.test_record_deployment import made
+import naming
+from localcloud.testing import ACCOUNT, OTHER
+from localcloud.testing.pipelines import clone, create, definition, executions, prepare, token
+from localcloud.testing.running import Running
+from localcloud.testing.waiting import until
+from pipelines.deployment import ledger
+from pipelines.deployment.errors import DeploymentError
+from tests.reference import CONFIG, MODEL
+from tests.support.facts import FACTS, parameters_of, put_facts
+from tests.support.ledger import ledger_entry
+from tests.support.production import ENVIRONMENT, Production
+from tests.support.programs import run_step
+from tests.support.scene import ERRORS, Scene
+from tests.support.world import World
 
 CROSSED = pytest.mark.fault("two pushes, stale approval")
 REFUSED = pytest.mark.fault("permission revoked, throttling")
@@ -37,15 +37,22 @@ SILENT = pytest.mark.fault("silent rollback")
 CANARY = pytest.mark.fault("bad canary")
 
 
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A whole localcloud, with IAM enforced."""
+    with Running(tmp_path_factory.mktemp("localcloud")) as running:
+        yield running
+
+
 @CROSSED
-def test_an_approval_is_for_one_push_and_never_for_the_next(cloud: Running, role: str, push: Callable[[str, str], str]) -> None:
+def test_an_approval_is_for_one_push_and_never_for_the_next(cloud: Running, tmp_path: Path) -> None:
     """The first answer comes when the second push waits already; given again, it is refused."""
-    codepipeline = cloud.client("codepipeline")
-    codepipeline.create_pipeline(pipeline=definition("crossed", role, build="make", paths="crossed/**"))
+    codepipeline, push = cloud.client("codepipeline"), clone(cloud, tmp_path / "clone")
+    create(cloud, definition("crossed", prepare(cloud), paths="crossed/**"))
     push("crossed/a", "first")
-    stale = wait(lambda: token(cloud, "crossed"))
+    stale = until(lambda: token(cloud, "crossed"))
     push("crossed/a", "second")
-    second, first = (execution["pipelineExecutionId"] for execution in wait(lambda: executions(cloud, "crossed")[:2]))
+    second, first = (execution["pipelineExecutionId"] for execution in until(lambda: executions(cloud, "crossed")[:2]))
 
     def answer(with_token: str) -> None:
         codepipeline.put_approval_result(
@@ -62,40 +69,39 @@ def test_an_approval_is_for_one_push_and_never_for_the_next(cloud: Running, role
 
     assert "Approval" not in reached(second)
     answer(stale)
-    fresh = wait(lambda: found if (found := token(cloud, "crossed")) and found != stale else None)
+    fresh = until(lambda: found if (found := token(cloud, "crossed")) and found != stale else None)
     with pytest.raises(ClientError, match=r"InvalidApprovalToken|ApprovalAlreadyCompleted"):
         answer(stale)
 
     assert "Last" in reached(first)
     assert "Last" not in reached(second)
     answer(fresh)
-    assert wait(lambda: "Last" in reached(second))
+    assert until(lambda: "Last" in reached(second))
 
 
 @REPEATED
 def test_deployments_told_twice_and_in_any_order_make_one_ledger(staged: World) -> None:
-    s3, signer = staged.s3, staged.signer
-    told = [made(execution=f"e-{number}", time=f"2026-11-2{number}T10:00:00Z") for number in (1, 2, 3)]
+    registry = staged.registry()
+    told = [ledger_entry(execution=f"e-{number}", time=f"2026-11-2{number}T10:00:00Z") for number in (1, 2, 3)]
     for number, order in enumerate(itertools.permutations(told)):
         place = f"order-{number}"
         for entry in (*order, *reversed(order)):
-            record_deployment.record(s3, signer, staged.artifacts, entry.model_copy(update={"environment": place}))
+            ledger.record(registry, entry.model_copy(update={"environment": place}))
 
-        found = ledger.entries(s3, signer, staged.artifacts, place)
-        newest = champion.newest(s3, signer, staged.artifacts, place)
-        assert [entry.execution for entry in found] == ["e-1", "e-2", "e-3"]
-        assert newest == found[-1]
+        entries = ledger.entries(registry, place)
+        assert [entry.execution for entry in entries] == ["e-1", "e-2", "e-3"]
+        assert ledger.newest(registry, place) == entries[-1]
 
 
 @REPEATED
-def test_a_setback_told_twice_is_told_once(scene: Scene) -> None:
+def test_a_rollback_that_is_seen_twice_is_recorded_once(scene: Scene) -> None:
     scene.deploy(goes_back=True)
-    scene.production.rings = dict(ERRORS)
+    scene.production.loud = dict(ERRORS)
     outcomes = []
     for _ in range(2):
-        with pytest.raises(StepError):
+        with pytest.raises(DeploymentError):
             scene.step(scene.guard())
-        outcomes.append((scene.outcome, scene.told["ApprovalDescription"], scene.told["CustomerMetadataProperties"]))
+        outcomes.append((scene.outcome, scene.registered["ApprovalDescription"], scene.registered["CustomerMetadataProperties"]))
 
     assert outcomes[0] == outcomes[1]
 
@@ -112,16 +118,17 @@ def test_evidence_of_an_approval_that_is_recorded_twice_stays_as_it_is(staged: W
 
 @contextmanager
 def throttling(times: float) -> Iterator[tuple[str, list[int]]]:
-    """An SSM that is too busy for so many requests, and then answers; its address, and the statuses it has given."""
-    given: list[int] = []
+    """An SSM that is too busy for so many requests, and then knows a registry; its address, and the statuses it has answered."""
+    statuses: list[int] = []
+    parameters = [{"Name": name, "Value": value} for name, value in parameters_of(FACTS).items()]
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            given.append(400 if len(given) < times else 200)
+            statuses.append(400 if len(statuses) < times else 200)
             busy = {"__type": "ThrottlingException", "message": "Rate exceeded"}
-            body = json.dumps(busy if given[-1] == 400 else {"Parameters": [{"Name": "/p/key", "Value": "k"}]}).encode()
-            self.send_response(given[-1])
+            body = json.dumps(busy if statuses[-1] == 400 else {"Parameters": parameters}).encode()
+            self.send_response(statuses[-1])
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -132,57 +139,64 @@ def throttling(times: float) -> Iterator[tuple[str, list[int]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", given
+        yield f"http://127.0.0.1:{server.server_address[1]}", statuses
     finally:
         server.shutdown()
         server.server_close()
 
 
-def facts(url: str, **keys: str) -> subprocess.CompletedProcess[str]:
-    """A step that reads, as a program."""
-    env = {**os.environ, "AWS_ENDPOINT_URL": url, "AWS_MAX_ATTEMPTS": "3", "PYTHONPATH": str(ROOT), **keys}
-    command = [sys.executable, "-m", "pipelines.steps.facts", "--path", "/p/"]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+def describe_run(tree: Path, url: str, **keys: str) -> subprocess.CompletedProcess[str]:
+    """A step that reads the registry's facts, and then finds that no data set was stored."""
+    flags = ("--model", MODEL, "--image-uri", "i", "--commit", "c", "--cause", "push")
+    return run_step(tree, "describe_run", *flags, url=url, AWS_MAX_ATTEMPTS="3", **keys)
 
 
+@pytest.mark.slow
 @REFUSED
-def test_a_busy_aws_is_asked_again_and_not_for_ever() -> None:
-    with throttling(times=2) as (url, given):
-        done = facts(url)
-        assert (done.stdout, given) == ("export KEY=k\n", [400, 400, 200])
-    with throttling(times=float("inf")) as (url, given):
-        done = facts(url)
+def test_a_busy_aws_is_asked_again_and_not_for_ever(tree: Path) -> None:
+    with throttling(times=2) as (url, statuses):
+        done = describe_run(tree, url)
+        assert ("no data set was stored" in done.stderr, statuses) == (True, [400, 400, 200])
+    with throttling(times=float("inf")) as (url, statuses):
+        done = describe_run(tree, url)
 
-    assert (done.returncode, done.stdout, len(given)) == (1, "", 3)
-    assert done.stderr.startswith("facts: AWS refused or did not answer: An error occurred (ThrottlingException)")
+    assert (done.returncode, done.stdout, len(statuses)) == (1, "", 3)
+    assert done.stderr.startswith("describe_run: AWS refused or did not answer: An error occurred (ThrottlingException)")
     assert (done.stderr.count("\n"), "run the step again" in done.stderr) == (1, True)
 
 
+@pytest.mark.slow
 @REFUSED
-def test_a_permission_that_was_revoked_is_one_line(cloud: Running) -> None:
+def test_a_permission_that_was_revoked_is_one_line(tmp_path: Path, tree: Path) -> None:
+    with Running(tmp_path / "localcloud", region=CONFIG.toolchain.region) as cloud:
+        before, after = revoked(cloud, tree)
+
+    assert "no data set was stored" in before.stderr
+    assert (after.returncode, after.stdout, after.stderr.count("\n")) == (1, "", 1)
+    assert "AccessDeniedException" in after.stderr
+    assert "ssm:GetParametersByPath" in after.stderr
+
+
+def revoked(cloud: Running, tree: Path) -> tuple[subprocess.CompletedProcess[str], subprocess.CompletedProcess[str]]:
+    """A step before and after its role may no longer read."""
     arn = cloud.role("revoked", trusts={"AWS": ACCOUNT}, allows=[{"Action": "ssm:GetParametersByPath", "Resource": "*"}])
-    cloud.client("ssm").put_parameter(Name="/p/key", Value="k", Type="String")
+    put_facts(cloud.client("ssm"))
     keys = cloud.assume(arn)
     own = {
         "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
         "AWS_SESSION_TOKEN": keys["SessionToken"],
     }
-    before = facts(cloud.state["url"], **own)
+    before = describe_run(tree, cloud.state["url"], **own)
     cloud.client("iam").delete_role_policy(RoleName="revoked", PolicyName="inline")
-    after = facts(cloud.state["url"], **own)
-
-    assert before.stdout == "export KEY=k\n"
-    assert (after.returncode, after.stdout, after.stderr.count("\n")) == (1, "", 1)
-    assert "AccessDeniedException" in after.stderr
-    assert "ssm:GetParametersByPath" in after.stderr
+    return before, describe_run(tree, cloud.state["url"], **own)
 
 
 @REFUSED
 @pytest.mark.slow
 def test_a_stage_that_may_not_look_fails_and_the_version_serves_on(production: Production) -> None:
     before, iam = production.served(), production.away("iam")
-    name = f"{production.endpoint}-verifier"
+    name = naming.verifier_role(CONFIG, MODEL, ENVIRONMENT)
     policy = iam.get_role_policy(RoleName=name, PolicyName="inline")["PolicyDocument"]
     iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps({**policy, "Statement": policy["Statement"][:1]}))
     try:
@@ -199,7 +213,7 @@ def test_a_stage_that_may_not_look_fails_and_the_version_serves_on(production: P
 @UNAUTHORISED
 def test_only_who_may_invoke_an_endpoint_reaches_it(cloud: Running) -> None:
     """The last one is let through: it learns that there is no such endpoint, which nobody else does."""
-    here = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint"
+    here = f"arn:aws:sagemaker:{cloud.region}:{ACCOUNT}:endpoint"
 
     def answer(account: str = ACCOUNT, **keys: str) -> str:
         runtime = cloud.client("sagemaker-runtime", account, **keys)
@@ -222,9 +236,11 @@ def test_only_who_may_invoke_an_endpoint_reaches_it(cloud: Running) -> None:
 def test_a_deployment_that_goes_back_by_itself_fails_the_stage(scene: Scene) -> None:
     scene.deploy(goes_back=True)
     assert scene.production.status == "UPDATE_COMPLETE", "which is what CloudFormation says"
-    scene.production.rings = dict(ERRORS)
+    scene.production.loud = dict(ERRORS)
 
-    with pytest.raises(StepError, match=r"serves config-1, not config-2: the deployment was rolled back: alarm config-2-ScoreShift rang"):
+    with pytest.raises(
+        DeploymentError, match=r"serves config-1, not config-2: the deployment was rolled back: alarm config-2-ScoreShift went into ALARM"
+    ):
         scene.step(scene.guard())
 
 
@@ -242,7 +258,7 @@ def test_a_bad_canary_goes_back_while_everybody_is_answered(production: Producti
 
     assert (failed.returncode, production.served()) == (1, before)
     assert "the deployment was rolled back: alarm" in line
-    assert f"-{alarm} rang at" in line
+    assert f"-{alarm} went into ALARM at" in line
     assert asked["failed"] <= asked["answered"] / 4, "half of the traffic is the canary's, and half of that fails"
     assert (asked["failed"] > 0) is ("fails" in does)
     told = production.registered(version)
@@ -286,7 +302,7 @@ def test_a_version_that_breaks_after_its_bakes_is_taken_back_by_the_stage(produc
         assert checking.stderr
         line = checking.stderr.read().splitlines()[-1]
 
-    assert "-ServerErrors rang at" in line
+    assert "-ServerErrors went into ALARM at" in line
     assert f"it was rolled back and version {before.rpartition('/')[2]} serves again" in line
     assert production.served() == before
     assert (production.ledger[-1].action, production.ledger[-1].rolled_back_from) == ("rolled back", version)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from pipelines.deployment import package
+from pipelines.deployment.errors import DeploymentError
 from pipelines.evidence import document, pack
-from pipelines.steps import package
-from pipelines.steps.step import StepError
-from tests.pipelines.evidence import sample
-from tests.pipelines.evidence.world import EXECUTION, Altered, World, decision
-from tests.pipelines.steps.fakes import refusal
+from tests.reference import MODEL
+from tests.support import sample
+from tests.support.fakes import Altered, refusal
+from tests.support.world import EXECUTION, World, decision
 
 SWAPPED = pytest.mark.fault("corrupt or swapped artifact")
 EDITED = pytest.mark.fault("evidence edited")
@@ -22,7 +23,7 @@ OLDER = "99999999-2222-3333-4444-555555555555"
 
 def refused(world: World, **changes: Any) -> list[str]:
     """The sentences with which the check refuses."""
-    return [one.line() for one in world.compare(**changes) if not one.matches]
+    return [comparison.line() for comparison in world.compare(**changes) if not comparison.matches]
 
 
 def test_without_a_fault_nothing_is_refused(approved: World) -> None:
@@ -104,13 +105,13 @@ def test_the_approval_is_of_an_older_execution(approved: World) -> None:
 def test_the_approval_of_an_older_execution_is_not_recorded(staged: World) -> None:
     shown = document.shown_sha256(staged.prove())
     staged.actions[1]["pipelineExecutionId"] = OLDER
-    with pytest.raises(StepError, match=f"execution {EXECUTION} has no approval Approval"):
+    with pytest.raises(DeploymentError, match=f"execution {EXECUTION} has no approval Approval"):
         staged.approve()
 
     for older in (f"{sample.ARN}/6", staged.arn):
-        asked = f"lead_scoring: commit {sample.COMMIT}, model package {older}, evidence {staged.uri} sha256 {'ab' * 32}"
+        asked = f"{MODEL}: commit {sample.COMMIT}, model package {older}, evidence {staged.uri} sha256 {'ab' * 32}"
         staged.actions[1] = decision(asked)
-        with pytest.raises(StepError, match=f"not for {staged.arn} of commit {sample.COMMIT} with evidence sha256 {shown}: refused"):
+        with pytest.raises(DeploymentError, match=f"not for {staged.arn} of commit {sample.COMMIT} with evidence sha256 {shown}: refused"):
             staged.approve()
     assert package.read(staged.sagemaker, staged.arn).status == "PendingManualApproval"
     assert {"approval"} == staged.wrong()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import shutil
 import socket
 import subprocess
@@ -16,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from cli import model_env
 from cli.tree import HERE
-from model_code import spec
-from tests.faults.conftest import MODEL, Container
+from paved_runtime import spec
+from tests.faults.conftest import Container
+from tests.reference import MODEL
+from tests.support.container import command, variables
 
 pytestmark = pytest.mark.fault("reasons that do not add up")
 
@@ -54,8 +54,7 @@ def ask(evaluated: Path) -> Iterator[Ask]:
     """`ask(rows)`: the served model's answer, with reasons."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {**os.environ, "MODEL": MODEL, "ML_ROOT": str(evaluated), "SAGEMAKER_BIND_TO_PORT": str(port)}
-    command = [str(model_env.python(MODEL)), "-m", "model_code.runtime", "serve"]
+    environment = variables(evaluated, SAGEMAKER_BIND_TO_PORT=str(port))
 
     def asked(rows: list[Row]) -> Any:
         body = json.dumps({"instances": rows, "explain": True}).encode()
@@ -63,7 +62,7 @@ def ask(evaluated: Path) -> Iterator[Ask]:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own server
             return json.load(answer)
 
-    with subprocess.Popen(command, cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command("serve"), cwd=HERE, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
             assert server.stdout.readline() == f"serving {MODEL} on port {port}\n"

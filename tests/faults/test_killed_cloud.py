@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.localcloud.running import Running
+from localcloud.testing.running import Running
+from localcloud.testing.waiting import until
 
 
 def running_with(marker: str) -> list[int]:
@@ -25,15 +25,7 @@ def running_with(marker: str) -> list[int]:
     return found
 
 
-def until(condition: object, seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():  # type: ignore[operator]
-            return True
-        time.sleep(0.05)  # the kernel has no event for "that process of another's is gone"
-    return False
-
-
+@pytest.mark.slow
 @pytest.mark.fault("killed in mid-work")
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes through /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -50,8 +42,8 @@ def test_a_killed_cloud_leaves_no_process_behind(tmp_path: Path, how: signal.Sig
             serviceRole=cloud.role("stubborn", trusts={"Service": "codebuild.amazonaws.com"}, allows=[{"Action": "s3:*", "Resource": "*"}]),
         )
         cloud.client("codebuild").start_build(projectName="stubborn")
-        assert until(lambda: running_with(marker))
+        until(lambda: running_with(marker))
 
         cloud.process.send_signal(how)
 
-        assert until(lambda: not running_with(marker))
+        until(lambda: not running_with(marker))

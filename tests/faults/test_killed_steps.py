@@ -12,14 +12,11 @@ import subprocess
 
 import pytest
 
-from pipelines.steps.guard import Guard
-from pipelines.steps.step import StepError
-from tests.faults.production import Production
-from tests.pipelines.evidence.world import Killed
-from tests.pipelines.steps.fake_production import mortal
-from tests.pipelines.steps.test_guard import ERRORS, Scene
-from tests.pipelines.steps.test_guard import scene as scene
-from tests.pipelines.steps.test_guard import worlds as worlds
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.guard import Guard
+from tests.support.fakes import Killed, mortal
+from tests.support.production import Production
+from tests.support.scene import ERRORS, Scene
 
 pytestmark = pytest.mark.fault("killed in mid-work")
 
@@ -34,22 +31,23 @@ def doomed(scene: Scene, changes: int) -> Guard:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goes_back", [True, False], ids=["SageMaker went back", "the live check goes back"])
 def test_taking_a_version_back_killed_after_each_of_its_changes(scene: Scene, goes_back: bool) -> None:
     outcomes, lines, changes = [], set(), 0
     while True:
         scene.clean()
         scene.deploy(goes_back=goes_back)
-        scene.production.rings = dict(ERRORS)
+        scene.production.loud = dict(ERRORS)
         killed = False
         try:
             scene.step(doomed(scene, changes))
         except Killed:
             killed = True
-        except StepError as error:
+        except DeploymentError as error:
             lines.add(str(error))
         if killed:
-            with pytest.raises(StepError) as caught:
+            with pytest.raises(DeploymentError) as caught:
                 scene.step(scene.guard())
             lines.add(str(caught.value))
         outcomes.append(scene.outcome)
@@ -92,7 +90,7 @@ def test_a_delivery_whose_every_step_is_killed_ends_as_if_none_had_been(producti
             assert done.returncode == 0, done.stderr
 
     assert production.served() == version
-    assert production.parameters["PreviousModelVersion"] == production.model_version(before)
+    assert production.deployed.previous_model_version == production.model_version(before)
     assert [entry.model_package_arn for entry in production.ledger if entry.execution == execution] == [version]
     assert asked["failed"] == 0
 

@@ -13,36 +13,35 @@ from typing import Any
 
 import pytest
 
-from config import CONFIG
+import naming
+from pipelines.deployment import stack as stacks
+from pipelines.deployment.pace import Pace
+from pipelines.deployment.retraining.causes import data
+from pipelines.deployment.retraining.records import STARTED, SUPPRESSED
 from pipelines.evidence import document
-from pipelines.steps import retrain
-from pipelines.steps import stack as stacks
-from tests.faults.production import ENVIRONMENT, MODEL, Json, Production, running
-from tests.localcloud.running import ROOT
-from tests.pipelines.evidence.world import DATA
+from tests.reference import CONFIG, MODEL
+from tests.support.production import ENVIRONMENT, MONITORING, SERVING, Json, Production, running
+from tests.support.tree import python_path
+from tests.support.world import DATA
 
 pytestmark = [pytest.mark.fault("drift false alarms, retraining storm"), pytest.mark.slow]
 STORM = 500
-ALARM = f"{CONFIG.name(MODEL, ENVIRONMENT.name)}-Drift"
-ROAD, JUDGED = CONFIG.name(MODEL), CONFIG.name(MODEL, "retraining")
-BUCKET = CONFIG.name(MODEL, "artifacts", CONFIG.toolchain.id)
+ALARM = naming.alarm(CONFIG, MODEL, ENVIRONMENT, naming.DRIFT)
+DELIVERY, RETRAINING = naming.delivery_pipeline(CONFIG, MODEL), naming.retraining_pipeline(CONFIG, MODEL)
+BUCKET, GROUP = naming.artifacts_bucket(CONFIG, MODEL), naming.model_package_group(CONFIG, MODEL)
 
 
 @pytest.fixture(scope="module")
-def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    """A production that serves and is watched, made by CloudFormation alone: nothing of the road has run."""
-    with running(tmp_path_factory.mktemp("production")) as made:
+def production(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Iterator[Production]:
+    """A production that serves and is monitored, made by CloudFormation alone: nothing of the road has run."""
+    with running(tmp_path_factory.mktemp("production"), tree) as made:
         cloudformation, package = made.away("cloudformation"), made.version(score=0.3)
-        given = {"Serving": [{"ParameterKey": "ModelPackageArn", "ParameterValue": package}], "Watch": []}
-        for room, parameters in given.items():
-            stack = CONFIG.stack("lead-scoring", room, ENVIRONMENT.name)
-            template = (made.assembly / f"{stack}.template.json").read_text()
-            cloudformation.create_stack(
-                StackName=stack, TemplateBody=template, Parameters=parameters, Capabilities=["CAPABILITY_NAMED_IAM"]
-            )
-            found = stacks.settled(cloudformation, stack, poll_seconds=0.1)
-            assert found
-            assert found.status == "CREATE_COMPLETE"
+        for name, parameters in ((SERVING, [{"ParameterKey": "ModelPackageArn", "ParameterValue": package}]), (MONITORING, [])):
+            template = (made.assembly / f"{name}.template.json").read_text()
+            cloudformation.create_stack(StackName=name, TemplateBody=template, Parameters=parameters, Capabilities=["CAPABILITY_NAMED_IAM"])
+            stack = stacks.settled(cloudformation, name, Pace(poll_seconds=0.1))
+            assert stack
+            assert stack.status == "CREATE_COMPLETE"
         yield made
 
 
@@ -50,7 +49,9 @@ def push(production: Production, folder: Path) -> None:
     """A repository in which `./road exec` runs this tree's steps, and everything else fails."""
     tree = folder / "tree"
     tree.mkdir()
-    (tree / "road").write_text(f'#!/bin/sh\n[ "$1" = exec ] || exit 1\nshift 2\ncd {ROOT} && exec {sys.executable} "$@"\n')
+    path = python_path(production.tree)
+    script = f'[ "$1" = exec ] || exit 1\nshift 2\ncd {production.tree} && PYTHONPATH={path} exec {sys.executable} "$@"'
+    (tree / "road").write_text(f"#!/bin/sh\n{script}\n")
     remote = Path(production.cloud.state["root"]) / "repository.git"
     author = ["-c", "user.name=ruth", "-c", "user.email=ruth@example.com"]
     for command in (
@@ -63,32 +64,34 @@ def push(production: Production, folder: Path) -> None:
 
 
 def executions(production: Production, pipeline: str) -> list[Json]:
-    pages = production.cloud.client("codepipeline").get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
-    return [one for page in pages for one in page["pipelineExecutionSummaries"]]
+    """Those that something has started: a pipeline that is new starts a first one by itself."""
+    pages = production.home("codepipeline").get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline)
+    every = (execution for page in pages for execution in page["pipelineExecutionSummaries"])
+    return [execution for execution in every if execution["trigger"]["triggerType"] != "CreatePipeline"]
 
 
-def records(production: Production, kind: str) -> list[Json]:
-    s3 = production.cloud.client("s3")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"retraining/{kind}/")
-    keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
+def records(production: Production, folder: str) -> list[Json]:
+    s3 = production.home("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=folder)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
     return [json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in keys]
 
 
 def outcomes(production: Production) -> Counter[str]:
-    """What the judges printed."""
-    logs = production.cloud.client("logs")
-    (group,) = [one["logGroupName"] for one in logs.describe_log_groups()["logGroups"] if "Retraining" in one["logGroupName"]]
+    """What the controllers printed."""
+    logs = production.home("logs")
+    (group,) = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"] if "Retraining" in group["logGroupName"]]
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
     lines = [event["message"] for page in pages for event in page["events"]]
     return Counter(json.loads(line)["outcome"] for line in lines if line.startswith('{"'))
 
 
-def quiet(judges: int) -> dict[str, int]:
-    """Those that looked between two alarms, when none rang."""
-    return {"nothing": judges} if judges else {}
+def quiet(controllers: int) -> dict[str, int]:
+    """Those that looked between two alarms, when there was none."""
+    return {"nothing": controllers} if controllers else {}
 
 
-def ring(production: Production, times: int) -> None:
+def alarm(production: Production, times: int) -> None:
     cloudwatch: Any = production.away("cloudwatch")
     for number in range(times):
         for state in ("OK", "ALARM"):
@@ -96,41 +99,40 @@ def ring(production: Production, times: int) -> None:
 
 
 def settled(production: Production, count: int) -> Counter[str]:
-    """How the judges' executions ended, once there are so many and all have."""
+    """How the controllers' executions ended, once there are so many and all have."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        found = Counter(one["status"] for one in executions(production, JUDGED))
-        if found.total() >= count and not found["InProgress"]:
-            return found
+        statuses = Counter(execution["status"] for execution in executions(production, RETRAINING))
+        if statuses.total() >= count and not statuses["InProgress"]:
+            return statuses
         time.sleep(0.2)  # AWS has no call that waits for an execution
-    raise AssertionError(f"{found}: not settled")
+    raise AssertionError(f"{statuses}: not settled")
 
 
 def test_five_hundred_alarms_end_in_one_retraining(production: Production, tmp_path: Path) -> None:
     push(production, tmp_path)
 
-    ring(production, STORM)
+    alarm(production, STORM)
     ended = settled(production, STORM)
 
-    started, suppressed = records(production, "started"), records(production, "suppressed")
+    started, suppressed = records(production, STARTED), records(production, SUPPRESSED)
     assert ended.keys() == {"Succeeded", "Superseded"}, ended
     assert ended.total() == STORM
     assert len(started) == 1
     assert outcomes(production) == {"started": 1, "suppressed": len(suppressed), **quiet(ended["Succeeded"] - 1 - len(suppressed))}
-    (road,) = executions(production, ROAD)
+    (road,) = executions(production, DELIVERY)
     assert road["pipelineExecutionId"] == started[0]["execution"]
-    known = production.cloud.client("codepipeline").get_pipeline_execution(pipelineName=ROAD, pipelineExecutionId=started[0]["execution"])
+    known = production.home("codepipeline").get_pipeline_execution(pipelineName=DELIVERY, pipelineExecutionId=started[0]["execution"])
     (cause,) = known["pipelineExecution"]["variables"]
     assert cause == {"name": "cause", "resolvedValue": started[0]["cause"]}
-    assert started[0]["cause"].startswith(f"drift: alarm {ALARM} rings since 20")
-    assert all(one["reason"] and one["cause"].startswith("drift: ") for one in suppressed)
+    assert started[0]["cause"].startswith(f"drift: alarm {ALARM} is in ALARM since 20")
+    assert all(record["reason"] and record["cause"].startswith("drift: ") for record in suppressed)
 
 
-def test_a_judge_sees_what_the_newest_version_was_trained_on(production: Production, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(production, "stage", CONFIG.name(MODEL, "judge"))
-    given = production._stages_environment()
+def test_a_controller_sees_what_the_newest_version_was_trained_on(production: Production) -> None:
+    variables = production.stage_environment(naming.controller_role(CONFIG, MODEL))
     keys = {"AccessKeyId": "AWS_ACCESS_KEY_ID", "SecretAccessKey": "AWS_SECRET_ACCESS_KEY", "SessionToken": "AWS_SESSION_TOKEN"}
-    sagemaker = production.cloud.client("sagemaker", **{key: given[name] for key, name in keys.items()})
+    sagemaker = production.cloud.client("sagemaker", CONFIG.toolchain.id, **{key: variables[name] for key, name in keys.items()})
 
-    assert retrain.data(sagemaker, ROAD, document.sha256(DATA)) is None
-    assert retrain.data(sagemaker, ROAD, "another") is not None
+    assert data(sagemaker, GROUP, document.sha256(DATA)) is None
+    assert data(sagemaker, GROUP, "another") is not None

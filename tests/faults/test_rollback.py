@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.steps import champion
-from tests.faults.production import ENVIRONMENT, MODEL, Production
+import naming
+from pipelines.deployment import ledger
+from tests.reference import CONFIG, MODEL
+from tests.support.production import ENVIRONMENT, Production
 
+STAGING = naming.serving_stack(CONFIG, MODEL, CONFIG.environments[0])
 pytestmark = [pytest.mark.fault("rollback after bad versions"), pytest.mark.slow]
 
 
@@ -18,8 +21,8 @@ def rolled_back(production: Production, reason: str, *more: str) -> dict[str, An
     """What `road rollback` answers."""
     done = production.road("rollback", MODEL, "--reason", reason, "--yes", "--json", *more)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    entry: dict[str, Any] = json.loads(done.stdout)
+    return entry
 
 
 def test_good_bad_bad_and_back_lands_on_good(production: Production) -> None:
@@ -38,7 +41,7 @@ def test_good_bad_bad_and_back_lands_on_good(production: Production) -> None:
     assert production.served() == good
     assert (asked["failed"], asked["answered"] > 0) == (0, True)
     assert [production.registered(version)["ModelApprovalStatus"] for version in (good, *bad)] == ["Approved", "Rejected", "Rejected"]
-    newest = champion.newest(production.cloud.client("s3"), production.signer, production.artifacts, ENVIRONMENT.name)
+    newest = ledger.newest(production.registry, ENVIRONMENT.name)
     assert newest
     assert newest.model_package_arn == good
 
@@ -82,7 +85,7 @@ def test_on_an_account_the_roles_of_the_bootstrap_reach_the_environment(producti
     ("arguments", "line"),
     [
         (("--to", "999"), "has no evidence"),
-        (("--environment", "staging"), "PavedRoad-lead-scoring-Serving-staging: it is not deployed: there is nothing to roll back"),
+        (("--environment", "staging"), f"{STAGING}: it is not deployed: there is nothing to roll back"),
         (("--reason", " "), "--reason: it is empty: say why in a few words"),
     ],
 )

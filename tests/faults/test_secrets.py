@@ -5,23 +5,27 @@ The credentials here are put together as they run, for the check reads this file
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from cli import check, model_env, secrets
-from cli.app import app
+from cli import secrets
 from cli.tree import HERE
+from tests.reference import MODEL
+from tests.support.environments import with_fake_uv
+from tests.support.tree import reference_tree
 
 pytestmark = pytest.mark.fault("secret in the repository")
 
 KEY, TOKEN = "AKIA" + "Q7Z2M4X6N8B1C3D5", "ghp_" + "aB3" * 12
 PEM = "-----BEGIN RSA PRIVATE" + " KEY-----\nMIIEowIBAAKCAQEA\n"
+FILE = f"model_code/{MODEL}/train.py"
 PLANTED = {
-    "model_code/lead_scoring/train.py": (f'client = boto3.client("s3", aws_access_key_id="{KEY}")\n', "AWS Access Key"),
+    FILE: (f'client = boto3.client("s3", aws_access_key_id="{KEY}")\n', "AWS Access Key"),
     "config.py": (f"# clone with {TOKEN}\n", "GitHub Token"),
     "stacks/key.pem": (PEM, "Private Key"),
     "docs/where.md": ("https://reader:" + "correcthorse@example.com/index\n", "Basic Auth Credentials"),
@@ -38,6 +42,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (HERE / file).is_file():
             shutil.copy(HERE / file, root / file)
     for file, (text, _) in PLANTED.items():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
         with (root / file).open("a") as stream:
             stream.write(text)
     return root
@@ -51,26 +56,31 @@ def line(root: Path, file: str) -> int:
 def test_each_is_named_by_file_line_and_kind(copy: Path) -> None:
     expected = {(file, line(copy, file), kind) for file, (_, kind) in PLANTED.items()}
 
-    assert {(found.file, found.line, found.kind) for found in secrets.findings(copy)} == expected
+    assert {(finding.file, finding.line, finding.kind) for finding in secrets.findings(copy)} == expected
 
 
 def test_this_tree_has_none() -> None:
     assert secrets.findings(HERE) == []
 
 
-def test_it_blocks_the_check_of_a_model_and_is_not_shown(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "HERE", copy)
-    monkeypatch.setattr(check, "_style", lambda *_, **__: [])
-    monkeypatch.setattr(check, "_model", lambda _, **__: [])
-    monkeypatch.setattr(model_env, "CACHE", tmp_path / "cache")
+def test_it_blocks_the_check_of_a_model_and_is_not_shown(tmp_path: Path) -> None:
+    tree, (text, _) = reference_tree(tmp_path / "tree"), PLANTED[FILE]
+    command = [sys.executable, "-m", "cli", "check", "--model", MODEL, "--json"]
 
-    done = CliRunner().invoke(app, ["check", "--model", "lead_scoring"])
+    def check() -> tuple[bool, str]:
+        """How the check for secrets ends, and what it prints."""
+        done = subprocess.run(command, cwd=tree, env=with_fake_uv(tree, tmp_path), capture_output=True, text=True)
+        (result,) = (result for result in json.loads(done.stdout) if result["name"] == "secrets")
+        assert done.returncode == 1 or result["ok"]
+        return result["ok"], result["output"]
 
-    assert done.exit_code == 1
-    assert f"model_code/lead_scoring/train.py:{line(copy, 'model_code/lead_scoring/train.py')}: AWS Access Key: take it out" in done.output
-    assert not any(secret in done.output for secret in (KEY, TOKEN, "correcthorse", "wJalr", "MIIE"))
-    monkeypatch.setattr(check, "HERE", tmp_path)
-    assert CliRunner().invoke(app, ["check", "--model", "lead_scoring"]).exit_code == 0
+    (tree / FILE).write_text(text)
+    ok, printed = check()
+    assert not ok
+    assert f"{FILE}:1: AWS Access Key: take it out" in printed
+    assert KEY not in printed
+    (tree / FILE).unlink()
+    assert check()[0]
 
 
 @pytest.fixture
@@ -101,8 +111,8 @@ def test_what_git_would_take_counts(repository: Path, file: str, add: tuple[str,
         f"{KEY}  # pragma: allowlist secret",
         "https://reader:{password}@example.com",
         "https://reader:$PASSWORD@example.com",
-        "111111111111.dkr.ecr.eu-west-1.amazonaws.com/lead@sha256:" + "0f" * 32,
-        "arn:aws:kms:eu-west-1:111111111111:key/0b2c1f9e-3f2d-4c1b-9a55-0c1d2e3f4a5b",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com/lead@sha256:" + "0f" * 32,
+        "arn:aws:kms:eu-west-1:123456789012:key/0b2c1f9e-3f2d-4c1b-9a55-0c1d2e3f4a5b",
         "\0" + KEY,
     ],
 )

@@ -1,59 +1,42 @@
-"""The road's description: its order, and commands that exist."""
+"""The road's description: its order, and programs that exist."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
-import shlex
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-from config import CONFIG
-from model_code.spec import load, load_all
+import naming
 from pipelines import delivery
-from pipelines.delivery import Approval, Job, Road, model_road, platform_road, retraining_road
+from pipelines.commands import Reference, Variable
+from pipelines.delivery import Approval, Job, model_road, onboarding_road, platform_road, retraining_road
 from pipelines.training import definition
-from tests.pipelines.test_training import CHAMPIONED
+from tests import reference
+from tests.reference import CONFIG, MODEL, ROOT
+from tests.support.delivery_roads import environments, flags, job, lead, programs, roads, shadowed, steps
+from tests.support.runs import CHAMPIONED
 
-ROOT = Path(__file__).parents[2]
-
-
-def roads() -> list[Road]:
-    models = load_all()
-    again = [retraining_road(CONFIG, model) for model in models if model.monitoring and model.monitoring.retraining]
-    return [*(model_road(CONFIG, model) for model in models), *again, platform_road(CONFIG, models)]
+PLATFORM = roads()[naming.delivery_pipeline(CONFIG, naming.PLATFORM)]
+PROGRAMS = sorted({module for road in roads().values() for stage in road.jobs for module in programs(stage)})
 
 
-def lead() -> Road:
-    return next(road for road in roads() if road.model == "lead_scoring")
-
-
-def jobs() -> list[Job]:
-    return list(itertools.chain.from_iterable(road.jobs for road in roads()))
-
-
-def job(name: str) -> Job:
-    return next(one for one in lead().jobs if one.name == name)
-
-
-@cache
-def options(module: str) -> str:
-    ran = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return ran.stdout
+def options(module: str) -> tuple[set[str], set[str]]:
+    """The flags that a program takes, and those that it needs."""
+    helped = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    usage = helped.stdout.partition("\n\n")[0]
+    return set(re.findall(r"--[\w-]+", usage)), set(re.findall(r"--[\w-]+", re.sub(r"\[[^]]*\]", "", usage)))
 
 
 def test_the_docstring_numbers_the_stages_that_are_there() -> None:
     assert delivery.__doc__
     numbered = re.findall(r"^\d\. (\w+)", delivery.__doc__, re.MULTILINE)
+    described = (lead(), onboarding_road(CONFIG), platform_road(CONFIG, []), retraining_road(CONFIG, reference.model()))
 
-    told = (lead(), roads()[-1], retraining_road(CONFIG, load("lead_scoring")))
-    assert numbered == [name for road in told for name in ("Source", *(stage.name for stage in road.stages))]
+    assert numbered == [name for road in described for name in ("Source", *(stage.name for stage in road.stages))]
 
 
 def test_approval_comes_right_before_the_environment_that_asks_for_it() -> None:
@@ -65,119 +48,88 @@ def test_approval_comes_right_before_the_environment_that_asks_for_it() -> None:
 def test_every_environment_that_asks_gets_an_approval_of_its_own() -> None:
     staging, production = CONFIG.environments
     config = replace(CONFIG, environments=(staging, production, replace(production, name="canada")))
-    names = [stage.name for stage in model_road(config, load_all()[0]).stages]
+    names = [stage.name for stage in model_road(config, reference.model()).stages]
 
-    assert names[2:] == ["Staging", "Approval", "Production", "Approval-canada", "Canada"]
-    assert "--action Approval-canada" in " ".join(model_road(config, load_all()[0]).jobs[-1].commands)
-
-
-@pytest.mark.parametrize("index", range(len(jobs())))
-def test_commands_call_steps_with_arguments_they_take(index: int) -> None:
-    for command in jobs()[index].commands:
-        for module, rest in re.findall(r"python -m (pipelines\.[\w.]+)([^>)]*)", command):
-            known = options(module)
-            for flag in re.findall(r"--[\w-]+", rest):
-                assert flag in known, (module, flag)
+    assert names[3:] == ["Staging", "Approval", "Production", "Approval-canada", "Canada"]
 
 
-def test_every_command_is_one_a_person_would_type() -> None:
-    for one in jobs():
-        for command in one.commands:
-            assert command.startswith(("./road ", ". ./", "export ")) or "$(./road " in command
-            assert shlex.split(command)
-
-
-def test_a_failing_command_is_not_hidden() -> None:
-    for one in jobs():
-        for command in one.commands:
-            assert not re.search(r"export \w+=\$\(|[|;]|&&", command), command
-
-
-FACTS = {"ARTIFACTS_BUCKET", "DATA_SHA256", "DATA_URI", "EVIDENCE_KEY", "IMAGE_REPOSITORY", "KEY", "TRAINING_ROLE"}
-MADE = {  # what a file of variables holds
-    "facts.env": FACTS,
-    "champion.env": {"CHAMPION_ARN", "CHAMPION_IMAGE_URI", "CHAMPION_MODEL_URI"},
-    "train.env": {"MODEL_PACKAGE_ARN", "PIPELINE_EXECUTION_ARN"},
-    "evidence.env": {"EVIDENCE_SHA256", "EVIDENCE_URI"},
-}
-
-
-def test_variables_are_there_before_they_are_used() -> None:
-    for one in jobs():
-        known, written = {"CODEBUILD_SRC_DIR_Assembly", "AWS_REGION", *one.variables}, set[str]()
-        for command in one.commands:
-            assert set(re.findall(r"\$(\w+)", command)) <= known, command
-            written |= set(re.findall(r"> (\w+\.env)", command))
-            if read := re.fullmatch(r"\. \./(\S+)", command):
-                assert read[1] in written
-                known |= MADE[read[1]]
-            known |= set(re.findall(r"^(\w+)=\$\(", command))
-        assert set(one.exports) <= known
-
-
-def called(name: str) -> list[str]:
-    """The steps that a stage runs, in order."""
-    return [step for command in job(name).commands for step in re.findall(r"steps\.(\w+)", command)]
-
-
-def command(stage: str, step: str) -> str:
-    """The one command of a stage that runs a step."""
-    (found,) = [one for one in job(stage).commands if f"steps.{step} " in one]
-    return found
+@pytest.mark.parametrize("module", PROGRAMS)
+def test_programs_take_the_flags_that_they_are_called_with(module: str) -> None:
+    takes, needs = options(module)
+    for words in (command.words for road in roads().values() for stage in road.jobs for command in stage.commands):
+        if module in words:
+            called = {word for word in words if isinstance(word, str) and word.startswith("--")}
+            assert needs <= called <= takes
 
 
 def test_what_each_stage_does_in_which_order() -> None:
-    assert called("Build") == ["facts", "build_image", "bill_of_materials"]
-    assert called("Train") == ["facts", "champion", "train"]
-    assert called("Staging") == ["facts", "deploy", "verify", "prove"]
-    assert called("Production") == ["facts", "record_approval", "check_evidence", "deploy", "verify", "record_deployment"]
+    done = {stage.name: steps(stage) for stage in lead().jobs}
+
+    assert done == {
+        "Build": ["compare_stacks", "build_image", "bill_of_materials"],
+        "Update": ["update"],
+        "Train": ["describe_run", "train"],
+        "Staging": ["deploy", "verify", "prove"],
+        "Production": ["record_approval", "check_evidence", "deploy", "verify", "record_deployment"],
+    }
 
 
-def test_only_what_was_approved_enters_production() -> None:
-    assert "--approved-only" in command("Production", "deploy")
-    assert "--approved-only" not in command("Staging", "deploy")
+def test_the_models_own_stacks_are_brought_up_to_date_before_they_are_needed() -> None:
+    names = [stage.name for stage in lead().stages]
+    update = job(lead(), "Update")
+
+    assert names.index("Build") < names.index("Update") < names.index("Train")
+    assert update.condition
+    assert (update.condition.variable, update.condition.value) == (Reference("Build", "STACKS_DIFFER"), "yes")
+    assert "STACKS_DIFFER" in job(lead(), "Build").exports
+    assert [stage.name for road in roads().values() for stage in road.jobs if stage.condition] == ["Update"] * 2
 
 
-def test_the_champion_is_what_the_last_environment_serves() -> None:
-    assert "--environment production" in command("Train", "champion")
-    assert "--environment production" in command("Production", "record_deployment")
+def test_a_new_models_road_is_made_by_its_push() -> None:
+    road = onboarding_road(CONFIG)
+
+    assert (road.model, road.paths) == (naming.PLATFORM, (("model_code/*/model.toml",),))
+    assert [steps(stage) for stage in road.jobs] == [["onboard"]]
 
 
-def test_evidence_rests_on_what_was_measured_under_load() -> None:
-    report = re.findall(r"--report (\S+)", command("Staging", "verify"))
+def test_a_shadow_is_compared_before_it_takes_over() -> None:
+    production = job(model_road(CONFIG, shadowed()), "Production")
 
-    assert "--load" in command("Staging", "verify")
-    assert re.findall(r"--staging (\S+)", command("Staging", "prove")) == report
-    assert "--load" not in command("Production", "verify")
+    assert steps(production) == ["record_approval", "check_evidence", "shadow", "deploy", "verify", "record_deployment"]
+    assert production.timeout_minutes == 2 * job(lead(), "Production").timeout_minutes
+
+
+def test_evidence_rests_on_what_was_measured() -> None:
+    staging, production = job(lead(), "Staging"), job(lead(), "Production")
+
+    assert flags(staging, "prove")["--staging"] == flags(staging, "verify")["--report"]
+    assert flags(production, "record_deployment")["--verified"] == flags(production, "verify")["--report"]
 
 
 def test_the_evidence_that_was_shown_is_the_evidence_that_is_checked() -> None:
-    assert job("Staging").exports == ("EVIDENCE_URI", "EVIDENCE_SHA256")
+    staging, production = job(lead(), "Staging"), job(lead(), "Production")
+
+    assert staging.exports == ("EVIDENCE_URI", "EVIDENCE_SHA256")
     for step in ("record_approval", "check_evidence"):
-        assert '--evidence-sha256 "$EVIDENCE_SHA256"' in command("Production", step)
-    assert job("Production").variables["EVIDENCE_SHA256"] == "#{Staging.EVIDENCE_SHA256}"
+        assert flags(production, step)["--evidence-sha256"] == Variable("EVIDENCE_SHA256")
+    assert production.variables["EVIDENCE_SHA256"] == Reference("Staging", "EVIDENCE_SHA256")
 
 
 def test_what_started_the_road_is_evidence() -> None:
-    assert job("Staging").variables["CAUSE"] == "#{variables.cause}"
-    assert '--cause "$CAUSE"' in command("Staging", "prove")
+    staging = job(lead(), "Staging")
 
-
-def environments(*approved: bool) -> list[Job]:
-    """The jobs of a road with an environment for each, after Train."""
-    staging = CONFIG.environments[0]
-    made = tuple(replace(staging, name=f"e{number}", approved_only=asked) for number, asked in enumerate(approved))
-    return list(model_road(replace(CONFIG, environments=made), load_all()[0]).jobs[2:])
+    assert staging.variables["CAUSE"] == Reference("variables", "cause")
+    assert flags(staging, "prove")["--cause"] == flags(job(lead(), "Train"), "describe_run")["--cause"] == Variable("CAUSE")
 
 
 @pytest.mark.parametrize("approved", [(False,), (False, False), (False, False, True), (False, True, True), (False, True, False)])
 def test_in_every_layout_evidence_is_made_first_and_the_ledger_kept_last(approved: tuple[bool, ...]) -> None:
-    steps = [" ".join(one.commands) for one in environments(*approved)]
+    stages = [stage for stage in model_road(environments(*approved), reference.model()).jobs if stage.environment]
 
-    assert ["steps.prove" in text for text in steps] == [number == 0 for number in range(len(steps))]
-    assert ["steps.check_evidence" in text for text in steps] == list(approved)
-    kept = ["steps.record_deployment" in text for text in steps]
-    assert kept == [asked or number == len(steps) - 1 for number, asked in enumerate(approved)]
+    assert ["prove" in steps(stage) for stage in stages] == [number == 0 for number in range(len(stages))]
+    assert ["check_evidence" in steps(stage) for stage in stages] == list(approved)
+    kept = ["record_deployment" in steps(stage) for stage in stages]
+    assert kept == [asked or number == len(stages) - 1 for number, asked in enumerate(approved)]
 
 
 def test_a_request_for_approval_is_never_longer_than_codepipeline_takes() -> None:
@@ -195,47 +147,70 @@ def test_a_request_for_approval_is_never_longer_than_codepipeline_takes() -> Non
 
 def test_cold_starts_in_a_row_are_five_at_most() -> None:
     """Build, the champion's job, the training job, two endpoints. CodeBuild's short ones for stages that only call AWS do not count."""
-    images = sum(one.builds_images for one in lead().jobs)
-    endpoints = sum("steps.deploy" in " ".join(one.commands) for one in lead().jobs)
-    made = json.loads(definition(CONFIG, load("lead_scoring"), CHAMPIONED))
-    training = sum(step["Type"] in ("Processing", "Training") for step in made["Steps"])
+    images = sum(stage.builds_images for stage in lead().jobs)
+    endpoints = sum("deploy" in steps(stage) for stage in lead().jobs)
+    pipeline = json.loads(definition(CONFIG, reference.model(), CHAMPIONED))
+    training = sum(step["Type"] in ("Processing", "Training") for step in pipeline["Steps"])
 
     assert images + training + endpoints == 5
 
 
 def test_what_is_promoted_was_fixed_by_training() -> None:
     for name in ("Staging", "Production"):
-        assert job(name).variables["MODEL_PACKAGE_ARN"] == "#{Train.MODEL_PACKAGE_ARN}"
+        stage = job(lead(), name)
+        assert stage.variables["MODEL_PACKAGE_ARN"] == Reference("Train", "MODEL_PACKAGE_ARN")
+        for step in steps(stage):
+            assert flags(stage, step)["--model-package-arn"] == Variable("MODEL_PACKAGE_ARN")
 
 
 def test_a_buildspec() -> None:
-    spec = job("Build").buildspec()
+    build = job(lead(), "Build")
+    spec = build.buildspec()
 
-    assert spec["version"] == "0.2"
-    assert spec["env"] == {"exported-variables": ["IMAGE_URI"]}
-    assert spec["artifacts"] == {"base-directory": "cdk.out", "files": ["**/*"]}
-    assert "artifacts" not in job("Train").buildspec()
+    assert spec == {
+        "version": "0.2",
+        "env": {"exported-variables": ["IMAGE_URI", "STACKS_DIFFER"]},
+        "phases": {
+            "install": {"runtime-versions": {"python": "3.11"}, "commands": ["chmod +x road"]},
+            "build": {"commands": [str(command) for command in build.commands]},
+        },
+        "artifacts": {"base-directory": "cdk.out", "files": ["**/*"]},
+    }
+    assert "artifacts" not in job(lead(), "Train").buildspec()
 
 
 def test_the_approval_of_a_model_names_commit_package_and_evidence() -> None:
     (approval,) = [stage for stage in lead().stages if isinstance(stage, Approval)]
 
     assert approval.request == (
-        "lead_scoring: commit #{Source.CommitId}, model package #{Train.MODEL_PACKAGE_ARN},"
+        f"{MODEL}: commit #{{Source.CommitId}}, model package #{{Train.MODEL_PACKAGE_ARN}},"
         " evidence #{Staging.EVIDENCE_URI} sha256 #{Staging.EVIDENCE_SHA256}"
     )
 
 
 def test_the_platform_checks_the_evidence_of_what_serves_before_it_touches_it() -> None:
-    staging, production = (one for one in roads()[-1].jobs if one.environment)
-    steps = [step for command in production.commands for step in re.findall(r"steps\.(\w+)", command)]
-
-    assert steps == ["facts", "check_evidence", "update", "verify"] * len(load_all())
-    assert "check_evidence" not in " ".join(staging.commands)
+    assert steps(job(PLATFORM, "Production")) == ["check_evidence", "redeploy", "verify"] * 2
+    assert steps(job(PLATFORM, "Staging")) == ["redeploy", "verify"] * 2
 
 
 def test_the_platform_trains_nothing() -> None:
-    commands = " ".join(command for one in roads()[-1].jobs for command in one.commands)
+    assert not any("pipelines.training" in programs(stage) for stage in PLATFORM.jobs)
+    assert not any("--model-package-arn" in command.words for stage in PLATFORM.jobs for command in stage.commands)
 
-    assert "training" not in commands
-    assert "--model-package-arn" not in commands
+
+def test_the_platform_without_a_model_is_a_road_too() -> None:
+    assert [stage.name for stage in platform_road(CONFIG, []).stages] == [stage.name for stage in PLATFORM.stages]
+
+
+def test_a_pipeline_has_patterns_and_filters_as_codepipeline_takes_them() -> None:
+    for road in roads().values():
+        assert len(road.paths) <= 3
+        assert all(1 <= len(patterns) <= 8 for patterns in road.paths)
+
+
+def test_jobs_end_in_the_time_that_codebuild_gives() -> None:
+    training = reference.model().training.model_copy(update={"max_runtime_minutes": 7 * 24 * 60})
+    longest = model_road(CONFIG, reference.model().model_copy(update={"training": training}))
+    stages: list[Job] = [stage for road in (*roads().values(), longest) for stage in road.jobs]
+
+    assert all(5 <= stage.timeout_minutes <= 36 * 60 for stage in stages)

@@ -11,39 +11,44 @@ from sagemaker.core.processing import Processor
 from sagemaker.core.workflow import ExecutionVariables, Join, ParameterString
 from sagemaker.mlops.workflow import Pipeline, ProcessingStep
 
-from model_code.spec import ModelSpec, load
+import naming
 from pipelines.definition import validate
 from pipelines.monitoring import Place, definition
+from pipelines.serving_stack import MonitoringParameters
 from pipelines.training import _read, _retries, _session, _write
+from tests import reference
+from tests.reference import CONFIG, MODEL
+from tests.support.layouts import PRODUCTION
+from tests.support.runs import RUN
 
-ROLE = "arn:aws:iam::333333333333:role/paved-road-lead-scoring-production-monitor"
-KEY = "arn:aws:kms:eu-west-1:333333333333:key/11111111-2222-3333-4444-555555555555"
-IMAGE = "111111111111.dkr.ecr.eu-west-1.amazonaws.com/paved-road/lead-scoring@sha256:" + "a" * 64
-VERSION = {"ImageUri": IMAGE, "ModelDataUrl": "s3://artifacts/runs/1/model.tar.gz", "ModelVersion": "0123456789ab"}
+ACCOUNT = PRODUCTION.account
+ROLE = f"arn:aws:iam::{ACCOUNT.id}:role/{naming.monitoring_role(CONFIG, MODEL, PRODUCTION)}"
+KEY = f"arn:aws:kms:{ACCOUNT.region}:{ACCOUNT.id}:key/11111111-2222-3333-4444-555555555555"
+VERSION = MonitoringParameters(image_uri=RUN.image_uri, model_data_url="s3://artifacts/runs/1/model.tar.gz", model_version="0123456789ab")
 PLACE = Place(
-    endpoint="paved-road-lead-scoring-production",
-    variant="live",
+    endpoint=naming.endpoint(CONFIG, MODEL, PRODUCTION),
+    variant=naming.VARIANT,
     role=ROLE,
     key=KEY,
     capture="s3://captured/capture",
     labels="s3://captured/labels",
-    reports="s3://captured/monitor",
-    namespace="PavedRoad/paved-road-lead-scoring-production",
-    topic="arn:aws:sns:eu-west-1:333333333333:notices",
-    region="eu-west-1",
+    reports="s3://captured/monitoring",
+    namespace=naming.metric_namespace(CONFIG, MODEL, PRODUCTION),
+    topic=f"arn:aws:sns:{ACCOUNT.region}:{ACCOUNT.id}:notices",
+    region=ACCOUNT.region,
 )
 Definition = dict[str, Any]
 
 
 def made(**monitoring: Any) -> Definition:
-    lead = load("lead_scoring")
+    lead = reference.model()
     assert lead.monitoring
     return definition(lead.model_copy(update={"monitoring": lead.monitoring.model_copy(update=monitoring)}), PLACE, VERSION)
 
 
 def environment(step: Definition) -> dict[str, Any]:
-    found: dict[str, Any] = step["Arguments"]["Environment"]
-    return found
+    variables: dict[str, Any] = step["Arguments"]["Environment"]
+    return variables
 
 
 @pytest.mark.parametrize("instances", [1, 4])
@@ -73,24 +78,29 @@ def test_several_count_and_one_judges() -> None:
 
 
 def test_the_version_that_is_looked_at_is_a_parameter() -> None:
-    parameters = {one["Name"]: one["DefaultValue"] for one in made()["Parameters"]}
+    parameters = {parameter["Name"]: parameter["DefaultValue"] for parameter in made()["Parameters"]}
 
-    assert parameters == {**VERSION, "WindowEnd": "now"}
+    assert parameters == {
+        "ImageUri": RUN.image_uri,
+        "ModelDataUrl": "s3://artifacts/runs/1/model.tar.gz",
+        "ModelVersion": "0123456789ab",
+        "WindowEnd": "now",
+    }
 
 
 def test_the_job_knows_where_everything_is() -> None:
     (step,) = made()["Steps"]
 
     assert environment(step) == {
-        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": ACCOUNT.region,
         "CAPTURE_URI": "s3://captured/capture",
         "ENDPOINT_NAME": PLACE.endpoint,
         "LABELS_URI": "s3://captured/labels",
         "METRICS_NAMESPACE": PLACE.namespace,
         "MODEL_VERSION": {"Get": "Parameters.ModelVersion"},
-        "REPORT_URI": {"Std:Join": {"On": "/", "Values": ["s3://captured/monitor", {"Get": "Execution.PipelineExecutionId"}]}},
+        "REPORT_URI": {"Std:Join": {"On": "/", "Values": ["s3://captured/monitoring", {"Get": "Execution.PipelineExecutionId"}]}},
         "TOPIC_ARN": PLACE.topic,
-        "VARIANT": "live",
+        "VARIANT": naming.VARIANT,
         "WINDOW_END": {"Get": "Parameters.WindowEnd"},
     }
 
@@ -105,17 +115,18 @@ def test_it_reaches_the_network_and_its_disk_is_encrypted_where_sagemaker_can() 
 
 
 def test_a_model_that_is_not_monitored_has_none() -> None:
-    unwatched: ModelSpec = load("lead_scoring").model_copy(update={"monitoring": None})
+    unmonitored = reference.model().model_copy(update={"monitoring": None})
 
-    with pytest.raises(ValueError, match=r"lead_scoring/model\.toml: found no \[monitoring\]"):
-        definition(unwatched, PLACE, VERSION)
+    with pytest.raises(ValueError, match=rf"{MODEL}/model\.toml: found no \[monitoring\]"):
+        definition(unmonitored, PLACE, VERSION)
 
 
 def test_the_sdk_would_write_the_same() -> None:
-    monitoring = load("lead_scoring").monitoring
+    monitoring = reference.model().monitoring
     assert monitoring
-    session = _session("eu-west-1")
-    parameters = {name: ParameterString(name=name, default_value=value) for name, value in {**VERSION, "WindowEnd": "now"}.items()}
+    session = _session(ACCOUNT.region)
+    values = {**VERSION.values(), "WindowEnd": "now"}
+    parameters = {name: ParameterString(name=name, default_value=value) for name, value in values.items()}
     report = Join(on="/", values=[PLACE.reports, ExecutionVariables.PIPELINE_EXECUTION_ID])
     processor = Processor(
         role=ROLE,

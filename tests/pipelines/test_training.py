@@ -9,40 +9,26 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from config import CONFIG
-from model_code.spec import Champion, ModelSpec, load
+import naming
+from paved_runtime.spec import Champion, ModelSpec
 from pipelines.definition import validate
-from pipelines.training import Run, definition
+from pipelines.training import definition
+from tests import reference
+from tests.reference import CONFIG, MODEL
+from tests.support.runs import CHAMPIONED, DATA_SHA256, RUN
+from tests.support.tree import python_path
 
-ROOT = Path(__file__).parents[2]
-DIGEST = "sha256:" + "a" * 64
-RUN = Run(
-    image_uri=f"111111111111.dkr.ecr.eu-west-1.amazonaws.com/paved-road/lead-scoring@{DIGEST}",
-    data_uri=f"s3://data/data/{'b' * 64}/data.csv",
-    data_sha256="b" * 64,
-    commit="c" * 40,
-    role="arn:aws:iam::111111111111:role/paved-road-lead-scoring-training",
-    key="arn:aws:kms:eu-west-1:111111111111:key/11111111-2222-3333-4444-555555555555",
-    artifacts="s3://artifacts",
-    region="eu-west-1",
-)
-CHAMPIONED = replace(
-    RUN,
-    champion_arn="arn:aws:sagemaker:eu-west-1:111111111111:model-package/paved-road-lead-scoring/6",
-    champion_image_uri=RUN.image_uri.replace("a" * 64, "d" * 64),
-    champion_model_uri="s3://artifacts/runs/r1/train/pipelines-r1-Train-x/output/model.tar.gz",
-)
 Definition = dict[str, Any]
 
 
 def model(steps: str, **training: Any) -> ModelSpec:
-    lead = load("lead_scoring")
+    lead = reference.model()
     gates = lead.gates.model_copy(update={"roc_auc": 0.79})
     return lead.model_copy(update={"gates": gates, "training": lead.training.model_copy(update={"steps": steps, **training})})
 
@@ -71,10 +57,10 @@ def test_one_job_does_everything_before_the_gate(one_job: Definition) -> None:
 
 def test_separate_steps(separate: Definition) -> None:
     assert [step["Name"] for step in separate["Steps"]] == ["Prepare", "Train", "Evaluate", "Gate"]
-    found = steps(separate)
-    commands = [found[name]["Arguments"]["AppSpecification"]["ContainerArguments"] for name in ("Prepare", "Evaluate")]
+    named = steps(separate)
+    commands = [named[name]["Arguments"]["AppSpecification"]["ContainerArguments"] for name in ("Prepare", "Evaluate")]
     assert commands == [["prepare"], ["evaluate"]]
-    assert found["Train"]["Arguments"]["AlgorithmSpecification"]["ContainerArguments"] == ["train"]
+    assert named["Train"]["Arguments"]["AlgorithmSpecification"]["ContainerArguments"] == ["train"]
 
 
 def test_the_gate_asks_the_one_job_how_many_gates_failed(one_job: Definition) -> None:
@@ -99,7 +85,7 @@ def test_metrics_are_read_off_the_log_as_evaluation_prints_them(one_job: Definit
     patterns = {m["Name"]: m["Regex"] for m in steps(one_job)["Train"]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]}
     log = "metric roc_auc=0.809123\nmetric champion_roc_auc=0.5\nmetric gates_failed=12\n"
 
-    assert {name: [found[1] for found in re.finditer(pattern, log)] for name, pattern in patterns.items()} == {
+    assert {name: [line[1] for line in re.finditer(pattern, log)] for name, pattern in patterns.items()} == {
         "roc_auc": ["0.809123"],
         "gates_failed": ["12"],
     }
@@ -113,7 +99,7 @@ def test_a_refusal_says_how_many_gates_failed_and_where_the_verdicts_are(form: s
     assert said[1] == made["Gate"]["Arguments"]["Conditions"][0]["LeftValue"]
     assert said[3] == made["Register"]["Arguments"]["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
     assert "".join(part for part in said if isinstance(part, str)) == (
-        "lead_scoring: gates failed: ; nothing was registered; evaluation.json in  has the verdicts, and the Train stage's log lists them"
+        f"{MODEL}: gates failed: ; nothing was registered; evaluation.json in  has the verdicts, and the Train stage's log lists them"
     )
 
 
@@ -127,13 +113,13 @@ def championed(request: pytest.FixtureRequest) -> Definition:
 def test_the_champion_scores_the_same_data_in_its_own_image(championed: Definition) -> None:
     first = championed["Steps"][0]
     arguments = first["Arguments"]
-    given = {i["InputName"]: (i["S3Input"]["S3Uri"], i["S3Input"]["LocalPath"]) for i in arguments["ProcessingInputs"]}
+    inputs = {i["InputName"]: (i["S3Input"]["S3Uri"], i["S3Input"]["LocalPath"]) for i in arguments["ProcessingInputs"]}
     (output,) = arguments["ProcessingOutputConfig"]["Outputs"]
 
     assert (first["Name"], first["Type"]) == ("Champion", "Processing")
     assert arguments["AppSpecification"] == {"ImageUri": CHAMPIONED.champion_image_uri, "ContainerArguments": ["score"]}
-    assert given == {
-        "data": (f"s3://data/data/{'b' * 64}/", "/opt/ml/processing/input/data"),
+    assert inputs == {
+        "data": (f"s3://data/data/{DATA_SHA256}/", "/opt/ml/processing/input/data"),
         "model": (CHAMPIONED.champion_model_uri, "/opt/ml/processing/input/model"),
     }
     assert (output["OutputName"], output["S3Output"]["LocalPath"]) == ("champion", "/opt/ml/processing/champion")
@@ -147,7 +133,7 @@ def test_what_prepares_waits_for_the_champions_scores(championed: Definition) ->
     channels = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"] for c in second.get("InputDataConfig", [])}
     inputs = {i["InputName"]: i["S3Input"]["S3Uri"] for i in second.get("ProcessingInputs", [])}
 
-    assert {**channels, **inputs} == {"data": f"s3://data/data/{'b' * 64}/", "champion": scores}
+    assert {**channels, **inputs} == {"data": f"s3://data/data/{DATA_SHA256}/", "champion": scores}
 
 
 def test_the_champions_job_is_as_closed_as_the_others(championed: Definition) -> None:
@@ -189,7 +175,7 @@ def test_half_a_champion_is_refused() -> None:
 def test_what_is_registered(form: str, data: object, request: pytest.FixtureRequest) -> None:
     registered = steps(request.getfixturevalue(form))["Register"]["Arguments"]
 
-    assert registered["ModelPackageGroupName"] == "paved-road-lead-scoring"
+    assert registered["ModelPackageGroupName"] == naming.model_package_group(CONFIG, MODEL)
     assert registered["ModelApprovalStatus"] == "PendingManualApproval"
     assert registered["InferenceSpecification"]["Containers"] == [{"Image": RUN.image_uri, "ModelDataUrl": data}]
     facts = registered["CustomerMetadataProperties"]
@@ -198,7 +184,7 @@ def test_what_is_registered(form: str, data: object, request: pytest.FixtureRequ
 
 
 @pytest.mark.parametrize("form", ["one_job", "separate"])
-def test_every_job_is_isolated_encrypted_and_told_its_origin(form: str, request: pytest.FixtureRequest) -> None:
+def test_every_job_is_isolated_encrypted_and_knows_its_origin(form: str, request: pytest.FixtureRequest) -> None:
     jobs = [step for step in steps(request.getfixturevalue(form)).values() if step["Type"] in ("Training", "Processing")]
     for step in jobs:
         arguments = step["Arguments"]
@@ -207,7 +193,8 @@ def test_every_job_is_isolated_encrypted_and_told_its_origin(form: str, request:
         text = json.dumps(arguments)
         assert f'"KmsKeyId": "{RUN.key}"' in text
         assert f'"VolumeKmsKeyId": "{RUN.key}"' in text
-        assert {"SageMaker.CAPACITY_ERROR", "Step.THROTTLING"} <= {kind for one in step["RetryPolicies"] for kind in one["ExceptionType"]}
+        retried = {kind for policy in step["RetryPolicies"] for kind in policy["ExceptionType"]}
+        assert retried >= {"SageMaker.CAPACITY_ERROR", "Step.THROTTLING"}
 
 
 def test_a_volume_key_only_where_sagemaker_takes_one() -> None:
@@ -220,31 +207,43 @@ def test_the_data_set_is_read_as_a_folder(one_job: Definition) -> None:
     (channel,) = steps(one_job)["Train"]["Arguments"]["InputDataConfig"]
 
     assert channel["ChannelName"] == "data"
-    assert channel["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://data/data/{'b' * 64}/"
+    assert channel["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://data/data/{DATA_SHA256}/"
 
 
-def test_the_program_gives_the_same_bytes_without_an_account(one_job: Definition) -> None:
-    arguments = [word for name, value in asdict(RUN).items() for word in (f"--{name.replace('_', '-')}", value)]
-    command = [sys.executable, "-m", "pipelines.training", "--model", "lead_scoring", *arguments]
-    keep = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONHASHSEED": "7", "AWS_EC2_METADATA_DISABLED": "true"}
-    ran = subprocess.run(command, cwd=ROOT, env={**keep, **nowhere, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+def training(tree: Path, run: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The program, in a tree with the reference's configuration and models."""
+    command = [sys.executable, "-m", "pipelines.training", "--model", MODEL, "--run", str(run)]
+    environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": python_path(tree), "AWS_EC2_METADATA_DISABLED": "true"}
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
 
-    assert ran.stdout == definition(CONFIG, load("lead_scoring"), RUN) + "\n"
-    assert ran.stderr == ""
+
+@pytest.mark.slow
+def test_the_program_gives_the_same_bytes_without_an_account(one_job: Definition, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(RUN.json())
+    answer = training(tree, tmp_path / "run.json", HTTPS_PROXY="http://127.0.0.1:1", PYTHONHASHSEED="7")
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout == definition(CONFIG, reference.model(), RUN) + "\n"
     assert json.dumps(one_job, indent=1, sort_keys=True) == definition(CONFIG, model("one-job"), RUN)
 
 
-def test_the_program_says_in_one_line_what_sagemaker_would_refuse() -> None:
-    arguments = [word for name, value in asdict(RUN).items() for word in (f"--{name.replace('_', '-')}", value)]
-    arguments[arguments.index("--commit") + 1] = "c" * 300
-    command = [sys.executable, "-m", "pipelines.training", "--model", "lead_scoring", *arguments]
-    ran = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+@pytest.mark.slow
+def test_the_program_says_in_one_line_what_sagemaker_would_refuse(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(replace(RUN, commit="c" * 300).json())
+    answer = training(tree, tmp_path / "run.json")
 
-    assert (ran.returncode, ran.stdout, len(ran.stderr.splitlines())) == (1, "", 1)
-    assert ran.stderr.startswith(
+    assert (answer.returncode, answer.stdout, len(answer.stderr.splitlines())) == (1, "", 1)
+    assert answer.stderr.startswith(
         "training: SageMaker would refuse the definition: Register: CreateModelPackage.CustomerMetadataProperties.commit"
     )
+
+
+def test_the_program_says_in_one_line_that_a_file_is_no_run(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    answer = training(tree, tmp_path / "run.json")
+
+    assert (answer.returncode, answer.stdout, len(answer.stderr.splitlines())) == (1, "", 1)
+    assert "run.json: not a run that describe_run wrote: " in answer.stderr
 
 
 @pytest.mark.parametrize("form", ["one_job", "separate"])
@@ -315,12 +314,12 @@ def test_a_slip_is_found_and_named(name: str, separate: Definition) -> None:
 
 
 def test_a_version_says_why_it_was_trained(one_job: Definition) -> None:
-    def told(made: Definition) -> str:
+    def registered(made: Definition) -> str:
         return str(steps(made)["Register"]["Arguments"]["CustomerMetadataProperties"]["cause"])
 
-    cause = "drift: alarm x-Drift rings since 2026-11-21T10:00:00Z; data: " + "f" * 300
-    found = told(json.loads(definition(CONFIG, model("one-job"), replace(RUN, cause=cause))))
+    cause = "drift: alarm x-Drift is in ALARM since 2026-11-21T10:00:00Z; data: " + "f" * 300
+    text = registered(json.loads(definition(CONFIG, model("one-job"), replace(RUN, cause=cause))))
 
-    assert found.startswith("drift: alarm x-Drift rings since 2026-11-21T10:00:00Z  data: fff")
-    assert len(found) == 256
-    assert told(one_job) == "push"
+    assert text.startswith("drift: alarm x-Drift is in ALARM since 2026-11-21T10:00:00Z  data: fff")
+    assert len(text) == 256
+    assert registered(one_job) == "push"

@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cli.deployability import findings
-from tests.stacks.conftest import CONTEXT, Layout
+import pytest
 
-ROOT = Path(__file__).parents[2]
+import naming
+from cli.deployability import findings
+from tests.reference import CONFIG, MODEL, ROOT
+from tests.support.layouts import CONTEXT, PRODUCTION, STEADY, Layout, listed
+from tests.support.tree import python_path
+
 TYPES = {
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::ApplicationAutoScaling::ScalingPolicy",
@@ -91,10 +95,6 @@ def documents(value: Any) -> Iterator[dict[str, Any]]:
             yield from documents(inner)
 
 
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
 def test_only_plain_resource_types(layout: Layout) -> None:
     types = {resource["Type"] for template in layout.templates.values() for resource in template["Resources"].values()}
 
@@ -102,10 +102,18 @@ def test_only_plain_resource_types(layout: Layout) -> None:
 
 
 def test_every_stack_is_there_once(layout: Layout) -> None:
-    models = ("credit-risk", "lead-scoring")
-    rooms = ("Workshop", "Serving-staging", "Serving-production", "Watch-staging", "Watch-production")
+    of_models = [
+        name
+        for model in (MODEL, STEADY)
+        for name in (
+            naming.registry_stack(CONFIG, model),
+            naming.delivery_stack(CONFIG, model),
+            *(naming.serving_stack(CONFIG, model, environment) for environment in CONFIG.environments),
+            *(naming.monitoring_stack(CONFIG, model, environment) for environment in CONFIG.environments),
+        )
+    ]
 
-    assert sorted(layout.templates) == sorted(["PavedRoad-Toolchain", *(f"PavedRoad-{model}-{room}" for model in models for room in rooms)])
+    assert sorted(layout.templates) == sorted([naming.toolchain_stack(CONFIG), naming.delivery_stack(CONFIG, naming.PLATFORM), *of_models])
 
 
 def test_no_fixed_name_twice_in_an_account(layout: Layout) -> None:
@@ -117,14 +125,6 @@ def test_no_fixed_name_twice_in_an_account(layout: Layout) -> None:
     )
 
     assert [name for name, count in taken.items() if count > 1] == []
-
-
-def test_no_name_is_longer_than_its_service_allows(layout: Layout) -> None:
-    limits = {"AWS::IAM::Role": 64, "AWS::S3::Bucket": 63, "AWS::Scheduler::Schedule": 64}
-    limits |= {"AWS::Events::Rule": 64, "AWS::SageMaker::Endpoint": 63, "AWS::SageMaker::Pipeline": 82}
-    for kind, longest in limits.items():
-        for _, properties in layout.every(kind):
-            assert len(properties.get(NAMES[kind], "")) <= longest
 
 
 def test_no_policy_names_a_principal_twice(layout: Layout) -> None:
@@ -179,7 +179,7 @@ def test_buckets_and_topics_refuse_plain_http(layout: Layout) -> None:
         policies = layout.every(kind)
         assert len(policies) == len(layout.every(of))
         for _, policy in policies:
-            denied = [one["Condition"] for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Deny"]
+            denied = [statement["Condition"] for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] == "Deny"]
             assert {"Bool": {"aws:SecureTransport": "false"}} in denied
 
 
@@ -206,7 +206,7 @@ def test_logical_ids_of_what_keeps_state_do_not_move(three: Layout) -> None:
     def ids(stack: str) -> set[str]:
         return {name for name, resource in three.templates[stack]["Resources"].items() if resource["Type"] in stateful}
 
-    assert ids("PavedRoad-lead-scoring-Workshop") == {
+    assert ids(naming.registry_stack(CONFIG, MODEL)) == {
         "ArtifactStore8A81FDFB",
         "Data666C94C7",
         "EvidenceKey167D8F4D",
@@ -214,32 +214,65 @@ def test_logical_ids_of_what_keeps_state_do_not_move(three: Layout) -> None:
         "Key961B73FD",
         "RegistryGroupF9A457C4",
     }
-    assert ids("PavedRoad-lead-scoring-Serving-production") == {"Capture4F9379E3", "Key961B73FD", "LiveEndpoint694423AB"}
+    assert ids(naming.serving_stack(CONFIG, MODEL, PRODUCTION)) == {"Capture4F9379E3", "Key961B73FD", "LiveEndpoint694423AB"}
+    assert ids(naming.toolchain_stack(CONFIG)) == {"Artifacts82DD59A1", "Key961B73FD"}
 
 
+def test_what_keeps_state_is_in_no_delivery_stack(layout: Layout) -> None:
+    """A model's road can be deleted and made again."""
+    kinds = {kind for kind in TYPES for stack, _ in layout.every(kind) if stack.endswith("-Delivery")}
+
+    assert kinds == {
+        "AWS::CodeBuild::Project",
+        "AWS::CodePipeline::Pipeline",
+        "AWS::Events::Rule",
+        "AWS::IAM::Role",
+        "AWS::Logs::LogGroup",
+    }
+
+
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing(layouts: dict[str, Layout]) -> None:
     different = {path.read_bytes(): path for layout in layouts.values() for path in sorted(layout.folder.glob("*.template.json"))}
 
-    found = subprocess.run(["cfn-lint", *different.values()], cwd=ROOT, capture_output=True, text=True, check=False)
+    lint = subprocess.run(["cfn-lint", *different.values()], cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert (found.returncode, found.stdout) == (0, "")
+    assert (lint.returncode, lint.stdout) == (0, "")
 
 
-def test_synth_is_the_same_everywhere_and_needs_no_account(tmp_path: Path) -> None:
-    keep = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    folders = []
-    for seed in ("1", "2"):
-        folder = tmp_path / seed
-        nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1", "PYTHONHASHSEED": seed, "CDK_OUTDIR": str(folder), "PYTHONPATH": str(ROOT)}
-        nowhere["CDK_CONTEXT_JSON"] = json.dumps(CONTEXT)
-        subprocess.run([sys.executable, "app.py"], cwd=ROOT, env={**keep, **nowhere}, check=True, capture_output=True)
-        folders.append({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
+def run_app(tree: Path, folder: Path, **environment: str) -> dict[str, bytes]:
+    """What `app.py` of a tree makes where there is no account; its files by name. A `config.py` in `folder` goes before the tree's."""
+    environment |= {"PATH": os.environ["PATH"], "HTTPS_PROXY": "http://127.0.0.1:1", "CDK_CONTEXT_JSON": json.dumps(CONTEXT)}
+    environment |= {"CDK_OUTDIR": str(folder / "cdk.out"), "PYTHONPATH": python_path(tree), "MODEL_CODE": str(tree / "model_code")}
+    program = f"import runpy; runpy.run_path({str(tree / 'app.py')!r}, run_name='__main__')"
+    subprocess.run([sys.executable, "-c", program], cwd=folder, env=environment, check=True, capture_output=True)
+    return {path.name: path.read_bytes() for path in (folder / "cdk.out").iterdir() if path.is_file()}
 
-    assert folders[0] == folders[1]
-    assert len([name for name in folders[0] if name.endswith(".template.json")]) >= 6
+
+@pytest.mark.slow
+def test_synth_is_the_same_everywhere_and_needs_no_account(tree: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    first, second = (run_app(tree, folder, PYTHONHASHSEED=str(seed)) for seed, folder in enumerate(folders, start=1))
+
+    assert first == second
+    assert len([name for name in first if name.endswith(".template.json")]) == 8
+
+
+@pytest.mark.slow
+def test_the_bootstrap_that_the_configuration_names_is_the_one_that_is_used(tree: Path, tmp_path: Path) -> None:
+    changed = "\nfrom dataclasses import replace\nCONFIG = replace(CONFIG, qualifier='acme123')\n"
+    (tmp_path / "config.py").write_text((tree / "config.py").read_text() + changed)
+    files = run_app(tree, tmp_path)
+    templates = {name: content.decode() for name, content in files.items() if name.endswith(".template.json")}
+
+    assert CONFIG.qualifier not in files["manifest.json"].decode() + "".join(templates.values())
+    assert all("/cdk-bootstrap/acme123/version" in template for template in templates.values())
+    assert "role/cdk-acme123-deploy-role-" in templates[f"{naming.delivery_stack(CONFIG, MODEL)}.template.json"]
 
 
 def test_nothing_breaks_a_deployability_rule(layout: Layout) -> None:
-    found = {stack: findings(layout.folder / f"{stack}.template.json") for stack in layout.templates}
+    broken = {stack: findings(layout.folder / f"{stack}.template.json") for stack in layout.templates}
 
-    assert {stack: some for stack, some in found.items() if some} == {}
+    assert {stack: rules for stack, rules in broken.items() if rules} == {}

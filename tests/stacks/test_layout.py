@@ -2,89 +2,168 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from aws_cdk import App
 
-from app import build
-from config import Account, Environment
-from model_code.spec import ModelSpec, Monitoring, OffHours
-from tests.stacks.conftest import configuration, models, serving
+import naming
+from config import Account, Config, Environment
+from paved_runtime.spec import ModelSpec, Monitoring, OffHours
+from stacks.layout import check
+from tests import reference
+from tests.reference import CONFIG, MODEL
+from tests.support.layouts import HOME, PRODUCTION, STAGING, STEADY, models, serving
+
+FILE = f"model_code/{MODEL}/model.toml"
 
 
-def refusal(**changes: object) -> str:
+def refusal(config: Config, specs: Sequence[ModelSpec]) -> str:
     with pytest.raises(ValueError, match=r"config\.py|model_code/") as refused:
-        build(App(), replace(configuration("three"), **changes), models())  # type: ignore[arg-type]
+        check(config, specs)
     return str(refused.value)
 
 
-def test_an_environment_the_model_does_not_know() -> None:
-    added = Environment(name="canada", account=Account(id="4" * 12, region="eu-west-1"), approved_only=True)
-    said = refusal(environments=(*configuration("three").environments, added))
+def refusal_of_config(**changes: Any) -> str:
+    return refusal(replace(CONFIG, **changes), models())
 
-    assert (
-        "lead_scoring/model.toml: serving: found production, staging; accepted is one table for each of canada, production, staging" in said
-    )
+
+def refusal_of_model(**changes: Any) -> str:
+    lead, steady = models()
+    return refusal(CONFIG, [lead.model_copy(update=changes), steady])
+
+
+def named(name: str) -> ModelSpec:
+    return reference.model().model_copy(update={"name": name})
+
+
+def test_what_fits_is_not_refused() -> None:
+    check(CONFIG, models())
+
+
+def test_a_fork_without_a_model_is_not_refused() -> None:
+    check(CONFIG, [])
+
+
+def test_an_environment_the_model_does_not_know() -> None:
+    canada = Environment(name="canada", account=Account(id="4" * 12, region=HOME.region), approved_only=True)
+
+    lines = refusal_of_config(environments=(*CONFIG.environments, canada)).splitlines()
+
+    assert f"{FILE}: serving: found production, staging; accepted is one table for each of canada, production, staging" in lines
 
 
 def test_another_region_than_the_images() -> None:
-    staging, production = configuration("three").environments
-    said = refusal(environments=(staging, replace(production, account=Account(id="3" * 12, region="us-east-1"))))
+    elsewhere = replace(PRODUCTION, account=replace(PRODUCTION.account, region="us-east-1"))
 
-    assert said == "config.py: environment 'production': found region us-east-1; accepted is that of the images: eu-west-1"
+    assert refusal_of_config(environments=(STAGING, elsewhere)) == (
+        f"config.py: environment 'production': found region 'us-east-1'; accepted is that of the images: {HOME.region!r}"
+    )
 
 
-@pytest.mark.parametrize("name", ["build", "staging"])
+@pytest.mark.parametrize("name", ["build", "Build", "staging", "Staging", "onboarding"])
 def test_a_name_that_is_taken(name: str) -> None:
-    staging, production = configuration("three").environments
+    assert f"environment {name!r}: the name is taken" in refusal_of_config(environments=(STAGING, replace(PRODUCTION, name=name)))
 
-    assert f"environment {name!r}: the name is taken" in refusal(environments=(staging, replace(production, name=name)))
+
+@pytest.mark.parametrize("name", sorted(naming.RESERVED))
+def test_a_model_whose_name_is_taken(name: str) -> None:
+    assert f"model_code/{name}: the name is taken; accepted is none of approval, build, " in refusal(CONFIG, [named(name)])
+
+
+@pytest.mark.parametrize("name", ["pre production", "pre_production", "-production", "", "dev--test"])
+def test_an_environments_name_that_aws_does_not_take(name: str) -> None:
+    assert f"config.py: environment {name!r}: accepted are letters and digits in words joined by hyphens" in refusal_of_config(
+        environments=(STAGING, replace(PRODUCTION, name=name))
+    )
+
+
+@pytest.mark.parametrize("project", ["Acme", "acme_risk", "3m", "acme-", ""])
+def test_a_projects_name_that_aws_does_not_take(project: str) -> None:
+    assert refusal_of_config(project=project) == (
+        f"config.py: project: found {project!r}; accepted are lower-case letters and digits in words joined by hyphens"
+    )
+
+
+def test_a_models_name_that_aws_does_not_take() -> None:
+    assert refusal(CONFIG, [named("churn_")]) == (
+        "model_code/churn_: the name ends in an underscore; accepted is a letter or a digit there"
+    )
+
+
+def test_project_and_model_that_together_are_too_long() -> None:
+    name = "probability_of_default_in_retail"
+
+    assert refusal(CONFIG, [named(name)]) == (
+        f"model_code/{name}: found the bucket {naming.artifacts_bucket(CONFIG, name)!r} of 65 characters;"
+        " accepted are 63: make the name of the project, the model or the environment 2 shorter"
+    )
+    check(CONFIG, [named(name[2:])])
+
+
+def test_a_project_that_is_too_long_for_any_model() -> None:
+    assert refusal(replace(CONFIG, project="a" * 33), []) == (
+        f"config.py: project: found the connection '{'a' * 33}' of 33 characters;"
+        " accepted are 32: make the name of the project, the model or the environment 1 shorter"
+    )
+
+
+def test_two_models_whose_pipelines_would_be_called_the_same() -> None:
+    assert refusal(CONFIG, [named("churn"), named("churn_retraining")]) == (
+        f"model_code/churn_retraining: found the delivery pipeline {naming.retraining_pipeline(CONFIG, 'churn')!r},"
+        " which is that of model_code/churn, too; accepted is another name"
+    )
+
+
+def test_two_models_whose_endpoints_would_be_called_the_same() -> None:
+    eu = replace(PRODUCTION, name="eu-production")
+    canary = serving("canary", instances=2)
+    tables = {"staging": serving("all-at-once", instances=1), "production": canary, "eu-production": canary}
+    churn, churn_eu = (named(name).model_copy(update={"serving": tables}) for name in ("churn", "churn_eu"))
+
+    assert refusal(replace(CONFIG, environments=(*CONFIG.environments, eu)), [churn, churn_eu]) == (
+        f"model_code/churn_eu: found the endpoint {naming.endpoint(CONFIG, 'churn', eu)!r}, which is that of model_code/churn, too;"
+        " accepted is another name"
+    )
 
 
 def test_evidence_cannot_be_made_behind_the_approval_that_needs_it() -> None:
-    staging, production = configuration("three").environments
-    said = refusal(environments=(replace(staging, approved_only=True), production))
-
-    assert said == (
+    assert refusal_of_config(environments=(replace(STAGING, approved_only=True), PRODUCTION)) == (
         "config.py: environment 'staging': found approved_only=True in the first environment;"
         " accepted is False: the evidence that an approval needs is made there"
     )
 
 
 def test_a_shadow_where_nothing_is_approved() -> None:
-    shadow = serving("shadow", instances=2)
-    (lead, risk) = models()
+    tables = {**models()[0].serving, "staging": serving("shadow", instances=2)}
 
-    assert refused_of(lead.model_copy(update={"serving": {**lead.serving, "staging": shadow}}), risk) == (
-        "model_code/lead_scoring/model.toml: serving.staging.deployment.policy: found 'shadow' where nothing is approved;"
+    assert refusal_of_model(serving=tables) == (
+        f"{FILE}: serving.staging.deployment.policy: found 'shadow' where nothing is approved;"
         " accepted are the others: a shadow is made of a registered version, and SageMaker makes models of approved ones only"
     )
 
 
 def test_a_time_zone_that_is_none() -> None:
     night = OffHours(start="20:00", end="06:00", timezone="Europe/Nowhere", instances=2, maximum_instances=2)
-    (lead, risk) = models()
-    scaled = serving("canary", instances=2, maximum_instances=6, off_hours=night)
+    tables = {**models()[0].serving, "production": serving("canary", instances=2, maximum_instances=6, off_hours=night)}
 
-    assert refused_of(lead.model_copy(update={"serving": {**lead.serving, "production": scaled}}), risk) == (
-        "model_code/lead_scoring/model.toml: serving.production.off_hours.timezone: found 'Europe/Nowhere';"
+    assert refusal_of_model(serving=tables) == (
+        f"{FILE}: serving.production.off_hours.timezone: found 'Europe/Nowhere';"
         " accepted is a zone of the IANA database such as 'Europe/Berlin'"
     )
 
 
 def test_monitoring_of_what_nobody_captures() -> None:
-    (lead, risk) = models()
-    unseen = lead.serving["production"].model_copy(update={"capture_percent": 0})
-    changed = lead.model_copy(update={"serving": {**lead.serving, "production": unseen}, "monitoring": Monitoring()})
+    tables = models()[0].serving
+    unseen = tables["production"].model_copy(update={"capture_percent": 0})
 
-    assert refused_of(changed, risk) == (
-        "model_code/lead_scoring/model.toml: serving.production.capture_percent: found 0; accepted is more:"
-        " monitoring looks at what was captured"
+    assert refusal_of_model(serving={**tables, "production": unseen}, monitoring=Monitoring()) == (
+        f"{FILE}: serving.production.capture_percent: found 0; accepted is more: monitoring looks at what was captured"
     )
 
 
-def refused_of(*changed: ModelSpec) -> str:
-    with pytest.raises(ValueError, match="model_code/") as refused:
-        build(App(), configuration("three"), changed)
-    return str(refused.value)
+def test_every_problem_has_a_line_of_its_own() -> None:
+    lines = refusal(replace(CONFIG, project="Acme"), [named("build"), named(STEADY + "_")]).splitlines()
+
+    assert [line.split(":")[0] for line in lines] == ["model_code/build", "model_code/credit_risk_", "config.py"]

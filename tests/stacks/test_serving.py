@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from pathlib import Path
 
-from tests.stacks.conftest import Layout, synth
+import naming
+from pipelines.serving_stack import ServingOutputs
+from tests import reference
+from tests.reference import CONFIG, MODEL
+from tests.support.layouts import HOME, STEADY, Layout, models, synth
+from tests.support.layouts import PRODUCTION as LAST
+from tests.support.layouts import STAGING as FIRST
 
-STAGING, PRODUCTION = "PavedRoad-lead-scoring-Serving-staging", "PavedRoad-lead-scoring-Serving-production"
-STEADY = "PavedRoad-credit-risk-Serving-production"
-HOW = {
+STAGING, PRODUCTION = naming.serving_stack(CONFIG, MODEL, FIRST), naming.serving_stack(CONFIG, MODEL, LAST)
+STEADY_STAGING, STEADY_PRODUCTION = naming.serving_stack(CONFIG, STEADY, FIRST), naming.serving_stack(CONFIG, STEADY, LAST)
+HOW = {  # one deployment is made
     "ModelVersion",
     "PreviousModelVersion",
     "Urgent",
     *(f"ExpectedShiftP{percent}" for percent in (10, 50, 90)),
-}  # how one deployment is made
+}
 
 
 def parameters(layout: Layout, stack: str) -> set[str]:
@@ -42,7 +48,20 @@ def test_versions_are_named_as_containers_name_them(layout: Layout) -> None:
             assert bool(re.fullmatch(declared["AllowedPattern"], version)) is fits
 
 
-def test_the_stack_tells_what_a_live_check_needs(layout: Layout) -> None:
+def test_what_has_few_values_takes_no_other(three: Layout) -> None:
+    urgent = three.templates[PRODUCTION]["Parameters"]["Urgent"]
+
+    assert (urgent["AllowedValues"], urgent["Default"]) == (["yes", "no"], "no")
+
+
+def test_images_are_known_by_their_digest(three: Layout) -> None:
+    pattern = three.templates[STAGING]["Parameters"]["ImageUri"]["AllowedPattern"]
+
+    assert re.fullmatch(pattern, "repository@sha256:" + "a" * 64)
+    assert not re.fullmatch(pattern, "repository:latest")
+
+
+def test_the_stack_says_what_a_live_check_needs(layout: Layout) -> None:
     outputs = {name: output["Value"] for name, output in layout.templates[PRODUCTION]["Outputs"].items()}
     (log,), (capture,) = (layout.all(PRODUCTION, kind) for kind in ("AWS::Logs::LogGroup", "AWS::S3::Bucket"))
 
@@ -50,15 +69,20 @@ def test_the_stack_tells_what_a_live_check_needs(layout: Layout) -> None:
         *("EndpointName", "EndpointConfigName", "ModelPackage", "RollbackAlarms", "LogGroup", "CaptureBucket"),
         *("ModelVersion", "PreviousModelVersion"),
     }
+    assert outputs.keys() == ServingOutputs.declared().keys()
     assert (outputs["LogGroup"], outputs["CaptureBucket"]) == ({"Ref": log}, {"Ref": capture})
-    for name, parameter in (("ModelPackage", "ModelPackageArn"), ("ModelVersion", "ModelVersion")):
+    for name, parameter in (
+        ("ModelPackage", "ModelPackageArn"),
+        ("ModelVersion", "ModelVersion"),
+        ("PreviousModelVersion", "PreviousModelVersion"),
+    ):
         assert outputs[name] == {"Ref": parameter}
 
 
 def test_only_versions_of_this_model_are_taken(three: Layout) -> None:
     pattern = three.templates[PRODUCTION]["Parameters"]["ModelPackageArn"]["AllowedPattern"]
 
-    assert pattern == r"arn:[\w-]+:sagemaker:[\w-]+:111111111111:model-package/paved-road-lead-scoring/\d+"
+    assert pattern == rf"arn:[\w-]+:sagemaker:[\w-]+:{HOME.id}:model-package/{naming.model_package_group(CONFIG, MODEL)}/\d+"
 
 
 def test_the_container_has_no_network(layout: Layout) -> None:
@@ -74,7 +98,7 @@ def test_what_is_replaced_has_a_generated_name_and_stays(layout: Layout) -> None
 
 
 def test_the_endpoint_keeps_its_name(three: Layout) -> None:
-    assert three.only(STAGING, "AWS::SageMaker::Endpoint")["EndpointName"] == "paved-road-lead-scoring-staging"
+    assert three.only(STAGING, "AWS::SageMaker::Endpoint")["EndpointName"] == naming.endpoint(CONFIG, MODEL, FIRST)
 
 
 def test_requests_are_captured_under_our_key(three: Layout) -> None:
@@ -85,14 +109,14 @@ def test_requests_are_captured_under_our_key(three: Layout) -> None:
 
 
 def test_capture_can_be_switched_off(three: Layout) -> None:
-    capture = three.only("PavedRoad-credit-risk-Serving-staging", "AWS::SageMaker::EndpointConfig")["DataCaptureConfig"]
+    capture = three.only(STEADY_STAGING, "AWS::SageMaker::EndpointConfig")["DataCaptureConfig"]
 
     assert capture["EnableCapture"] is False
 
 
 def test_a_volume_key_only_where_sagemaker_takes_one(three: Layout) -> None:
     assert "KmsKeyId" in three.only(PRODUCTION, "AWS::SageMaker::EndpointConfig")
-    assert "KmsKeyId" not in three.only(STEADY, "AWS::SageMaker::EndpointConfig")
+    assert "KmsKeyId" not in three.only(STEADY_PRODUCTION, "AWS::SageMaker::EndpointConfig")
 
 
 def test_the_alarms_that_roll_back_watch_this_variant(layout: Layout) -> None:
@@ -101,13 +125,13 @@ def test_the_alarms_that_roll_back_watch_this_variant(layout: Layout) -> None:
         _, policy, _ = endpoint["DeploymentConfig"]["Fn::If"]
         for name in (alarm["AlarmName"]["Ref"] for alarm in policy["AutoRollbackConfiguration"]["Alarms"]):
             if "Dimensions" in alarms[name]:
-                dimensions = {one["Name"]: one["Value"] for one in alarms[name]["Dimensions"]}
+                dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarms[name]["Dimensions"]}
                 assert dimensions["EndpointName"] == endpoint["EndpointName"]
-                assert dimensions["VariantName"] == "live"
+                assert dimensions["VariantName"] == naming.VARIANT
 
 
 def test_every_alarm_tells_somebody(layout: Layout) -> None:
-    for stack in (STAGING, PRODUCTION, STEADY):
+    for stack in (STAGING, PRODUCTION, STEADY_PRODUCTION):
         (topic,) = layout.all(stack, "AWS::SNS::Topic")
         for alarm in layout.all(stack, "AWS::CloudWatch::Alarm").values():
             assert alarm["AlarmActions"] == [{"Ref": topic}]
@@ -119,56 +143,58 @@ def test_alarms_may_use_the_key_and_the_topic(layout: Layout) -> None:
         key = layout.only(stack, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
         topic = layout.only(stack, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
         for policy, action in ((key, ["kms:Decrypt", "kms:GenerateDataKey*"]), (topic, "sns:Publish")):
-            (allowed,) = [one for one in policy if one["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+            (allowed,) = [statement for statement in policy if statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
             assert allowed["Action"] == action
             assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": layout.account_of[stack]}}
 
 
-def test_owners_are_told_once_each(three: Layout) -> None:
-    addresses = [one["Endpoint"] for one in three.all(PRODUCTION, "AWS::SNS::Subscription").values()]
+def test_owners_are_written_to_once_each(three: Layout) -> None:
+    addresses = [subscription["Endpoint"] for subscription in three.all(PRODUCTION, "AWS::SNS::Subscription").values()]
 
-    assert sorted(addresses) == ["lead-scoring@example.com", "ml-platform@example.com"]
+    assert sorted(addresses) == sorted([*CONFIG.owners, reference.model().owner])
 
 
 def test_scaling_only_where_asked_for(three: Layout) -> None:
     target = three.only(PRODUCTION, "AWS::ApplicationAutoScaling::ScalableTarget")
 
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 6)
-    assert three.all(STEADY, "AWS::ApplicationAutoScaling::ScalableTarget") == {}
+    assert three.all(STEADY_PRODUCTION, "AWS::ApplicationAutoScaling::ScalableTarget") == {}
 
 
 def test_an_update_keeps_the_count_that_scaling_reached(three: Layout) -> None:
     def dropped(stack: str) -> list[str]:
         endpoint = three.only(stack, "AWS::SageMaker::Endpoint")
         assert endpoint["RetainAllVariantProperties"] is True
-        return [one["VariantPropertyType"] for one in endpoint["ExcludeRetainedVariantProperties"]]
+        return [excluded["VariantPropertyType"] for excluded in endpoint["ExcludeRetainedVariantProperties"]]
 
     assert dropped(PRODUCTION) == ["DataCaptureConfig"]
-    assert dropped(STEADY) == ["DataCaptureConfig", "DesiredInstanceCount"]
+    assert dropped(STEADY_PRODUCTION) == ["DataCaptureConfig", "DesiredInstanceCount"]
 
 
 def test_the_endpoint_may_read_the_alarms_that_guard_it(layout: Layout) -> None:
     for stack, _ in layout.every("AWS::SageMaker::Endpoint"):
         account = layout.account_of[stack]
         statements = [
-            one
+            statement
             for role in layout.all(stack, "AWS::IAM::Role").values()
             for policy in role["Policies"]
-            for one in policy["PolicyDocument"]["Statement"]
+            for statement in policy["PolicyDocument"]["Statement"]
         ]
-        (allowed,) = [one["Resource"] for one in statements if one["Action"] == "cloudwatch:DescribeAlarms"]
-        assert f":cloudwatch:eu-west-1:{account}:alarm:*" in str(allowed)
+        (alarms,) = [statement["Resource"] for statement in statements if statement["Action"] == "cloudwatch:DescribeAlarms"]
+        assert f":cloudwatch:{HOME.region}:{account}:alarm:*" in str(alarms)
 
 
-def test_the_verifier_trusts_the_stages_and_where_it_is_judged_the_judge(layout: Layout) -> None:
-    (role,) = [one for one in layout.all(PRODUCTION, "AWS::IAM::Role").values() if one["RoleName"].endswith("-verifier")]
+def test_the_verifier_trusts_the_stages_and_where_it_may_be_retrained_the_controller(layout: Layout) -> None:
+    role = layout.role(PRODUCTION, naming.verifier_role(CONFIG, MODEL, LAST))
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-
-    assert trust["Condition"]["ArnEquals"]["aws:PrincipalArn"] == [
-        "arn:aws:iam::111111111111:role/paved-road-lead-scoring-deploy-production",
-        "arn:aws:iam::111111111111:role/paved-road-platform-deploy-production",
-        "arn:aws:iam::111111111111:role/paved-road-lead-scoring-judge",
+    trusted = [
+        naming.deploy_role(CONFIG, MODEL, LAST),
+        naming.deploy_role(CONFIG, naming.PLATFORM, LAST),
+        naming.controller_role(CONFIG, MODEL),
     ]
+
+    assert trust["Condition"]["ArnEquals"]["aws:PrincipalArn"] == [f"arn:aws:iam::{HOME.id}:role/{name}" for name in trusted]
+    assert naming.controller_role(CONFIG, MODEL) not in str(layout.role(STAGING, naming.verifier_role(CONFIG, MODEL, FIRST)))
 
 
 def test_the_endpoint_may_not_make_log_groups(layout: Layout) -> None:
@@ -178,5 +204,5 @@ def test_the_endpoint_may_not_make_log_groups(layout: Layout) -> None:
             assert "logs:CreateLogGroup" not in str(role["Policies"])
 
 
-def test_synth_twice_gives_the_same_templates(three: Layout, tmp_path: Any) -> None:
-    assert synth(three.config, tmp_path).templates == three.templates
+def test_synth_twice_gives_the_same_templates(three: Layout, tmp_path: Path) -> None:
+    assert synth(three.config, models(), tmp_path).templates == three.templates

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,21 +15,33 @@ import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_code import spec
 from model_code.lead_scoring import features, synthetic, training
-from model_code.runtime import behaviour, contract
-from model_code.runtime.curves import roc_auc
-from model_code.runtime.rules import rules
-from model_code.runtime.scoring import Scorer
-from model_code.runtime.split import split
-from model_code.runtime.table import Examples, Table
-from model_code.runtime.train import constraints
-from model_code.spec import Behaviour, Category, Integer
+from paved_runtime import behaviour, contract, spec, testing
+from paved_runtime.curves import roc_auc
+from paved_runtime.rules import rules
+from paved_runtime.scoring import Scorer
+from paved_runtime.spec import Behaviour, Category, Integer
+from paved_runtime.split import split
+from paved_runtime.table import Examples, Table
+from paved_runtime.train import constraints
 
-SPEC = spec.load("lead_scoring")
+MODEL = "lead_scoring"
+SPEC = spec.load(MODEL)
 POSITIONS = {name: position for position, name in enumerate(SPEC.features)}
 MONOTONE = constraints(features.NAMES, SPEC.gates.behaviour)
-REAL = spec.MODELS.parent.parent / "shared/data/bank-full.csv"
+REAL = os.environ.get("ROAD_REAL_DATA")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic data set."""
+    return testing.synthetic(MODEL, tmp_path_factory.mktemp("data") / "data.csv", rows=4000, seed=3)
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a container has prepared, trained and evaluated it."""
+    return testing.train(MODEL, data, tmp_path_factory.mktemp("trained"))
 
 
 def values(column: spec.Column) -> st.SearchStrategy[float]:
@@ -127,14 +141,20 @@ def test_the_synthetic_data_pass_the_gate_clearly(tmp_path: Path) -> None:
     assert held_out(tmp_path) > SPEC.gates.roc_auc + 0.03
 
 
-@pytest.mark.skipif(not REAL.is_file(), reason="the real data set is not at hand")
-def test_the_real_data_reach_the_published_quality() -> None:
-    assert held_out(REAL.parent) >= 0.805
+@pytest.mark.skipif(not REAL, reason="the real data set is not at hand: the environment variable ROAD_REAL_DATA names its file")
+def test_the_real_data_reach_the_published_quality(tmp_path: Path) -> None:
+    """Over five splits it is 0.803 to 0.817, and 0.807 in the mean."""
+    assert REAL
+    shutil.copy(REAL, tmp_path / "data.csv")
+    areas = [held_out(tmp_path, seed) for seed in range(5)]
+
+    assert min(areas) >= 0.80
+    assert np.mean(areas) >= 0.805
 
 
-def held_out(folder: Path) -> float:
+def held_out(folder: Path, seed: int = SPEC.data.seed) -> float:
     """Held-out ROC AUC of a model trained on a folder's data, without the export to ONNX."""
-    train, holdout = split(contract.read(folder, SPEC.data), share=SPEC.data.holdout, seed=SPEC.data.seed)
+    train, holdout = split(contract.read(folder, SPEC.data), share=SPEC.data.holdout, seed=seed)
     trained = training.train(features.features(train.table), train.labels, SPEC.training.hyperparameters, MONOTONE)
     area = roc_auc(holdout.labels == 1, trained.inplace_predict(features.features(holdout.table)))
     assert area is not None

@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 
 from pipelines.evidence import card
 from pipelines.evidence.document import Evidence, shown_sha256
-from tests.pipelines.evidence import sample
-from tests.pipelines.evidence.world import World
+from tests.support import sample
+from tests.support.world import World
 
 LEFT_OUT = {"BarChartMetric", "LinearGraphMetric", "MatrixMetric", "ContainersItem", "InferenceSpecification", "RiskRating", "Function"}
 NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
@@ -66,6 +66,7 @@ def test_a_card_has_the_facts_of_the_evidence() -> None:
     assert job["training_environment"] == {"container_image": [evidence.image.uri]}
     assert job["user_provided_hyper_parameters"] == [{"name": "eta", "value": "0.1"}, {"name": "rounds", "value": "300"}]
     assert groups["metrics"]["roc_auc"] == evidence.evaluation.metrics["roc_auc"].value
+    assert holdout["metric_groups"][0]["metric_data"][0]["notes"] == "95 % interval: 0.809 (0.794\N{EN DASH}0.825)"
     assert groups["gates"]["floor: ROC AUC"] == "passed"
     assert groups["slices"]["job unknown: rows"] == sample.slices()[11]["rows"]
     assert groups["fairness"]["marital married: selection_rate_ratio"] == sample.fairness()["groups"][1]["selection_rate_ratio"]
@@ -121,11 +122,7 @@ def test_a_card_that_cannot_fit_is_refused_before_it_is_sent() -> None:
 
 
 def test_names_fit_and_differ() -> None:
-    arns = [
-        f"arn:aws:sagemaker:eu-west-1:111111111111:model-package/{group}/{version}"
-        for group in ("g", "a" * 62 + "b", "a" * 63)
-        for version in (1, 12345)
-    ]
+    arns = [f"{sample.ARN.rpartition('/')[0]}/{group}/{version}" for group in ("g", "a" * 62 + "b", "a" * 63) for version in (1, 12345)]
     names = [card.name(arn) for arn in arns]
 
     assert names[0] == "g-1"
@@ -140,6 +137,9 @@ def test_a_card_is_made_once_and_gets_a_version_for_each_change(staged: World) -
         card.put(staged.sagemaker, evidence, card.content(evidence, sample.report(), SETTINGS), staged.key)
     versions = staged.sagemaker.list_model_card_versions(ModelCardName=card.name(staged.arn))["ModelCardVersionSummaryList"]
 
-    assert sorted((one["ModelCardVersion"], one["ModelCardStatus"]) for one in versions) == [(1, "PendingReview"), (2, "Approved")]
+    assert sorted((version["ModelCardVersion"], version["ModelCardStatus"]) for version in versions) == [
+        (1, "PendingReview"),
+        (2, "Approved"),
+    ]
     assert staged.card["SecurityConfig"] == {"KmsKeyId": staged.key}
     assert json.loads(staged.card["Content"]) == content(after)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cli.tree import HERE
 from pipelines.evidence import document
 from pipelines.evidence.document import DocumentError, Verdict
-from tests.pipelines.evidence import sample
+from tests.support import sample
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -104,6 +104,17 @@ def test_an_unknown_field_and_a_missing_one_are_refused() -> None:
         document.parse(document.Evidence, lacking, "evidence.json")
 
 
+def test_older_evidence_keeps_its_bytes() -> None:
+    """It has no version of the runtime, no intervals, and nothing of the rows that the champion was trained on."""
+    older = copy.deepcopy(CONTENT)
+    del older["evaluation"]["runtime"], older["evaluation"]["champion"]["trained_rows"]
+    for metric in older["evaluation"]["metrics"].values():
+        del metric["low"], metric["high"]
+    content = document.canonical(document.parse(document.Evidence, older, "evidence.json"))
+
+    assert json.loads(content) == older
+
+
 def test_an_error_is_one_line_whatever_the_field_is_called() -> None:
     with pytest.raises(DocumentError, match=r"^evidence.json: a b: found 'c\\nd': Extra inputs are not permitted$"):
         document.parse(document.Evidence, {**CONTENT, "a\nb": "c\nd"}, "evidence.json")
@@ -124,7 +135,7 @@ def test_the_approval_is_one_sentence_that_fits_the_registry() -> None:
 
     assert document.approval_sentence(sample.evidence()) == ""
     assert document.approval_sentence(evidence) == (
-        "Approved by arn:aws:sts::111111111111:assumed-role/risk-officer/ruth at 2026-11-21T09:12:40Z"
+        f"Approved by {evidence.approval.by} at 2026-11-21T09:12:40Z"
         f" for commit {sample.COMMIT} in execution {evidence.delivery.execution}, evidence sha256 {document.shown_sha256(evidence)}."
         " Reason: Better than version 6 beyond doubt for students, no worse elsewhere."
     )

@@ -7,19 +7,21 @@ import tarfile
 
 import pytest
 
+import naming
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, LedgerEntry
-from tests.pipelines.evidence import sample
-from tests.pipelines.evidence.world import World
-from tests.pipelines.steps.fakes import archive
+from tests.reference import CONFIG, MODEL
+from tests.support import sample
+from tests.support.fakes import archive
+from tests.support.world import World
 
 
 def test_where_things_lie() -> None:
-    arn = "arn:aws:sagemaker:eu-west-1:111111111111:model-package/paved-road-lead-scoring/7"
-    image = f"1.dkr.ecr.eu-west-1.amazonaws.com/paved-road/lead-scoring@sha256:{'5d' * 32}"
+    image = f"{sample.REPOSITORY}@sha256:{'5d' * 32}"
+    group = naming.model_package_group(CONFIG, MODEL)
 
-    assert pack.evidence_uri("s3://b", arn) == "s3://b/evidence/paved-road-lead-scoring/7/evidence.json"
-    assert pack.bill_of_materials("s3://b/", image) == f"s3://b/images/{'5d' * 32}/sbom.json"
+    assert pack.evidence_uri("s3://b", f"{sample.ARN}/7") == f"s3://b/{naming.EVIDENCE}/{group}/7/evidence.json"
+    assert pack.bill_of_materials("s3://b/", image) == f"s3://b/{naming.IMAGES}/{'5d' * 32}/sbom.json"
     assert pack.report_of("s3://b/runs/1/output/model.tar.gz") == "s3://b/runs/1/output/output.tar.gz"
     assert pack.bucket_of("s3://b/runs/1/output/model.tar.gz") == "s3://b"
 

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import doctest
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from paved_runtime.page import figure, legible
 from pipelines.evidence import page
 from pipelines.evidence.document import Evidence
-from tests.pipelines.evidence import sample
+from tests.support import sample
+from tests.support.pages import HOSTILE, SECTIONS, approved, hostile, usual
 
 ROOT = Path(__file__).parents[3]
 LARGEST = 400_000  # bytes
-HOSTILE = "<script>alert(1)</script><img src=x onerror='steal()'> & \" $\\frac{a}{b}$ {{ 7*7 }} \u202egnol\x00 ]]> --> 列"
-SECTIONS = ["gates", "ranking", "calibration", "slices", "fairness", "behaviour", "data", "staging", "origin", "verify"]
 
 
 @dataclass
@@ -57,34 +55,9 @@ def read(html: str) -> Read:
     return found
 
 
-@cache
-def usual() -> str:
-    """The page of the sample before a decision."""
-    return page.render(sample.evidence(), sample.report())
-
-
-@cache
-def approved() -> str:
-    """The page of the sample after it."""
-    return page.render(sample.approved(), sample.report())
-
-
-def hostile(value: Any) -> Any:
-    """The same structure, with every text replaced."""
-    match value:
-        case str():
-            return HOSTILE
-        case dict():
-            return {key: inner if key == "type" else hostile(inner) for key, inner in value.items()}
-        case list():
-            return [hostile(inner) for inner in value]
-        case _:
-            return value
-
-
 def test_the_same_evidence_is_the_same_bytes_in_any_process(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nxtick.labelsize: 30\nfont.family: serif\n")
-    program = "from tests.pipelines.evidence import test_page; import sys; sys.stdout.write(test_page.usual())"
+    program = "from tests.support import pages; import sys; sys.stdout.write(pages.usual())"
     env = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONIOENCODING": "utf-8", "LC_ALL": "C", "MATPLOTLIBRC": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, check=True)
 
@@ -110,7 +83,7 @@ def test_every_verdict_is_shown_with_what_was_found_what_is_accepted_and_what_to
     for verdict in verdicts:
         assert verdict["subject"] in text
         assert verdict["advice"] in text
-        assert page.figure(verdict["found"]) in text
+        assert figure(verdict["found"]) in text
         assert page.accepted(verdict) in text
     assert usual().count('class="mark yes"') >= sum(verdict["passed"] is True for verdict in verdicts)
 
@@ -126,6 +99,46 @@ def test_everything_that_the_evidence_binds_is_on_the_page() -> None:
     bound += [evidence.approval.by, evidence.approval.reason, evidence.approval.evidence_sha256, evidence.owner, evidence.purpose]
     assert [fact for fact in bound if fact not in text] == []
     assert "21 November 2026, 09:12 UTC" in text
+    assert "runtime 0.1.0" in text
+
+
+def older() -> dict[str, Any]:
+    """The evaluation of a runtime that told neither its version, nor intervals, nor what the champion was trained on."""
+    evaluation: dict[str, Any] = sample.content()["evaluation"]
+    del evaluation["runtime"], evaluation["champion"]["trained_rows"]
+    return {**evaluation, "metrics": {name: {"value": metric["value"]} for name, metric in evaluation["metrics"].items()}}
+
+
+def test_older_evidence_has_a_page() -> None:
+    text = read(page.render(sample.evidence(evaluation=older()), sample.report())).text
+
+    assert "runtime" not in text
+    assert "trained on" not in text.partition("Ranking")[2]
+    assert "0.809 (" not in text
+    assert text.count("0.8093") >= 3
+
+
+def test_each_metric_is_shown_with_its_interval() -> None:
+    text = read(usual()).text
+
+    assert text.count("0.809 (0.794\N{EN DASH}0.825)") == 2
+    for shown in ("0.461 (0.434\N{EN DASH}0.489)", "0.079 (0.077\N{EN DASH}0.082)", "0.009 (0.000\N{EN DASH}0.013)"):
+        assert shown in text
+
+
+@pytest.mark.parametrize(
+    ("champion", "told"),
+    [
+        ({"trained_rows": 1212}, "On the same held-out rows, without 1,212 that the champion was trained on. With 95 % confidence"),
+        ({"trained_rows": 0}, "On the same held-out rows. With 95 % confidence"),
+        ({"trained_rows": None, "why": "it does not know its rows"}, "(\N{MINUS SIGN}0.0021 to +0.0181) it does not know its rows"),
+    ],
+)
+def test_what_is_to_be_known_of_the_comparison_is_told(champion: dict[str, Any], told: str) -> None:
+    evaluation = sample.content()["evaluation"]
+    evaluation["champion"] |= champion
+
+    assert told in read(page.render(sample.evidence(evaluation=evaluation), sample.report())).text
 
 
 def failed(**changes: Any) -> Evidence:
@@ -255,7 +268,7 @@ def test_what_others_wrote_is_text_and_nothing_else() -> None:
     assert found.tags <= clean.tags
     assert {name for _, attributes in found.elements for name in attributes} <= {name for _, a in clean.elements for name in a}
     assert set(found.all("href")) <= set(clean.all("href"))
-    assert page.legible(HOSTILE) in found.text
+    assert legible(HOSTILE) in found.text
     assert "{{ 7*7 }}" in found.text
     assert not set(html) & {"\u202e", "\x00"}
 
@@ -272,7 +285,3 @@ def test_plots_take_the_pages_colours_and_speak_to_those_who_do_not_see_them() -
     assert set(re.findall(r"var\(--(\w+)\)", drawn)) <= set(re.findall(r"--(\w+):", usual()))
     assert len(ids) == len(set(ids))
     assert {reference[1:] for reference in found.all("href") if reference[1:]} <= {*ids, "ata:,"}
-
-
-def test_the_examples_in_its_docstrings_hold() -> None:
-    assert doctest.testmod(page) == (0, 3)

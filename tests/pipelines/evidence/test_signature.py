@@ -13,10 +13,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cli.tree import HERE
+import naming
 from pipelines.evidence import document, pack
 from pipelines.evidence.signature import verify_offline
-from tests.pipelines.evidence.world import World
+from tests.reference import CONFIG, MODEL, ROOT
+from tests.support.world import World
 
 NEEDS_OPENSSL = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
 CONTENT = b"a document of more than 4096 bytes" * 200
@@ -52,7 +53,7 @@ def test_a_key_of_another_kind_signed_nothing() -> None:
     assert not verify_offline(pem, CONTENT, base64.b64encode(b"signature").decode())
 
 
-def by_hand(approved: World, folder: Path, *lines: str, url: str = "") -> list[str]:
+def by_hand(approved: World, folder: Path, *lines: str, url: str = "", key: str = "") -> list[str]:
     """What a shell prints for `lines` of docs/auditor.md in the folder of a pack."""
     for name in pack.FILES:
         (folder / name).write_bytes(approved.read(pack.beside(approved.uri, name)))
@@ -60,7 +61,7 @@ def by_hand(approved: World, folder: Path, *lines: str, url: str = "") -> list[s
     ran = subprocess.run(
         ["sh", "-ec", "\n".join(lines)],
         cwd=folder,
-        env={**os.environ, "AWS_ENDPOINT_URL": url},
+        env={**os.environ, "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": CONFIG.toolchain.region, "EVIDENCE_KEY": key},
         capture_output=True,
         text=True,
         check=False,
@@ -71,7 +72,7 @@ def by_hand(approved: World, folder: Path, *lines: str, url: str = "") -> list[s
 
 def documented(*starts: str) -> list[str]:
     """The commands of docs/auditor.md for verifying by hand, those that start so."""
-    page = (HERE / "docs/auditor.md").read_text().partition("## Verifying by hand")[2].partition("\n## ")[0]
+    page = (ROOT / "docs/auditor.md").read_text().partition("## Verifying by hand")[2].partition("\n## ")[0]
     lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
     return [line for line in lines if line.startswith(starts)]
 
@@ -95,8 +96,10 @@ def test_openssl_notices_a_change(approved: World, tmp_path: Path) -> None:
 @pytest.mark.slow
 @NEEDS_OPENSSL
 def test_the_documented_commands_agree_with_aws(approved: World, evidence_server: str, tmp_path: Path) -> None:
-    approved.signer.kms.create_alias(AliasName="alias/paved-road-lead-scoring-evidence", TargetKeyId=approved.signer.key)
-    printed = by_hand(approved, tmp_path, *documented("aws", "base64", "openssl", "python3"), url=evidence_server)
+    alias = naming.evidence_key(CONFIG, MODEL)
+    approved.signer.kms.create_alias(AliasName=alias, TargetKeyId=approved.signer.key)
+    lines = documented("aws", "base64", "openssl", "python3")
+    printed = by_hand(approved, tmp_path, *lines, url=evidence_server, key=alias)
     digests = [re.findall(r"[0-9a-f]{64}", line)[0] for line in printed[3:]]
 
     assert printed[0] == "Verified OK"

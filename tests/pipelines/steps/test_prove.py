@@ -1,247 +1,76 @@
-"""Evidence is gathered from where each fact was made; contradictions are named, and doing it twice gives the same document."""
+"""What is known of a candidate is signed, and then a person's decision written into it, as stages do both."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from pipelines.evidence import document, pack
-from pipelines.evidence.publish import hyperparameters
-from pipelines.steps import prove
-from pipelines.steps.prove import contradictions, settled
-from pipelines.steps.step import StepError
-from tests.pipelines.evidence import sample
-from tests.pipelines.evidence.world import BILL, DATA, EXECUTION, MODEL, Altered, Killed, World, mortal, source
-from tests.pipelines.steps.fakes import archive
+from pipelines.deployment import package
+from pipelines.evidence import document
+from tests.reference import CONFIG, MODEL
+from tests.support import sample
+from tests.support.programs import run_step
+from tests.support.shell import variables_of
+from tests.support.world import EXECUTION, World, decision
 
-OTHER = "d" * 40
-
-
-def gathered(world: World, **changes: Any) -> document.Evidence:
-    clients = prove.Clients(s3=world.s3, sagemaker=world.sagemaker, codepipeline=world.codepipeline)
-    return prove.gather(clients, world.candidate(**changes), created="2026-11-21T07:31:59Z")
+STAGING, PRODUCTION = CONFIG.environments
 
 
-def repack(world: World, *, evaluation: dict[str, Any], metadata: dict[str, Any]) -> None:
-    """Another model.tar.gz, with some facts changed."""
-    files = pack.members(world.read(world.model_data), "evaluation.json", "metadata.json")
-    changed = {
-        "evaluation": {**json.loads(files["evaluation.json"]), **evaluation},
-        "metadata": {**json.loads(files["metadata.json"]), **metadata},
-    }
-    pack.write(world.s3, world.model_data, archive(**changed))
+def epoch(value: object) -> float:
+    """A time, as CodePipeline sends it."""
+    assert isinstance(value, datetime)
+    return value.timestamp()
 
 
-def test_evidence_binds_everything(approved: World) -> None:
-    evidence, sha256 = approved.evidence, document.sha256
-    definition = approved.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=approved.training)["PipelineDefinition"]
+@pytest.fixture
+def codepipeline(staged: World) -> Iterator[str]:
+    """The address of a CodePipeline that tells what the world's does; moto has none that does."""
 
-    assert (evidence.model, evidence.purpose, evidence.owner) == (MODEL.name, MODEL.purpose, MODEL.owner)
-    assert evidence.commit.model_dump() == {
-        "id": sample.COMMIT,
-        "author": "dana@example.com",
-        "date": "2026-11-21T07:29:12Z",
-        "message": "Fewer leaves",
-    }
-    assert evidence.delivery.execution == EXECUTION
-    assert evidence.training.definition_sha256 == sha256(definition.encode())
-    assert evidence.data.sha256 == sha256(DATA)
-    assert evidence.image.digest == evidence.image.uri.rpartition("@")[2]
-    assert (evidence.image.sbom_sha256, evidence.image.components) == (sha256(json.dumps(BILL).encode()), 1)
-    assert evidence.artifact.sha256 == sha256(approved.read(evidence.artifact.uri))
-    assert evidence.report.sha256 == sha256(approved.read(evidence.report.uri))
-    assert evidence.evaluation.metrics["roc_auc"].value == 0.809346
-    assert evidence.staging.load.p99_ms == 12.85
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = json.dumps({"actionExecutionDetails": staged.actions}, default=epoch).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
 
-def test_a_pack_is_complete_and_in_order(approved: World) -> None:
-    files = {name: approved.read(pack.beside(approved.uri, name)) for name in pack.FILES}
-
-    assert set(approved.versions) == set(pack.FILES)
-    assert pack.signed(approved.s3, approved.signer, approved.uri, files["evidence.json"])
-    assert json.loads(files["sbom.json"]) == BILL
-    assert json.loads(files["report.json"]) == sample.report()
-    assert files["public-key.pem"].decode() == approved.signer.public_key()
-    assert files["evidence.html"].startswith(b"<!doctype html>")
-    assert json.loads(files["model-card.json"]) == json.loads(approved.card["Content"])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
 
 
-def test_proving_twice_changes_nothing(staged: World) -> None:
-    first, versions = staged.prove(), staged.versions
-    second = staged.prove()
+def test_evidence_is_signed_shown_and_decided_about(
+    staged: World, tree: Path, evidence_server: str, codepipeline: str, tmp_path: Path
+) -> None:
+    staged.write_facts()
+    (tmp_path / "verified.json").write_bytes(staged.candidate().staging)
 
-    assert document.canonical(second) == document.canonical(first)
-    assert staged.versions == versions == dict.fromkeys(pack.FILES, 1)
-    assert (staged.card["ModelCardVersion"], staged.card["ModelCardStatus"]) == (1, "PendingReview")
+    def run(step: str, environment: str, *flags: str) -> subprocess.CompletedProcess[str]:
+        about = ("--model", MODEL, "--environment", environment, "--model-package-arn", staged.arn, "--execution", EXECUTION)
+        done = run_step(tree, step, *about, *flags, url=evidence_server, AWS_ENDPOINT_URL_CODEPIPELINE=codepipeline)
+        assert done.returncode == 0, done.stderr
+        return done
 
+    origin = ("--training-execution-arn", staged.training, "--cause", "push", "--staging", str(tmp_path / "verified.json"))
+    uri, sha256 = variables_of(run("prove", STAGING.name, *origin).stdout, tmp_path, "EVIDENCE_URI", "EVIDENCE_SHA256")
+    staged.actions.append(decision(f"{MODEL}: commit {sample.COMMIT}, model package {staged.arn}, evidence {uri} sha256 {sha256}"))
+    decided = run("record_approval", PRODUCTION.name, "--commit", sample.COMMIT, "--evidence-uri", uri, "--evidence-sha256", sha256)
+    version = package.read(staged.sagemaker, staged.arn)
 
-def test_killed_in_the_middle_it_goes_on_and_shows_the_same_digest(staged: World) -> None:
-    shown = set()
-    for _ in range(len(pack.FILES) // 2):
-        with pytest.raises(Killed):
-            staged.prove(s3=mortal(staged.s3, writes=2))
-        shown.add(document.shown_sha256(staged.evidence))
-        assert not pack.signed(staged.s3, staged.signer, staged.uri, staged.read(staged.uri))
-    last = staged.prove()
-
-    assert shown == {document.shown_sha256(last)}
-    assert staged.versions == dict.fromkeys(pack.FILES, 1)
-    assert pack.signed(staged.s3, staged.signer, staged.uri, document.canonical(last))
-
-
-def test_another_run_of_staging_is_other_evidence(staged: World) -> None:
-    first = staged.prove()
-    report = {**json.loads(staged.candidate().staging), "memory_mb": 165.0}
-    second = staged.prove(staging=json.dumps(report).encode())
-
-    assert document.shown_sha256(second) != document.shown_sha256(first)
-    assert staged.evidence == second
-    assert staged.approve().startswith("Approved by")
-
-
-def test_approved_evidence_is_kept_as_it_is(approved: World) -> None:
-    before = approved.evidence
-
-    assert approved.prove() == before
-    assert approved.card["ModelCardStatus"] == "Approved"
-
-
-def test_approved_evidence_is_never_replaced(approved: World) -> None:
-    before = approved.evidence
-    with pytest.raises(StepError, match=r"other evidence of it was approved by arn:.*/ada at 2026-11-21T09:12:40Z"):
-        approved.prove(cause="another")
-
-    assert approved.evidence == before
-
-
-def test_an_approval_that_nobody_signed_is_dropped() -> None:
-    planted, new = sample.approved(), sample.evidence(created="2026-11-22T00:00:00Z")
-
-    assert settled(planted, new, signed=True) == planted
-    assert settled(planted, new, signed=False) == sample.evidence()
-    assert settled(planted, sample.evidence(owner="eve@example.com"), signed=False).owner == "eve@example.com"
-
-
-@pytest.mark.parametrize(
-    ("variables", "author"),
-    [
-        ({}, "dana@example.com"),
-        ({"AuthorEmail": "", "AuthorDisplayName": "Dana"}, "Dana"),
-        ({"AuthorEmail": ""}, "not told by the repository's provider"),
-    ],
-)
-def test_the_author_is_who_the_provider_says(staged: World, variables: dict[str, str], author: str) -> None:
-    staged.actions[:] = [source(**variables)]
-
-    assert gathered(staged).commit.author == author
-
-
-def test_the_source_of_another_execution_is_not_taken(staged: World) -> None:
-    staged.actions[:] = [{**source(), "pipelineExecutionId": "another"}]
-
-    with pytest.raises(StepError, match=f"the source of execution {EXECUTION} names no commit"):
-        gathered(staged)
-
-
-def test_the_registry_or_the_source_contradicts(staged: World) -> None:
-    staged.actions[:] = [source(CommitId=OTHER)]
-    said = f"commit: the source revision says {OTHER}, the registry says {sample.COMMIT}, metadata.json says {sample.COMMIT},"
-
-    with pytest.raises(StepError, match=said):
-        gathered(staged)
-
-
-@pytest.mark.parametrize(
-    ("evaluation", "metadata", "said"),
-    [
-        (
-            {"commit": OTHER},
-            {},
-            rf"commit: .*evaluation.json says {OTHER}.*; commit: evaluation.json says {OTHER}, the pipeline definition",
-        ),
-        ({}, {"commit": OTHER}, rf"commit: .*metadata.json says {OTHER}"),
-        ({"image_uri": f"other@sha256:{'0' * 64}"}, {}, "image: the model package says .*, evaluation.json says other@sha256:0"),
-        ({}, {"image_uri": ""}, "image: .*metadata.json says nothing"),
-        ({"data_sha256": "0" * 64}, {}, rf"data: .*evaluation.json says {'0' * 64}, the file at s3://data.*csv says "),
-        ({"model": "churn"}, {}, "model: the command says lead_scoring, .*evaluation.json says churn"),
-        ({"gates_failed": 2}, {}, "gates_failed: evaluation.json says 2, accepted is 0"),
-        (
-            {"gates": [sample.verdict("floor", "ROC AUC", 0.7, ">=", 0.75, passed=False, advice="train more")]},
-            {},
-            "floor: ROC AUC: found 0.7",
-        ),
-        ({"gates": []}, {}, "calibration: no verdict: .*; champion: no verdict: .*; fairness: no verdict: .*; slices: no verdict: "),
-        ({"gates_failed": -1}, {}, "evaluation.json: gates_failed: found '-1': "),
-    ],
-)
-def test_the_artifact_contradicts(staged: World, evaluation: dict[str, Any], metadata: dict[str, Any], said: str) -> None:
-    repack(staged, evaluation=evaluation, metadata=metadata)
-
-    with pytest.raises(StepError, match=said) as refused:
-        staged.prove()
-    assert "nothing was signed" in str(refused.value)
-    assert staged.versions == {}
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"model_package_arn": f"{sample.ARN}/6"}, "model package: the command says .*, the staging report says .*/6"),
-        ({"gates": [sample.verdict("latency", "p99, ms", 3000, "<=", 2000, passed=False, advice="more")]}, "latency: p99, ms: found 3000"),
-        (
-            {"gates": sample.staging()["gates"][1:]},
-            "golden requests: no verdict: the image runs another version of the runtime: nothing was",
-        ),
-        ({"load": None}, "staging report: load: found 'None'"),
-        ({"surprise": 1}, "staging report: surprise: found '1': Extra inputs are not permitted"),
-    ],
-)
-def test_the_staging_report_contradicts(staged: World, changes: dict[str, Any], said: str) -> None:
-    report = {**json.loads(staged.candidate().staging), **changes}
-
-    with pytest.raises(StepError, match=said):
-        staged.prove(staging=json.dumps(report).encode())
-
-
-def test_something_is_missing_or_broken(staged: World) -> None:
-    bill = pack.bill_of_materials(staged.artifacts, gathered(staged).image.uri)
-    with staged.holding(bill, None), pytest.raises(StepError, match=f"{bill} is not there: nothing was signed"):
-        staged.prove()
-    with staged.holding(bill, b"[]"), pytest.raises(StepError, match=r"sbom.json: not a JSON object: nothing was signed"):
-        staged.prove()
-    with (
-        staged.holding(staged.model_data, b"no archive"),
-        pytest.raises(StepError, match=r"model.tar.gz: no archive: .*: nothing was signed"),
-    ):
-        staged.prove()
-    with (
-        staged.holding(staged.model_data, archive(evaluation={})),
-        pytest.raises(StepError, match=r"holds no metadata.json: nothing was signed"),
-    ):
-        staged.prove()
-    assert gathered(staged)
-
-
-def test_a_thing_that_changes_while_it_is_proven(staged: World) -> None:
-    told = iter(["{}", "{}\n"])
-    definition = staged.sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=staged.training)["PipelineDefinition"]
-    changing = Altered(
-        staged.sagemaker, describe_pipeline_definition_for_execution=lambda **_: {"PipelineDefinition": definition + next(told)}
-    )
-
-    with pytest.raises(StepError, match=r"pipeline definition: found sha256 \w+, the evidence says"):
-        staged.prove(sagemaker=changing)
-    assert staged.versions == {}
-
-
-def test_facts_on_which_all_agree_are_no_contradiction() -> None:
-    assert contradictions({"a": {"x": "1", "y": "1"}, "b": {"x": None, "y": "2"}}) == ["b: x says nothing, y says 2"]
-
-
-def test_hyperparameters_are_those_of_the_training_step() -> None:
-    steps = [{"Type": "Processing", "Arguments": {}}, {"Type": "Training", "Arguments": {"HyperParameters": {"eta": "0.1"}}}]
-
-    assert hyperparameters(json.dumps({"Steps": steps})) == {"eta": "0.1"}
-    assert hyperparameters("{}") == {}
+    assert (uri, sha256) == (staged.uri, document.shown_sha256(staged.evidence))
+    assert json.loads(decided.stdout) == {"model_package_arn": staged.arn, "approval": version.approval, "evidence_sha256": sha256}
+    assert version.status == "Approved"
+    assert staged.wrong() == set()

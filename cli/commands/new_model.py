@@ -1,0 +1,125 @@
+"""`road new-model`: from a CSV file and a target column to a model that takes the whole road as it is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from cli import environments, output, profiles, proposals, scaffold
+from cli.drafts import Draft
+from cli.problem import Problem
+from cli.processes import captured
+from cli.profiles import Profile
+from cli.progress import Progress
+from cli.proposals import Gates
+from cli.tree import DRAFTS, typed_path
+from config import CONFIG
+from naming import RESERVED
+from paved_runtime import spec
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+Data = Annotated[Path, typer.Option("--data", metavar="CSV", help="A data set with a header; it is read, not kept.", parser=typed_path)]
+Target = Annotated[str, typer.Option(metavar="COLUMN", help="The column that says what became of each row.")]
+Positive = Annotated[str | None, typer.Option(metavar="VALUE", help="The outcome whose probability is scored; guessed without it.")]
+Exclude = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="A column that is not known in time. May be repeated.")]
+
+
+def new_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The model's name: lower case, digits and underscores.")],
+    *,
+    data: Data,
+    target: Target,
+    positive: Positive = None,
+    exclude: Exclude = None,
+    purpose: Annotated[str | None, typer.Option(metavar="TEXT", help="What is decided with the score, and for whom.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(metavar="MAIL", help="Who answers for the model; without it the first owner in config.py.")
+    ] = None,
+    json: output.Json = False,
+) -> None:
+    """Write a model's folder from a CSV file. Columns, ranges and gates are inferred, tried, and explained in its model.toml."""
+    folder, place = _folder(name), DRAFTS / name
+    shutil.rmtree(place, ignore_errors=True)
+    with Progress() as progress:
+        with progress.step("read the data set") as step:
+            profile = profiles.read(data, target=target, positive=positive, exclude=exclude or [])
+            step.note = f"{profile.rows} rows, {len(profile.columns)} columns"
+            draft = Draft(name=name, purpose=purpose or _purpose(profile), owner=owner or CONFIG.owners[0], config=CONFIG, place=place)
+            draft.check(profile)
+        with progress.step(f"train on {proposals.SPLITS} splits, to propose gates") as step:
+            profile, gates = draft.gates(profile)
+            step.note = _seen(gates)
+        with progress.step("make up a data set like it, and train on that") as step:
+            contents, failed = draft.files(profile, gates)
+            step.note = f"it does not pass {', '.join(failed)}: ./road demo {name} needs --data" if failed else ""
+        scaffold.write(folder, contents)
+        captured(["ruff", "format", "--quiet", str(folder)])
+        shutil.rmtree(place)
+    output.show(_view(name, profile, gates), _machine(name, profile, gates), json=json)
+
+
+def _folder(name: str) -> Path:
+    folder = environments.folder(name)
+    if not NAME.fullmatch(name) or name in RESERVED:
+        accepted = f"accepted are up to 32 lower-case letters, digits and underscores, and none of {', '.join(sorted(RESERVED))}"
+        raise Problem(f"model {name}", accepted, "choose another name", code=2)
+    if folder.exists():
+        raise Problem(f"model_code/{name}", "it is there already", "choose another name, or remove the folder", code=2)
+    return folder
+
+
+def _purpose(profile: Profile) -> str:
+    return f"Scores how likely {profile.target} is to be {profile.positive}. Say here what is decided with it, and for whom."
+
+
+def _seen(gates: Gates) -> str:
+    mean, spread = gates.roc_auc_seen
+    return f"ROC AUC {mean:.3f} ± {spread:.3f}"
+
+
+def _view(name: str, profile: Profile, gates: Gates) -> Group:
+    table = Table.grid(padding=(0, 2))
+    for column, declared in profile.columns.items():
+        table.add_row(Text("  kept"), column, Text(_declared(declared), "dim"))
+    for column, why in profile.excluded.items():
+        table.add_row(Text("  left out", "yellow"), column, Text(why, "dim"))
+    title = f"model_code/{name}: {profile.positive!r} in {profile.positive_share:.2%} of {profile.rows} rows of {profile.file.name}"
+    seen = f"\n{_seen(gates)} over {proposals.SPLITS} splits; proposed gate {gates.roc_auc}"
+    return Group(Text(title, "bold"), table, Text(seen), Text(_decisions(name)))
+
+
+def _decisions(name: str) -> str:
+    return f"""
+Only you can decide, in model_code/{name}/model.toml:
+  purpose, owner    what is decided with the score, and who answers for it
+  exclude           which columns are not known at the time of the decision
+  gates.fairness    between which groups of people what must hold
+
+Next: ./road train {name} --data CSV, then ./road check --model {name}; docs/new-model.md shows the way to production."""
+
+
+def _declared(column: spec.Column) -> str:
+    if isinstance(column, spec.Category):
+        return f"category of {len(column.values)} values"
+    return f"{column.type} from {column.minimum:g} to {column.maximum:g}"
+
+
+def _machine(name: str, profile: Profile, gates: Gates) -> dict[str, object]:
+    mean, spread = gates.roc_auc_seen
+    return {
+        "folder": f"model_code/{name}",
+        "rows": profile.rows,
+        "positive": profile.positive,
+        "positive_share": profile.positive_share,
+        "columns": {column: declared.model_dump(mode="json") for column, declared in profile.columns.items()},
+        "excluded": dict(profile.excluded),
+        "roc_auc": {"mean": mean, "standard_deviation": spread, "gate": gates.roc_auc},
+        "calibration_error": {"largest": gates.calibration_error_seen, "gate": gates.calibration_error},
+    }

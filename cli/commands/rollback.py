@@ -1,0 +1,115 @@
+"""`road rollback`: the last good version back in place, at once, by a person who says why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from cli import output, target
+from cli.output import say
+from cli.problem import Problem
+from cli.progress import Progress
+from cli.target import Target
+from config import Environment
+from paved_runtime.spec import ModelSpec
+from pipelines.deployment import accounts, ledger
+from pipelines.deployment import rollback as way_back
+from pipelines.deployment import stack as stacks
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.pace import Pace
+from pipelines.deployment.place import Place
+from pipelines.deployment.rollback import Plan
+from pipelines.deployment.stack import Stack
+from pipelines.evidence.document import LedgerEntry
+
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")]
+To = Annotated[int | None, typer.Option("--to", metavar="VERSION", help="To this version; without it, to the last good one.", min=1)]
+
+
+def rollback(
+    model: target.Model,
+    reason: Reason,
+    *,
+    to: To = None,
+    environment: target.InEnvironment = None,
+    yes: output.Yes = False,
+    json: output.Json = False,
+    where: target.Wanted = None,
+) -> None:
+    """Go back to the last good version. Checks its evidence, moves all traffic at once, and writes down who and why.
+
+    Killed on the way, it can be run again. It needs no pipeline, and changes none.
+    """
+    known, place = target.model(model), target.environment(environment)
+    why = " ".join(reason.split())
+    if not why:
+        raise Problem("--reason", "it is empty", "say why in a few words", code=2)
+    aws = target.choose(where)
+    by = aws.caller()
+    try:
+        with Progress() as progress:
+            entry = go_back(placed(aws, known, place), progress, why, by=by, to=to, yes=yes, pace=Pace(poll_seconds=aws.pace))
+    except DeploymentError as error:
+        raise Problem(f"rollback of {model} in {place.name}", str(error), f"./road audit {model} shows what served") from error
+    output.show(sentence(entry), entry.model_dump(mode="json"), json=json)
+
+
+def placed(aws: Target, model: ModelSpec, environment: Environment) -> Place:
+    """Where the model serves, and the clients that can act there."""
+    deployer, verifier = (accounts.of(aws.inside(environment.account, role)) for role in ("deploy", "lookup"))
+    return Place(registry=aws.registry(model), environment=environment, deployer=deployer, verifier=verifier)
+
+
+def go_back(place: Place, progress: Progress, reason: str, *, by: str, to: int | None, yes: bool, pace: Pace) -> LedgerEntry:
+    """Everything that the command does, in its order; what the ledger says of it. Raises Problem, DeploymentError."""
+    with progress.step("wait for what is under way"):
+        stack = stacks.settled(place.cloudformation, place.serving_stack, pace)
+    if stack is None:
+        raise Problem(place.serving_stack, "it is not deployed", "there is nothing to roll back")
+    with progress.step("read the ledger"):
+        entries = _entries(place, to)
+        if before := done_before(entries, stack, by=by, reason=reason, to=to):
+            say("you rolled back for this very reason before: give another one to go further back")
+            return before
+        plan = way_back.plan(stack, entries, marked=way_back.marked(place.registry.sagemaker), to=to)
+    with progress.step("check the evidence"):
+        way_back.check(place.registry, plan.target)
+    with progress.pause():
+        _confirm(place, plan, reason, yes=yes)
+    entry, _ = way_back.carry_out(place, stack, plan, by=by, reason=reason, pace=pace, progress=progress.step)
+    return entry
+
+
+def done_before(entries: Sequence[LedgerEntry], stack: Stack, *, by: str, reason: str, to: int | None) -> LedgerEntry | None:
+    """The newest entry, where it is this very rollback: same person, same reason, and its version serves."""
+    if not entries or entries[-1].action != way_back.ACTION:
+        return None
+    last = entries[-1]
+    same = (last.approved_by, last.reason, last.model_package_arn) == (by, reason, stack.serving.model_package)
+    return last if same and to in (None, int(way_back.number(last.model_package_arn))) else None
+
+
+def sentence(entry: LedgerEntry) -> str:
+    """The rollback in a line."""
+    assert entry.rolled_back_from
+    left, back = way_back.number(entry.rolled_back_from), way_back.number(entry.model_package_arn)
+    return f"{entry.endpoint}: version {back} serves again instead of version {left}, since {entry.time}, by {entry.approved_by}"
+
+
+def _entries(place: Place, to: int | None) -> list[LedgerEntry]:
+    """What the environment has served. Who names the version does not depend on it."""
+    try:
+        return ledger.entries(place.registry, place.environment.name)
+    except DeploymentError as error:
+        if to is None:
+            raise
+        say(f"{error}; it is not needed, as you named the version")
+        return []
+
+
+def _confirm(place: Place, plan: Plan, reason: str, *, yes: bool) -> None:
+    output.draw(output.table({"environment": place.environment.name, "from": plan.left, "to": plan.target, "reason": reason}))
+    if not yes:
+        output.confirm("rollback", "All traffic moves at once. Go on?")

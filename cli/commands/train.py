@@ -1,0 +1,160 @@
+"""`road train`: prepare, train and evaluate on this machine, in seconds, and see the gates before anything is pushed."""
+
+from __future__ import annotations
+
+import json as encoder
+import shutil
+import webbrowser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from cli import datasets, environments, local, local_training, output, packs, synthetic, target
+from cli.local_training import Training
+from cli.problem import Problem
+from cli.progress import Progress
+from cli.tree import TRAINED, relative, typed_path
+from config import CONFIG
+from paved_runtime.page import NONE, figure
+from paved_runtime.spec import ModelSpec
+from pipelines.deployment import ledger
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.registry import Registry
+from pipelines.evidence.document import Evaluation
+from pipelines.evidence.pack import group_and_version
+from pipelines.evidence.page import measured, metrics
+
+ROWS = 20_000
+LAST = "last.json"  # about the last run that ended
+Json = Mapping[str, Any]
+
+
+def train(
+    model: target.Model,
+    *,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="CSV", parser=typed_path, help="A data set; the last one without it.")
+    ] = None,
+    plots: Annotated[bool, typer.Option("--plots", help="Draw curves, slices and importance as a page, and open it.")] = False,
+    json: output.Json = False,
+    where: target.Wanted = None,
+) -> None:
+    """Train and evaluate here, without any cloud. Shows the gates, beside those of the last run and of what serves."""
+    spec = target.model(model)
+    home = TRAINED / spec.name
+    with Progress() as progress:
+        file = data or _data(spec, home)
+        with progress.step(f"check {file.name}") as step:
+            step.note = f"{datasets.check(file, spec).rows} rows"
+        serves = _what_serves(spec, where)
+        with progress.step("prepare, train, evaluate"):
+            training, before = _trained(spec, home, file)
+    drawn = _draw(home, training) if plots else None
+    output.show(_view(training, before, serves, drawn), _machine(training, before, serves, drawn), json=json)
+    if drawn and not json and output.has_screen():
+        webbrowser.open(drawn.resolve().as_uri())
+    if training.evaluation["gates_failed"]:
+        raise typer.Exit(1)
+
+
+def champion(registry: Registry) -> Evaluation | None:
+    """What the version that serves in the last environment was worth; None where none does.
+
+    Raises:
+        Problem: the ledger or the evidence is not what it should be.
+    """
+    try:
+        entry = ledger.newest(registry, CONFIG.environments[-1].name)
+    except DeploymentError as error:
+        raise Problem(f"what serves of {registry.model.name}", str(error), f"./road audit {registry.model.name}") from error
+    return packs.read(registry, int(group_and_version(entry.model_package_arn)[1])).evidence.evaluation if entry else None
+
+
+def _data(model: ModelSpec, home: Path) -> Path:
+    """The data set of the last run, or a made-up one, which is made again, as its program may have changed."""
+    last, made = home / LAST, home / "synthetic.csv"
+    if last.is_file() and (file := Path(encoder.loads(last.read_text())["data"])) != made.resolve() and file.is_file():
+        return file
+    home.mkdir(parents=True, exist_ok=True)
+    return synthetic.make(model.name, made, ROWS)
+
+
+def _trained(model: ModelSpec, home: Path, file: Path) -> tuple[Training, Training | None]:
+    """A training, and the one before it. One that fails leaves both of those before it as they are."""
+    new, last, before = home / "new", home / "ml", home / "before"
+    seconds = local_training.run(environments.folder(model.name), file, new).seconds
+    shutil.rmtree(before, ignore_errors=True)
+    if last.is_dir():
+        last.rename(before)
+    new.rename(last)
+    (home / LAST).write_text(encoder.dumps({"data": str(file.resolve()), "seconds": round(seconds, 1)}))
+    return local_training.read(last, seconds=seconds), local_training.read(before) if before.is_dir() else None
+
+
+def _what_serves(model: ModelSpec, where: target.Where | None) -> Evaluation | None:
+    """The champion, where an AWS is asked for, or a localcloud runs that has this model."""
+    if where is None and local.find() is None:
+        return None
+    try:
+        return champion(target.choose(where).registry(model))
+    except Problem:
+        if where:
+            raise
+        return None
+
+
+def _draw(home: Path, training: Training) -> Path:
+    from pipelines.evidence import evaluation_page  # here, because matplotlib takes longer to import than most commands
+
+    page = home / "evaluation.html"
+    page.write_text(evaluation_page.render(training.evaluation, training.report), encoding="utf-8")
+    return page
+
+
+def _view(training: Training, before: Training | None, serves: Evaluation | None, page: Path | None) -> Group:
+    evaluation = training.evaluation
+    failed = evaluation["gates_failed"]
+    verdict = f"{failed} gate{'s' if failed != 1 else ''} failed" if failed else "every gate of training passed"
+    title = Text(f"{evaluation['model']}: {verdict}, in {training.seconds:.1f} s", "bold red" if failed else "bold green")
+    drawn = [Text(f"plots: {relative(page)}")] if page else []
+    return Group(title, Text(), _metrics(training, before, serves), Text(), _gates(evaluation, before), *drawn)
+
+
+def _metrics(training: Training, before: Training | None, serves: Evaluation | None) -> Table:
+    table = Table("metric, on held-out rows", "this run", "last run", "what serves", box=None, pad_edge=False)
+    for key, (name, metric) in metrics(training.evaluation["metrics"]).items():
+        last = before.evaluation["metrics"].get(key) if before else None
+        known = serves.metrics.get(key) if serves else None
+        table.add_row(name, measured(metric), measured(last) if last else NONE, measured(known.model_dump()) if known else NONE)
+    return table
+
+
+def _gates(evaluation: Json, before: Training | None) -> Table:
+    """Failed ones first; what is not judged is left to the page."""
+    last = {(gate["gate"], gate["subject"]): gate["found"] for gate in before.evaluation["gates"]} if before else {}
+    table = Table("gate", "subject", "found", "accepted", "last run", box=None, pad_edge=False)
+    judged = sorted((gate for gate in evaluation["gates"] if gate["passed"] is not None), key=lambda gate: bool(gate["passed"]))
+    for gate in judged:
+        mark = Text("✓ ", "green") if gate["passed"] else Text("✗ ", "red")
+        found, accepted = figure(gate["found"]), f"{gate['comparison']} {figure(gate['threshold'])}"
+        known = figure(last[gate["gate"], gate["subject"]]) if (gate["gate"], gate["subject"]) in last else NONE
+        table.add_row(mark + gate["gate"], gate["subject"], found, accepted, known)
+        if not gate["passed"]:
+            table.add_row("", Text(gate["advice"], "dim"), "", "", "")
+    return table
+
+
+def _machine(training: Training, before: Training | None, serves: Evaluation | None, page: Path | None) -> dict[str, Any]:
+    return {
+        "seconds": round(training.seconds, 1),
+        "evaluation": training.evaluation,
+        "last": before.evaluation if before else None,
+        "champion": serves.model_dump(mode="json") if serves else None,
+        "page": str(page) if page else None,
+        "folder": str(training.home),
+    }

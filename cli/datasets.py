@@ -1,0 +1,161 @@
+"""A model's data sets: looked at here before they are uploaded, stored under the hash of their content, and one is pointed to.
+
+A cheap look, so that a mistake costs seconds and not a training job. The training job checks the same contract again, with all violations
+listed, and what only the data set as a whole can break; here the first wrong cell is enough.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+import naming
+from cli.output import say
+from cli.problem import Problem
+from paved_runtime.spec import Category, Column, Integer, ModelSpec
+from pipelines.deployment.errors import code
+from pipelines.deployment.facts import DATA
+from pipelines.deployment.registry import Registry
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+SHOWN = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """A data set that may be uploaded. `rows` does not count the header; `bytes` is the file's size."""
+
+    path: Path
+    sha256: str
+    rows: int
+    bytes: int
+
+
+def check(path: Path, model: ModelSpec) -> DataFile:
+    """Read the whole file against the model's contract. Columns may come in any order.
+
+    Raises:
+        Problem: the file is missing or empty, or names the first row, column, what was expected and what was found.
+    """
+    if not path.is_file():
+        raise Problem(f"data file {path}", "there is no such file", "name a CSV file with a header")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = _rows(csv.reader(stream, strict=True), path, model)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise _wrong(path, f"not CSV in UTF-8 ({error})", model) from error
+    if rows < model.data.minimum_rows:
+        raise _wrong(path, f"expected at least {model.data.minimum_rows} rows, found {rows}", model)
+    return DataFile(path=path, sha256=_sha256(path), rows=rows, bytes=path.stat().st_size)
+
+
+def store(registry: Registry, file: DataFile) -> dict[str, Any]:
+    """Upload the file unless its content is there already, and point to it. Returns the pointer: uri, sha256, rows, bytes."""
+    bucket, key = registry.facts.data_bucket, f"data/{file.sha256}/data.csv"
+    if _size(registry.s3, bucket, key) == file.bytes:
+        say("this content is stored already")
+    else:
+        registry.s3.upload_file(str(file.path), bucket, key)
+    pointer = {"uri": f"s3://{bucket}/{key}", "sha256": file.sha256, "rows": file.rows, "bytes": file.bytes}
+    name = naming.parameter(registry.config, registry.model.name, DATA)
+    registry.clients("ssm").put_parameter(Name=name, Value=json.dumps(pointer), Type="String", Overwrite=True)
+    return pointer
+
+
+def _size(s3: S3Client, bucket: str, key: str) -> int | None:
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+    except ClientError as error:
+        if code(error) in ("404", "NoSuchKey", "NotFound"):
+            return None
+        raise
+
+
+def _rows(lines: Iterator[list[str]], path: Path, model: ModelSpec) -> int:
+    header = next(lines, [])
+    if not header:
+        raise _wrong(path, "the file is empty", model)
+    if why := _header(header, model):
+        raise _wrong(path, why, model)
+    target = header.index(model.data.target)
+    checks = [(i, name, _rule(model.data.columns[name])) for i, name in enumerate(header) if name in model.data.columns]
+    labels: dict[str, int] = {}
+    row = 0
+    for row, line in enumerate(lines, start=1):
+        if len(line) != len(header):
+            raise _wrong(path, f"row {row}: expected {len(header)} cells, found {len(line)}", model)
+        for i, name, (expected, accepts) in checks:
+            if not accepts(line[i]):
+                raise _wrong(path, f"row {row}, column {name!r}: expected {expected}, found {line[i][:SHOWN]!r}", model)
+        labels.setdefault(line[target], row)
+    if why := _labels(labels, model):
+        raise _wrong(path, why, model)
+    return row
+
+
+def _header(header: Sequence[str], model: ModelSpec) -> str:
+    wanted = [*model.data.columns, model.data.target]
+    for name in wanted:
+        if header.count(name) != 1:
+            return f"column {name!r}: expected it once in the header, found it {header.count(name)} times"
+    for name in header:
+        if name not in wanted and name not in model.data.exclude:
+            return f"column {name!r}: expected only columns of the contract, found this one"
+        if header.count(name) != 1:
+            return f"column {name!r}: expected it once in the header, found it {header.count(name)} times"
+    return ""
+
+
+def _labels(labels: dict[str, int], model: ModelSpec) -> str:
+    others = [label for label in labels if label != model.data.positive]
+    expected = f"column {model.data.target!r}: expected {model.data.positive!r} and one other value"
+    if len(others) > 1:
+        return f"row {labels[others[1]]}, {expected}, found {', '.join(repr(label[:SHOWN]) for label in labels)}"
+    return "" if len(labels) == 2 else f"{expected}, found only {', '.join(map(repr, labels)) or 'a header'}"
+
+
+def _rule(column: Column) -> tuple[str, Callable[[str], bool]]:
+    """What the column accepts, in words and as a test of one cell; a cell that was judged once is not judged again."""
+    if isinstance(column, Category):
+        values = frozenset([*column.values, *([""] if column.missing else [])])
+        return f"one of {', '.join(map(repr, column.values))}", values.__contains__
+    whole = isinstance(column, Integer)
+    minimum, maximum = column.minimum, column.maximum
+    good: set[str] = {""} if column.missing else set()
+
+    def accepts(cell: str) -> bool:
+        if cell in good:
+            return True
+        if not NUMERAL.fullmatch(cell) or not minimum <= float(cell) <= maximum or (whole and not float(cell).is_integer()):
+            return False
+        good.add(cell)
+        return True
+
+    return f"{'an integer' if whole else 'a number'} between {minimum} and {maximum}", accepts
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for block in _blocks(stream.read):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(read: Callable[[int], bytes]) -> Iterable[bytes]:
+    return iter(lambda: read(1 << 20), b"")
+
+
+def _wrong(path: Path, why: str, model: ModelSpec) -> Problem:
+    return Problem(f"data file {path}", why, f"correct the file, or model_code/{model.name}/model.toml")

@@ -1,0 +1,230 @@
+"""What a data set's columns are, judged from their cells: how `model.toml` would declare each, or why it is left out.
+
+A person corrects it; so a doubtful column is left out with a sentence rather than taken in silence.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from cli import csv_files
+from cli.csv_files import shortened
+from cli.problem import Problem
+from paved_runtime.spec import RESERVED, Category, Column, Integer, Number
+
+NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}/\d{1,2}/\d{4}", re.ASCII)
+IDENTIFIER = re.compile(r"(^|_| )(id|uuid|guid|key|nr|no)$|(Id|ID)$")
+UNFIT = re.compile(r'["\\\x00-\x1f]')  # in a column's name: requests name their cells so
+SHOWN = 40  # characters of a cell
+CODES = 10  # a whole number with no more values than that is a code
+CATEGORIES = 100  # values of a category, at most
+OFTEN = 20  # rows that each of its values has, on average
+MOSTLY = 0.95
+LARGEST = 2**53
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A column that is left out, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A data set: `columns` by name, how often each outcome occurs, and every cell by column."""
+
+    file: Path
+    target: str
+    positive: str
+    rows: int
+    outcomes: Mapping[str, int]
+    columns: Mapping[str, Column]
+    excluded: Mapping[str, str]
+    cells: Mapping[str, Sequence[str]]
+
+    @property
+    def negative(self) -> str:
+        """The other outcome."""
+        return next(outcome for outcome in self.outcomes if outcome != self.positive)
+
+    @property
+    def positive_share(self) -> float:
+        """Of the rows."""
+        return self.outcomes[self.positive] / self.rows
+
+
+def read(file: Path, *, target: str, positive: str | None = None, exclude: Sequence[str] = ()) -> Profile:
+    """Read a file and judge its columns; those of `exclude` are left out unread.
+
+    Raises:
+        Problem: the file cannot be read, the target is not there or has not two outcomes, or no column is left.
+    """
+    cells = _read(file)
+    _names(file, cells, target, exclude)
+    outcomes = _outcomes(file, target, cells[target])
+    judged = {name: judge(name, column) for name, column in cells.items() if name not in (target, *exclude)}
+    excluded = dict.fromkeys(exclude, "you asked for it")
+    excluded |= {name: column.why for name, column in judged.items() if isinstance(column, Excluded)}
+    columns = {name: column for name, column in judged.items() if not isinstance(column, Excluded)}
+    if not columns:
+        reasons = "; ".join(f"{name}: {why}" for name, why in excluded.items()) or "it has the target only"
+        raise Problem(
+            f"data file {file}", f"no column is left to learn from: {reasons}", "give the data set columns of numbers or categories"
+        )
+    return Profile(
+        file=file,
+        target=target,
+        positive=_positive(file, target, outcomes, positive),
+        rows=len(cells[target]),
+        outcomes=outcomes,
+        columns=columns,
+        excluded=excluded,
+        cells=cells,
+    )
+
+
+def judge(name: str, cells: Sequence[str]) -> Column | Excluded:
+    """What one column is."""
+    present = [cell for cell in cells if cell]
+    missing, values = _missing(len(cells) - len(present), len(cells)), Counter(present)
+    if UNFIT.search(name):
+        return Excluded("its name has a quote, a backslash or a control character, which no request may have: rename the column")
+    if len(values) + (len(present) < len(cells)) < 2:
+        return Excluded("it holds one value only")
+    if len(values) == 1:
+        return Category(type="category", values=tuple(sorted({"", *values})))
+    numerals = sum(count for value, count in values.items() if NUMERAL.fullmatch(value))
+    if numerals == len(present):
+        return _numeric(name, values, len(cells), missing)
+    if numerals >= MOSTLY * len(present):
+        odd = shortened(next(value for value in values if not NUMERAL.fullmatch(value)), SHOWN)
+        return Excluded(f"numbers and texts are mixed, such as {odd}: write missing cells as nothing")
+    return _textual(values, len(cells), missing)
+
+
+def _names(file: Path, cells: Mapping[str, object], target: str, exclude: Sequence[str]) -> None:
+    for name in (target, *exclude):
+        if name not in cells:
+            raise Problem(f"column {name!r}", f"{file} has {', '.join(cells)}", "name one of them", code=2)
+    if target in exclude:
+        raise Problem(f"--exclude {target}", "it is the target", "name another column", code=2)
+    for name in RESERVED:
+        if name in cells:
+            raise Problem(f"column {name!r} of {file}", "requests use this name for themselves", "rename the column in the data set")
+
+
+def _read(file: Path) -> dict[str, list[str]]:
+    with csv_files.rows(file) as (header, rows):
+        columns: list[list[str]] = [[] for _ in header]
+        for number, row in enumerate(rows, start=1):
+            if len(row) != len(header):
+                raise Problem(f"data file {file}", f"row {number}: expected {len(header)} cells, found {len(row)}", "correct the file")
+            for column, cell in zip(columns, row, strict=True):
+                column.append(cell)
+    if not columns[0]:
+        raise Problem(f"data file {file}", "it has a header and no rows", "name a file with rows")
+    return dict(zip(header, columns, strict=True))
+
+
+def _outcomes(file: Path, target: str, cells: Sequence[str]) -> Counter[str]:
+    outcomes = Counter(cells)
+    what = f"target {target!r} of {file}"
+    if outcomes[""]:
+        raise Problem(
+            what, f"{outcomes['']} rows have none, the first is row {cells.index('') + 1}", "take those rows out, or fill them in"
+        )
+    if len(outcomes) < 2:
+        raise Problem(what, f"every row has {shortened(next(iter(outcomes)), SHOWN)}", "a model needs rows of both outcomes")
+    if len(outcomes) > 2:
+        shown = ", ".join(shortened(value, SHOWN) for value, _ in outcomes.most_common(5))
+        twins = len({value.strip().casefold() for value in outcomes}) == 2
+        found = f"it has {len(outcomes)} values: {shown}{', …' if len(outcomes) > 5 else ''}"
+        raise Problem(
+            what, found, "write each outcome in one way" if twins else "choose a target with two outcomes: the road has binary models"
+        )
+    if len({value.strip().casefold() for value in outcomes}) == 1:
+        both = " and ".join(shortened(outcome, SHOWN) for outcome in outcomes)
+        raise Problem(what, f"{both} are one outcome written in two ways", "write it in one way")
+    return outcomes
+
+
+POSITIVE = ("yes", "true", "y", "t", "1", "1.0", "positive", "bad", "default", "fraud", "churn")
+
+
+def _positive(file: Path, target: str, outcomes: Counter[str], wanted: str | None) -> str:
+    if wanted is None:
+        usual = [outcome for word in POSITIVE for outcome in outcomes if outcome.strip().casefold() == word]
+        return usual[0] if usual else outcomes.most_common()[-1][0]
+    if wanted not in outcomes:
+        both = " and ".join(shortened(outcome, SHOWN) for outcome in outcomes)
+        raise Problem(f"--positive {wanted}", f"target {target!r} of {file} has {both}", "name one", code=2)
+    return wanted
+
+
+def _numeric(name: str, values: Counter[str], rows: int, missing: float) -> Column | Excluded:
+    numbers = [float(value) for value in values]
+    whole = all(map(float.is_integer, numbers))
+    if not all(map(math.isfinite, numbers)) or max(map(abs, numbers)) > LARGEST:
+        return Excluded("it has numbers that are too large to be exact")
+    if len(set(numbers)) < 2 and not missing:
+        return Excluded("it holds one value only")
+    if (whole and len(values) == rows) or (IDENTIFIER.search(name) and len(values) >= MOSTLY * rows):
+        return Excluded("another value in every row: an identifier")
+    if whole and _dates(values):
+        return Excluded("it holds dates: the contract knows none; an age in days would be a number")
+    if whole and len(values) <= CODES and len(set(numbers)) == len(values):
+        return Category(type="category", values=tuple(sorted(values, key=float)), missing=missing)
+    low, high = _range(min(numbers), max(numbers))
+    if whole:
+        return Integer(type="integer", minimum=int(low), maximum=int(high), missing=missing)
+    return Number(type="number", minimum=low, maximum=high, missing=missing)
+
+
+def _textual(values: Counter[str], rows: int, missing: float) -> Column | Excluded:
+    if sum(count for value, count in values.items() if DATE.fullmatch(value)) >= MOSTLY * values.total():
+        return Excluded("it holds dates: the contract knows none; an age in days would be a number")
+    if len(values) == rows:
+        return Excluded("another text in every row: an identifier or free text")
+    if len(values) > CATEGORIES or rows < OFTEN * len(values):
+        return Excluded(f"{len(values)} different texts: too many for a category of {rows} rows")
+    return Category(type="category", values=tuple(sorted(values)), missing=missing)
+
+
+def _missing(empty: int, rows: int) -> float:
+    """The share of empty cells that is accepted: twice what there is and a little more; none where there is none."""
+    return min(1.0, math.ceil(200 * empty / rows + 1) / 100) if empty else 0
+
+
+def _range(low: float, high: float) -> tuple[float, float]:
+    """The accepted range: the values' spread beyond the largest and below the least; down to 0 where none is negative and 0 is near."""
+    span = high - low
+    least = 0.0 if 0 <= low <= span else low - span
+    return _round(least, math.floor), _round(high + span, math.ceil)
+
+
+def _round(number: float, towards: Callable[[float], int]) -> float:
+    """Two digits, outwards."""
+    if number == 0:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(abs(number))) - 1)
+    return min(max(float(f"{towards(number / unit) * unit:.10g}"), -LARGEST), LARGEST)
+
+
+def _dates(values: Counter[str]) -> bool:
+    """Whether whole numbers are days such as 20261129."""
+    return all(len(value) == 8 and _day(value) for value in values)
+
+
+def _day(value: str) -> bool:
+    try:
+        return 1900 <= date(int(value[:4]), int(value[4:6]), int(value[6:])).year <= 2100
+    except ValueError:
+        return False

@@ -1,0 +1,28 @@
+"""What a push needs, brought to a localcloud: bootstrapped accounts, the toolchain, and every model's registry and pipelines."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from cli import cdk
+from cli.local import LocalCloud
+from cli.progress import Progress
+from config import CONFIG
+
+
+def deploy(cloud: LocalCloud, progress: Progress, *, fresh: bool) -> None:
+    """Deploy what a push needs; a fresh cloud's accounts are bootstrapped first, while the stacks are synthesised."""
+    with ThreadPoolExecutor() as pool:
+        synth = pool.submit(_synth, cloud, progress)
+        if fresh:
+            with progress.step(f"bootstrap {len(CONFIG.accounts)} accounts"):
+                cdk.bootstrap(cloud)
+        synth.result()
+    with progress.step("deploy toolchain, registries and pipelines"):
+        env = {**cloud.environment(CONFIG.toolchain), **cdk.QUIET}
+        cdk.deploy_before_a_push(env=env, log=cloud.logs / "cdk-deploy.log", assembly=cloud.assembly)
+
+
+def _synth(cloud: LocalCloud, progress: Progress) -> None:
+    with progress.step("synthesise the stacks"):
+        cdk.synth(cloud.assembly, log=cloud.logs / "cdk-synth.log")

@@ -1,0 +1,69 @@
+"""Where the roads stand: of each model, and of the platform, what is under way, what ended last, and what began by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import naming
+from cli import executions, retrainings, target
+from cli.executions import Execution
+from cli.retrainings import Retrainings
+from cli.target import Target
+from config import CONFIG
+from pipelines.delivery import MODEL_PACKAGE_ARN
+from pipelines.deployment import package, rollback
+
+
+@dataclass(frozen=True, kw_only=True)
+class Road:
+    """One pipeline, which is `model`'s or the platform's: its executions, and what the retraining controller has started or held back."""
+
+    model: str
+    executions: Sequence[Execution]
+    retrainings: Retrainings | None = None
+
+    @property
+    def pipeline(self) -> str:
+        """The delivery pipeline's name."""
+        return naming.delivery_pipeline(CONFIG, self.model)
+
+    @property
+    def moving(self) -> bool:
+        """Whether something goes on by itself."""
+        return any(execution.moving for execution in self.executions)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        began = {"retraining": self.retrainings.as_dict()} if self.retrainings else {}
+        return {"pipeline": self.pipeline, "executions": [execution.as_dict() for execution in self.executions], **began}
+
+
+def read(aws: Target, names: Sequence[str]) -> list[Road]:
+    """The roads of these models, or of the platform."""
+    return [_read(aws, name) for name in names]
+
+
+def with_rollback(aws: Target, execution: Execution) -> Execution:
+    """The execution with what the registry says of its version's rollback: CodePipeline itself knows only that a command failed."""
+    arn = execution.variable(MODEL_PACKAGE_ARN)
+    if not (arn and execution.failed):
+        return execution
+    version = package.read(aws.session().client("sagemaker"), arn)
+    if rollback.MARK not in version.metadata:
+        return execution
+    return replace(
+        execution, rollback=version.approval if version.status == "Rejected" else f"Rolled back: {version.metadata[rollback.MARK]}"
+    )
+
+
+def _read(aws: Target, name: str) -> Road:
+    current = executions.current(aws.session().client("codepipeline"), naming.delivery_pipeline(CONFIG, name))
+    model = None if name == naming.PLATFORM else target.model(name)
+    limits = model.monitoring.retraining if model and model.monitoring else None
+    return Road(
+        model=name,
+        executions=[with_rollback(aws, execution) for execution in current],
+        retrainings=retrainings.read(aws.registry(model), limits.per_week) if model and limits else None,
+    )

@@ -1,0 +1,292 @@
+"""The folder of a model that is new: what a data scientist owns, each file complete and meant to be edited.
+
+Packages, image and their locks are those with which the runtime itself is tested.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cli import environments, synthesis
+from cli.profiles import Profile
+from cli.proposals import LEAK, Gates
+from cli.tree import HERE
+from config import Config, Environment
+from paved_runtime.page import legible
+from paved_runtime.spec import Category, Column
+from paved_runtime.synthetic import Column as Synthetic
+from paved_runtime.synthetic import Outcome
+
+COPIED = ("Dockerfile", *environments.LOCKS, "requirements.in", "requirements-test.in")
+RARER = 100  # rows of the rarer outcome in a test's made-up data, about
+MOST_ROWS = 100_000
+DRAFT = Gates(
+    roc_auc=0.5,
+    calibration_error=1,
+    champion_margin=0.01,
+    maximum_column_auc=LEAK,
+    maximum_duplicates=1,
+    positive_share=(0, 1),
+    minimum_rows=1,
+    roc_auc_seen=(0.5, 0),
+    calibration_error_seen=1,
+)
+
+
+def files(name: str, profile: Profile, gates: Gates, *, config: Config, purpose: str, owner: str, seed: int = 0) -> dict[str, str]:
+    """The folder's files by their path in it, but for synthetic.py."""
+    return {
+        "model.toml": toml(profile, gates, config=config, purpose=purpose, owner=owner, seed=seed),
+        "features.py": _features(name, list(profile.columns)),
+        "training.py": _training(name),
+        f"tests/test_{name}.py": _test(name, _rows(profile, gates)),
+        **{file: _copied(name, file) for file in COPIED},
+    }
+
+
+def write(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write files below a folder."""
+    for path, text in contents.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+
+
+def toml(profile: Profile, gates: Gates, *, config: Config, purpose: str, owner: str, seed: int = 0) -> str:
+    """The model's `model.toml`, with the reason beside each choice."""
+    return "\n".join(
+        [*_head(purpose, owner), *_data(profile, gates, seed), *_gates(gates), *_training_table(), *_serving(config), *_monitoring()]
+    )
+
+
+def _head(purpose: str, owner: str) -> Iterator[str]:
+    yield "# What the road must know about this model. Every key is explained in docs/model-toml.md."
+    yield f"purpose = {_text(purpose)}"
+    yield f"owner = {_text(owner)}"
+    yield ""
+
+
+def _data(profile: Profile, gates: Gates, seed: int) -> Iterator[str]:
+    yield "[data]"
+    yield f"target = {_text(profile.target)}"
+    yield f"positive = {_text(profile.positive)}" + _why(
+        f"{profile.positive_share:.2%} of the rows; the other outcome is {profile.negative!r}"
+    )
+    yield from _exclude(profile.excluded)
+    yield f"minimum_rows = {gates.minimum_rows}" + _why(f"{profile.file.name} has {profile.rows}")
+    yield "holdout = 0.2" + _why("share of rows that training never sees")
+    if seed:
+        yield f"seed = {seed}"
+    natural = "with so few values, equal rows are different cases"
+    yield f"maximum_duplicates = {gates.maximum_duplicates}" + (_why(natural) if gates.maximum_duplicates == 1 else "")
+    yield f"maximum_column_auc = {gates.maximum_column_auc}" + _why("a column that tells the outcome better than that is taken for a leak")
+    yield f"positive_share = {{ minimum = {gates.positive_share[0]}, maximum = {gates.positive_share[1]} }}"
+    yield ""
+    yield "# Known before the outcome, all of them? What is not belongs to exclude."
+    yield "# Ranges go as far beyond what was seen, on either side, as that is wide."
+    yield "[data.columns]"
+    width = max(len(_key(column)) for column in profile.columns)
+    for name, column in profile.columns.items():
+        yield f"{_key(name):<{width}} = {_column(column)}"
+    yield ""
+
+
+def _exclude(excluded: Mapping[str, str]) -> Iterator[str]:
+    if not excluded:
+        return
+    yield "exclude = ["
+    for name, why in excluded.items():
+        yield f"    {_text(name)},{_why(why)}"
+    yield "]"
+
+
+def _gates(gates: Gates) -> Iterator[str]:
+    mean, spread = gates.roc_auc_seen
+    yield "[gates]"
+    yield f"roc_auc = {gates.roc_auc}" + _why(f"seen: {mean:.3f} ± {spread:.3f} over five splits")
+    yield f"calibration_error = {gates.calibration_error}" + _why(f"seen: up to {gates.calibration_error_seen:.3f}")
+    yield ""
+    yield "[gates.champion]"
+    yield f"margin = {gates.champion_margin}" + _why("of ROC AUC: how far a new version may be behind the one that serves")
+    yield ""
+    yield "# Yours to decide: slices that must hold by themselves, and what must hold between groups of people."
+    yield "# [gates.slices]"
+    yield "# by = { region = [], age = [30, 60] }"
+    yield "# [gates.fairness]"
+    yield "# groups = { age = [30, 60] }"
+    yield "# threshold = 0.5"
+    yield ""
+    yield "[gates.load]" + _why("what the live endpoint must stand in staging")
+    yield from ("requests_per_second = 20", "seconds = 5", "p50_ms = 250", "p95_ms = 500", "p99_ms = 1000", "memory_mb = 1024", "")
+
+
+def _training_table() -> Iterator[str]:
+    yield from ("[training]", 'instance_type = "ml.m5.large"', "", "[training.hyperparameters]")
+    yield 'eval_metric = "logloss"' + _why("what validation looks at; it makes scores probabilities")
+    yield "rounds = 500" + _why("at most; fewer when validation stops improving for `patience` rounds")
+    yield from (
+        "patience = 30",
+        "eta = 0.1",
+        "max_depth = 5",
+        "min_child_weight = 3.0",
+        "subsample = 0.8",
+        "colsample_bytree = 0.6",
+        "seed = 0",
+        "",
+    )
+
+
+def _serving(config: Config) -> Iterator[str]:
+    for environment in config.environments:
+        guarded = environment.approved_only or (environment == config.environments[-1] and len(config.environments) > 1)
+        yield f"[serving.{_key(environment.name)}]"
+        yield 'instance_type = "ml.m5.large"'
+        yield from _fleet(environment) if guarded else ("instances = 1", 'deployment = { policy = "all-at-once", bake_minutes = 1 }')
+        yield ""
+
+
+def _fleet(_: Environment) -> Iterator[str]:
+    yield "instances = 2"
+    yield 'deployment = { policy = "canary", size_percent = 50, bake_minutes = 10 }'
+
+
+def _monitoring() -> Iterator[str]:
+    yield "[monitoring]" + _why("of the last environment")
+    yield from ("every_hours = 24", "window_hours = 24", "minimum_rows = 500", "", "[monitoring.retraining]")
+    yield 'on = ["drift"]' + _why('also: "schedule", "data"')
+    yield from ("cooldown_hours = 24", "per_week = 2", "")
+
+
+def _column(column: Column) -> str:
+    if isinstance(column, Category):
+        values = ", ".join(map(_text, column.values))
+        stated = f'type = "category", values = [{values}]'
+    else:
+        stated = f'type = "{column.type}", minimum = {_number(column.minimum)}, maximum = {_number(column.maximum)}'
+    return f"{{ {stated}{f', missing = {column.missing:g}' if column.missing else ''} }}"
+
+
+def _number(value: float) -> str:
+    return repr(value)
+
+
+def _key(name: str) -> str:
+    bare = name.replace("_", "").replace("-", "")
+    return name if bare.isalnum() and bare.isascii() else _text(name)
+
+
+def _text(text: str) -> str:
+    """A basic string of TOML, which JSON's strings are."""
+    return json.dumps(text.encode(errors="replace").decode(), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _why(reason: str) -> str:
+    return f"  # {legible(' '.join(reason.split()))}"
+
+
+def _features(name: str, columns: Sequence[str]) -> str:
+    listed = "\n".join(f"    {_text(column)}," for column in columns)
+    return f'''"""What {name} looks at: the columns as they are.
+
+Add what you derive from them: its names to NAMES, and its values to `features`, in the same order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paved_runtime.table import Matrix, Table
+
+NAMES = (
+{listed}
+)
+
+
+def features(table: Table) -> Matrix:
+    """float32 [rows, len(NAMES)]. In the table, a category is the position of its value in `model.toml`, and a missing cell is NaN."""
+    return np.column_stack([table[name] for name in NAMES]).astype(np.float32)
+'''
+
+
+def _training(name: str) -> str:
+    return f'''"""How {name} learns: as the runtime's boosted trees do. A `train` of your own, with the same arguments, takes its place."""
+
+from paved_runtime.boosting import train as train
+'''
+
+
+def _rows(profile: Profile, gates: Gates) -> int:
+    """How many made-up rows a test needs: the contract's least, and enough of the rarer outcome, but no more than it takes seconds."""
+    rarer = min(profile.positive_share, 1 - profile.positive_share)
+    return max(4000, gates.minimum_rows, min(math.ceil(RARER / rarer / 1000) * 1000, MOST_ROWS))
+
+
+def _test(name: str, rows: int) -> str:
+    return f'''"""{name}: what its features promise, and that it takes the container's road on made-up rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_code.{name} import features
+from paved_runtime import contract, spec, testing
+from paved_runtime.table import Table
+
+SPEC = spec.load("{name}")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic data set."""
+    return testing.synthetic("{name}", tmp_path_factory.mktemp("data") / "data.csv", rows={rows}, seed=3)
+
+
+def test_a_row_has_the_same_features_alone_and_among_others(data: Path) -> None:
+    table = contract.read(data.parent, SPEC.data).take(np.arange(50)).table
+    together = features.features(table)
+
+    assert together.shape == (50, len(features.NAMES))
+    for row, expected in zip(table.values, together, strict=True):
+        assert np.array_equal(features.features(Table(table.positions, row[None])), expected[None], equal_nan=True)
+
+
+def test_it_is_prepared_trained_and_evaluated(data: Path, tmp_path: Path) -> None:
+    trained = testing.train("{name}", data, tmp_path / "ml")
+
+    assert (trained / "model/model.onnx").is_file()
+    assert (trained / "model/evaluation.json").is_file()
+'''
+
+
+def _copied(name: str, file: str) -> str:
+    proven = environments.sample()
+    text = (proven / file).read_text(encoding="utf-8")
+    return text.replace(str(proven.relative_to(HERE)), f"model_code/{name}").replace(proven.name, name)
+
+
+def synthetic(name: str, columns: Mapping[str, Synthetic], outcome: Outcome) -> str:
+    """The model's `synthetic.py`."""
+    drawn = "\n".join(f"    {_text(column)}: {synthesis.source(values)}," for column, values in columns.items())
+    kinds = ", ".join(sorted({type(values).__name__ for values in columns.values()} | {"Column", "Outcome", "program"}))
+    return f'''"""Makes up a data set with the columns of {name}, so that the road can be driven without the real one.
+
+No row describes anybody.
+
+    python model_code/{name}/synthetic.py --rows 20000 --seed 7 --out data.csv
+"""
+
+from paved_runtime.synthetic import {kinds}
+
+OUTCOME = {outcome!r}
+COLUMNS: dict[str, Column] = {{
+{drawn}
+}}
+
+if __name__ == "__main__":
+    program(COLUMNS, OUTCOME)
+'''

@@ -1,1 +1,0 @@
-"""AWS on one laptop: moto keeps the state and answers the APIs, this package executes what moto only records."""

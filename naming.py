@@ -1,0 +1,253 @@
+"""Every name that several rooms agree on, a function a name.
+
+CloudFormation cannot refer across accounts, a policy may name a role before that role exists, and a step finds what a stack has made:
+so these names follow from `config.py`, a model and an environment alone. `model` is a model's name, `PLATFORM`, or `EVERY` where a
+policy names a kind for all models. Everything else that AWS holds gets a generated name.
+"""
+
+from __future__ import annotations
+
+import re
+
+from config import Account, Config, Environment
+
+PLATFORM = "platform"  # the road of the infrastructure under every model
+EVERY = "*"
+TOOLCHAIN = "toolchain"
+
+SOURCE, BUILD, TRAIN, CHECK, UPDATE = "Source", "Build", "Train", "Check", "Update"  # stages of a delivery pipeline
+CONTROL, ONBOARD = "Control", "Onboard"  # the stages of a retraining controller, and of what gives a new model its road
+RESERVED = frozenset(
+    {"approval", "build", "check", "control", "onboard", "onboarding", PLATFORM, "retraining", "source", TOOLCHAIN, "train", "update"}
+)
+
+VARIANT, SHADOW = "live", "shadow"  # an endpoint's variants: scaling and alarms hold on to the first's name
+
+# Folders of a model's artifacts bucket.
+RUNS = "runs"  # what training writes
+MODEL_ARCHIVE = "model.tar.gz"  # the part of a run that endpoints and monitors read; the reports beside it hold rows of the data set
+EVIDENCE, LEDGER, IMAGES, RETRAINING = "evidence", "ledger", "images", "retraining"
+# Folders of an endpoint's capture bucket.
+CAPTURE, LABELS, MONITORING = "capture", "labels", "monitoring"
+
+# What the alarms of an endpoint are about. Those of deployments take a bad version back.
+DRIFT, MONITOR_SILENT = "Drift", "MonitorSilent"
+SERVER_ERRORS, MODEL_LATENCY = "ServerErrors", "ModelLatency"
+
+UNFIT = re.compile(r"[^\w .:/=+@-]", re.ASCII)
+LONGEST_METADATA = 256
+
+
+def slug(model: str) -> str:
+    """A model's name as AWS resource names allow it: `lead-scoring`."""
+    return model.replace("_", "-")
+
+
+def metadata_value(text: str) -> str:
+    """A text as a value of SageMaker's CustomerMetadataProperties: at most 256 characters, of those that its pattern allows."""
+    return UNFIT.sub(" ", text)[:LONGEST_METADATA]
+
+
+def title(config: Config) -> str:
+    """The project as CloudFormation and CloudWatch show it: `AcmeModels`."""
+    return config.project.title().replace("-", "")
+
+
+# Stacks
+
+
+def toolchain_stack(config: Config) -> str:
+    """What all pipelines share."""
+    return f"{title(config)}-Toolchain"
+
+
+def delivery_stack(config: Config, model: str) -> str:
+    """A model's delivery pipeline, or the platform's."""
+    return f"{title(config)}-{slug(model)}-Delivery"
+
+
+def registry_stack(config: Config, model: str) -> str:
+    """What a model needs before it serves."""
+    return f"{title(config)}-{slug(model)}-Registry"
+
+
+def serving_stack(config: Config, model: str, environment: Environment) -> str:
+    """A model's endpoint in an environment."""
+    return f"{title(config)}-{slug(model)}-Serving-{environment.name}"
+
+
+def monitoring_stack(config: Config, model: str, environment: Environment) -> str:
+    """What watches a model in an environment."""
+    return f"{title(config)}-{slug(model)}-Monitoring-{environment.name}"
+
+
+# Pipelines and their stages, in the toolchain's account
+
+
+def delivery_pipeline(config: Config, model: str) -> str:
+    """The CodePipeline from push to production."""
+    return _name(config, model)
+
+
+def onboarding_pipeline(config: Config) -> str:
+    """The CodePipeline that gives a new model its road."""
+    return f"{config.project}-onboarding"
+
+
+def retraining_pipeline(config: Config, model: str) -> str:
+    """The CodePipeline in which the retraining controller runs."""
+    return _name(config, model, "retraining")
+
+
+def retraining_schedule(config: Config, model: str) -> str:
+    """The EventBridge rule that stands for the cause `schedule`."""
+    return _name(config, model, "retraining-schedule")
+
+
+def event_bus(config: Config) -> str:
+    """The bus on which the environments' accounts tell of alarms."""
+    return config.project
+
+
+def connection(config: Config) -> str:
+    """The CodeConnections connection to the repository."""
+    return config.project
+
+
+def stage(environment: Environment) -> str:
+    """The stage that deploys to an environment; with `.VARIABLE`, what it exported."""
+    return environment.name.title()
+
+
+def approval(config: Config, environment: Environment) -> str:
+    """The stage in which a person decides whether a version goes to an environment: the first is just `Approval`."""
+    first = next(known for known in config.environments if known.approved_only)
+    return "Approval" if environment == first else f"Approval-{environment.name}"
+
+
+def stage_project(config: Config, model: str, stage_name: str, environment: Environment | None = None) -> str:
+    """The CodeBuild project of a stage, which its role is named after."""
+    return deploy_role(config, model, environment) if environment else _name(config, model, stage_name.lower())
+
+
+def pull_request_project(config: Config) -> str:
+    """The CodeBuild project that checks pull requests, which its role is named after."""
+    return f"{config.project}-pull-requests"
+
+
+def deploy_role(config: Config, model: str, environment: Environment) -> str:
+    """The role of the stage that deploys to an environment."""
+    return _name(config, model, "deploy", environment.name)
+
+
+def controller_role(config: Config, model: str) -> str:
+    """The role of the retraining controller."""
+    return _name(config, model, CONTROL.lower())
+
+
+# What the registry stack holds, in the toolchain's account
+
+
+def image_repository(config: Config, model: str) -> str:
+    """The ECR repository of a model's images."""
+    return f"{config.project}/{slug(model)}"
+
+
+def model_package_group(config: Config, model: str) -> str:
+    """The group of a model's versions in the registry."""
+    return _name(config, model)
+
+
+def artifacts_bucket(config: Config, model: str) -> str:
+    """The bucket that training writes to and endpoints of every account read from. S3 names are global, hence the account."""
+    return _name(config, model, "artifacts", config.toolchain.id)
+
+
+def data_bucket(config: Config, model: str) -> str:
+    """The bucket of a model's data sets."""
+    return _name(config, model, "data", config.toolchain.id)
+
+
+def evidence_key(config: Config, model: str) -> str:
+    """The alias of the key that signs a model's evidence: what a policy can name before the key exists."""
+    return f"alias/{_name(config, model, 'evidence')}"
+
+
+def training_pipeline(config: Config, model: str) -> str:
+    """The SageMaker Pipeline that trains."""
+    return _name(config, model, "training")
+
+
+def training_role(config: Config, model: str) -> str:
+    """The role of the training pipeline and its jobs."""
+    return _name(config, model, "training")
+
+
+def model_card(config: Config, model: str, version: str) -> str:
+    """The SageMaker model card of a version."""
+    return _name(config, model, version)
+
+
+def toolchain_parameter(config: Config, fact: str) -> str:
+    """The SSM parameter of one thing that all pipelines share."""
+    return f"/{config.project}/{TOOLCHAIN}/{fact}"
+
+
+def parameter(config: Config, model: str, fact: str = "") -> str:
+    """The SSM parameter of one fact about a model, in the toolchain's account; the path of all of them without a fact."""
+    return f"/{config.project}/{model}/{fact}"
+
+
+# What the serving and monitoring stacks hold, in an environment's account
+
+
+def endpoint(config: Config, model: str, environment: Environment) -> str:
+    """The SageMaker endpoint."""
+    return _name(config, model, environment.name)
+
+
+def alarm(config: Config, model: str, environment: Environment, kind: str) -> str:
+    """A CloudWatch alarm of an endpoint, such as `DRIFT`."""
+    return f"{endpoint(config, model, environment)}-{kind}"
+
+
+def metric_namespace(config: Config, model: str, environment: Environment) -> str:
+    """The CloudWatch namespace of what an endpoint's containers and its monitor tell."""
+    return f"{title(config)}/{endpoint(config, model, environment)}"
+
+
+def execution_role(config: Config, model: str, environment: Environment) -> str:
+    """The role of an endpoint."""
+    return _name(config, model, environment.name, "execution")
+
+
+def monitoring_pipeline(config: Config, model: str, environment: Environment) -> str:
+    """The SageMaker Pipeline that looks for drift."""
+    return _name(config, model, environment.name, "monitoring")
+
+
+def monitoring_role(config: Config, model: str, environment: Environment) -> str:
+    """The role of the monitoring pipeline and its jobs."""
+    return _name(config, model, environment.name, "monitoring")
+
+
+def verifier_role(config: Config, model: str, environment: Environment) -> str:
+    """The role with which a stage reads back and asks an endpoint."""
+    return _name(config, model, environment.name, "verifier")
+
+
+def environment_parameter(config: Config, model: str, environment: Environment, fact: str) -> str:
+    """The SSM parameter of one fact about a model in an environment, in that environment's account."""
+    return parameter(config, model, f"{environment.name}/{fact}")
+
+
+# CDK's bootstrap
+
+
+def bootstrap_role(config: Config, kind: str, account: Account) -> str:
+    """A role that CDK's bootstrap made: `deploy` updates stacks, `file-publishing` stores assets, `lookup` looks at everything."""
+    return f"cdk-{config.qualifier}-{kind}-role-{account.id}-{account.region}"
+
+
+def _name(config: Config, model: str, *suffix: str) -> str:
+    return "-".join([config.project, slug(model), *suffix])

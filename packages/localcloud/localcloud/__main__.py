@@ -1,0 +1,84 @@
+"""AWS on this machine: one endpoint on one port, until a signal ends it or, with --exit-with-parent, its parent does."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+os.environ.update(
+    {
+        "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "DISABLE_GLOBAL_CORS": "true",
+    }
+)
+os.environ.pop("MOTO_ACCOUNT_ID", None)
+LOG = "localcloud.log"
+LOOK_EVERY = 0.5  # seconds; a signal that the system hands to another thread does not wake the one that waits for it
+
+
+def arguments() -> argparse.Namespace:
+    """What is said on the command line."""
+    parser = argparse.ArgumentParser(prog="localcloud", description=__doc__)
+    parser.add_argument(
+        "--root", type=Path, default=Path(".localcloud"), help="folder for logs, jobs and builds; emptied first (default: %(default)s)"
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 asks the system for a free one")
+    parser.add_argument(
+        "--speed", type=float, default=60, help="seconds of a template's durations that pass in one second (default: %(default)g)"
+    )
+    parser.add_argument("--accounts", default="123456789012", help="comma-separated account numbers (default: %(default)s)")
+    parser.add_argument("--region", default="us-east-1", help="default: %(default)s")
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
+    )
+    return parser.parse_args()
+
+
+def _end_with_input(ending: threading.Event) -> None:
+    sys.stdin.read()
+    ending.set()
+
+
+def _complain(why: str) -> int:
+    print(f"localcloud: {why}", file=sys.stderr)
+    return 1
+
+
+def program() -> int:
+    """The command. Returns its exit status."""
+    options = arguments()
+    root: Path = options.root
+    if root.exists() and not (root / LOG).exists() and any(root.iterdir()):
+        return _complain(f"--root {root}: it is not empty and not a localcloud's, and would be emptied: name another folder")
+    from localcloud.server import Server  # moto reads its environment when it is imported
+
+    root.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=root / LOG, filemode="w", level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    try:
+        server = Server(
+            root=root.resolve(), port=options.port, speed=options.speed, accounts=options.accounts.split(","), region=options.region
+        )
+    except OSError as problem:
+        why = os.strerror(problem.errno) if problem.errno else problem
+        return _complain(f"cannot listen on port {options.port}: {why}: choose another or leave --port out")
+    if options.exit_with_parent:
+        threading.Thread(target=_end_with_input, args=(ending,), daemon=True).start()
+    server.start()
+    print(f"ready {server.url}", flush=True)
+    while not ending.wait(LOOK_EVERY):
+        pass
+    server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(program())

@@ -1,0 +1,108 @@
+"""Target tracking: a policy makes two alarms, and CloudWatch calls it while one of them is in ALARM."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, applicationautoscaling_backends
+from moto.cloudwatch.models import cloudwatch_backends
+
+from localcloud.applicationautoscaling import capacity
+from localcloud.cloudwatch import alarm_actions, alarms
+from localcloud.core.cloud import cloud
+from localcloud.core.errors import invalid
+
+# predefined metric → its name, statistic, and the period of the alarm that grows the fleet
+METRICS = {
+    "SageMakerVariantInvocationsPerInstance": ("InvocationsPerInstance", "Sum", 60),
+    "SageMakerVariantConcurrentRequestsPerModelHighResolution": ("ConcurrentRequestsPerModel", "Maximum", 10),
+}
+GROW_AFTER, SHRINK_AFTER = 3, 15  # periods out of line; a fleet grows fast and shrinks slowly
+SHRINK_BELOW = 0.9  # of the target
+COOLDOWN = 300  # SageMaker's seconds, where the policy names none
+_moto_put_policy = ApplicationAutoscalingBackend.put_scaling_policy
+_scaled: dict[str, dict[str, float]] = defaultdict(dict)  # policy's ARN → when it last grew and shrank
+
+
+def install() -> None:
+    """Let policies act."""
+    alarm_actions.actions["autoscaling"] = _track
+    backend: Any = ApplicationAutoscalingBackend
+    backend.put_scaling_policy = _put_policy
+
+
+def _put_policy(
+    self: Any,
+    policy_name: str,
+    service_namespace: str,
+    resource_id: str,
+    scalable_dimension: str,
+    policy_body: dict[str, Any],
+    policy_type: str | None,
+) -> Any:
+    capacity.require_target(self, resource_id, scalable_dimension)
+    kind = (policy_body or {}).get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
+    if policy_type != "TargetTrackingScaling" or kind not in METRICS:
+        raise invalid(f"localcloud scales by TargetTrackingScaling on {' or '.join(METRICS)}: found {policy_type} on {kind}")
+    before = self.policies.get(f"{service_namespace}\t{resource_id}\t{scalable_dimension}\t{policy_name}")
+    if before:
+        before.delete_alarms(self.account_id, self.region_name)
+    policy: Any = _moto_put_policy(self, policy_name, service_namespace, resource_id, scalable_dimension, policy_body, policy_type)
+    policy.policy_arn = before.policy_arn if before else policy.policy_arn
+    for alarm in _alarms(resource_id, policy.policy_arn, METRICS[kind], float(policy_body["TargetValue"])):
+        policy.alarms.append(cloudwatch_backends[self.account_id][self.region_name].put_metric_alarm(**alarm))
+    return policy
+
+
+def _alarms(resource_id: str, policy_arn: str, metric: tuple[str, str, int], target: float) -> Iterator[dict[str, Any]]:
+    """The alarms of a policy, as moto's put_metric_alarm takes them: one that lets the fleet grow, and one that lets it shrink."""
+    (endpoint, variant), (name, statistic, period) = capacity.named(resource_id), metric
+    for which, comparison, threshold, periods, length in (
+        ("AlarmHigh", "GreaterThanThreshold", target, GROW_AFTER, period),
+        ("AlarmLow", "LessThanThreshold", SHRINK_BELOW * target, SHRINK_AFTER, 60),
+    ):
+        yield {
+            "name": f"TargetTracking-{resource_id}-{which}-{uuid.uuid4()}",
+            "namespace": "AWS/SageMaker",
+            "metric_name": name,
+            "metric_data_queries": [],
+            "comparison_operator": comparison,
+            "evaluation_periods": periods,
+            "period": length,
+            "threshold": threshold,
+            "statistic": statistic,
+            "description": f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {policy_arn}.",
+            "dimensions": [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
+            "alarm_actions": [policy_arn],
+        }
+
+
+def _track(change: alarm_actions.StateChange, arn: str) -> None:
+    """What an alarm of a policy asks for: instances in proportion to the metric, unless the fleet was just resized."""
+    alarm = change.alarm
+    account, region = arn.split(":")[4], arn.split(":")[3]
+    backend = applicationautoscaling_backends[account][region]
+    policy = next(p for p in backend.policies.values() if p.policy_arn == arn)
+    target = backend.targets[policy.scalable_dimension][policy.resource_id]
+    config: Any = policy.target_tracking_scaling_policy_configuration
+    grows = "-AlarmHigh-" in alarm.name
+    suspended: Any = target.suspended_state or {}
+    if suspended.get(f"DynamicScaling{'Out' if grows else 'In'}Suspended") or (not grows and config.get("DisableScaleIn")):
+        return
+    now, last = time.time(), _scaled[arn]
+    cooldowns = [("out", "ScaleOutCooldown")] if grows else [("out", "ScaleOutCooldown"), ("in", "ScaleInCooldown")]
+    if any(now < last.get(way, 0) + config.get(member, COOLDOWN) / cloud().speed for way, member in cooldowns):
+        return
+    count = capacity.count(account, region, policy.resource_id)
+    measured = alarms.latest(alarm, now)
+    if measured is None:
+        return
+    wanted = capacity.within(target, math.ceil(count * measured / config["TargetValue"]), count)
+    cause = f"monitor alarm {alarm.name} in state ALARM triggered policy {policy.policy_name}"
+    if (wanted > count if grows else wanted < count) and capacity.resize(account, region, policy.resource_id, wanted, cause):
+        last["out" if grows else "in"] = now

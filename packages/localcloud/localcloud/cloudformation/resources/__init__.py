@@ -1,0 +1,45 @@
+"""The resource types that moto lacks, or makes or updates incompletely: a file a service.
+
+A file has TYPES, each of them the API calls that CloudFormation itself would make, and an `install` where it completes types of moto's.
+"""
+
+from __future__ import annotations
+
+from localcloud.cloudformation import resource_type
+from localcloud.cloudformation.resources import (
+    applicationautoscaling,
+    cloudwatch,
+    codebuild,
+    codeconnections,
+    codepipeline,
+    ecr,
+    events,
+    iam,
+    kms,
+    logs,
+    s3,
+    sagemaker,
+    scheduler,
+    sns,
+)
+
+TYPES = (
+    *applicationautoscaling.TYPES,
+    *cloudwatch.TYPES,
+    *codebuild.TYPES,
+    *codeconnections.TYPES,
+    *codepipeline.TYPES,
+    *events.TYPES,
+    *logs.TYPES,
+    *s3.TYPES,
+    *sagemaker.TYPES,
+    *scheduler.TYPES,
+    *sns.TYPES,
+)
+
+
+def install() -> None:
+    """Make these types known to moto's template parser, and complete moto's own."""
+    resource_type.install(TYPES)
+    for completed in (ecr, iam, kms, logs, s3):
+        completed.install()

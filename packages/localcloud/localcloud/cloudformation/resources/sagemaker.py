@@ -1,0 +1,98 @@
+"""Models, endpoints, model package groups and pipelines, as SageMaker's own calls make them."""
+
+from __future__ import annotations
+
+import json
+
+from localcloud.cloudformation.resource_type import Resource, ResourceType, delete_by, put_by
+from localcloud.core.errors import error, invalid
+from localcloud.core.validation import request
+from localcloud.sagemaker import endpoints, model_packages
+
+
+def _put_group(r: Resource, old: Resource | None) -> str:
+    policy = r.properties.pop("ModelPackageGroupPolicy", None)
+    if old is None:
+        members = request("sagemaker", "CreateModelPackageGroup", {**r.properties, "ModelPackageGroupName": r.name})
+        r.call("sagemaker", "CreateModelPackageGroup", **members)
+    if policy is not None:
+        text = policy if isinstance(policy, str) else json.dumps(policy)
+        model_packages.put_group_policy(r.account, r.region, r.name, text)
+    return r.arn("sagemaker", f"model-package-group/{r.name}")
+
+
+def _put_endpoint(r: Resource, old: Resource | None) -> str:
+    """As CloudFormation: done when the endpoint is InService, even where SageMaker went back to the old configuration."""
+    operation = "CreateEndpoint" if old is None else "UpdateEndpoint"
+    ignored = ("Tags",) if old else ("RetainAllVariantProperties", "ExcludeRetainedVariantProperties")
+    properties = {k: v for k, v in r.properties.items() if k not in ignored}
+    r.call("sagemaker", operation, **request("sagemaker", operation, {**properties, "EndpointName": r.name}))
+    status = endpoints.wait(r.account, r.region, r.name)
+    if status != "InService":
+        reason = r.call("sagemaker", "DescribeEndpoint", EndpointName=r.name).get("FailureReason", "no reason given")
+        if old is None:
+            r.call("sagemaker", "DeleteEndpoint", EndpointName=r.name)
+        raise error("NotStabilized", f"endpoint {r.name} is {status}: {reason}")
+    return r.name
+
+
+def _delete_endpoint(r: Resource) -> None:
+    """Done when nothing of it runs any more: its role, which writes what it captured last, may go next."""
+    gone = endpoints.find(r.account, r.region, r.id).gone
+    r.call("sagemaker", "DeleteEndpoint", EndpointName=r.id)
+    gone.wait()
+
+
+def _put_pipeline(r: Resource, old: Resource | None) -> str:
+    """A definition is its text, or an object with the text: CloudFormation takes both."""
+    definition = r.properties["PipelineDefinition"]
+    definition = json.loads(definition) if isinstance(definition, str) else definition
+    if "PipelineDefinitionBody" not in definition:
+        raise invalid(f"localcloud takes the definition of pipeline {r.name} as PipelineDefinitionBody only")
+    body = definition["PipelineDefinitionBody"]
+    operation = "CreatePipeline" if old is None else "UpdatePipeline"
+    ignored = () if old is None else ("Tags",)
+    wanted = {k: v for k, v in r.properties.items() if k not in ignored}
+    wanted |= {"PipelineDefinition": body if isinstance(body, str) else json.dumps(body), "PipelineName": r.name}
+    r.call("sagemaker", operation, **request("sagemaker", operation, wanted))
+    return r.name
+
+
+TYPES = (
+    ResourceType(
+        "AWS::SageMaker::Endpoint",
+        _put_endpoint,
+        _delete_endpoint,
+        name="EndpointName",
+        attributes={"EndpointName": lambda r: r.id},
+    ),
+    ResourceType(
+        "AWS::SageMaker::EndpointConfig",
+        put_by("sagemaker", "CreateEndpointConfig", "EndpointConfigName"),
+        delete_by("sagemaker", "DeleteEndpointConfig", "EndpointConfigName"),
+        name="EndpointConfigName",
+        attributes={"EndpointConfigName": lambda r: r.id},
+        fixed=True,
+    ),
+    ResourceType(
+        "AWS::SageMaker::Model",
+        put_by("sagemaker", "CreateModel", "ModelName"),
+        delete_by("sagemaker", "DeleteModel", "ModelName"),
+        name="ModelName",
+        attributes={"ModelName": lambda r: r.id},
+        fixed=True,
+    ),
+    ResourceType(
+        "AWS::SageMaker::ModelPackageGroup",
+        _put_group,
+        lambda r: r.call("sagemaker", "DeleteModelPackageGroup", ModelPackageGroupName=r.name),
+        name="ModelPackageGroupName",
+        attributes={"ModelPackageGroupArn": lambda r: r.id},
+    ),
+    ResourceType(
+        "AWS::SageMaker::Pipeline",
+        _put_pipeline,
+        delete_by("sagemaker", "DeletePipeline", "PipelineName"),
+        name="PipelineName",
+    ),
+)

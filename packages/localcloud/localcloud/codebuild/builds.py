@@ -1,0 +1,188 @@
+"""Builds: one shell for all phases of a project's buildspec, as the project's role."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from moto.iam.models import iam_backends
+
+from localcloud.codebuild import buildspec, projects
+from localcloud.core.cloud import PARTITION, cloud, machine_environment
+from localcloud.core.errors import error
+from localcloud.core.processes import Process, spawn
+from localcloud.iam import policies
+
+BIN = Path(__file__).parents[1] / "ecr" / "bin"  # where builds find their docker
+_builds: dict[str, Build] = {}
+
+
+@dataclass
+class Build:
+    """One build. `sources` maps artifact names to folders, the primary one first; `outputs` are artifact names."""
+
+    account: str
+    region: str
+    project: dict[str, Any]
+    variables: dict[str, str]
+    sources: dict[str, Path]
+    outputs: tuple[str, ...] = ()
+    initiator: str = ""
+    status: str = "IN_PROGRESS"
+    phase: str = "SUBMITTED"
+    failure: str = ""
+    exported: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, Path] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
+    ended: float | None = None
+    process: Process | None = None
+    last_line: str = ""
+    done: threading.Event = field(default_factory=threading.Event)
+    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def id(self) -> str:
+        return f"{self.project['name']}:{self.uuid}"
+
+    @property
+    def group(self) -> str:
+        configured = self.project.get("logsConfig", {}).get("cloudWatchLogs", {})
+        return str(configured.get("groupName", f"/aws/codebuild/{self.project['name']}"))
+
+    def start(self) -> Build:
+        _builds[self.id] = self
+        threading.Thread(target=self._run, daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        self.status = "STOPPED"
+        if self.process:
+            self.process.stop()
+
+    def _run(self) -> None:
+        try:
+            self._build()
+        except Exception as problem:  # reported as the build's failure, as CodeBuild does with its own
+            self.status, self.failure = "FAILED", f"{type(problem).__name__}: {problem}"
+            self._line(self.failure)
+        self.ended, self.phase = time.time(), "COMPLETED"
+        self.done.set()
+
+    def _line(self, line: str) -> None:
+        self.last_line = line if line.strip() and not line.startswith("[Container]") else self.last_line
+        cloud().log(account=self.account, region=self.region, group=self.group, stream=self.uuid, line=line)
+
+    def _build(self) -> None:
+        folder = cloud().folder("builds", self.project["name"], self.uuid)
+        spec = buildspec.read(self.project)
+        script = folder / "build.sh"
+        script.write_text(buildspec.script(spec, folder))
+        source = next(iter(self.sources.values()))
+        self.phase = "BUILD"
+        self.process = spawn(["bash", str(script)], env=self._environment(spec, folder), cwd=source, on_line=self._line)
+        try:
+            code = self.process.wait(self.project.get("timeoutInMinutes", 60) * 60)
+        except subprocess.TimeoutExpired:
+            self.process.stop()
+            self.status, self.failure = "TIMED_OUT", f"the build took longer than {self.project.get('timeoutInMinutes', 60)} minutes"
+            return
+        if self.status == "STOPPED":
+            return
+        exported = folder / "exported"
+        if exported.exists():
+            self.exported = dict(pair.split("=", 1) for pair in exported.read_text().split("\0") if pair)
+        if code:
+            phase = (folder / "failed").read_text().strip() if (folder / "failed").exists() else "a phase"
+            self.status, self.failure = "FAILED", f"{phase} failed with exit code {code}: {self.last_line}"
+            return
+        self.artifacts = {name: buildspec.collect(spec.get("artifacts", {}), name, self.outputs, source, folder) for name in self.outputs}
+        self.status = "SUCCEEDED"
+
+    def _environment(self, spec: Mapping[str, Any], folder: Path) -> dict[str, str]:
+        machine = machine_environment()
+        declared = {v["name"]: v["value"] for v in self.project.get("environment", {}).get("environmentVariables", [])}
+        first, *others = self.sources.items()
+        return {
+            **machine,
+            "PATH": f"{BIN}{os.pathsep}{machine['PATH']}",
+            "HOME": str(cloud().folder("builds", "home")),
+            "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
+            "LOCALCLOUD_PYTHON": sys.executable,
+            "LOCALCLOUD_IMAGES": str(cloud().folder("images")),
+            "CI": "true",
+            "POLL_SECONDS": "0.3",  # for programs that ask AWS again and again: nothing here throttles
+            "MINUTE_SECONDS": str(60 / cloud().speed),
+            "CODEBUILD_BUILD_ID": self.id,
+            "CODEBUILD_BUILD_ARN": f"arn:aws:codebuild:{self.region}:{self.account}:build/{self.id}",
+            "CODEBUILD_INITIATOR": self.initiator,
+            "CODEBUILD_SRC_DIR": str(first[1]),
+            **{f"CODEBUILD_SRC_DIR_{name}": str(path) for name, path in others},
+            "LOCALCLOUD_BUILD": str(folder),
+            **cloud().role_env(self.project["serviceRole"], f"AWSCodeBuild-{self.uuid}", self.region),
+            **{k: str(v) for k, v in spec.get("env", {}).get("variables", {}).items()},
+            **declared,
+            **self.variables,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """The build as BatchGetBuilds answers it."""
+        return {
+            "id": self.id,
+            "arn": f"arn:aws:codebuild:{self.region}:{self.account}:build/{self.id}",
+            "projectName": self.project["name"],
+            "buildStatus": self.status,
+            "buildComplete": self.done.is_set(),
+            "currentPhase": self.phase,
+            "startTime": self.started,
+            "endTime": self.ended,
+            "initiator": self.initiator,
+            "serviceRole": self.project["serviceRole"],
+            "source": self.project["source"],
+            "environment": self.project["environment"],
+            "exportedEnvironmentVariables": [{"name": k, "value": v} for k, v in self.exported.items()],
+            "logs": {"groupName": self.group, "streamName": self.uuid},
+            "phases": [{"phaseType": "BUILD", "phaseStatus": self.status, "contexts": [{"message": self.failure}]}] if self.failure else [],
+        }
+
+
+def start(
+    *,
+    account: str,
+    region: str,
+    name: str,
+    variables: dict[str, str],
+    sources: dict[str, Path],
+    outputs: tuple[str, ...],
+    initiator: str,
+) -> Build:
+    """Start a build of project `name`, as CodePipeline does with artifacts it has fetched."""
+    project = projects.find(account, region, name)
+    role = iam_backends[account][PARTITION].get_role_by_arn(project["serviceRole"])
+    if not policies.trusts(role.assume_role_policy_document, caller="codebuild.amazonaws.com"):
+        raise error("AccessDeniedException", f"role {project['serviceRole']} does not trust codebuild.amazonaws.com")
+    return Build(account, region, project, variables, sources, outputs, initiator).start()
+
+
+def find(build_id: str) -> Build | None:
+    """The build of that id."""
+    return _builds.get(build_id)
+
+
+def newest_first(project: str) -> list[Build]:
+    """The builds of a project."""
+    return [build for build in reversed(_builds.values()) if build.project["name"] == project]
+
+
+def shutdown() -> None:
+    """Stop every running build."""
+    for build in _builds.values():
+        if not build.done.is_set():
+            build.stop()

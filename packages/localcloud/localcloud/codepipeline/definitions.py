@@ -1,0 +1,30 @@
+"""What a pipeline's definition may say: what CodePipeline takes, and of that what is carried out here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud.codepipeline import conditions, triggers
+from localcloud.codepipeline.executions import runners
+from localcloud.core import validation
+from localcloud.core.errors import invalid
+
+MODES = ("QUEUED", "SUPERSEDED")
+REFUSED = ("blockers", "onSuccess", "onFailure")
+
+
+def check(definition: Mapping[str, Any]) -> None:
+    """Raise an AWS error for a definition (CreatePipeline's `pipeline`) that cannot be honoured."""
+    validation.check("codepipeline", "PipelineDeclaration", definition)
+    if definition.get("pipelineType") != "V2" or definition.get("executionMode", "SUPERSEDED") not in MODES:
+        raise invalid("localcloud runs V2 pipelines in QUEUED and SUPERSEDED mode only")
+    for stage in definition["stages"]:
+        if refused := [key for key in REFUSED if stage.get(key)]:
+            raise invalid(f"stage {stage['name']}: localcloud does not honour {', '.join(refused)}")
+        conditions.check(stage)
+        for action in stage["actions"]:
+            kind = action["actionTypeId"]["category"], action["actionTypeId"]["provider"]
+            if kind not in runners:
+                raise invalid(f"action {action['name']}: localcloud does not run {kind[0]} actions of {kind[1]}")
+    triggers.check(definition)

@@ -1,0 +1,69 @@
+"""`docker login`, `build` and `push`, as buildspecs type them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from localcloud.ecr.docker import Refused, builds, registry
+from localcloud.ecr.docker.dockerfile import Reader
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Refused(f"the stand-in for docker does not understand this: {message}")
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = Parser(prog="docker", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    login = commands.add_parser("login", allow_abbrev=False)
+    login.add_argument("--username", choices=["AWS"], required=True)
+    login.add_argument("--password-stdin", action="store_true", required=True)
+    login.add_argument("host")
+    make = commands.add_parser("build", allow_abbrev=False)
+    make.add_argument("-f", "--file", type=Path)
+    make.add_argument("-t", "--tag", required=True)
+    make.add_argument("--platform", choices=["linux/amd64"])
+    make.add_argument("--provenance", choices=["false"])
+    make.add_argument("--output", choices=["type=docker"])
+    make.add_argument("--build-arg", action="append", default=[])
+    make.add_argument("context", type=Path)
+    commands.add_parser("push", allow_abbrev=False).add_argument("tag")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    if argv == ["--version"]:
+        print("Docker version 0, localcloud's stand-in")
+        return 0
+    arguments = _arguments(argv)
+    store = Path(os.environ["LOCALCLOUD_IMAGES"])
+    if arguments.command == "login":
+        if not sys.stdin.read().strip():
+            raise Refused("login: the password on standard input is empty")
+        print("Login Succeeded")
+    elif arguments.command == "build":
+        if wrong := [a for a in arguments.build_arg if "=" not in a]:
+            raise Refused(f"--build-arg {wrong[0]}: expected NAME=value")
+        dockerfile = arguments.file or arguments.context / "Dockerfile"
+        values = dict(a.split("=", 1) for a in arguments.build_arg)
+        identity = builds.build(Reader(dockerfile, arguments.context, values).recipe, store)
+        registry.tag(arguments.tag, identity, store)
+        print(identity)
+    else:
+        digest = registry.push(arguments.tag, store)
+        print(f"{arguments.tag.rpartition(':')[2]}: digest: {digest} size: 1")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (Refused, OSError, subprocess.CalledProcessError) as problem:
+        print(f"docker: {problem}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,71 @@
+"""What an image is called in ECR: its tag, and the digest under which it is pushed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+from localcloud.ecr.docker import Refused
+
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+REFERENCE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com/(?P<repository>[\w./-]+):(?P<tag>[\w.-]+)")
+
+
+def tag(name: str, identity: str, store: Path) -> None:
+    """Let `name` stand for the image."""
+    _write(_tag(name, store), identity)
+
+
+def push(name: str, store: Path) -> str:
+    """Register the tagged image in ECR as whoever the environment's AWS_* say; returns its digest."""
+    import boto3  # here, because most commands do without it, and it takes its time
+    from botocore.exceptions import ClientError
+
+    reference = _reference(name)
+    if not _tag(name, store).exists():
+        raise Refused(f"no image is tagged {name}: docker build -t {name} first")
+    identity = _tag(name, store).read_text()
+    config = (store / "images" / identity.removeprefix("sha256:") / "config.json").read_bytes()
+    layer = {
+        "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        "size": 1,
+        "digest": f"sha256:{json.loads(config)['contents']}",
+    }
+    about = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": len(config), "digest": identity}
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": about, "layers": [layer]}, indent=3)
+    digest = f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    _write(store / "digests" / digest, identity)
+    ecr = boto3.client("ecr", region_name=reference["region"])
+    try:
+        put = ecr.put_image(
+            registryId=reference["account"],
+            repositoryName=reference["repository"],
+            imageTag=reference["tag"],
+            imageManifest=manifest,
+            imageManifestMediaType=MANIFEST,
+            imageDigest=digest,
+        )
+    except ClientError as problem:
+        raise Refused(f"push {name}: {problem.response['Error']['Code']}: {problem.response['Error']['Message']}") from problem
+    if put["image"]["registryId"] != reference["account"]:
+        raise Refused(f"push {name}: these credentials are of account {put['image']['registryId']}")
+    return digest
+
+
+def _tag(name: str, store: Path) -> Path:
+    return store / "tags" / quote(name, safe="")
+
+
+def _reference(name: str) -> re.Match[str]:
+    match = REFERENCE.fullmatch(name)
+    if not match:
+        raise Refused(f"{name} does not name an ECR image (ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG)")
+    return match
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -1,0 +1,183 @@
+"""What rules and schedules call: each target as its service's API, under the role or the resource policy that lets them.
+
+What a target refuses for good is not tried again; anything else is, more and more seldom, as the target's RetryPolicy says. A delivery
+that is given up is a line of localcloud.log and goes to the dead-letter queue, if there is one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from moto.iam.models import iam_backends
+from moto.logs.models import logs_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+
+from localcloud.core import clock
+from localcloud.core.cloud import PARTITION, cloud
+from localcloud.core.errors import error, invalid
+from localcloud.iam import policies
+
+ATTEMPTS, AGE = 185, 86_400  # EventBridge's: how often a delivery is tried again, and for how many of its seconds
+WORKERS = 4
+WITH_ROLE = ("events", "codepipeline", "sagemaker")
+FINAL = ("AccessDenied", "Validation", "NotFound", "NotExist", "Invalid", "InputTransformer")
+_workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="target")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One text for one target. `by` is the ARN of the rule or schedule, `service` the principal that it acts as."""
+
+    by: str
+    service: str
+    target: Mapping[str, Any]
+    text: str
+    ended: Callable[[str | None], None]  # called with the reason for which it was given up, or None
+
+    @property
+    def arn(self) -> str:
+        return str(self.target["Arn"])
+
+    @property
+    def account(self) -> str:
+        return self.by.split(":")[4]
+
+
+def check(target: Mapping[str, Any]) -> None:
+    """Raise an AWS error for a target that localcloud cannot call, or that lacks its role."""
+    of = kind(target["Arn"])
+    if of not in senders:
+        raise invalid(f"localcloud has no targets like {target['Arn']}: it knows {', '.join(senders)}")
+    if of == "events:event-bus" and any(target.get(k) for k in ("Input", "InputPath", "InputTransformer")):
+        raise invalid(f"localcloud sends whole events to {target['Arn']}: no Input, InputPath or InputTransformer")
+    if of.partition(":")[0] in WITH_ROLE and not target.get("RoleArn"):
+        raise invalid(f"RoleArn is required for target {target.get('Id', target['Arn'])}.")
+
+
+def deliver(delivery: Delivery) -> None:
+    """Call the target, soon and elsewhere."""
+    retry = delivery.target.get("RetryPolicy") or {}
+    until = time.time() + retry.get("MaximumEventAgeInSeconds", AGE) / cloud().speed
+    _workers.submit(_try, delivery, 0, retry.get("MaximumRetryAttempts", ATTEMPTS), until)
+
+
+def shutdown() -> None:
+    """Deliver nothing more."""
+    _workers.shutdown(wait=False, cancel_futures=True)
+
+
+def _try(delivery: Delivery, tried: int, most: int, until: float) -> None:
+    try:
+        senders[kind(delivery.arn)](delivery)
+    except Exception as problem:  # tried again, or given up where whoever it concerns can see it
+        code, why = _code_and_message(problem)
+        again = time.time() + min(2**tried, 600) / cloud().speed
+        if tried < most and again < until and not any(word in code for word in FINAL):
+            if not tried:
+                logging.getLogger(__name__).warning("%s will try %s again: %s: %s", delivery.by, delivery.arn, code, why)
+            clock.at(("delivery", uuid.uuid4()), again, lambda: _submit(delivery, tried + 1, most, until))
+        else:
+            _give_up(delivery, code, why)
+    else:
+        delivery.ended(None)
+
+
+def _submit(*attempt: Any) -> None:
+    _workers.submit(_try, *attempt)
+
+
+def _code_and_message(problem: Exception) -> tuple[str, str]:
+    """An error's code and message."""
+    if isinstance(problem, ClientError):
+        return problem.response["Error"]["Code"], problem.response["Error"]["Message"]
+    code = getattr(problem, "error_type", None) or getattr(problem, "code", None) or type(problem).__name__
+    return str(code), str(getattr(problem, "message", None) or problem)
+
+
+def _give_up(delivery: Delivery, code: str, why: str) -> None:
+    logging.getLogger(__name__).warning("%s could not reach %s: %s: %s", delivery.by, delivery.arn, code, why)
+    if queue := (delivery.target.get("DeadLetterConfig") or {}).get("Arn"):
+        reasons = {"RULE_ARN": delivery.by, "TARGET_ARN": delivery.arn, "ERROR_CODE": code, "ERROR_MESSAGE": why}
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in reasons.items()}
+        try:
+            _put(delivery, queue, message_attributes=attributes)
+        except Exception as problem:  # as on AWS, a dead-letter queue that cannot be reached loses the event: the log has it
+            logging.getLogger(__name__).warning("dead-letter queue %s: %s: %s", queue, *_code_and_message(problem))
+    delivery.ended(f"{code}: {why}")
+
+
+def kind(arn: str) -> str:
+    """`service:resource-type` of an ARN that has both, else the service."""
+    service, resource = arn.split(":")[2], arn.split(":", 5)[5]
+    return f"{service}:{resource.partition('/')[0].partition(':')[0]}" if "/" in resource or service == "logs" else service
+
+
+def assumed(role_arn: str, service: str) -> str:
+    """The role, if the service may assume it. Raises an AWS error otherwise."""
+    role = iam_backends[role_arn.split(":")[4]][PARTITION].get_role_by_arn(role_arn)
+    if not policies.trusts(role.assume_role_policy_document, caller=service):
+        raise error("AccessDeniedException", f"role {role_arn} does not let {service} assume it")
+    return role_arn
+
+
+def acts_as(delivery: Delivery, action: str) -> str:
+    """The target's role, which must trust the service and be allowed `action`. Raises an AWS error otherwise."""
+    role = assumed(delivery.target["RoleArn"], delivery.service)
+    if not policies.role_allows(role, action=action, resource=delivery.arn):
+        raise error("AccessDeniedException", f"role {role} is not allowed {action} on {delivery.arn}")
+    return role
+
+
+def _let_in(delivery: Delivery, policy: Any, action: str, arn: str) -> None:
+    """A topic or queue must let the service in, unless the target has a role. Raises an AWS error otherwise."""
+    if delivery.target.get("RoleArn") and arn == delivery.arn:
+        acts_as(delivery, action)
+    elif not policies.lets_in(policy, caller=delivery.service, action=action, resource=arn, context={"AWS:SourceOwner": []}):
+        raise error("AccessDeniedException", f"the policy of {arn} does not let {delivery.service} do {action}")
+
+
+def _topic(delivery: Delivery) -> None:
+    account, region = where(delivery.arn)
+    topic = sns_backends[account][region].get_topic(delivery.arn)
+    _let_in(delivery, topic.policy, "sns:Publish", delivery.arn)
+    topic.publish(delivery.text)
+
+
+def _queue(delivery: Delivery) -> None:
+    _put(delivery, delivery.arn, group_id=(delivery.target.get("SqsParameters") or {}).get("MessageGroupId"))
+
+
+def _put(delivery: Delivery, arn: str, **more: Any) -> None:
+    account, region = where(arn)
+    backend, name = sqs_backends[account][region], arn.rpartition(":")[2]
+    _let_in(delivery, backend.get_queue(name).policy, "sqs:SendMessage", arn)
+    backend.send_message(queue_name=name, message_body=delivery.text, **more)
+
+
+def _logs(delivery: Delivery) -> None:
+    account, region = where(delivery.arn)
+    group = delivery.arn.split(":log-group:")[1].removesuffix(":*")
+    arn = f"arn:aws:logs:{region}:{account}:log-group:{group}:*"
+    documents = [p.policy_document for p in logs_backends[account][region].resource_policies.values()]
+    actions = ("logs:CreateLogStream", "logs:PutLogEvents")
+    if not all(any(policies.lets_in(d, caller=delivery.service, action=a, resource=arn) for d in documents) for a in actions):
+        raise error("AccessDeniedException", f"no resource policy of CloudWatch Logs lets {delivery.service} write to {group}")
+    if group not in logs_backends[account][region].groups:
+        raise error("ResourceNotFoundException", f"log group {group} does not exist")
+    cloud().log(account=account, region=region, group=group, stream=str(uuid.uuid4()), line=delivery.text)
+
+
+def where(arn: str) -> tuple[str, str]:
+    """The account and the region of an ARN."""
+    return arn.split(":")[4], arn.split(":")[3]
+
+
+senders: dict[str, Callable[[Delivery], None]] = {"sns": _topic, "sqs": _queue, "logs:log-group": _logs}  # other services add theirs

@@ -1,0 +1,1 @@
+"""KMS that signs digests, and finds a key by any of its names."""

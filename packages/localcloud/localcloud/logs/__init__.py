@@ -1,0 +1,1 @@
+"""CloudWatch Logs whose metric filters work."""

@@ -1,0 +1,76 @@
+"""SageMaker's endpoint calls, answered from fleets that run."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import botocore.session
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.models import FakeEndpointConfig
+
+from localcloud.core.errors import invalid
+from localcloud.sagemaker import endpoints
+from localcloud.sagemaker.models import refuse_existing
+from localcloud.sagemaker.records import answer, keep, refuse
+
+
+def install() -> None:
+    """Put these answers in the place of moto's."""
+    setattr(FakeEndpointConfig, "validate_instance_type", _check_instance_type)  # noqa: B010  its own list of types is years old
+    answer((create_endpoint_config, create_endpoint, update_endpoint, delete_endpoint, update_endpoint_weights_and_capacities))
+
+
+@functools.cache
+def _instance_types() -> frozenset[str]:
+    return frozenset(botocore.session.Session().get_service_model("sagemaker").shape_for("ProductionVariantInstanceType").enum)  # type: ignore[attr-defined]
+
+
+def _check_instance_type(_self: Any, instance_type: str) -> None:
+    if instance_type not in _instance_types():
+        raise invalid(f"Value '{instance_type}' at 'instanceType' failed to satisfy constraint: Member must satisfy enum value set")
+
+
+def create_endpoint_config(self: Any) -> ActionResult:
+    request, held = self._get_params(), self.sagemaker_backend
+    refuse_existing(held.endpoint_configs, request["EndpointConfigName"], "endpoint configuration")
+    refuse(request, ("AsyncInferenceConfig", "ExplainerConfig"), "CreateEndpointConfig")
+    shadows = request.get("ShadowProductionVariants") or []
+    if shadows and (len(shadows) > 1 or len(request["ProductionVariants"]) > 1):
+        raise invalid("one production variant can have one shadow variant: found more")
+    names = [v["VariantName"] for v in [*request["ProductionVariants"], *shadows]]
+    if len(set(names)) < len(names):
+        raise invalid(f"the names of variants must differ: found {', '.join(names)}")
+    for variant in [*request["ProductionVariants"], *shadows]:
+        refuse(variant, ("ServerlessConfig", "InstancePools"), f"variant {variant['VariantName']}")
+        if "ModelName" not in variant:
+            raise invalid(f"variant {variant['VariantName']} names no model: localcloud does not do inference components")
+    return ActionResult(keep(held.create_endpoint_config, request).response_create)
+
+
+def create_endpoint(self: Any) -> ActionResult:
+    request = self._get_params()
+    refuse_existing(self.sagemaker_backend.endpoints, request["EndpointName"], "endpoint")
+    self.sagemaker_backend.describe_endpoint_config(request["EndpointConfigName"])
+    endpoint = endpoints.create(self.current_account, self.region, request)
+    return ActionResult({"EndpointArn": endpoint.record.arn})
+
+
+def update_endpoint(self: Any) -> ActionResult:
+    endpoint = endpoints.find(self.current_account, self.region, self._get_param("EndpointName"))
+    endpoint.update(self._get_params())
+    return ActionResult({"EndpointArn": endpoint.record.arn})
+
+
+def update_endpoint_weights_and_capacities(self: Any) -> ActionResult:
+    endpoint = endpoints.find(self.current_account, self.region, self._get_param("EndpointName"))
+    endpoint.rescale(self._get_param("DesiredWeightsAndCapacities"))
+    return ActionResult({"EndpointArn": endpoint.record.arn})
+
+
+def delete_endpoint(self: Any) -> ActionResult:
+    name = self._get_param("EndpointName")
+    endpoints.find(self.current_account, self.region, name)
+    self.sagemaker_backend.delete_endpoint(name)
+    endpoints.delete(self.current_account, self.region, name)
+    return EmptyResult()

@@ -1,0 +1,160 @@
+"""The fleets behind an endpoint: the variants of one endpoint configuration, each of them several instances."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from localcloud.core.cloud import IN_THIS_THREAD, cloud
+from localcloud.core.errors import invalid
+from localcloud.core.threads import together
+from localcloud.ecr import images
+from localcloud.sagemaker.instances import Instance, Program
+from localcloud.sagemaker.models import container
+from localcloud.sagemaker.records import backend, reason
+from localcloud.sagemaker.s3_files import split
+from localcloud.sagemaker.sampling import spread
+from localcloud.sagemaker.shadow import Shadow
+from localcloud.sagemaker.variants import Variant
+
+PATIENCE = 240.0  # SageMaker's seconds until /ping must have answered, when the variant names none
+_numbers = itertools.count(1)
+
+
+class Fleet:
+    """The instances that serve one endpoint configuration. `config` is moto's record of it; `lost` is told of instances that die.
+
+    `counts` and `weights` are kept from the fleet before, where they are given; `sizes` is how many instances each variant is to have.
+    """
+
+    def __init__(self, account: str, region: str, endpoint: str, config: Any, *, counts: dict[str, int], weights: dict[str, float]) -> None:
+        self.account, self.region, self.endpoint, self.config = account, region, endpoint, config
+        self.capture: dict[str, Any] = config.data_capture_config or {}
+        self.lost: Callable[[str], None] = lambda _why: None
+        self._weights = weights
+        self._shadows: list[dict[str, Any]] = getattr(config, "ShadowProductionVariants", None) or []
+        self.sizes = {
+            v["VariantName"]: counts.get(v["VariantName"], v.get("InitialInstanceCount", 1))
+            for v in [*config.production_variants, *self._shadows]
+        }
+        self.variants: dict[str, Variant] = {}
+        self.shadow: Shadow | None = None
+
+    @property
+    def name(self) -> str:
+        """The endpoint configuration's."""
+        return str(self.config.endpoint_config_name)
+
+    @property
+    def every(self) -> list[Variant]:
+        """All variants, the shadow too."""
+        return [*self.variants.values(), *([self.shadow.variant] if self.shadow else [])]
+
+    def start(self, part: float = 1.0) -> str | None:
+        """Start every instance, or the first `part` of each variant; returns why the fleet cannot serve, once that is known."""
+        self._folder = cloud().folder("endpoints", self.account, self.region, self.endpoint, f"fleet-{next(_numbers)}")
+        for declared in [*self.config.production_variants, *self._shadows]:
+            name = declared["VariantName"]
+            try:
+                variant = self._variant(declared)
+            except Exception as problem:  # becomes the endpoint's FailureReason, as SageMaker does with what it cannot fetch
+                return f"The container for production variant {name} could not be prepared: {reason(problem)}"
+            if declared in self._shadows:
+                self.shadow = Shadow(variant, *self.variants.values())
+            else:
+                self.variants[name] = variant
+        return self.resize(part)
+
+    def resize(self, part: float) -> str | None:
+        """Have `part` of every variant's instances, rounded up; returns why one of the new ones did not start."""
+        for variant in self.every:
+            if failure := variant.scale(math.ceil(variant.count * part - 1e-9)):
+                return f"The container for production variant {variant.name} did not pass the ping health check: {failure}"
+        return None
+
+    def give_up(self) -> None:
+        """Stop what is only starting."""
+        together([i.stop for v in self.every for i in v.starting if not i.settled.is_set()])
+
+    def retire(self) -> None:
+        """Answer what was begun, then stop every instance."""
+        together([i.retire for v in self.every for i in (*v.instances, *v.starting)])
+        self._end()
+
+    def stop(self) -> None:
+        """Stop every instance now, also those that are only starting."""
+        together([i.stop for v in self.every for i in (*v.instances, *v.starting)])
+        self._end()
+
+    def _end(self) -> None:
+        if self.shadow:
+            self.shadow.end()
+
+    def pick(self, turn: int, target: str | None) -> Variant:
+        """The variant that answers the `turn`-th request: `target`, or by weight. Raises an AWS error for an unknown target."""
+        if target is not None and target not in self.variants:
+            raise invalid(f"Variant {target} does not exist in endpoint {self.endpoint}")
+        variants = [self.variants[target]] if target else list(self.variants.values())
+        point = spread(turn, power=2) * sum(v.weight for v in variants)
+        for variant in variants:
+            point -= variant.weight
+            if point < 0:
+                return variant
+        return variants[-1]
+
+    def describe(self, **more: Any) -> dict[str, list[dict[str, Any]]]:
+        """DescribeEndpoint's ProductionVariants and ShadowProductionVariants, each with `more`."""
+        known = {v.name: v.describe() for v in self.every}
+        kinds = {"ProductionVariants": self.config.production_variants, "ShadowProductionVariants": self._shadows}
+        sizes = {n: {"VariantName": n, "CurrentInstanceCount": 0, "DesiredInstanceCount": size} for n, size in self.sizes.items()}
+        return {kind: [{**sizes[v["VariantName"]], **known.get(v["VariantName"], {}), **more} for v in d] for kind, d in kinds.items() if d}
+
+    def _variant(self, declared: dict[str, Any]) -> Variant:
+        name, folder = declared["VariantName"], self._folder / declared["VariantName"]
+        model = backend(self.account, self.region).describe_model(declared["ModelName"])
+        definition = container(model, self.account, self.region)
+        role, uri = model.execution_role_arn, definition["Image"]
+        image = images.find(uri, role_arn=role)
+        unpacked = _fetch(definition["ModelDataUrl"], role, self.region, folder) if definition.get("ModelDataUrl") else None
+        patience = declared.get("ContainerStartupHealthCheckTimeoutInSeconds", PATIENCE) / cloud().speed
+        program = Program(
+            image=image,
+            uri=uri,
+            role=role,
+            region=self.region,
+            isolated=bool(model.enable_network_isolation),
+            environment=definition.get("Environment", {}),
+            model=unpacked,
+            patience=max(patience, cloud().least_patience),
+        )
+        numbers = itertools.count(1)
+
+        def start_instance() -> Instance:
+            number = next(numbers)
+            stream = f"{name}/{self._folder.name}-i-{number}"
+            group = f"/aws/sagemaker/Endpoints/{self.endpoint}"
+            log = cloud().log
+            return Instance(
+                program,
+                folder / f"instance-{number}",
+                lambda line: log(account=self.account, region=self.region, group=group, stream=stream, line=line),
+                lambda why: None if declared in self._shadows else self.lost(f"instance {number} of variant {name} is gone: {why}"),
+            )
+
+        weight = self._weights.get(name, declared.get("InitialVariantWeight", 1.0))
+        return Variant(name, weight, self.sizes[name], start_instance, uri, role)
+
+
+def _fetch(uri: str, role: str, region: str, folder: Path) -> Path:
+    """Download a model.tar.gz as the execution role, and unpack it where nothing in it can escape."""
+    bucket, key = split(uri)
+    archive, unpacked = folder / "model.tar.gz", folder / "model"
+    folder.mkdir(parents=True, exist_ok=True)
+    cloud().client("s3", role_arn=role, region=region).download_file(bucket, key, str(archive), Config=IN_THIS_THREAD)
+    with tarfile.open(archive) as tar:
+        tar.extractall(unpacked, filter="data")
+    return unpacked

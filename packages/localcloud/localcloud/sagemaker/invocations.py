@@ -1,0 +1,123 @@
+"""InvokeEndpoint that reaches a container, and says as SageMaker does when the container or the caller is at fault."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
+
+from localcloud.sagemaker import endpoints
+from localcloud.sagemaker.fleets import Fleet
+from localcloud.sagemaker.instances import LONGEST, Answer, Instance
+from localcloud.sagemaker.records import answer
+from localcloud.sagemaker.sampling import spread
+from localcloud.sagemaker.variants import Variant
+
+LARGEST = 6_291_456  # bytes of a request
+CUSTOM, INFERENCE = "X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-Inference-Id"
+FORWARDED = ("Content-Type", "Accept", CUSTOM, INFERENCE)
+REFUSED = ("Target-Model", "Target-Container-Hostname", "Enable-Explanations", "Inference-Component", "Session-Id")
+Response = tuple[int, dict[str, Any], bytes]
+_samples = itertools.count()
+
+
+def install() -> None:
+    """Answer InvokeEndpoint from the endpoints that run."""
+    SageMakerRuntimeResponse.use_raw_body = True
+    answer((invoke_endpoint,), by=SageMakerRuntimeResponse)
+
+
+def invoke_endpoint(self: Any) -> Response:
+    start = time.perf_counter()
+    headers, body, name = self.headers, self.raw_body or b"", self.path.split("/")[2]
+    if refused := [h for h in REFUSED if headers.get(f"X-Amzn-SageMaker-{h}")]:
+        return _error(400, "ValidationError", f"localcloud cannot honour {', '.join(refused)} of InvokeEndpoint")
+    if len(body) > LARGEST:
+        return _error(413, "ValidationError", f"Payload of {len(body)} bytes exceeds the limit of {LARGEST} bytes")
+    sent = {h: headers[h] for h in FORWARDED if headers.get(h)}
+    try:
+        endpoint = endpoints.find(self.current_account, self.region, name)
+        with endpoint.serving(headers.get("X-Amzn-SageMaker-Target-Variant")) as (fleet, variant, instance):
+            if instance is None:
+                endpoint.telemetry.measure(fleet, variant, 503, None, time.perf_counter() - start)
+                return _error(503, "ServiceUnavailable", f"no instance of variant {variant.name} is healthy")
+            if shadow := fleet.shadow:
+                shadow.offer(lambda copy_for: _invoked(endpoint, fleet, shadow.variant, copy_for, body, sent, None))
+            answered = _invoked(endpoint, fleet, variant, instance, body, sent, start)
+    except JsonRESTError as problem:
+        return _error(400, "ValidationError", problem.message)
+    if not 200 <= answered.status < 300:
+        return _model_error(self, name, answered)
+    returned = {
+        "Content-Type": _header(answered, "Content-Type"),
+        "x-Amzn-Invoked-Production-Variant": variant.name,
+        CUSTOM: _header(answered, CUSTOM),
+    }
+    return 200, {k: v for k, v in returned.items() if v}, answered.body
+
+
+def _invoked(
+    endpoint: endpoints.Endpoint,
+    fleet: Fleet,
+    variant: Variant,
+    instance: Instance,
+    body: bytes,
+    sent: Mapping[str, str],
+    start: float | None,
+) -> Answer:
+    """The container's answer, measured from `start` (None: now), and captured if the sample wants it."""
+    began = time.perf_counter()
+    answered = _ask(instance, body, sent)
+    model = time.perf_counter() - began
+    endpoint.telemetry.measure(fleet, variant, answered.status, model, time.perf_counter() - (start or began) - model)
+    if 200 <= answered.status < 300 and _sampled(fleet):
+        _capture(endpoint, fleet, variant, sent, body, answered)
+    return answered
+
+
+def _ask(instance: Instance, body: bytes, headers: Mapping[str, str]) -> Answer:
+    """The container's answer; status 0 stands for none, as in SageMaker's own errors."""
+    try:
+        return instance.invoke(body, headers, LONGEST)
+    except TimeoutError:
+        return Answer(0, {}, b"Your invocation timed out while waiting for a response from container primary.")
+    except (OSError, http.client.HTTPException) as problem:
+        return Answer(0, {}, f"the container gave no answer: {problem}".encode())
+
+
+def _header(answered: Answer, name: str) -> str | None:
+    return next((v for k, v in answered.headers.items() if k.lower() == name.lower()), None)
+
+
+def _sampled(fleet: Fleet) -> bool:
+    percent = fleet.capture.get("InitialSamplingPercentage", 0) if fleet.capture.get("EnableCapture") else 0
+    return bool(percent) and (percent == 100 or spread(next(_samples)) * 100 < percent)
+
+
+def _capture(endpoint: endpoints.Endpoint, fleet: Fleet, variant: Variant, sent: Mapping[str, str], body: bytes, answered: Answer) -> None:
+    about: dict[str, Any] = {"inferenceId": sent[INFERENCE]} if INFERENCE in sent else {}
+    about |= {"customAttributes": [sent[CUSTOM]]} if CUSTOM in sent else {}
+    request = (sent.get("Content-Type", "application/octet-stream"), body)
+    response = (_header(answered, "Content-Type") or "application/octet-stream", answered.body)
+    endpoint.telemetry.capture(fleet.capture, variant.name, variant.role, request=request, response=response, about=about)
+
+
+def _model_error(self: Any, name: str, answered: Answer) -> Response:
+    side = "client" if 400 <= answered.status < 500 else "server"
+    text = answered.body.decode("utf-8", "replace")
+    message = (
+        f'Received {side} error ({answered.status}) from primary with message "{text}". See the log group /aws/sagemaker/Endpoints/{name}.'
+    )
+    stream = f"arn:aws:logs:{self.region}:{self.current_account}:log-group:/aws/sagemaker/Endpoints/{name}"
+    return _error(424, "ModelError", message, OriginalStatusCode=answered.status, OriginalMessage=text, LogStreamArn=stream)
+
+
+def _error(status: int, code: str, message: str, **members: Any) -> Response:
+    headers = {"status": status, "x-amzn-errortype": code, "Content-Type": "application/json"}
+    return status, headers, json.dumps({"Message": message, "message": message, **members}).encode()

@@ -1,0 +1,257 @@
+"""Jobs that run: inputs and outputs as the job's role, the image's program in an /opt/ml of its own.
+
+A job on several instances is that program once an instance, each told who it is; when one fails, the others are stopped.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import threading
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.core.responses import EmptyResult
+from moto.core.utils import unix_time, utcnow
+
+from localcloud.core.cloud import cloud
+from localcloud.core.errors import error, invalid
+from localcloud.core.processes import Process, spawn
+from localcloud.ecr import images
+from localcloud.sagemaker.records import Request, backend, keep, reason
+from localcloud.sagemaker.roles import assumable, credentials
+from localcloud.sagemaker.s3_files import download
+
+GRACE = 120.0  # SageMaker's seconds between SIGTERM and SIGKILL
+DAY = 86_400
+_jobs: dict[tuple[str, str, str, str], Job] = {}
+
+
+def shutdown() -> None:
+    """Stop every job."""
+    running = [job for job in _jobs.values() if not job.ended.is_set()]
+    for job in running:
+        job.stop(grace=1)
+    for job in running:
+        job.ended.wait(10)
+    _jobs.clear()
+
+
+def find(account: str, region: str, kind: str, name: str) -> Job | None:
+    """The job of that name; `kind` is training or processing."""
+    return _jobs.get((account, region, kind, name))
+
+
+def wait(account: str, region: str, kind: str, name: str) -> None:
+    """Return once the job has ended."""
+    _jobs[account, region, kind, name].ended.wait()
+
+
+def stop(self: Any, kind: str) -> EmptyResult:
+    """Answer StopTrainingJob and StopProcessingJob."""
+    name = self._get_param(f"{kind.title()}JobName")
+    job = find(self.current_account, self.region, kind, name)
+    if job is None:
+        raise error("ResourceNotFound", f"Could not find {kind} job {name}.")
+    if job.ended.is_set():
+        raise invalid(f"The request was rejected because the {kind} job is in status {getattr(job.record, f'{kind}_job_status')}.")
+    job.stop()
+    return EmptyResult()
+
+
+class Failed(Exception):
+    """Why a job failed, as its FailureReason says it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A request that was read: what the container finds, runs and leaves. Paths are relative to /opt/ml.
+
+    `inputs` are (name, S3 URI, folder, whether each host gets its share of the objects only); `files` are written as JSON, `resources`
+    is where each host's resourceconfig.json is; `message` is where the container tells why it failed.
+    """
+
+    image: str
+    entrypoint: list[str] | None
+    arguments: list[str]
+    inputs: list[tuple[str, str, str, bool]]
+    files: dict[str, Any]
+    resources: str
+    cluster: dict[str, Any]
+    folders: list[str]
+    message: str
+    isolated: bool
+
+
+class Job(ABC):
+    """One running job. `record` is moto's, and what describe calls answer from."""
+
+    kind: ClassVar[str]
+    group: ClassVar[str]
+
+    def __init__(self, account: str, region: str, request: Request, plan: Plan) -> None:
+        self.account, self.region, self.request, self.plan = account, region, request, plan
+        self.name: str = request[f"{self.kind.title()}JobName"]
+        if (account, region, self.kind, self.name) in _jobs:
+            raise error("ResourceInUse", f"Job name must be unique within an AWS account and region: {self.kind} job {self.name} exists")
+        self.role = assumable(request.get("RoleArn"))
+        self.ended, self._stopping, self._lock = threading.Event(), threading.Event(), threading.Lock()
+        self._processes: list[Process] = []
+        self._code, self._overtime = 0, False
+        self.last_line = ""
+        self.folder = cloud().folder("jobs", account, region, self.kind, self.name)
+        names = [f"algo-{number}" for number in range(1, plan.cluster.get("InstanceCount", 1) + 1)]
+        self.hosts = {name: cloud().folder("jobs", account, region, self.kind, self.name, name, "ml") for name in names}
+        self.ml = self.hosts["algo-1"]
+        self._began = int(unix_time())
+        self.record = keep(getattr(backend(account, region), f"create_{self.kind}_job"), request)
+        self._say("InProgress")
+        self.begin()
+        _jobs[account, region, self.kind, self.name] = self
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def begin(self) -> None:
+        """Bring the record to the state of a job that has just been created."""
+        setattr(self.record, f"{self.kind}_end_time", None)
+
+    def phase(self, name: str) -> None:
+        """Note that the job has come to this phase."""
+
+    def read(self, line: str) -> None:
+        """Look at one line of the log."""
+
+    @abstractmethod
+    def outputs(self, s3: Any, *, complete: bool) -> None:
+        """Upload what the container made; after a stop or a failure (not `complete`), what there is."""
+
+    def finish(self) -> None:
+        """Complete the record once the job has ended."""
+
+    @property
+    def message(self) -> str:
+        """What the container wrote about how it ended, if anything."""
+        paths = [ml / self.plan.message for ml in self.hosts.values()]
+        return next((said for path in paths if path.exists() and (said := path.read_text(errors="replace").strip())), "")
+
+    def stop(self, grace: float | None = None) -> None:
+        """Ask the program to end, and make it after a while."""
+        with self._lock:
+            if self.ended.is_set():
+                return
+            self._stopping.set()
+            self._say("Stopping")
+            self._end(grace or self._grace())
+
+    def _end(self, grace: float) -> None:
+        """Ask what runs to end, without waiting for it."""
+        for process in self._processes:
+            if process.running:
+                threading.Thread(target=process.stop, args=(grace,), daemon=True).start()
+
+    def _grace(self) -> float:
+        return max(GRACE / cloud().speed, 2)
+
+    def _say(self, status: str) -> None:
+        setattr(self.record, f"{self.kind}_job_status", status)
+        self.record.last_modified_time = utcnow()
+
+    def _run(self) -> None:
+        try:
+            status, why = self._work(), None
+        except Failed as problem:
+            status, why = "Failed", str(problem)
+        except (ClientError, BotoCoreError) as problem:
+            status, why = "Failed", f"ClientError: {reason(problem)}"
+        except Exception as problem:  # reported as the job's failure, as SageMaker does with its own
+            status, why = "Failed", f"InternalServerError: {reason(problem)}"
+        if why:
+            self._line(f"{self.name}/algo-1-{self._began}", why)
+            self.record.failure_reason = why[:1024]
+        setattr(self.record, f"{self.kind}_end_time", utcnow())
+        self.phase("MaxRuntimeExceeded" if self._overtime else status)
+        self.finish()
+        with self._lock:
+            self._say(status)
+            self.ended.set()
+
+    def _work(self) -> str:
+        self.phase("Downloading")
+        image = images.find(self.plan.image, role_arn=self.role)
+        s3 = cloud().client("s3", role_arn=self.role, region=self.region)
+        for place, (host, ml) in enumerate(self.hosts.items()):
+            self._prepare(s3, place, host, ml)
+        self.phase("Training")
+        setattr(self.record, f"{self.kind}_start_time", utcnow())
+        code = self._execute(image)
+        if self._stopping.is_set() or self._overtime:
+            self.outputs(s3, complete=False)
+            return "Stopped"
+        if code:
+            self.outputs(s3, complete=False)
+            raise Failed(f"AlgorithmError: {self.message or self.last_line}, exit code: {code}")
+        self.phase("Uploading")
+        self.outputs(s3, complete=True)
+        return "Completed"
+
+    def _prepare(self, s3: Any, place: int, host: str, ml: Path) -> None:
+        """What one instance finds in /opt/ml."""
+        for name, source, folder, shared in self.plan.inputs:
+            part = (place, len(self.hosts)) if shared else (0, 1)
+            if not download(s3, source, ml / folder, part):
+                raise Failed(f"ClientError: Data download failed: input {name}: no S3 objects found under S3 URL {source}")
+        for name in self.plan.folders:
+            (ml / name).mkdir(parents=True, exist_ok=True)
+        who = {"current_host": host, "current_instance_type": self.plan.cluster["InstanceType"], "hosts": sorted(self.hosts)}
+        for name, value in {**self.plan.files, self.plan.resources: who | {"network_interface_name": "lo"}}.items():
+            (ml / name).parent.mkdir(parents=True, exist_ok=True)
+            (ml / name).write_text(json.dumps(value, indent=2, default=str))
+
+    def _execute(self, image: images.Image) -> int:
+        own = {f"{self.kind.upper()}_JOB_NAME": self.name, f"{self.kind.upper()}_JOB_ARN": self.record.arn}
+        aws = credentials(self.role, self.region, isolated=self.plan.isolated)
+        with self._lock:
+            if self._stopping.is_set():
+                return 0
+            for host, ml in self.hosts.items():
+                argv = image.command(self.plan.arguments, entrypoint=self.plan.entrypoint, ml=ml)
+                env = image.environment(aws, own, self.request.get("Environment", {}), ml=ml)
+                stream = f"{self.name}/{host}-{self._began}"
+                self._processes.append(spawn(argv, env=env, cwd=image.cwd, on_line=functools.partial(self._line, stream)))
+        with ThreadPoolExecutor(len(self._processes)) as pool:
+            list(pool.map(self._await, self._processes))
+        return self._code
+
+    def _await(self, process: Process) -> None:
+        """Wait for one instance. The first that fails ends the others."""
+        try:
+            code = process.wait(self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DAY))
+        except subprocess.TimeoutExpired:
+            self._overtime = True
+            code = process.stop(self._grace())
+        with self._lock:
+            if code and not self._code:
+                self._code = code
+                self._end(self._grace())
+
+    def _line(self, stream: str, line: str) -> None:
+        self.last_line = line if line.strip() else self.last_line
+        self.read(line)
+        cloud().log(account=self.account, region=self.region, group=self.group, stream=stream, line=line)
+
+
+def under_ml(path: str) -> str:
+    """A path of the container, relative to /opt/ml. Raises an AWS error for one that lies elsewhere."""
+    if not path.startswith(f"{images.ML}/") or ".." in Path(path).parts:
+        raise invalid(f"localcloud gives a job folders under {images.ML} only, not {path}")
+    return path.removeprefix(f"{images.ML}/")
+
+
+def require_plain_files(name: str, source: dict[str, Any] | None, compression: str | None, mode: str | None) -> None:
+    """Raise an AWS error for an input that is not the plain files of an S3 prefix."""
+    if source is None or source.get("S3DataType", "S3Prefix") != "S3Prefix" or compression not in (None, "None") or mode == "Pipe":
+        raise invalid(f"localcloud gives input {name} to the job as the plain files of an S3 prefix only")

@@ -1,0 +1,238 @@
+"""Executions of pipelines: each step as the pipeline's role, as soon as the steps that it needs have succeeded."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import string
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.core.utils import utcnow
+
+from localcloud.core.cloud import cloud
+from localcloud.core.threads import together
+from localcloud.sagemaker import jobs
+from localcloud.sagemaker.expressions import Unresolved, evaluate, follow, holds, steps_named
+from localcloud.sagemaker.records import reason
+from localcloud.sagemaker.s3_files import split
+
+TYPES = {"Processing", "Training", "Condition", "Fail", "RegisterModel"}
+
+
+class StepFailed(Exception):
+    """Why a step failed, as its FailureReason says it."""
+
+
+@dataclass
+class Step:
+    """One step of an execution. `described` is what its Describe call answers; references are read from it."""
+
+    definition: dict[str, Any]
+    status: str = "Starting"
+    started: datetime = field(default_factory=utcnow)
+    ended: datetime | None = None
+    failure: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    described: dict[str, Any] = field(default_factory=dict)
+
+    def describe(self) -> dict[str, Any]:
+        """The step as ListPipelineExecutionSteps answers it."""
+        shown = {
+            "StepName": self.definition["Name"],
+            "StepDisplayName": self.definition.get("DisplayName"),
+            "StepDescription": self.definition.get("Description"),
+            "StepStatus": self.status,
+            "StartTime": self.started,
+            "EndTime": self.ended,
+            "FailureReason": self.failure,
+            "Metadata": self.metadata,
+            "AttemptCount": 1,
+        }
+        return {k: v for k, v in shown.items() if v is not None}
+
+
+class Execution:
+    """One run of a pipeline. `record` is moto's."""
+
+    def __init__(self, pipeline: Any, record: Any, parameters: dict[str, Any]) -> None:
+        self.pipeline, self.record, self.arn = pipeline, record, record.arn
+        _, _, _, self.region, self.account, _ = record.arn.split(":", 5)
+        self.role = pipeline.role_arn
+        self.definition = json.loads(record.pipeline_definition_for_execution)
+        self.values = {
+            "PipelineExecutionId": record.arn.rpartition("/")[2],
+            "PipelineExecutionArn": record.arn,
+            "PipelineName": pipeline.pipeline_name,
+            "PipelineArn": pipeline.arn,
+            "StartDateTime": record.start_time.isoformat(),
+            "CurrentDateTime": record.start_time.isoformat(),
+        }
+        self.parameters = parameters
+        self.steps: dict[str, Step] = {}
+        self.failure: str | None = None
+        self._stopping = False
+        self._skipped: set[str] = set()
+        self.ended = threading.Event()
+        self._changed = threading.Condition(threading.RLock())
+        self.sagemaker = cloud().client("sagemaker", role_arn=self.role, region=self.region)
+        record.pipeline_execution_status, record.pipeline_execution_failure_reason = "Executing", None
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def stop(self) -> None:
+        """Start nothing more, and stop the jobs that run."""
+        with self._changed:
+            if self.record.pipeline_execution_status != "Executing":
+                return
+            self._stopping = True
+            self.record.pipeline_execution_status = "Stopping"
+            running = [s.metadata for s in self.steps.values() if s.status in ("Starting", "Executing")]
+            self._changed.notify_all()
+        for metadata in running:
+            for kind in ("Training", "Processing"):
+                if arn := metadata.get(f"{kind}Job", {}).get("Arn"):
+                    self._stop_job(kind, arn.rpartition("/")[2])
+
+    def _stop_job(self, kind: str, name: str) -> None:
+        with contextlib.suppress(ClientError):  # it ended by itself meanwhile
+            getattr(self.sagemaker, f"stop_{kind.lower()}_job")(**{f"{kind}JobName": name})
+
+    def _run(self) -> None:
+        steps = list(_all_steps(self.definition["Steps"]))
+        absent = {n for s in steps for n in self._required(s)} - {s["Name"] for s in steps}
+        if unknown := [s for s in steps if s["Type"] not in TYPES]:
+            self.failure = "; ".join(f"localcloud does not run step {s['Name']} of type {s['Type']}" for s in unknown)
+        elif absent:
+            self.failure = f"the definition refers to steps that it does not have: {', '.join(sorted(absent))}"
+        else:
+            self._run_steps(self.definition["Steps"])
+        with self._changed:
+            status = "Stopped" if self._stopping else "Failed" if self.failure else "Succeeded"
+            self.record.pipeline_execution_failure_reason = self.failure
+            self.record.last_modified_time = utcnow()
+            self.record.pipeline_execution_status = status
+            self.ended.set()
+
+    def _run_steps(self, definitions: list[dict[str, Any]]) -> None:
+        together([partial(self._run_step, definition) for definition in definitions])
+
+    def _run_step(self, definition: dict[str, Any]) -> None:
+        required = self._required(definition)
+        with self._changed:
+            self._changed.wait_for(lambda: self._over() or required & self._skipped or all(self._succeeded(n) for n in required))
+            if self._over():
+                return
+            if required & self._skipped:
+                self._skip([definition])
+                return
+            step = self.steps[definition["Name"]] = Step(definition, status="Executing")
+        status = "Succeeded"
+        try:
+            branch = getattr(self, f"_{definition['Type'].lower()}")(step)
+        except (StepFailed, Unresolved) as problem:
+            status, step.failure = "Failed", str(problem)
+        except (ClientError, BotoCoreError) as problem:
+            status, step.failure = "Failed", f"ClientError: {reason(problem)}"
+        except Exception as problem:  # reported as the step's failure, as SageMaker does with its own
+            status, step.failure = "Failed", f"InternalServerError: {type(problem).__name__}: {reason(problem)}"
+        with self._changed:
+            step.ended = utcnow()
+            step.status = "Stopped" if self._stopping and status == "Failed" else status
+            if step.status == "Failed":
+                self.failure = self.failure or "Step failure: One or multiple steps failed."
+            self._changed.notify_all()
+        if status == "Succeeded" and branch:
+            self._run_steps(branch)
+
+    def _required(self, definition: dict[str, Any]) -> set[str]:
+        """The steps to wait for; a Condition's branches wait for their own."""
+        used = {k: v for k, v in definition.get("Arguments", {}).items() if k not in ("IfSteps", "ElseSteps")}
+        return {*steps_named(used), *(n.rpartition(".")[2] for n in definition.get("DependsOn", []))} - {definition["Name"]}
+
+    def _skip(self, definitions: list[dict[str, Any]]) -> None:
+        """Steps that will not run, nor what needs them."""
+        with self._changed:
+            self._skipped.update(s["Name"] for s in _all_steps(definitions))
+            self._changed.notify_all()
+
+    def _over(self) -> bool:
+        return self._stopping or self.failure is not None
+
+    def _succeeded(self, name: str) -> bool:
+        return name in self.steps and self.steps[name].status == "Succeeded"
+
+    def _evaluate(self, value: Any) -> Any:
+        return evaluate(value, self._get, self._read)
+
+    def _get(self, reference: str) -> Any:
+        kind, _, rest = reference.partition(".")
+        if kind == "Parameters":
+            return follow(self.parameters, rest, "the parameters")
+        if kind == "Execution":
+            return follow(self.values, rest, "the execution")
+        name, _, path = rest.partition(".")
+        return follow(self.steps[name].described, path, f"step {name}")
+
+    def _read(self, name: str, file: str) -> Any:
+        """A property file's JSON, read as the pipeline's role."""
+        step = self.steps[name]
+        declared = next((f for f in step.definition.get("PropertyFiles", []) if f["PropertyFileName"] == file), None)
+        if declared is None:
+            raise Unresolved(f"step {name} has no property file {file}")
+        folder = follow(step.described, f"ProcessingOutputConfig.Outputs['{declared['OutputName']}'].S3Output.S3Uri", f"step {name}")
+        bucket, key = split(f"{folder.rstrip('/')}/{declared['FilePath']}")
+        s3 = cloud().client("s3", role_arn=self.role, region=self.region)
+        return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+    def _training(self, step: Step) -> None:
+        self._job(step, "Training")
+
+    def _processing(self, step: Step) -> None:
+        self._job(step, "Processing")
+
+    def _job(self, step: Step, kind: str) -> None:
+        suffix = "".join(random.choices(string.ascii_letters + string.digits, k=10))  # noqa: S311  a name, no secret
+        stem = f"pipelines-{self.values['PipelineExecutionId']}-{step.definition['Name']}"[: 62 - len(suffix)].rstrip("-")
+        request = {**self._evaluate(step.definition["Arguments"]), f"{kind}JobName": f"{stem}-{suffix}"}
+        created = getattr(self.sagemaker, f"create_{kind.lower()}_job")(**request)
+        with self._changed:
+            step.metadata = {f"{kind}Job": {"Arn": created[f"{kind}JobArn"]}}
+            stopping = self._stopping
+        if stopping:
+            self._stop_job(kind, request[f"{kind}JobName"])
+        jobs.wait(self.account, self.region, kind.lower(), request[f"{kind}JobName"])
+        step.described = getattr(self.sagemaker, f"describe_{kind.lower()}_job")(**{f"{kind}JobName": request[f"{kind}JobName"]})
+        status = step.described[f"{kind}JobStatus"]
+        if status != "Completed":
+            raise StepFailed(step.described.get("FailureReason") or f"{kind} job {request[f'{kind}JobName']} ended {status}")
+
+    def _registermodel(self, step: Step) -> None:
+        arn = self.sagemaker.create_model_package(**self._evaluate(step.definition["Arguments"]))["ModelPackageArn"]
+        step.metadata = {"RegisterModel": {"Arn": arn}}
+        step.described = self.sagemaker.describe_model_package(ModelPackageName=arn)
+
+    def _condition(self, step: Step) -> list[dict[str, Any]]:
+        arguments = step.definition["Arguments"]
+        outcome = all(holds(c, self._get, self._read) for c in arguments["Conditions"])
+        step.metadata = {"Condition": {"Outcome": str(outcome)}}
+        step.described = {"Outcome": outcome}
+        self._skip(arguments.get("ElseSteps" if outcome else "IfSteps") or [])
+        return list(arguments.get("IfSteps" if outcome else "ElseSteps") or [])
+
+    def _fail(self, step: Step) -> None:
+        message = str(self._evaluate(step.definition["Arguments"]["ErrorMessage"]))
+        step.metadata = {"Fail": {"ErrorMessage": message}}
+        raise StepFailed(message)
+
+
+def _all_steps(definitions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for step in definitions:
+        yield step
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from _all_steps(step.get("Arguments", {}).get(branch) or [])

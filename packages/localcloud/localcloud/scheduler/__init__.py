@@ -1,0 +1,1 @@
+"""EventBridge Scheduler that invokes: each schedule's target at its times, under the target's role."""

@@ -1,0 +1,75 @@
+"""Every service, in the order in which it takes the place of moto's; and how everything that runs is ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from localcloud.applicationautoscaling import capacity, scheduled_actions, target_tracking
+from localcloud.cloudformation import change_sets, resources, stacks, updates
+from localcloud.cloudwatch import alarms, alarms_api, metrics_api
+from localcloud.codebuild import api as codebuild
+from localcloud.codebuild import builds
+from localcloud.codepipeline import actions
+from localcloud.codepipeline import api as codepipeline
+from localcloud.codepipeline import pipelines as delivery_pipelines
+from localcloud.core import clock
+from localcloud.events import bus, rules, s3, targets
+from localcloud.iam import authorization
+from localcloud.kms import signing
+from localcloud.logs import metric_filters
+from localcloud.sagemaker import (
+    endpoints,
+    endpoints_api,
+    invocations,
+    jobs,
+    model_cards,
+    model_packages,
+    models,
+    pipelines,
+    processing,
+    refusals,
+    training,
+)
+from localcloud.scheduler import api as scheduler
+
+
+class Part(Protocol):
+    """A module that takes the place of something of moto's."""
+
+    def install(self) -> None:
+        """Take it."""
+
+
+IAM: tuple[Part, ...] = (authorization,)
+CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, change_sets, resources)
+KMS: tuple[Part, ...] = (signing,)
+CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
+SAGEMAKER: tuple[Part, ...] = (
+    training,
+    processing,
+    pipelines,
+    model_packages,
+    model_cards,
+    models,
+    endpoints_api,
+    invocations,
+    refusals,  # what is left
+)
+EVENTS: tuple[Part, ...] = (bus, rules, s3, scheduler)
+CLOUDWATCH: tuple[Part, ...] = (metrics_api, metric_filters, alarms, alarms_api)
+AUTOSCALING: tuple[Part, ...] = (capacity, target_tracking, scheduled_actions)
+EVERYTHING = (*IAM, *CLOUDFORMATION, *KMS, *CODE, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
+
+
+def install(parts: Iterable[Part] = EVERYTHING) -> None:
+    """Put these in the place of what moto only records."""
+    for part in parts:
+        part.install()
+
+
+def shutdown() -> None:
+    """Do nothing more that is due, and end every delivery, execution, build, job and endpoint."""
+    clock.clear()
+    for running in (targets, delivery_pipelines, builds, pipelines, jobs, endpoints):
+        running.shutdown()

@@ -1,0 +1,24 @@
+"""A cloud in a process of its own with an endpoint that serves and a job that hangs: the one argument is its folder.
+
+Says the process id of the endpoint's program in its one line, and goes on until it is killed.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from sagemaker_jobs import training, until_hanging
+
+from localcloud.testing.endpoints import ask, configured, serving
+from localcloud.testing.in_process import in_process
+
+if __name__ == "__main__":
+    with in_process(Path(sys.argv[1])) as aws:
+        image = aws.image()
+        pid = ask(aws, serving(aws, configured(aws, image, "config"), "endpoint"))["pid"]
+        training(aws, image, "job", Environment={"BEHAVIOUR": "hang"})
+        until_hanging("job")
+        print(pid, flush=True)
+        threading.Event().wait()

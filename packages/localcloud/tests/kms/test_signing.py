@@ -1,0 +1,89 @@
+"""Keys that sign: made by a stack, used over digests, and checked by anybody who has the public half."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from cloudformation_stacks import deploy, reasons
+
+from localcloud.testing.running import Running
+
+TEXT = b"x" * 5000
+SHA256 = hashlib.sha256(TEXT).digest()
+KEY = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "KeyPolicy": {"Version": "2012-10-17", "Statement": []}}
+
+
+@pytest.fixture(scope="module")
+def key(cloud: Running) -> str:
+    """The ARN of a key that a stack made."""
+    stack = {
+        "Key": {"Type": "AWS::KMS::Key", "Properties": KEY},
+        "Alias": {"Type": "AWS::KMS::Alias", "Properties": {"AliasName": "alias/evidence", "TargetKeyId": {"Fn::GetAtt": ["Key", "Arn"]}}},
+    }
+    assert deploy(cloud, "signing", {"Resources": stack}) == "CREATE_COMPLETE", reasons(cloud, "signing")
+    return str(cloud.client("kms").describe_key(KeyId="alias/evidence")["KeyMetadata"]["Arn"])
+
+
+def request(key: str, **changes: Any) -> dict[str, Any]:
+    return {"KeyId": key, "Message": SHA256, "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256", **changes}
+
+
+def test_openssl_checks_what_was_signed(cloud: Running, key: str, tmp_path: Path) -> None:
+    kms = cloud.client("kms")
+    (tmp_path / "text").write_bytes(TEXT)
+    (tmp_path / "signature").write_bytes(kms.sign(**request(key))["Signature"])
+    body = base64.encodebytes(kms.get_public_key(KeyId=key)["PublicKey"]).decode()
+    (tmp_path / "key.pem").write_text(f"-----BEGIN PUBLIC KEY-----\n{body}-----END PUBLIC KEY-----\n")
+
+    command = ["openssl", "dgst", "-sha256", "-verify", "key.pem", "-signature", "signature", "text"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout == "Verified OK\n"
+
+
+def test_a_signature_holds_for_its_own_digest_only(cloud: Running, key: str) -> None:
+    kms = cloud.client("kms")
+    signature = kms.sign(**request(key))["Signature"]
+
+    assert kms.verify(**request(key, Signature=signature))["SignatureValid"] is True
+    assert kms.verify(**request("alias/evidence", Signature=signature))["KeyId"] == key
+    for changes in ({"Message": bytes(32), "Signature": signature}, {"Signature": signature[:-1] + b"\0"}, {"Signature": b"no signature"}):
+        with pytest.raises(kms.exceptions.KMSInvalidSignatureException):
+            kms.verify(**request(key, **changes))
+
+
+def test_a_message_may_be_signed_whole_when_it_is_short(cloud: Running, key: str) -> None:
+    kms = cloud.client("kms")
+    short = request(key, Message=b"short", MessageType="RAW")
+    signature = kms.sign(**short)["Signature"]
+
+    assert kms.verify(**request(key, Message=hashlib.sha256(b"short").digest(), Signature=signature))["SignatureValid"] is True
+    with pytest.raises(kms.exceptions.KMSInvalidSignatureException):
+        kms.verify(**{**short, "Message": b"other"}, Signature=signature)
+    with pytest.raises(ClientError, match="length greater than 4096"):
+        kms.sign(**request(key, Message=TEXT, MessageType="RAW"))
+
+
+def test_what_kms_refuses_is_refused(cloud: Running, key: str) -> None:
+    kms = cloud.client("kms")
+    encrypts = kms.create_key()["KeyMetadata"]["Arn"]
+
+    with pytest.raises(ClientError, match="invalid length"):
+        kms.sign(**request(key, Message=b"short"))
+    with pytest.raises(kms.exceptions.InvalidKeyUsageException):
+        kms.sign(**request(encrypts))
+    with pytest.raises(kms.exceptions.InvalidKeyUsageException):
+        kms.sign(**request(key, SigningAlgorithm="ECDSA_SHA_384"))
+    with pytest.raises(kms.exceptions.NotFoundException):
+        kms.sign(**request("alias/nobody"))
+
+
+def test_an_asymmetric_key_cannot_rotate(cloud: Running) -> None:
+    stack = {"Key": {"Type": "AWS::KMS::Key", "Properties": {**KEY, "EnableKeyRotation": True}}}
+
+    assert deploy(cloud, "rotating", {"Resources": stack}) == "ROLLBACK_COMPLETE"
+    assert "asymmetric" in reasons(cloud, "rotating")

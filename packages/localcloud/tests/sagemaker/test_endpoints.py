@@ -1,0 +1,290 @@
+"""Endpoints serve, are updated blue/green, go back when the new fleet fails, and leave metrics and captured requests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.sagemaker import deployment_policies, endpoints
+from localcloud.sagemaker.model_packages import put_group_policy
+from localcloud.testing import ACCOUNT, OTHER, REGION
+from localcloud.testing.endpoints import Json, ask, canary, configured, described, measured, packed, routing, serving, version
+from localcloud.testing.in_process import HOUR, Aws
+from localcloud.testing.names import Name
+from localcloud.testing.waiting import PATIENCE, until
+
+
+def test_an_endpoint_answers_with_its_model(aws: Aws, image: str, name: Name) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c"), count=2), name("e"))
+    answers = [ask(aws, endpoint, b"\xff\x00", CustomAttributes="trace=1") for _ in range(4)]
+    description = described(aws, endpoint)
+
+    assert description["EndpointStatus"] == "InService"
+    assert description["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+    assert description["ProductionVariants"][0]["DeployedImages"][0]["ResolvedImage"] == image
+    assert {a["model"]["version"] for a in answers} == {"one"}
+    assert len({a["pid"] for a in answers}) == 2
+    assert (answers[0]["said"], answers[0]["type"], answers[0]["variant"], answers[0]["custom"]) == ("ÿ\x00", "text/csv", "live", "trace=1")
+    assert "serving" in aws.lines(f"/aws/sagemaker/Endpoints/{endpoint}")
+
+
+@pytest.mark.parametrize(("body", "status", "side"), [("bad", 422, "client"), ("boom", 500, "server"), ("die", 0, "server")])
+def test_what_a_container_refuses_is_a_model_error(aws: Aws, image: str, name: Name, body: str, status: int, side: str) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
+    with pytest.raises(ClientError, match=rf"Received {side} error \({status}\) from primary") as raised:
+        ask(aws, endpoint, body)
+
+    response: Json = dict(raised.value.response)
+
+    assert response["Error"]["Code"] == "ModelError"
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 424
+    assert response["OriginalStatusCode"] == status
+    assert status == 0 or response["OriginalMessage"] == '{"error": "row 1"}'
+
+
+def test_a_dead_instance_is_started_again(aws: Aws, image: str, name: Name) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c"), count=2), name("e"))
+    instances = endpoints.find(ACCOUNT, REGION, endpoint).variant("live").instances
+    first = {ask(aws, endpoint)["pid"] for _ in range(2)}
+    with pytest.raises(ClientError, match="from primary"):
+        ask(aws, endpoint, "die")
+    until(lambda: not all(i.ready.is_set() for i in instances))
+    assert ask(aws, endpoint)["pid"] in first
+    until(lambda: all(i.ready.is_set() for i in instances))
+    again = {ask(aws, endpoint)["pid"] for _ in range(2)}
+
+    assert len(again) == 2
+    assert again != first
+
+
+@pytest.mark.parametrize(("behaviour", "why"), [("crash", "its process ended"), ("sick", "/ping did not answer 200 in 2 s")])
+def test_a_container_that_cannot_serve_fails_the_endpoint_with_its_last_lines(
+    aws: Aws, image: str, name: Name, behaviour: str, why: str
+) -> None:
+    config = configured(aws, image, name("c"), BEHAVIOUR=behaviour)
+    with aws.cloud.impatient() if behaviour == "sick" else nullcontext():
+        failed = described(aws, serving(aws, config, name("e")))
+
+    assert failed["EndpointStatus"] == "Failed"
+    lines = logged(aws, f"/aws/sagemaker/Endpoints/{name('e')}")
+    assert behaviour != "crash" or lines == ["cannot read the model"]
+    assert failed["FailureReason"].endswith(f"{why}; its last lines: {' | '.join(lines) or 'none'}")
+    with pytest.raises(ClientError, match="does not serve"):
+        ask(aws, name("e"))
+
+
+def test_a_failed_update_leaves_the_old_fleet_serving(aws: Aws, image: str, name: Name) -> None:
+    good, bad = configured(aws, image, name("good")), configured(aws, image, name("bad"), "two", BEHAVIOUR="crash")
+    endpoint = serving(aws, good, name("e"))
+    aws.client("sagemaker").update_endpoint(EndpointName=endpoint, EndpointConfigName=bad)
+    after = described(aws, endpoint)
+
+    assert (after["EndpointStatus"], after["EndpointConfigName"]) == ("InService", good)
+    assert "cannot read the model" in after["FailureReason"]
+    assert version(aws, endpoint) == "one"
+
+
+def test_a_canary_takes_its_share_first_and_then_everything(aws: Aws, image: str, name: Name) -> None:
+    old, new = configured(aws, image, name("old"), "one", count=2), configured(aws, image, name("new"), "two", count=2)
+    endpoint = serving(aws, old, name("e"))
+    aws.client("sagemaker").update_endpoint(EndpointName=endpoint, EndpointConfigName=new, DeploymentConfig=canary(HOUR, percent=30))
+    live = endpoints.find(ACCOUNT, REGION, endpoint)
+    until(lambda: len(live.shares) == 2)
+    during = [version(aws, endpoint) for _ in range(20)]
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        aws.client("sagemaker").update_endpoint(EndpointName=endpoint, EndpointConfigName=old)
+    aws.cloud.pass_an_hour()
+    until(lambda: [share for _, share in live.shares] == [1.0, 0.0])
+    aws.cloud.pass_an_hour()
+    after = described(aws, endpoint)
+
+    assert 4 <= during.count("two") <= 8
+    assert {version(aws, endpoint) for _ in range(10)} == {"two"}
+    assert (after["EndpointStatus"], after["EndpointConfigName"]) == ("InService", new)
+    assert after["LastDeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"] == "CANARY"
+
+
+def test_traffic_moves_in_the_steps_of_its_policy() -> None:
+    def shares(policy: Json, size: int = 4) -> list[float]:
+        return [round(s, 2) for s in deployment_policies.read(policy, {"live": size}).steps]
+
+    assert shares(routing("ALL_AT_ONCE", 60)) == [1]
+    assert shares(routing("CANARY", 60, CanarySize={"Type": "INSTANCE_COUNT", "Value": 1})) == [0.25, 1]
+    assert shares(routing("LINEAR", 60, LinearStepSize={"Type": "CAPACITY_PERCENT", "Value": 40})) == [0.4, 0.8, 1]
+
+
+def test_an_update_keeps_counts_and_weights_when_asked(aws: Aws, image: str, name: Name) -> None:
+    old, new = configured(aws, image, name("old")), configured(aws, image, name("new"), "two")
+    endpoint = serving(aws, old, name("e"))
+    wanted = [{"VariantName": "live", "DesiredInstanceCount": 2, "DesiredWeight": 5.0}]
+    aws.client("sagemaker").update_endpoint_weights_and_capacities(EndpointName=endpoint, DesiredWeightsAndCapacities=wanted)
+    assert described(aws, endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+    excluded = [{"VariantPropertyType": "DesiredWeight"}]
+    aws.client("sagemaker").update_endpoint(
+        EndpointName=endpoint, EndpointConfigName=new, RetainAllVariantProperties=True, ExcludeRetainedVariantProperties=excluded
+    )
+    (variant,) = described(aws, endpoint)["ProductionVariants"]
+
+    assert (variant["CurrentInstanceCount"], variant["CurrentWeight"]) == (2, 1.0)
+
+
+def test_requests_are_captured_and_measured(aws: Aws, image: str, name: Name) -> None:
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://lab/capture",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+    }
+    endpoint = serving(aws, configured(aws, image, name("c"), capture=capture), name("e"))
+    ask(aws, endpoint, "1,2", InferenceId="lead-7")
+    with pytest.raises(ClientError):
+        ask(aws, endpoint, "bad")
+    assert described(aws, endpoint)["DataCaptureConfig"]["CaptureStatus"] == "Started"
+    endpoints.find(ACCOUNT, REGION, endpoint).telemetry.stop()
+    listed = aws.client("s3").list_objects_v2(Bucket="lab", Prefix=f"capture/{endpoint}/live/")["Contents"]
+    (line,) = aws.client("s3").get_object(Bucket="lab", Key=listed[0]["Key"])["Body"].read().decode().splitlines()
+    event = json.loads(line)
+
+    assert re.match(rf"capture/{endpoint}/live/\d{{4}}/\d\d/\d\d/\d\d/", listed[0]["Key"])
+    assert event["captureData"]["endpointInput"] == {"observedContentType": "text/csv", "mode": "INPUT", "data": "1,2", "encoding": "CSV"}
+    assert json.loads(event["captureData"]["endpointOutput"]["data"])["model"] == {"version": "one"}
+    assert event["eventMetadata"]["inferenceId"] == "lead-7"
+    assert measured(aws, endpoint, "Invocations") == 2
+    assert measured(aws, endpoint, "Invocation4XXErrors") == 1
+    assert measured(aws, endpoint, "Invocation5XXErrors") == 0
+    assert measured(aws, endpoint, "ModelLatency") > 0
+
+
+def test_what_was_captured_is_complete_when_the_endpoint_is_gone(aws: Aws, image: str, name: Name) -> None:
+    where = "kept/capture/0123456789ab"
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://lab/{where}",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    }
+    endpoint = serving(aws, configured(aws, image, name("c"), capture=capture), name("e"))
+    for number in range(20):
+        ask(aws, endpoint, "1,2", InferenceId=f"lead-{number}", CustomAttributes="by=test")
+    gone = endpoints.find(ACCOUNT, REGION, endpoint).gone
+
+    aws.client("sagemaker").delete_endpoint(EndpointName=endpoint)
+
+    assert gone.wait(PATIENCE)
+    s3, now = aws.client("s3"), datetime.now(UTC)
+    listed = [o["Key"] for o in s3.list_objects_v2(Bucket="lab", Prefix=where)["Contents"]]
+    hours = "|".join(f"{t:%Y/%m/%d/%H}" for t in (now, now - timedelta(hours=1)))
+    assert all(re.fullmatch(rf"{where}/{endpoint}/live/({hours})/\d\d-\d\d-\d{{3}}-[0-9a-f-]{{36}}\.jsonl", key) for key in listed)
+    lines = [json.loads(x) for key in listed for x in s3.get_object(Bucket="lab", Key=key)["Body"].read().splitlines()]
+    assert sorted(x["eventMetadata"]["inferenceId"] for x in lines) == sorted(f"lead-{number}" for number in range(20))
+    assert lines[0].keys() == {"captureData", "eventMetadata", "eventVersion"}
+    assert lines[0]["captureData"].keys() == {"endpointInput", "endpointOutput"}
+    assert lines[0]["eventMetadata"].keys() == {"eventId", "inferenceId", "customAttributes", "inferenceTime"}
+    request = {"observedContentType": "text/csv", "mode": "INPUT", "data": base64.b64encode(b"1,2").decode(), "encoding": "BASE64"}
+    assert lines[0]["captureData"]["endpointInput"] == request
+
+
+def test_callers_faults_are_validation_errors(aws: Aws, image: str, name: Name) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
+    with pytest.raises(ClientError, match=r"ValidationError.*Could not find endpoint"):
+        ask(aws, "nowhere")
+    with pytest.raises(ClientError, match="exceeds the limit of 6291456 bytes"):
+        ask(aws, endpoint, b"x" * 6_291_457)
+    with pytest.raises(ClientError, match="Variant other does not exist"):
+        ask(aws, endpoint, TargetVariant="other")
+    with pytest.raises(ClientError, match="cannot honour Target-Model"):
+        ask(aws, endpoint, TargetModel="other")
+    with pytest.raises(ClientError, match="localcloud does not do InvokeEndpointAsync"):
+        aws.client("sagemaker-runtime").invoke_endpoint_async(EndpointName=endpoint, InputLocation="s3://lab/x")
+    with pytest.raises(ClientError, match="already existing endpoint"):
+        serving(aws, name("c"), endpoint)
+
+
+@pytest.mark.parametrize(
+    ("variant", "config", "said"),
+    [
+        ({"InstanceType": "ml.none.large"}, {}, "instanceType"),
+        ({"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}, {}, "cannot honour ServerlessConfig"),
+        ({"InstanceType": "ml.m5.large"}, {"AsyncInferenceConfig": {"OutputConfig": {}}}, "cannot honour AsyncInferenceConfig"),
+    ],
+)
+def test_configurations_that_cannot_be_honoured_are_refused(aws: Aws, name: Name, variant: Json, config: Json, said: str) -> None:
+    with pytest.raises(ClientError, match=said):
+        aws.client("sagemaker").create_endpoint_config(
+            EndpointConfigName=name("c"), ProductionVariants=[{"VariantName": "live", "ModelName": "m", **variant}], **config
+        )
+
+
+def test_only_an_approved_package_becomes_a_model_even_in_another_account(aws: Aws, image: str, name: Name) -> None:
+    group, sagemaker = name("g"), aws.client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    inference = {
+        "Containers": [{"Image": image, "ModelDataUrl": packed(aws, "one")}],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
+    }
+    arn = sagemaker.create_model_package(ModelPackageGroupName=group, InferenceSpecification=inference)["ModelPackageArn"]
+    request = {"ModelName": name("m"), "PrimaryContainer": {"ModelPackageName": arn}}
+    with pytest.raises(ClientError, match="ModelApprovalStatus is PendingManualApproval, not Approved"):
+        sagemaker.create_model(ExecutionRoleArn=aws.role(), **request)
+    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    sagemaker.create_model(ExecutionRoleArn=aws.role(), **request)
+    assert sagemaker.describe_model(ModelName=name("m"))["PrimaryContainer"]["ModelPackageName"] == arn
+
+    elsewhere = aws.client("sagemaker", OTHER)
+    with pytest.raises(ClientError, match="no resource-based policy allows it"):
+        elsewhere.create_model(ExecutionRoleArn=aws.role(OTHER), **request)
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"},
+        "Action": ["sagemaker:CreateModel"],
+        "Resource": "*",
+    }
+    put_group_policy(ACCOUNT, REGION, group, json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+    elsewhere.create_model(ExecutionRoleArn=aws.role(OTHER), **request)
+    variant = {"VariantName": "live", "ModelName": name("m"), "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    elsewhere.create_endpoint_config(EndpointConfigName=name("c"), ProductionVariants=[variant])
+    elsewhere.create_endpoint(EndpointName=name("e"), EndpointConfigName=name("c"))
+    assert endpoints.wait(OTHER, REGION, name("e")) == "Failed"
+    reason = elsewhere.describe_endpoint(EndpointName=name("e"))["FailureReason"]
+    assert f"does not let arn:aws:iam::{OTHER}:role/worker pull" in reason
+
+
+def test_a_deleted_endpoint_leaves_no_process(aws: Aws, image: str, name: Name) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
+    pid = ask(aws, endpoint)["pid"]
+    held = endpoints.find(ACCOUNT, REGION, endpoint)
+    aws.client("sagemaker").delete_endpoint(EndpointName=endpoint)
+    held.delete()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(ClientError, match="Could not find endpoint"):
+        aws.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+
+
+def test_deleting_an_endpoint_does_not_wait_for_one_that_cannot_start(aws: Aws, image: str, name: Name) -> None:
+    """It would have an hour to become healthy, which is longer than this test may take."""
+    config = configured(aws, image, name("c"), BEHAVIOUR="sick", patience=3600)
+    with aws.cloud.impatient(3600.0):
+        aws.client("sagemaker").create_endpoint(EndpointName=name("e"), EndpointConfigName=config)
+        group = f"/aws/sagemaker/Endpoints/{name('e')}"
+        until(lambda: logged(aws, group))
+    endpoint = endpoints.find(ACCOUNT, REGION, name("e"))
+    endpoint.delete()
+
+    assert endpoint.record.endpoint_status == "Failed"
+
+
+def logged(aws: Aws, group: str) -> list[str]:
+    """What a group holds, which need not be there yet."""
+    groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    return aws.lines(group) if groups else []

@@ -1,0 +1,183 @@
+"""Training and processing jobs run: what goes in, what comes out, and every way they end."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from sagemaker_jobs import ended, processing, training, until_hanging
+
+from localcloud.testing import ACCOUNT
+from localcloud.testing.in_process import Aws
+from localcloud.testing.names import Name
+
+
+def test_a_training_job_leaves_a_model_metrics_and_a_log(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    training(aws, image, job, Environment={"EXTRA": "1"})
+    outcome = ended(aws, "training", job)
+
+    assert outcome["TrainingJobStatus"] == outcome["SecondaryStatus"] == "Completed"
+    assert [(m["MetricName"], m["Value"]) for m in outcome["FinalMetricDataList"]] == [("auc", 0.9)]
+    assert [t["Status"] for t in outcome["SecondaryStatusTransitions"]] == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert outcome["Environment"] == {"EXTRA": "1"}
+    assert outcome["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://lab/out/{job}/output/model.tar.gz"
+    body = aws.client("s3").get_object(Bucket="lab", Key=f"out/{job}/output/model.tar.gz")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        member = tar.extractfile("model.json")
+        assert member is not None
+        assert json.load(member) == {"rows": 3, "depth": "3"}
+    assert "metric auc=0.9" in aws.lines("/aws/sagemaker/TrainingJobs", f"{job}/algo-1-")
+
+
+def test_a_failing_job_says_what_its_container_wrote(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    training(aws, image, job, Environment={"BEHAVIOUR": "fail"})
+    outcome = ended(aws, "training", job)
+
+    assert outcome["TrainingJobStatus"] == "Failed"
+    assert outcome["FailureReason"] == "AlgorithmError: row 3, column 'age': found 'x', exit code: 7"
+
+
+def test_what_a_failing_job_left_is_uploaded_all_the_same(aws: Aws, image: str, name: Name) -> None:
+    """SageMaker exports model and output of failed training jobs too."""
+    job = name("t")
+    training(aws, image, job, Environment={"BEHAVIOUR": "fail"})
+    ended(aws, "training", job)
+    body = aws.client("s3").get_object(Bucket="lab", Key=f"out/{job}/output/output.tar.gz")["Body"].read()
+
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        assert tar.getnames() == ["violations.json"]
+
+
+def test_an_input_that_is_not_there_fails_the_job(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://lab/nowhere/"}}
+    training(aws, image, job, InputDataConfig=[{"ChannelName": "data", "DataSource": source}])
+
+    assert "no S3 objects found under S3 URL s3://lab/nowhere/" in ended(aws, "training", job)["FailureReason"]
+
+
+def test_a_job_can_be_stopped_and_keeps_its_model(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    training(aws, image, job, Environment={"BEHAVIOUR": "hang"})
+    until_hanging(job)
+    aws.client("sagemaker").stop_training_job(TrainingJobName=job)
+    outcome = ended(aws, "training", job)
+
+    assert outcome["TrainingJobStatus"] == outcome["SecondaryStatus"] == "Stopped"
+    assert outcome["ModelArtifacts"]["S3ModelArtifacts"].endswith("model.tar.gz")
+    with pytest.raises(ClientError, match="is in status Stopped"):
+        aws.client("sagemaker").stop_training_job(TrainingJobName=job)
+
+
+def test_a_job_that_takes_too_long_is_stopped(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    training(aws, image, job, Environment={"BEHAVIOUR": "hang"}, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    outcome = ended(aws, "training", job)
+
+    assert (outcome["TrainingJobStatus"], outcome["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+
+
+def test_a_processing_job_reads_and_writes_s3(aws: Aws, image: str, name: Name) -> None:
+    job = name("p")
+    processing(aws, image, job)
+    outcome = ended(aws, "processing", job)
+
+    assert outcome["ProcessingJobStatus"] == "Completed"
+    report = aws.client("s3").get_object(Bucket="lab", Key=f"reports/{job}/report.json")["Body"].read()
+    assert json.loads(report) == {"metrics": {"rows": {"value": 3}}}
+
+
+def test_a_failing_processing_job_leaves_its_exit_message(aws: Aws, image: str, name: Name) -> None:
+    job = name("p")
+    processing(aws, image, job, Environment={"BEHAVIOUR": "fail"})
+    outcome = ended(aws, "processing", job)
+
+    assert outcome["ProcessingJobStatus"] == "Failed"
+    assert outcome["ExitMessage"] == "too few rows"
+    assert outcome["FailureReason"] == "AlgorithmError: too few rows, exit code: 3"
+
+
+def on_two(share: str = "FullyReplicated", **more: str) -> dict[str, Any]:
+    """A processing job on two instances, whose objects are for both, or shared between them."""
+    source = {"S3Uri": "s3://lab/shared", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    return {
+        "ProcessingResources": {"ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
+        "ProcessingInputs": [{"InputName": "data", "S3Input": {**source, "S3DataDistributionType": share}}],
+        "Environment": more,
+    }
+
+
+@pytest.mark.parametrize("share", ["ShardedByS3Key", "FullyReplicated"])
+def test_instances_of_a_processing_job_share_their_input(aws: Aws, image: str, name: Name, share: str) -> None:
+    for number in range(3):
+        aws.client("s3").put_object(Bucket="lab", Key=f"shared/{number}.csv", Body=b"1")
+    job = name("p")
+    processing(aws, image, job, **on_two(share, BEHAVIOUR="share"))
+
+    assert ended(aws, "processing", job)["ProcessingJobStatus"] == "Completed"
+    s3 = aws.client("s3")
+    inputs = [json.loads(s3.get_object(Bucket="lab", Key=f"reports/{job}/algo-{n}.json")["Body"].read()) for n in (1, 2)]
+    every = ["0.csv", "1.csv", "2.csv"]
+    assert inputs == ([["0.csv", "2.csv"], ["1.csv"]] if share == "ShardedByS3Key" else [every, every])
+
+
+def test_an_instance_that_fails_ends_the_others(aws: Aws, image: str, name: Name) -> None:
+    aws.client("s3").put_object(Bucket="lab", Key="shared/0.csv", Body=b"1")
+    job = name("p")
+    processing(aws, image, job, **on_two(BEHAVIOUR="algo-2 fails"))
+
+    outcome = ended(aws, "processing", job)
+    assert outcome["ProcessingJobStatus"] == "Failed"
+    assert outcome["FailureReason"] == "AlgorithmError: too few rows, exit code: 3"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}}, "on one instance, not on 2"),
+        ({"CheckpointConfig": {"S3Uri": "s3://lab/checkpoints"}}, "cannot honour CheckpointConfig"),
+        ({"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "Could not assume role"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_name(aws: Aws, image: str, name: Name, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ClientError, match=said):
+        training(aws, image, name("t"), **changes)
+
+
+def test_an_image_named_by_tag_is_refused(aws: Aws, image: str, name: Name) -> None:
+    job = name("t")
+    tagged = image.partition("@")[0] + ":test"
+    training(aws, tagged, job, AlgorithmSpecification={"TrainingImage": tagged, "TrainingInputMode": "File"})
+
+    assert "not named by digest" in ended(aws, "training", job)["FailureReason"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("stop_auto_ml_job", {"AutoMLJobName": "x"}),
+        (
+            "create_hyper_parameter_tuning_job",
+            {
+                "HyperParameterTuningJobName": "x",
+                "HyperParameterTuningJobConfig": {"Strategy": "Random", "ResourceLimits": {"MaxParallelTrainingJobs": 1}},
+            },
+        ),
+        (
+            "create_notebook_instance",
+            {"NotebookInstanceName": "x", "InstanceType": "ml.t3.medium", "RoleArn": "arn:aws:iam::123456789012:role/worker"},
+        ),
+        ("delete_monitoring_schedule", {"MonitoringScheduleName": "x"}),
+        ("list_inference_components", {}),
+    ],
+)
+def test_work_that_nobody_would_do_is_refused_by_name(aws: Aws, operation: str, arguments: dict[str, Any]) -> None:
+    title = {"stop_auto_ml_job": "StopAutoMLJob"}.get(operation, operation.title().replace("_", ""))
+    with pytest.raises(ClientError, match=f"localcloud does not do {title}"):
+        getattr(aws.client("sagemaker"), operation)(**arguments)

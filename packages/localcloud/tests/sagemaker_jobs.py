@@ -1,0 +1,67 @@
+"""What tests of SageMaker do with jobs: start one, and wait until it has ended or hangs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localcloud.sagemaker import jobs
+from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.in_process import Aws
+from localcloud.testing.waiting import until
+
+
+def training(aws: Aws, image: str, name: str, **changes: Any) -> None:
+    """Start a training job of the image of `localcloud.testing`; `changes` replace members of the request."""
+    request = {
+        "TrainingJobName": name,
+        "RoleArn": aws.role(),
+        "AlgorithmSpecification": {
+            "TrainingImage": image,
+            "TrainingInputMode": "File",
+            "ContainerArguments": ["train"],
+            "MetricDefinitions": [{"Name": "auc", "Regex": "metric auc=([0-9.]+)"}],
+        },
+        "HyperParameters": {"depth": "3"},
+        "InputDataConfig": [
+            {
+                "ChannelName": "data",
+                "DataSource": {
+                    "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://lab/data/v1/", "S3DataDistributionType": "FullyReplicated"}
+                },
+            }
+        ],
+        "OutputDataConfig": {"S3OutputPath": "s3://lab/out"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        **changes,
+    }
+    aws.client("sagemaker").create_training_job(**request)
+
+
+def processing(aws: Aws, image: str, name: str, **changes: Any) -> None:
+    """Start a processing job of the same image."""
+    source = {"S3Uri": "s3://lab/data/v1", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    target = {"S3Uri": f"s3://lab/reports/{name}", "LocalPath": "/opt/ml/processing/report", "S3UploadMode": "EndOfJob"}
+    request = {
+        "ProcessingJobName": name,
+        "RoleArn": aws.role(),
+        "AppSpecification": {"ImageUri": image, "ContainerArguments": ["process"]},
+        "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
+        "ProcessingInputs": [{"InputName": "data", "S3Input": source}],
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "report", "S3Output": target}]},
+    }
+    aws.client("sagemaker").create_processing_job(**{**request, **changes})
+
+
+def ended(aws: Aws, kind: str, name: str) -> dict[str, Any]:
+    """The job, once it has ended."""
+    jobs.wait(ACCOUNT, REGION, kind, name)
+    job: dict[str, Any] = getattr(aws.client("sagemaker"), f"describe_{kind}_job")(**{f"{kind.title()}JobName": name})
+    return job
+
+
+def until_hanging(name: str) -> None:
+    """Return once the program of a training job that behaves as `hang` has come to where it hangs."""
+    job = jobs.find(ACCOUNT, REGION, "training", name)
+    assert job
+    until(lambda: job.last_line == "hanging")

@@ -1,0 +1,99 @@
+"""What a model is made of: nine files of data, known by name. Anything else in its folder or archive is refused, unread.
+
+A pickle could run code wherever it is opened; none of these formats can. Eight are needed to serve; `rows.bin`, which says what rows the
+model was trained on (paved_runtime.training_rows), is not in models of older runtimes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paved_runtime import protocol
+from paved_runtime.spec import ModelSpec
+
+ONNX, BOOSTER, SCHEMA, METADATA = protocol.ONNX, "model.json", protocol.SCHEMA, protocol.METADATA
+DATA, ROWS = "data.json", "rows.bin"
+EVALUATION, BASELINE, GOLDEN = protocol.EVALUATION, "baseline.json", protocol.GOLDEN
+TRAINED = (ONNX, BOOSTER, SCHEMA, METADATA, DATA, ROWS)
+COMPLETE = (*TRAINED, EVALUATION, BASELINE, GOLDEN)
+NEEDED = tuple(name for name in COMPLETE if name != ROWS)
+
+
+class ArtifactError(ValueError):
+    """Model files that are not what they should be."""
+
+
+def schema(spec: ModelSpec, features: Sequence[str]) -> dict[str, Any]:
+    """What the model was trained to accept: its columns and rules, its target, and its features in order."""
+    return {**spec.data.model_dump(mode="json", include={"columns", "target", "positive", "exclude"}), "features": list(features)}
+
+
+def write_json(file: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write JSON whose bytes depend on the content alone."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(file: Path) -> Any:
+    """Read one of the JSON files. Raises ArtifactError if it is missing or broken."""
+    try:
+        return json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{file.name} is missing") from error
+    except ValueError as error:
+        raise ArtifactError(f"{file.name} is not JSON: {error}") from error
+
+
+def check(folder: Path, spec: ModelSpec, features: Sequence[str], *, files: Sequence[str] = NEEDED) -> None:
+    """Refuse a folder that holds anything unknown, lacks a file, or was trained under another contract.
+
+    Raises:
+        ArtifactError: naming the file or what differs.
+    """
+    if not folder.is_dir():
+        raise ArtifactError(f"there is no model in {folder}")
+    for entry in sorted(folder.iterdir()):
+        _known(entry.name, regular=entry.is_file() and not entry.is_symlink())
+    for name in files:
+        if not (folder / name).is_file():
+            raise ArtifactError(f"{name} is missing")
+    trained, now = read_json(folder / SCHEMA), schema(spec, features)
+    if differing := [part for part in now if trained.get(part) != now[part]]:
+        raise ArtifactError(f"{SCHEMA} differs in {differing[0]} from this image's model.toml: train the model again")
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Write `model.tar.gz`; its bytes depend on the files alone."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+        for file in sorted(folder.iterdir()):
+            content = file.read_bytes()
+            entry = tarfile.TarInfo(file.name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack `model.tar.gz` into a folder. Raises ArtifactError for a broken archive or an entry that is not a known file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(archive) as tar:
+            for entry in (entry for entry in tar if entry.name != "."):
+                name = entry.name.removeprefix("./")
+                _known(name, regular=entry.isreg())
+                content = tar.extractfile(entry)
+                assert content is not None
+                (folder / name).write_bytes(content.read())
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ArtifactError(f"{archive} cannot be unpacked: {error}") from error
+
+
+def _known(name: str, *, regular: bool) -> None:
+    if name not in COMPLETE or not regular:
+        raise ArtifactError(f"{name!r} does not belong in a model, which is made of {', '.join(COMPLETE)} and nothing else")

@@ -1,0 +1,85 @@
+"""How a column is distributed, in few enough numbers to travel with a model, and how far another data set is from that.
+
+Numbers are counted in quantile bins that are open on the left: a value belongs to the bin whose upper edge it is. So a flag's two
+values are two bins, and a value that many rows share has a bin of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paved_runtime.spec import Category, Column, Data
+from paved_runtime.table import Examples, Table, Values
+
+BINS = 10
+LEAST = 0.5  # rows that an empty bin counts for: a share of nothing has no logarithm
+Profile = Mapping[str, Any]
+Counts = NDArray[np.int64]
+
+
+def profile(examples: Examples, data: Data) -> dict[str, Any]:
+    """The columns' counts and the label rate, as data.json has them."""
+    columns = {name: _counted(examples.table[name], data.columns[name]) for name in examples.table.positions}
+    return {"positive_share": float(examples.labels.mean()), "columns": columns}
+
+
+def changes(reference: Profile, examples: Examples, data: Data) -> dict[str, float]:
+    """The population stability index of every column that `reference` has too, and of the target."""
+    table, rows, positive = examples.table, len(examples), float(examples.labels.sum())
+    indices = {
+        name: change(reference["columns"][name], table, name, data.columns[name])
+        for name in table.positions
+        if reference["columns"].get(name, {}).get("type") == _type(data.columns[name])
+    }
+    expected = reference["positive_share"] * rows
+    return indices | {data.target: index([expected, rows - expected], [positive, rows - positive])}
+
+
+def change(reference: Profile, table: Table, name: str, column: Column) -> float:
+    """The population stability index of one column against its part of a profile: in the profile's bins, empty cells a bin of their own."""
+    values = table[name]
+    if isinstance(column, Category):
+        now = _counted(values, column)["counts"]
+        named = list(dict.fromkeys([*reference["counts"], *now]))
+        before, after = ([counts.get(value, 0) for value in named] for counts in (reference["counts"], now))
+    else:
+        before, after = reference["counts"], counted(values, reference["edges"]).tolist()
+    return index([*before, reference["missing"]], [*after, int(np.isnan(values).sum())])
+
+
+def index(expected: Sequence[float], actual: Sequence[float]) -> float:
+    """The population stability index, Σ (p - q)·ln(p / q), of two rows of counts over the same bins."""
+    p, q = (np.maximum(counts, LEAST) / np.sum(counts) for counts in (actual, expected))
+    return float(np.sum((p - q) * np.log(p / q)))
+
+
+def edges(values: Values, bins: int) -> Values:
+    """The inner edges of about `bins` bins that hold equally many of `values`; values that are fewer than that have a bin each."""
+    distinct = np.unique(values)
+    if len(distinct) <= bins:
+        return distinct[:-1]
+    cuts, times = np.unique(np.quantile(values, np.arange(1, bins) / bins, method="inverted_cdf"), return_counts=True)
+    before = np.searchsorted(distinct, cuts[times > 1]) - 1
+    return np.setdiff1d(np.union1d(cuts, distinct[before[before >= 0]]), distinct[-1:])
+
+
+def counted(values: Values, inner: Sequence[float] | Values) -> Counts:
+    """How many of `values` are in each bin: int64 [edges + 1]. What is not a finite number is in none."""
+    return np.bincount(np.searchsorted(inner, values[np.isfinite(values)]), minlength=len(inner) + 1)
+
+
+def _counted(values: Values, column: Column) -> dict[str, Any]:
+    finite, missing = values[np.isfinite(values)], int(np.isnan(values).sum())
+    if isinstance(column, Category):
+        counts = np.bincount(finite.astype(np.intp), minlength=len(column.values)).tolist()
+        return {"type": "category", "counts": dict(zip(column.values, counts, strict=True)), "missing": missing}
+    inner = edges(finite, BINS)
+    return {"type": "number", "edges": inner.tolist(), "counts": counted(finite, inner).tolist(), "missing": missing}
+
+
+def _type(column: Column) -> str:
+    return "category" if isinstance(column, Category) else "number"

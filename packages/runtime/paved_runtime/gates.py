@@ -1,0 +1,108 @@
+"""Every gate that can be judged before anything is deployed, in the order in which a person would ask. The live ones are staging's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics  # type: ignore[import-untyped]
+
+from paved_runtime import behaviour, calibration, comparison, fairness, intervals, reasons, slices
+from paved_runtime.behaviour import Outcome
+from paved_runtime.comparison import Difference
+from paved_runtime.fairness import Treatment
+from paved_runtime.holdout import Holdout, Mask
+from paved_runtime.intervals import Interval
+from paved_runtime.reasons import Reasons
+from paved_runtime.slices import Slice
+from paved_runtime.spec import ModelSpec
+from paved_runtime.table import Table, Values
+from paved_runtime.verdict import Verdict, at_least, at_most
+
+Rows = NDArray[np.intp]
+TRIED = 500  # rows on which behaviour and reasons are tried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What was measured on the held-out rows. `data` is data.json's content."""
+
+    spec: ModelSpec
+    holdout: Holdout
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    difference: Difference | None
+    slices: Sequence[Slice]
+    treatments: Sequence[Treatment]
+    behaviour: Sequence[Outcome]
+    reasons: Reasons
+    data: Mapping[str, Any]
+
+
+def examine(
+    spec: ModelSpec, holdout: Holdout, data: Mapping[str, Any], score: Callable[[Table], Values], explain: Callable[[Table], Reasons]
+) -> Findings:
+    """Measure everything that `model.toml` asks for. Raises ArithmeticError where a score of the challenger is no probability."""
+    wrong = int((~((holdout.challenger >= 0) & (holdout.challenger <= 1))).sum())
+    if wrong:
+        raise ArithmeticError(
+            f"{wrong} of {len(holdout)} held-out rows get a score that is no probability: see what the features do with them"
+        )
+    tried = Table(holdout.table.positions, holdout.table.values[sample(len(holdout), TRIED)])
+    gates = spec.gates
+    return Findings(
+        spec=spec,
+        holdout=holdout,
+        metrics=measure(holdout.labels, holdout.challenger),
+        intervals=intervals.intervals(holdout.labels, holdout.challenger),
+        difference=comparison.between(holdout, np.ones(len(holdout), dtype=np.bool_), gates.champion.confidence),
+        slices=slices.measure(holdout, spec.data, gates),
+        treatments=fairness.measure(holdout, spec.data, gates.fairness) if gates.fairness else [],
+        behaviour=list(behaviour.examine(tried, spec.data, gates.behaviour, score)),
+        reasons=explain(tried),
+        data=data,
+    )
+
+
+def verdicts(findings: Findings) -> Iterator[Verdict]:
+    """Every gate's verdicts."""
+    gates = findings.spec.gates
+    yield _data(findings.data)
+    advice = "the model ranks too badly: look at its features, hyperparameters and data before the floor gates.roc_auc"
+    yield at_least("floor", "ROC AUC", findings.metrics["roc_auc"], gates.roc_auc, advice=advice)
+    advice = "scores are no probabilities: train for log loss, look at the reliability curve for where they are off"
+    yield at_most(
+        "calibration", "expected calibration error", findings.metrics["calibration_error"], gates.calibration_error, advice=advice
+    )
+    yield comparison.judge(findings.holdout, findings.difference, gates.champion)
+    yield from slices.judge(findings.slices, findings.holdout, gates)
+    if gates.fairness:
+        yield from fairness.judge(findings.treatments, gates.fairness)
+    yield from (outcome.verdict for outcome in findings.behaviour)
+    yield reasons.judge(findings.reasons)
+
+
+def measure(labels: Mask, scores: Values) -> dict[str, float]:
+    """Metrics of probabilities: labels bool [rows], scores float64 [rows]."""
+    return {
+        "roc_auc": float(metrics.roc_auc_score(labels, scores)),
+        "average_precision": float(metrics.average_precision_score(labels, scores)),
+        "brier": float(metrics.brier_score_loss(labels, scores)),
+        "log_loss": float(metrics.log_loss(labels, scores)),
+        "calibration_error": calibration.reliability(labels, scores).error,
+    }
+
+
+def sample(rows: int, size: int) -> Rows:
+    """`size` of `rows` rows, or all of them if there are fewer, evenly spaced: held-out rows come in an order that says nothing."""
+    return np.linspace(0, rows - 1, min(rows, size)).astype(np.intp)
+
+
+def _data(data: Mapping[str, Any]) -> Verdict:
+    checks = data["checks"]
+    broken = [f"{check['column']} {check['rule']}" for check in checks if not check["passed"]]
+    advice = f"preparation has refused these data, or checked nothing ({', '.join(broken[:5])}): train on data that keep the contract"
+    return at_most("data contract", f"checks that fail, of {len(checks)}", len(broken) if checks else np.nan, 0, advice=advice)

@@ -1,0 +1,148 @@
+"""Golden requests: what evaluation saw the model answer, every later copy of it must answer too, digit for digit.
+
+Their rows are drawn from the contract, not from the data set: no customer's record travels inside a model.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from paved_runtime.artifact import ArtifactError
+from paved_runtime.invocations import CSV, JSON, Invocations
+from paved_runtime.rules import Value
+from paved_runtime.spec import Category, Column, Integer, ModelSpec
+
+TOLERANCE = 1e-6
+REASONS_TOLERANCE = 1e-4  # log-odds
+EMPTY = 0.2  # how often a cell that may be missing is
+Row = dict[str, Value]
+
+
+def record(spec: ModelSpec, model: Invocations) -> dict[str, Any]:
+    """The content of golden.json: what `model` answers, scores to `requests`, reasons to `explained`; of bad requests, the status due."""
+    draw = random.Random(spec.name)  # noqa: S311 - the same rows every time is the point
+    edges = [_row(spec, lambda column: _edge(column, 0)), _row(spec, lambda column: _edge(column, -1))]
+    drawn = [_row(spec, lambda column: _drawn(column, draw)) for _ in range(51)]
+    bodies: list[dict[str, Any]] = [dict(drawn[0]), {"instances": drawn[:1]}, {"instances": edges}, {"instances": drawn[1:]}]
+    explained = {"instances": [*edges, drawn[0]], "explain": True}
+    return {
+        "content_type": JSON,
+        "tolerance": TOLERANCE,
+        "requests": [{"body": body, "scores": answered(model, body)} for body in bodies],
+        "explained": {"body": explained, "tolerance": REASONS_TOLERANCE, **reasons(model, explained)},
+        "bad_requests": _bad_requests(spec, drawn[0]),
+    }
+
+
+def replay(golden: dict[str, Any], model: Invocations) -> None:
+    """Send every golden request again.
+
+    Raises:
+        ArtifactError: an answer differs from the recorded one.
+    """
+    for number, request in enumerate(golden["requests"], start=1):
+        scores = answered(model, request["body"])
+        difference = _largest(abs(new - old) for new, old in zip(scores, request["scores"], strict=True))
+        if not difference <= golden["tolerance"]:
+            raise ArtifactError(f"golden request {number} is answered differently than in evaluation, by {difference:.2g}")
+    _replay_reasons(golden["explained"], model)
+    for bad in golden["bad_requests"]:
+        status = model.reply(bad["content_type"], bad["body"].encode()).status
+        if status != bad["expect"]:
+            raise ArtifactError(f"bad request {bad['body'][:60]!r} is answered {status}, not {bad['expect']} as in evaluation")
+
+
+def answered(model: Invocations, body: dict[str, Any]) -> list[float]:
+    """The scores of a JSON request. Raises ArtifactError where it is refused."""
+    return [prediction["score"] for prediction in _reply(model, body)["predictions"]]
+
+
+def reasons(model: Invocations, body: dict[str, Any]) -> dict[str, Any]:
+    """The base of a JSON request that asks for reasons, and each row's contributions by column. Raises ArtifactError."""
+    answer = _reply(model, body)
+    rows = [{reason["column"]: reason["contribution"] for reason in prediction["reasons"]} for prediction in answer["predictions"]]
+    return {"base": answer["base"], "contributions": rows}
+
+
+def _reply(model: Invocations, body: dict[str, Any]) -> dict[str, Any]:
+    reply = model.reply(JSON, json.dumps(body).encode())
+    if reply.status != 200:
+        raise ArtifactError(f"a golden request is refused: {reply.body.decode()}")
+    answer: dict[str, Any] = json.loads(reply.body)
+    return answer
+
+
+def _replay_reasons(explained: dict[str, Any], model: Invocations) -> None:
+    now = reasons(model, explained["body"])
+    differences = [abs(now["base"] - explained["base"])]
+    for new, old in zip(now["contributions"], explained["contributions"], strict=True):
+        differences += [abs(new[column] - old[column]) for column in old]
+    difference = _largest(differences)
+    if not difference <= explained["tolerance"]:
+        raise ArtifactError(f"the golden request's reasons differ from evaluation's, by {difference:.2g} in log-odds")
+
+
+def _largest(differences: Iterable[float]) -> float:
+    """The largest of some differences, and NaN where one of them is."""
+    return float(np.max(list(differences)))
+
+
+def _bad_requests(spec: ModelSpec, row: Row) -> list[dict[str, Any]]:
+    """One request for each way of being wrong. `expect` is what the contract of the service says, not what was observed."""
+    needed = [name for name, column in spec.data.columns.items() if not column.missing]
+    first = (needed or spec.features)[0]
+    lacking = {name: value for name, value in row.items() if name != first}
+
+    def wrong(value: object) -> str:
+        return json.dumps({"instances": [row, {**row, first: value}]})
+
+    bodies = [
+        ("", JSON, 400),
+        ("{", JSON, 400),
+        ("[]", JSON, 400),
+        ("\ufeff" + json.dumps(row), JSON, 400),
+        ("[" * 10_000, JSON, 400),
+        (json.dumps(row).replace("{", f'{{"{first}": 1, ', 1), JSON, 400),
+        ('{"instances": []}', JSON, 422),
+        ('{"instances": [7]}', JSON, 422),
+        (json.dumps({"instances": [row], "explain": "yes"}), JSON, 422),
+        (json.dumps({"instances": [row], "describe": True}), JSON, 400),
+        (json.dumps({**row, "explain": True}), JSON, 400),
+        ('{"describe": false}', JSON, 422),
+        (json.dumps(lacking), JSON, 422),
+        (json.dumps({**row, "no such column": 1}), JSON, 422),
+        *[(wrong(None), JSON, 422) for _ in needed[:1]],
+        (wrong("\ud800"), JSON, 422),
+        (wrong({"nested": [1]}), JSON, 422),
+        (wrong(1e300), JSON, 422),
+        (wrong(float("nan")), JSON, 400),
+        ("", CSV, 400),
+        ("1,2,3\n", CSV, 422),
+        (",".join("x" * len(spec.features)) + "\n", CSV, 422),
+        (json.dumps(row), "application/xml", 415),
+    ]
+    return [{"body": body, "content_type": kind, "expect": status} for body, kind, status in bodies]
+
+
+def _row(spec: ModelSpec, pick: Callable[[Column], Value]) -> Row:
+    return {name: pick(column) for name, column in spec.data.columns.items()}
+
+
+def _edge(column: Column, end: int) -> Value:
+    ends = column.values if isinstance(column, Category) else (column.minimum, column.maximum)
+    return ends[end]
+
+
+def _drawn(column: Column, draw: random.Random) -> Value:
+    if column.missing and draw.random() < EMPTY:
+        return None
+    if isinstance(column, Category):
+        return draw.choice(column.values)
+    if isinstance(column, Integer):
+        return draw.randint(column.minimum, column.maximum)
+    return draw.uniform(column.minimum, column.maximum)

@@ -1,0 +1,121 @@
+"""What POST /invocations means: bytes in, status and bytes out. Evaluation records its golden answers through this very code."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from paved_runtime import __version__, artifact, plugin
+from paved_runtime.answers import Answer, Description, Explained, ExplainedAnswer, Prediction, Reason
+from paved_runtime.explain import Explainer
+from paved_runtime.protocol import model_version
+from paved_runtime.requests import RequestError, Requests
+from paved_runtime.rules import rules
+from paved_runtime.scoring import Scorer
+from paved_runtime.spec import ModelSpec
+from paved_runtime.table import Matrix, Table
+
+JSON, CSV = "application/json", "text/csv"
+LIMIT = 6 * 1024 * 1024  # what SageMaker passes on
+EXPLAINED = 1000  # rows a request: a third of a second for the first model, and an answer that SageMaker still passes on
+
+
+class Reply(NamedTuple):
+    """An HTTP answer. `scores` are those in it."""
+
+    status: int
+    content_type: str
+    body: bytes
+    scores: Sequence[float] = ()
+
+
+def refusal(status: int, message: str) -> Reply:
+    """The answer to a request that is not answered."""
+    return Reply(status, JSON, msgspec.json.encode({"error": message}))
+
+
+class Invocations:
+    """A model that answers requests."""
+
+    def __init__(
+        self, spec: ModelSpec, scorer: Scorer, explainer: Explainer, features: plugin.Features, schema: dict[str, Any], version: str
+    ) -> None:
+        self.version = version
+        self._name, self._schema = spec.name, schema
+        self._requests, self._rules = Requests(spec.data), rules(spec.data)
+        self._scorer, self._explainer = scorer, explainer
+        self._features = features.features
+        self._encode = msgspec.json.Encoder().encode
+
+    @classmethod
+    def load(cls, spec: ModelSpec, model: Path) -> Invocations:
+        """Load a model folder. Raises ArtifactError."""
+        features = plugin.features(spec.name)
+        explainer = Explainer.load(model, features, spec.features)
+        return cls(spec, Scorer.load(model), explainer, features, artifact.read_json(model / artifact.SCHEMA), version(model))
+
+    def reply(self, content_type: str, body: bytes) -> Reply:
+        """Answer one request, whatever it holds."""
+        kind, _, parameters = content_type.lower().partition(";")
+        kind = kind.strip()
+        if kind not in (JSON, CSV) or ("charset" in parameters and "utf-8" not in parameters):
+            return refusal(415, f"expected content type {JSON} or {CSV} in UTF-8, found {content_type[:60]!r}")
+        if len(body) > LIMIT:
+            return refusal(413, f"expected at most {LIMIT} bytes, found more")
+        try:
+            if kind == JSON:
+                return self._answer(*self._requests.json(body))
+            scores = self.scores(self._requests.csv(body)).tolist()
+            return Reply(200, CSV, "".join(f"{score!r}\n" for score in scores).encode(), scores)
+        except RequestError as error:
+            return refusal(error.status, str(error))
+
+    def scores(self, table: Table) -> Matrix:
+        """Probabilities of the positive outcome, float32 [rows]."""
+        return self._scorer.matrix(self._features(table))
+
+    def _answer(self, table: Table | None, explain: bool) -> Reply:
+        if table is None:
+            description = Description(self._name, self.version, __version__, self._schema, round(resident(), 1))
+            return Reply(200, JSON, self._encode(description))
+        if explain:
+            answer = self._explained(table)
+            return Reply(200, JSON, self._encode(answer), [prediction.score for prediction in answer.predictions])
+        scores = self.scores(table).tolist()
+        return Reply(200, JSON, self._encode(Answer([Prediction(score) for score in scores], self.version)), scores)
+
+    def _explained(self, table: Table) -> ExplainedAnswer:
+        if len(table) > EXPLAINED:
+            raise RequestError(413, f"expected at most {EXPLAINED} rows to explain, found {len(table)}")
+        matrix = self._features(table)
+        base, contributions = self._explainer.contributions(matrix)
+        columns = [(name, list(map(rule.write, table[name].tolist()))) for name, rule in self._rules.items()]
+        weightiest = np.argsort(-np.abs(contributions), axis=1, kind="stable").tolist()
+        rows = zip(self._scorer.matrix(matrix).tolist(), contributions.tolist(), weightiest, strict=True)
+        predictions = [
+            Explained(score, [Reason(columns[at][0], columns[at][1][row], adds[at]) for at in order])
+            for row, (score, adds, order) in enumerate(rows)
+        ]
+        return ExplainedAnswer(predictions, base, self.version)
+
+
+def version(model: Path) -> str:
+    """What a model folder's version is called: the beginning of the SHA-256 of its ONNX file and its metadata, one behind the other.
+
+    Other code around the same trees is another version: the metadata name commit, data and image.
+    """
+    return model_version((model / artifact.ONNX).read_bytes(), (model / artifact.METADATA).read_bytes())
+
+
+def resident() -> float:
+    """MiB of memory that this process holds; where the system does not tell, the most it ever held."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 2**20
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,212 @@
+"""The monitor: what an endpoint was asked, and what it answered, held against what evaluation saw.
+
+It streams what data capture has written, a few megabytes at a time, and keeps counts only: memory depends on the contract and on the number
+of labels, never on the traffic. `count` is the same on one of several machines, whose counts `monitor` then adds up.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from paved_runtime import artifact, plugin
+from paved_runtime.invocations import version
+from paved_runtime.job import Job
+from paved_runtime.monitoring import metrics, notification, page
+from paved_runtime.monitoring.baseline import Baseline
+from paved_runtime.monitoring.counts import Counts
+from paved_runtime.monitoring.judgement import EvaluationMetrics, judge
+from paved_runtime.monitoring.labels import Joined, Labels
+from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, Window, lines
+from paved_runtime.monitoring.services import Services
+from paved_runtime.monitoring.store import Object, Shard, Store, place
+from paved_runtime.spec import Monitoring
+
+ARCHIVE, COUNTS, REPORT = "processing/input/model/model.tar.gz", "processing/counts", "monitor.json"
+SHARDS = "processing/input/counts"
+NEEDED = ("MODEL_VERSION", "ENDPOINT_NAME", "VARIANT", "CAPTURE_URI", "LABELS_URI", "REPORT_URI", "METRICS_NAMESPACE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One run: which version of which endpoint, where its traffic lies, until when it is looked at, and what evaluation saw."""
+
+    model: str
+    version: str
+    endpoint: str
+    variant: str
+    capture_uri: str
+    labels_uri: str
+    report_uri: str
+    namespace: str
+    topic_arn: str
+    end: datetime
+    rule: Monitoring
+    baseline: Baseline
+    evaluation: EvaluationMetrics
+
+    @classmethod
+    def of(cls, job: Job) -> Task:
+        """The task of a job's environment and of the model that it has as its input.
+
+        Raises:
+            ValueError: `model.toml` has no [monitoring], a variable is not set, or WINDOW_END is no time.
+            ArtifactError: the model's files are not complete, or of another version.
+        """
+        environ, rule = job.environ, job.spec.monitoring
+        if rule is None:
+            raise ValueError(f"{job.spec.name}/model.toml has no [monitoring]: without it nothing says what has moved")
+        if lacking := [name for name in NEEDED if not environ.get(name)]:
+            raise ValueError(f"the environment variable {lacking[0]} is not set: the monitoring pipeline gives it to its step")
+        baseline, evaluation = _evaluated(job, environ["MODEL_VERSION"])
+        return cls(
+            model=job.spec.name,
+            version=environ["MODEL_VERSION"],
+            endpoint=environ["ENDPOINT_NAME"],
+            variant=environ["VARIANT"],
+            capture_uri=environ["CAPTURE_URI"],
+            labels_uri=environ["LABELS_URI"],
+            report_uri=environ["REPORT_URI"].rstrip("/"),
+            namespace=environ["METRICS_NAMESPACE"],
+            topic_arn=environ.get("TOPIC_ARN", ""),
+            end=_moment(environ.get("WINDOW_END") or "now"),
+            rule=rule,
+            baseline=baseline,
+            evaluation=evaluation,
+        )
+
+    @property
+    def window(self) -> Window:
+        """What is looked at."""
+        return Window(self.end - timedelta(hours=self.rule.window_hours), self.end)
+
+    @property
+    def labelled(self) -> Window:
+        """When rows were scored whose labels may have come by now."""
+        return Window(self.end - timedelta(days=self.rule.label_days), self.end)
+
+
+def monitor(job: Job, services: Services | None = None) -> None:
+    """Write monitor.json and monitor.html, put metrics, and notify of what moved. Drift is a result, not a failure.
+
+    Raises:
+        ValueError: as `Task.of` and `Services.of` say.
+        ArtifactError: as `Task.of` says.
+    """
+    services, task = services or Services.of(job.environ), Task.of(job)
+    shards = job.root / SHARDS
+    counts = _merged(shards) if shards.is_dir() else counted(job, services, task, Shard())
+    identity = {"model": task.model, "model_version": task.version, "endpoint": task.endpoint, "variant": task.variant}
+    report = identity | judge(counts, task.baseline, task.evaluation, task.rule)
+    artifact.write_json(job.report / REPORT, report)
+    (job.report / notification.PAGE).write_text(page.render(report, job.spec.purpose), encoding="utf-8")
+    metrics.put(services.cloudwatch, task.namespace, report)
+    if report["moved"] and task.topic_arn:
+        notification.publish(services.sns, task.topic_arn, report, task.report_uri, services.region)
+    print(notification.summary(report), flush=True)
+
+
+def count(job: Job, services: Services | None = None) -> None:
+    """Write this machine's counts. Raises what `monitor` raises."""
+    services, task = services or Services.of(job.environ), Task.of(job)
+    host, shard = _host(job.root / "config/resourceconfig.json")
+    counts = counted(job, services, task, shard)
+    artifact.write_json(job.root / COUNTS / f"{host}.json", {"machines": shard.of, **counts.as_json()})
+    print(f"{host}, {shard.place + 1} of {shard.of}: {counts.totals['rows']} rows in {counts.totals['requests']} requests", flush=True)
+
+
+def counted(job: Job, services: Services, task: Task, shard: Shard) -> Counts:
+    """Everything that this machine's part of the objects holds about the window, and about rows that have a label by now."""
+    bucket, prefix = place(task.capture_uri)
+    capture, root = Store(services.s3, bucket), f"{prefix}/{task.version}/{task.endpoint}/{task.variant}"
+    counts, window = Counts.none(task.window, task.baseline), task.window
+    reader, decoder = Reader(job.spec.data), msgspec.json.Decoder(Entry)
+    for block in capture.blocks(_filed(capture, root, window, shard)):
+        entries, malformed = lines(block, decoder)
+        counts.totals["malformed"] += malformed
+        inside = [entry for entry in entries if window.holds(entry.eventMetadata.inferenceTime)]
+        exchanges = [entry.captureData for entry in inside if not entry.eventMetadata.own]
+        counts.totals["own"] += len(inside) - len(exchanges)
+        for reading in reader.read(exchanges):
+            counts.add(reading, task.baseline)
+    labels = _labels(services, task, job.spec.data.positive)
+    counts.joined = Joined(len(labels.positive), labels.malformed)
+    if labels.positive:
+        labels.join(_answers(capture, _filed(capture, root, task.labelled, shard), task.labelled), counts.joined)
+    return counts
+
+
+def _merged(folder: Path) -> Counts:
+    """What all machines have counted. Raises ArtifactError where a machine's part is missing."""
+    shards = [artifact.read_json(file) for file in sorted(folder.glob("*.json"))]
+    if not shards or len(shards) != shards[0]["machines"]:
+        raise artifact.ArtifactError(f"{SHARDS} has the counts of {len(shards)} machines: see why the step Count wrote no more")
+    counts = Counts.of(shards[0])
+    for shard in shards[1:]:
+        counts.merge(Counts.of(shard))
+    return counts
+
+
+def _filed(capture: Store, root: str, window: Window, shard: Shard) -> Iterator[Object]:
+    """The objects under the hours of a window that fall to this machine."""
+    for hour in window.hours:
+        yield from (file for file in capture.objects(f"{root}/{hour:%Y/%m/%d/%H}/") if shard.has(file.key))
+
+
+def _answers(capture: Store, objects: Iterator[Object], window: Window) -> Iterator[AnswerEntry]:
+    """What was answered in a window."""
+    decoder = msgspec.json.Decoder(AnswerEntry)
+    for block in capture.blocks(objects):
+        yield from (entry for entry in lines(block, decoder)[0] if window.holds(entry.eventMetadata.inferenceTime))
+
+
+def _labels(services: Services, task: Task, positive: str) -> Labels:
+    """Every label that may be of a row scored in time: it cannot have been written before the row was scored."""
+    bucket, prefix = place(task.labels_uri)
+    store = Store(services.s3, bucket)
+    files = sorted(file for file in store.objects(f"{prefix}/") if file.written >= task.labelled.start)
+    return Labels.read((_text(store, file) for file in files), positive)
+
+
+def _text(store: Store, file: Object) -> Iterator[str]:
+    for block in store.blocks(iter([file])):
+        yield from block.decode("utf-8-sig", "replace").splitlines()
+
+
+def _evaluated(job: Job, wanted: str) -> tuple[Baseline, EvaluationMetrics]:
+    """What evaluation wrote into the model about its rows and its worth."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder)
+        artifact.unpack(job.root / ARCHIVE, model)
+        artifact.check(model, job.spec, plugin.features(job.spec.name).NAMES)
+        if (packed := version(model)) != wanted:
+            raise artifact.ArtifactError(
+                f"the model is version {packed}, not {wanted}, which the endpoint serves: give the step that one's"
+            )
+        values = artifact.read_json(model / artifact.EVALUATION)["metrics"]
+        evaluation = EvaluationMetrics(*(values[name]["value"] for name in ("roc_auc", "calibration_error")))
+        return Baseline.of(artifact.read_json(model / artifact.BASELINE), job.spec.data), evaluation
+
+
+def _moment(text: str) -> datetime:
+    if text == "now":
+        return datetime.now(UTC).replace(microsecond=0)
+    try:
+        moment = datetime.fromisoformat(re.sub(r"Z$", "+00:00", text))
+    except ValueError as error:
+        raise ValueError(f"WINDOW_END: expected 'now' or a time like 2026-11-21T10:00:00Z, found {text!r}") from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _host(file: Path) -> tuple[str, Shard]:
+    """This machine's name, and its part. SageMaker tells a job's machines of each other."""
+    resources = json.loads(file.read_text(encoding="utf-8"))
+    host, hosts = resources["current_host"], sorted(resources["hosts"])
+    return host, Shard(hosts.index(host), len(hosts))

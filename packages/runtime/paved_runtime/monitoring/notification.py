@@ -1,0 +1,53 @@
+"""The notification: what moved, in words, for whoever is subscribed and for the log. `report` is the content of monitor.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from paved_runtime.monitoring.services import SNS
+from paved_runtime.monitoring.store import place
+
+PAGE = "monitor.html"
+UNUSUAL = {
+    "failed": "requests without scores",
+    "unreadable": "requests that have no rows",
+    "malformed": "lines that are none of data capture",
+    "own": "requests of the road itself, left out",
+}
+Json = Mapping[str, Any]
+
+
+def publish(sns: SNS, topic_arn: str, report: Json, report_uri: str, region: str) -> None:
+    """Publish what moved."""
+    subject, text = message(report, report_uri, region)
+    sns.publish(TopicArn=topic_arn, Subject=subject, Message=text)
+
+
+def message(report: Json, report_uri: str, region: str) -> tuple[str, str]:
+    """The subject and the text of what is sent when something moved."""
+    moved = [f"- {change['sentence']}" for change in report["moved"]]
+    window, bucket, key = report["window"], *place(f"{report_uri}/{PAGE}")
+    lines = [
+        f"{report['endpoint']}, version {report['model_version']}, {window['start']} to {window['end']}, {report['rows']} rows:",
+        *moved,
+        "",
+        f"With pictures: {report_uri}/{PAGE}",
+        f"https://{region}.console.aws.amazon.com/s3/object/{bucket}?region={region}&prefix={quote(key, safe='')}",
+    ]
+    things = "1 thing" if len(moved) == 1 else f"{len(moved)} things"
+    return f"{report['endpoint']}: {things} moved"[:100], "\n".join(lines)
+
+
+def summary(report: Json) -> str:
+    """What the log keeps."""
+    window, quality = report["window"], report["quality"]
+    lines = [f"{window['start']} to {window['end']}: {report['rows']} rows in {report['requests']} requests"]
+    lines += [f"{what}: {report[name]}" for name, what in UNUSUAL.items() if report[name]]
+    lines += [f"skipped: {report['skipped']}"] if report["skipped"] else [f"{report['tests']} tests"]
+    lines += [f"quality not judged: {quality['skipped']}"] if quality["skipped"] else [f"ROC AUC {quality['roc_auc']:.4f}"]
+    lines += [f"labels of rows that were not captured: {quality['unknown']}"] if quality["unknown"] else []
+    lines += [f"lines that are no label: {quality['malformed']}"] if quality["malformed"] else []
+    moved = [f"moved: {change['sentence']}" for change in report["moved"]]
+    return "\n".join([*lines, *(moved or ([] if report["skipped"] else ["nothing moved"]))])

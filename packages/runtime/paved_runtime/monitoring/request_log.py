@@ -1,0 +1,296 @@
+"""The request log: what SageMaker's data capture wrote of an endpoint. Each line of JSON has a request, its answer if any, and its time.
+
+Millions of lines are read many at a time by decoders made from the contract. What they do not accept is halved until the one line that
+is to blame stands alone, and that is read plainly: as far as it goes, each cell by the contract's own rules.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from paved_runtime.contract import encode
+from paved_runtime.protocol import OWN
+from paved_runtime.requests import codes, row
+from paved_runtime.rules import RuleError, rules
+from paved_runtime.spec import Data
+from paved_runtime.table import Table, Values
+
+UNREADABLE = (ValueError, RecursionError, csv.Error, msgspec.MsgspecError)
+Kind = TypeVar("Kind")
+SECONDS = len("2026-11-21T10:00:00")
+
+
+class Body(msgspec.Struct, gc=False):
+    """A request's or an answer's body, and how the log has it."""
+
+    data: str = ""
+    encoding: str = ""
+    observedContentType: str = ""  # noqa: N815 - SageMaker's name
+
+
+class Exchange(msgspec.Struct, gc=False):
+    """Both sides of a request."""
+
+    endpointInput: Body  # noqa: N815
+    endpointOutput: Body | None = None  # noqa: N815
+
+
+class Answer(msgspec.Struct, gc=False):
+    """Its answer alone: the request is passed over, unread."""
+
+    endpointOutput: Body | None = None  # noqa: N815
+
+
+class Event(msgspec.Struct, gc=False):
+    """When a request was answered, and what it is called."""
+
+    inferenceTime: str  # noqa: N815
+    eventId: str = ""  # noqa: N815
+    inferenceId: str | None = None  # noqa: N815
+
+    @property
+    def name(self) -> str:
+        """What labels call it: the id that the caller gave, else the one that SageMaker gave."""
+        return self.inferenceId or self.eventId
+
+    @property
+    def own(self) -> bool:
+        """Whether the road asked, not a caller."""
+        return self.inferenceId is not None and self.inferenceId.startswith(OWN)
+
+
+class Entry(msgspec.Struct, gc=False):
+    """A captured request."""
+
+    captureData: Exchange  # noqa: N815
+    eventMetadata: Event  # noqa: N815
+
+
+class AnswerEntry(msgspec.Struct, gc=False):
+    """A captured request of which only the answer matters."""
+
+    captureData: Answer  # noqa: N815
+    eventMetadata: Event  # noqa: N815
+
+
+class Score(msgspec.Struct, gc=False):
+    """One row's answer, whatever else is said about it."""
+
+    score: float
+
+
+class Scores(msgspec.Struct, gc=False):
+    """An answer in JSON."""
+
+    predictions: list[Score]
+
+
+@dataclass(frozen=True)
+class Window:
+    """From when on, and until when, in UTC; the end is not in it."""
+
+    start: datetime
+    end: datetime
+
+    def holds(self, time: str) -> bool:
+        """Whether a captured time is in it; SageMaker writes seconds."""
+        return self._first <= time[:SECONDS] < self._last
+
+    @property
+    def hours(self) -> Iterator[datetime]:
+        """The hours under which SageMaker may have filed what was captured; it writes some minutes late."""
+        hour = self.start.replace(minute=0, second=0, microsecond=0)
+        while hour <= self.end + timedelta(hours=1):
+            yield hour
+            hour += timedelta(hours=1)
+
+    @cached_property
+    def _first(self) -> str:
+        return self.start.strftime("%Y-%m-%dT%H:%M:%S")
+
+    @cached_property
+    def _last(self) -> str:
+        return self.end.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Some captured requests. A cell that breaks the contract is infinite; `failed` have no scores, `unreadable` no rows either."""
+
+    table: Table
+    scores: Values
+    requests: int = 0
+    failed: int = 0
+    unreadable: int = 0
+
+
+class Reader:
+    """Reads what was captured under one contract."""
+
+    def __init__(self, data: Data) -> None:
+        self._rules = rules(data)
+        self._positions = {name: position for position, name in enumerate(self._rules)}
+        self._codes = codes(data)
+        kind = row(data, strict=False)
+        batch: Any = msgspec.defstruct("Batch", [("instances", list[kind])], gc=False)  # type: ignore[valid-type]
+        self._rows, self._batches = msgspec.json.Decoder(list[kind]), msgspec.json.Decoder(list[batch])  # type: ignore[valid-type]
+
+    def read(self, exchanges: Sequence[Exchange]) -> Iterator[Reading]:
+        """The rows and scores of some requests, in an order that says nothing."""
+        yield from self._all([exchange for exchange in exchanges if not _both_json(exchange)], self._in_csv)
+        yield from self._all([exchange for exchange in exchanges if _both_json(exchange)], self._in_json)
+
+    def _all(self, exchanges: Sequence[Exchange], at_once: Callable[[Sequence[Exchange]], Reading]) -> Iterator[Reading]:
+        if not exchanges:
+            return
+        try:
+            yield at_once(exchanges)
+        except UNREADABLE:
+            if len(exchanges) == 1:
+                yield self._alone(exchanges[0])
+            else:
+                middle = len(exchanges) // 2
+                yield from self._all(exchanges[:middle], at_once)
+                yield from self._all(exchanges[middle:], at_once)
+
+    def _in_json(self, exchanges: Sequence[Exchange]) -> Reading:
+        """Raises ValueError where a request does not keep the contract or an answer has no scores."""
+        bodies = [exchange.endpointInput.data for exchange in exchanges]
+        single = [body for body in bodies if '"instances"' not in body]
+        rows = self._rows.decode(_list(single))
+        if len(rows) != len(single):
+            raise ValueError("a request is no object")
+        for batch in self._batches.decode(_list([body for body in bodies if '"instances"' in body])):
+            rows += batch.instances
+        answers = ANSWERS.decode(_list([_answer(exchange).data for exchange in exchanges]))
+        scores = np.array([prediction.score for answer in answers for prediction in answer.predictions])
+        columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+        values = np.empty((len(rows), len(self._rules)))
+        for position, (column, places) in enumerate(zip(columns, self._codes, strict=False)):
+            values[:, position] = column if places is None else [places[cell] for cell in column]
+        return self._reading(values, scores, len(exchanges))
+
+    def _in_csv(self, exchanges: Sequence[Exchange]) -> Reading:
+        """Raises ValueError, or csv.Error, where a request does not keep the contract or an answer has no scores."""
+        rows = [cells for exchange in exchanges for cells in _cells(_text(exchange.endpointInput))]
+        table, violations = encode(dict(zip(self._rules, zip(*rows, strict=True), strict=True)), self._rules)
+        if violations:
+            raise ValueError("a request breaks the contract")
+        return self._reading(table.values, np.concatenate([scores(_answer(exchange)) for exchange in exchanges]), len(exchanges))
+
+    def _reading(self, values: Values, scores: Values, requests: int) -> Reading:
+        if len(values) != len(scores):
+            raise ValueError("an answer has not as many scores as its request has rows")
+        return Reading(Table(self._positions, values), scores, requests)
+
+    def _alone(self, exchange: Exchange) -> Reading:
+        """One request by itself, read as far as it goes."""
+        try:
+            values = self._values(exchange.endpointInput)
+        except UNREADABLE:
+            return Reading(Table(self._positions, np.empty((0, len(self._rules)))), np.empty(0), requests=1, failed=1, unreadable=1)
+        table = Table(self._positions, values)
+        try:
+            answered = scores(_answer(exchange))
+        except UNREADABLE:
+            return Reading(table, np.empty(0), requests=1, failed=int(len(table) > 0))
+        return Reading(table, answered, requests=1) if len(answered) == len(table) else Reading(table, np.empty(0), requests=1, failed=1)
+
+    def _values(self, body: Body) -> Values:
+        """float64 [rows, columns]. Raises ValueError where there is no telling what the rows are."""
+        text = _text(body)
+        if _is_csv(body):
+            whole = [cells if len(cells) == len(self._rules) else None for cells in _cells(text)]
+            return np.array([self._row(dict(zip(self._rules, cells or (), strict=False)), parse=True) for cells in whole])
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("no object")  # noqa: TRY004 - what was captured is a value, and a wrong one
+        if "describe" in content:
+            return np.empty((0, len(self._rules)))
+        rows = content.get("instances", [content])
+        if not isinstance(rows, list):
+            raise ValueError("no rows")  # noqa: TRY004
+        return np.array([self._row(cells if isinstance(cells, dict) else {}) for cells in rows]).reshape(-1, len(self._rules))
+
+    def _row(self, cells: dict[str, Any], *, parse: bool = False) -> list[float]:
+        values = []
+        for name, rule in self._rules.items():
+            try:
+                values.append((rule.parse if parse else rule.read)(cells[name]))
+            except (KeyError, RuleError):
+                values.append(np.inf)
+        return values
+
+
+ANSWERS = msgspec.json.Decoder(list[Scores])
+ANSWER = msgspec.json.Decoder(Scores)
+
+
+def scores(body: Body) -> Values:
+    """The scores of an answer. Raises ValueError where it has none."""
+    text = _text(body)
+    if _is_csv(body):
+        return np.array([float(line) for line in text.split()])
+    return np.array([prediction.score for prediction in ANSWER.decode(text).predictions])
+
+
+def lines(block: bytes, decoder: msgspec.json.Decoder[Kind]) -> tuple[list[Kind], int]:
+    """The captured requests of a block of lines, and how many lines are none."""
+    try:
+        return decoder.decode_lines(block), 0
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    entries: list[Kind] = []
+    malformed = 0
+    for line in block.splitlines():
+        try:
+            entries += [decoder.decode(line)] if line.strip() else []
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            malformed += 1
+    return entries, malformed
+
+
+def _answer(exchange: Exchange) -> Body:
+    if exchange.endpointOutput is None:
+        raise ValueError("no answer")
+    return exchange.endpointOutput
+
+
+def _both_json(exchange: Exchange) -> bool:
+    """Whether both sides are JSON as it stands."""
+    answer = exchange.endpointOutput
+    return exchange.endpointInput.encoding == "JSON" and answer is not None and answer.encoding == "JSON"
+
+
+def _is_csv(body: Body) -> bool:
+    return body.encoding == "CSV" or (body.encoding != "JSON" and body.observedContentType.lower().startswith("text/csv"))
+
+
+def _text(body: Body) -> str:
+    """Raises ValueError."""
+    if body.encoding != "BASE64":
+        return body.data
+    try:
+        return base64.b64decode(body.data, validate=True).decode()
+    except binascii.Error as error:
+        raise ValueError("no base64") from error
+
+
+def _cells(text: str) -> list[list[str]]:
+    """Raises csv.Error."""
+    return list(csv.reader(text.splitlines(keepends=True), strict=True))
+
+
+def _list(parts: Sequence[str]) -> str:
+    return f"[{','.join(parts)}]"

@@ -1,0 +1,97 @@
+"""The request's JSON schema, from `model.toml`: FastAPI documents the service, but never sees the requests of /invocations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paved_runtime.invocations import CSV, EXPLAINED, JSON, LIMIT
+from paved_runtime.spec import Category, Column, Integer, ModelSpec
+
+REFUSALS = {
+    "400": "The body cannot be read at all.",
+    "413": f"The body is larger than {LIMIT} bytes, or asks to explain more than {EXPLAINED} rows.",
+    "415": f"The content type is neither {JSON} nor {CSV}.",
+    "422": "A row or value breaks the data contract; the error names row, column and what was expected.",
+}
+
+
+def invocations(spec: ModelSpec) -> dict[str, Any]:
+    """The OpenAPI path item of /invocations."""
+    row = {
+        "type": "object",
+        "required": list(spec.features),
+        "properties": {name: _schema(column) for name, column in spec.data.columns.items()}
+        | {name: {"description": "Accepted and ignored."} for name in (*spec.data.exclude, spec.data.target)},
+        "additionalProperties": False,
+    }
+    batch = {
+        "type": "object",
+        "required": ["instances"],
+        "properties": {
+            "instances": {"type": "array", "minItems": 1, "items": row},
+            "explain": {"type": "boolean", "default": False, "description": f"Answer with reasons. At most {EXPLAINED} rows."},
+        },
+        "additionalProperties": False,
+    }
+    description = {
+        "type": "object",
+        "required": ["describe"],
+        "properties": {"describe": {"const": True, "description": "Answer with what the model is."}},
+        "additionalProperties": False,
+    }
+    table = {"type": "string", "description": f"One row a line, no header: {', '.join(spec.features)}"}
+    return {
+        "post": {
+            "operationId": "invocations",
+            "summary": spec.purpose,
+            "requestBody": {"required": True, "content": {JSON: {"schema": {"oneOf": [batch, row, description]}}, CSV: {"schema": table}}},
+            "responses": {"200": _answer(spec)} | {status: _refusal(text) for status, text in REFUSALS.items()},
+        }
+    }
+
+
+def _schema(column: Column) -> dict[str, Any]:
+    accepted = _accepted(column)
+    return {"anyOf": [accepted, {"type": "null"}]} if column.missing else accepted
+
+
+def _accepted(column: Column) -> dict[str, Any]:
+    if isinstance(column, Category):
+        return {"type": "string", "enum": list(column.values)}
+    kind = "integer" if isinstance(column, Integer) else "number"
+    return {"type": kind, "minimum": column.minimum, "maximum": column.maximum}
+
+
+def _answer(spec: ModelSpec) -> dict[str, Any]:
+    score = {"type": "number", "minimum": 0, "maximum": 1}
+    version = {"type": "string", "description": "Begins the SHA-256 of the model's ONNX file and metadata."}
+    reasons = {"type": "array", "minItems": len(spec.features), "maxItems": len(spec.features), "items": _reason(spec)}
+    base = {"type": "number", "description": "Log-odds: the base plus a row's contributions is the logit of its score."}
+    plain, explained = _object(score=score), _object(score=score, reasons=reasons | {"description": "The weightiest first."})
+    runtime = {"type": "string", "description": "The version of paved-runtime that answers."}
+    memory = {"type": "number", "description": "MiB of memory that the answering process holds."}
+    schema = {"type": "object", "description": "The contract that the model was trained under."}
+    answers = [
+        _object(predictions={"type": "array", "items": plain}, model_version=version),
+        _object(predictions={"type": "array", "items": explained}, base=base, model_version=version),
+        _object(model={"const": spec.name}, model_version=version, runtime=runtime, schema=schema, memory_mb=memory),
+    ]
+    lines = {"type": "string", "description": "One score a line."}
+    description = "A score for each row, in order, with reasons where they were asked for; or what the model is."
+    return {"description": description, "content": {JSON: {"schema": {"oneOf": answers}}, CSV: {"schema": lines}}}
+
+
+def _reason(spec: ModelSpec) -> dict[str, Any]:
+    value = {"type": ["string", "number", "null"], "description": "The row's own value."}
+    contribution = {"type": "number", "description": "What the column adds to the score, in log-odds."}
+    return _object(column={"enum": list(spec.features)}, value=value, contribution=contribution)
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has exactly these properties."""
+    return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    error = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+    return {"description": description, "content": {JSON: {"schema": error}}}

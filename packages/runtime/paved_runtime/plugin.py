@@ -1,0 +1,59 @@
+"""What a model brings of its own: two modules. Everything else that a container does is the frame's.
+
+`features.py` is imported in training and in serving; `training.py` in training only, so that a server never loads a trainer.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol, cast
+
+from paved_runtime import spec
+from paved_runtime.table import Matrix, Table
+
+if TYPE_CHECKING:
+    from xgboost import Booster
+
+Hyperparameters = Mapping[str, int | float | str]
+Monotone = Mapping[str, int]  # every feature in order: 1 where the score may only rise with it, -1 only fall, 0 either
+
+
+class Features(Protocol):
+    """The module `model_code.<model>.features`.
+
+    `NAMES` names the matrix's columns, in order. A feature made of a column of another name is a reason of that column if the module says
+    so in an optional `SOURCES`, feature → column.
+    """
+
+    NAMES: tuple[str, ...]
+
+    def features(self, table: Table) -> Matrix:
+        """float32 [rows, len(NAMES)]; each row depends on that row alone."""
+
+
+class Training(Protocol):
+    """The module `model_code.<model>.training`."""
+
+    def train(self, matrix: Matrix, labels: Matrix, hyperparameters: Hyperparameters, monotone: Monotone) -> Booster:
+        """A booster that answers with the probability of label 1. Deterministic: same input, same booster."""
+
+
+def features(model: str) -> Features:
+    """The model's feature code."""
+    return cast(Features, _module(model, "features"))
+
+
+def training(model: str) -> Training:
+    """The model's training code."""
+    return cast(Training, _module(model, "training"))
+
+
+def _module(model: str, name: str) -> ModuleType:
+    """A module of the model's folder, whoever started this program, and from where."""
+    home = spec.MODELS.resolve()
+    if str(home.parent) not in sys.path:
+        sys.path.insert(0, str(home.parent))
+    return import_module(f"{home.name}.{model}.{name}")

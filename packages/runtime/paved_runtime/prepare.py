@@ -1,0 +1,76 @@
+"""Preparation: the data contract is checked, then the rows are parted into what training may see and what it may not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paved_runtime import artifact, contract, drift, quality, split, training_rows
+from paved_runtime.artifact import ArtifactError
+from paved_runtime.contract import Check, ContractError
+from paved_runtime.holdout import CHAMPION
+from paved_runtime.job import Job
+
+VERSION = 1
+VIOLATIONS = "violations.json"
+OF_ROWS = ("scores", "trained")  # what a champion says row by row
+
+
+def prepare(job: Job) -> None:
+    """Write train.csv, data.json and rows.bin for training, holdout.csv and what the champion says of its rows for evaluation.
+
+    Raises:
+        ContractError: the data set breaks the contract; violations.json in the job's report lists how.
+        ArtifactError: the champion's scores are not of this data set.
+    """
+    try:
+        _prepare(job)
+    except ContractError as error:
+        artifact.write_json(job.report / VIOLATIONS, [check.as_json() for check in error.violations])
+        raise
+
+
+def _prepare(job: Job) -> None:
+    data, champion = job.spec.data, _champion(job)
+    reading = contract.inspect(job.data, data)
+    examples = reading.examples
+    order = split.order(examples.digests, seed=data.seed)
+    train, holdout = split.parts(examples.labels, order, share=data.holdout)
+    learnt = examples.take(train)
+    change = drift.changes(champion["profile"], learnt, data) if champion and champion["profile"] else None
+    whole = quality.checks(examples, data, order)
+    checks = [*reading.checks, *whole, *quality.changed(change or {}, data)]
+    contract.demand(reading.source, checks)
+
+    contract.write(job.prepared("train") / "train.csv", learnt, data)
+    contract.write(job.prepared("holdout") / "holdout.csv", examples.take(holdout), data)
+    profile = {"rows": len(train), **drift.profile(learnt, data), "duplicates": quality.duplicates(examples)}
+    profile["digested"] = sorted(set(map(tuple, reading.digested)))
+    artifact.write_json(job.prepared("train") / artifact.DATA, _summary(profile, checks, change))
+    training_rows.write(job.prepared("train") / artifact.ROWS, learnt.digests)
+    if champion:
+        aligned = {name: _aligned(champion[name], len(examples), holdout.tolist()) for name in OF_ROWS if name in champion}
+        artifact.write_json(job.prepared("holdout") / CHAMPION, {**champion, **aligned})
+    print(f"data contract: {len(checks)} checks passed")
+    print(f"prepared {len(train)} rows for training and {len(holdout)} held out", flush=True)
+
+
+def _champion(job: Job) -> dict[str, Any] | None:
+    """What the version in production says about this data set; None where there is no such version."""
+    folder = job.channel("champion")
+    content: dict[str, Any] | None = artifact.read_json(folder / CHAMPION) if folder.is_dir() else None
+    return content
+
+
+def _summary(profile: Mapping[str, Any], checks: Sequence[Check], change: Mapping[str, float] | None) -> dict[str, Any]:
+    """The content of data.json: what the training rows are like, and everything that was asked of the data set."""
+    listed = [{name: value for name, value in check.as_json().items() if name != "advice"} for check in checks]
+    changed = None if change is None else [{"column": name, "psi": psi} for name, psi in change.items()]
+    return {"version": VERSION, **profile, "checks": listed, "change": changed}
+
+
+def _aligned(values: Sequence[Any], rows: int, holdout: Sequence[int]) -> list[Any]:
+    """What the champion said of the held-out rows, out of what it said of all of them."""
+    if len(values) != rows:
+        raise ArtifactError(f"{CHAMPION} has {len(values)} scores for {rows} rows: the champion has scored another data set")
+    return [values[row] for row in holdout]

@@ -1,0 +1,113 @@
+"""What is written down of the findings: evaluation.json, which travels with the model, and report.json, which people look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from paved_runtime import calibration, comparison, curves
+from paved_runtime.gates import Findings, measure, sample
+from paved_runtime.holdout import Champion, Holdout, Mask
+from paved_runtime.intervals import Interval
+from paved_runtime.invocations import JSON
+from paved_runtime.rules import rules
+from paved_runtime.score_log import QUANTILES
+from paved_runtime.spec import Data
+from paved_runtime.table import Values
+from paved_runtime.verdict import Verdict
+
+VERSION = 1
+PARITY = 500  # rows that staging must score alike
+Content = dict[str, Any]
+
+
+def evaluation(findings: Findings, verdicts: Sequence[Verdict], metadata: Mapping[str, Any]) -> Content:
+    """The content of evaluation.json. It has figures and no rows."""
+    return {
+        "version": VERSION,
+        **metadata,
+        "metrics": {name: _metric(value, findings.intervals.get(name)) for name, value in findings.metrics.items()},
+        "rows": {**metadata["rows"], "holdout": len(findings.holdout)},
+        "champion": _champion(findings, findings.holdout.champion) if findings.holdout.champion else None,
+        "gates": [verdict.as_json() for verdict in verdicts],
+        "gates_failed": sum(verdict.passed is False for verdict in verdicts),
+    }
+
+
+def report(findings: Findings) -> Content:
+    """The content of report.json. A champion's curves are there when it could score a row of either outcome."""
+    fairness, treatments = findings.spec.gates.fairness, [treatment.as_json() for treatment in findings.treatments]
+    return {
+        "version": VERSION,
+        "curves": {"roc": _each(findings.holdout, curves.roc), "precision_recall": _each(findings.holdout, curves.precision_recall)},
+        "reliability": _each(findings.holdout, _reliability),
+        "scores": {"edges": curves.EDGES.round(2).tolist(), **_each(findings.holdout, lambda _, scores: curves.counts(scores))},
+        "slices": [part.as_json() for part in findings.slices],
+        "fairness": {"threshold": fairness.threshold, "groups": treatments} if fairness else None,
+        "behaviour": [outcome.as_json() for outcome in findings.behaviour],
+        "importance": findings.reasons.importance,
+        "data": findings.data,
+    }
+
+
+def parity(holdout: Holdout, data: Data) -> Content:
+    """The content of parity.json: held-out rows as a request has them, and the scores that are due."""
+    rows = sample(len(holdout), PARITY)
+    values = holdout.table.values[rows].tolist()
+    written = [{name: rule.write(cell) for cell, (name, rule) in zip(row, rules(data).items(), strict=True)} for row in values]
+    return {"content_type": JSON, "instances": written, "scores": holdout.challenger[rows].tolist()}
+
+
+def _metric(value: float, interval: Interval | None) -> Content:
+    return {"value": value} | (dict(zip(("low", "high"), interval, strict=True)) if interval else {})
+
+
+def _champion(findings: Findings, champion: Champion) -> Content:
+    rule, common = findings.spec.gates.champion, champion.comparable
+    compared = rule.compare and findings.difference is not None and comparison.comparable(findings.holdout, champion)
+    return {
+        "model_package_arn": champion.model_package_arn,
+        "metrics": measure(findings.holdout.labels[common], champion.scores[common]) if findings.difference else {},
+        "compared": compared,
+        "why": _why(findings, champion, compared=compared),
+        "trained_rows": None if champion.trained is None else int(champion.trained.sum()),
+        "difference": asdict(findings.difference) if findings.difference else None,
+        "score_shift": _score_shift(findings.holdout.challenger[common], champion.scores[common]) if common.any() else None,
+    }
+
+
+def _why(findings: Findings, champion: Champion, *, compared: bool) -> str:
+    """Why the champion was not compared; of one that was, what is to be known of the comparison."""
+    if not findings.spec.gates.champion.compare:
+        return "gates.champion.compare is false in model.toml"
+    if compared:
+        return comparison.UNKNOWN if champion.trained is None else ""
+    if champion.reason:
+        return champion.reason
+    if champion.unseen.all():
+        return f"it could score {champion.scored.mean():.2%} of the held-out rows"
+    return f"it was trained on {int((~champion.unseen).sum())} of {len(findings.holdout)} held-out rows, and few of the others remain"
+
+
+def _score_shift(challenger: Values, champion: Values) -> Content:
+    """How far the challenger's percentiles of the same rows' scores lie above the champion's, as the first minutes beside it will show."""
+    apart = np.quantile(challenger, list(QUANTILES.values())) - np.quantile(champion, list(QUANTILES.values()))
+    return dict(zip(QUANTILES, apart.tolist(), strict=True))
+
+
+def _each(holdout: Holdout, drawn: Callable[[Mask, Values], Any]) -> Content:
+    """Something drawn of the challenger's scores, and of the champion's."""
+    each = {"challenger": drawn(holdout.labels, holdout.challenger)}
+    if holdout.champion:
+        common = holdout.champion.comparable
+        labels = holdout.labels[common]
+        if labels.any() and not labels.all():
+            each["champion"] = drawn(labels, holdout.champion.scores[common])
+    return each
+
+
+def _reliability(labels: Mask, scores: Values) -> Content:
+    return curves.lists(**asdict(calibration.reliability(labels, scores)))

@@ -1,0 +1,123 @@
+"""What the champion says about a newer data set: its scores, by its own code, in its own image, for the challenger to be measured against,
+and which of the rows it was trained on.
+
+The data may have changed since its time: it reads tolerantly, and says which rows it cannot score instead of failing.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paved_runtime import artifact, contract, golden, plugin
+from paved_runtime.contract import Check, ContractError
+from paved_runtime.holdout import CHAMPION
+from paved_runtime.invocations import Invocations
+from paved_runtime.job import Job
+from paved_runtime.spec import Data
+from paved_runtime.table import Table
+from paved_runtime.training_rows import TrainingRows
+
+ARCHIVE = "model/model.tar.gz"
+Scores = list[float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Row by row: a score, null where a cell is refused, all null where a column is missing; and whether the champion was trained on it,
+    None where it does not know.
+
+    `reason`, why some rows have no score, travels further than the data may: it has columns, rules and counts, and no cell.
+    """
+
+    scores: Scores
+    trained: list[bool] | None
+    reason: str
+
+
+def score(job: Job) -> None:
+    """Write champion.json: a score, or null, for every row of the data set, in the order in which the contract reads them.
+
+    `trained`, in the same order, is left out where the champion does not know which rows it was trained on.
+
+    Raises:
+        ValueError: MODEL_PACKAGE_ARN is not set.
+        ArtifactError: the model is not complete, or answers its golden requests differently than in evaluation.
+        FileNotFoundError: the data set has no CSV file.
+    """
+    if not job.model_package_arn:
+        raise ValueError("the environment variable MODEL_PACKAGE_ARN is not set: it names the version whose scores these are")
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder)
+        artifact.unpack(job.root / "processing/input" / ARCHIVE, model)
+        artifact.check(model, job.spec, plugin.features(job.spec.name).NAMES)
+        invocations = Invocations.load(job.spec, model)
+        golden.replay(artifact.read_json(model / artifact.GOLDEN), invocations)
+        metadata, data = artifact.read_json(model / artifact.METADATA), artifact.read_json(model / artifact.DATA)
+        known = TrainingRows.load(model)
+    said = answers(invocations, job.data, job.spec.data, known)
+    refused = said.scores.count(None)
+    content: dict[str, Any] = {
+        "version": 1,
+        "model_package_arn": job.model_package_arn,
+        "commit": metadata["commit"],
+        "scores": said.scores,
+        "refused": refused,
+        "reason": said.reason,
+        "profile": {"columns": data["columns"], "positive_share": data["positive_share"]},
+    }
+    if said.trained is not None:
+        content["trained"] = said.trained
+    artifact.write_json(job.prepared("champion") / CHAMPION, content)
+    trained = "an unknown number" if said.trained is None else said.trained.count(True)
+    scored = f"scored {len(said.scores) - refused} of {len(said.scores)} rows"
+    print(f"{scored}, {trained} of them seen in training{f': {said.reason}' if said.reason else ''}", flush=True)
+
+
+def answers(invocations: Invocations, folder: Path, data: Data, known: TrainingRows | None) -> Answers:
+    """What the champion says of the files of a folder; `known` are the rows that it was trained on."""
+    try:
+        reading = contract.inspect(folder, data, known.columns if known else None)
+    except ContractError as error:
+        reason = f"the data set is none that the champion reads: {_reason(error.violations)}"
+        return Answers(scores=[None] * _rows(folder), trained=None, reason=reason)
+    table, trained = reading.examples.table, known.among(reading) if known else None
+    if absent := [name for name in data.columns if name not in table.positions]:
+        reason = f"the data set lacks column {absent[0]!r} as the champion knows it"
+        return Answers(scores=[None] * len(table), trained=trained, reason=reason)
+    broken = [check for check in reading.checks if check.column in table.positions and not check.passed]  # an unknown column is none
+    return Answers(scores=_scores(invocations, table), trained=trained, reason=_reason(broken))
+
+
+def _scores(invocations: Invocations, table: Table) -> Scores:
+    accepted = ~np.isinf(table.values).any(axis=1)
+    scores: Scores = [None] * len(table)
+    if accepted.any():
+        answered = invocations.scores(Table(table.positions, table.values[accepted])).tolist()
+        for row, value in zip(np.flatnonzero(accepted).tolist(), answered, strict=True):
+            scores[row] = value
+    return scores
+
+
+def _reason(broken: Sequence[Check]) -> str:
+    return "; ".join(_words(check) for check in broken)
+
+
+def _words(check: Check) -> str:
+    where = f"column {check.column!r}" if check.column else "file"
+    return f"{where}: {check.rule}" + (f" ({check.count} row{'s' * (check.count > 1)})" if check.count else "")
+
+
+def _rows(folder: Path) -> int:
+    """Rows of files that cannot be read as the champion's table."""
+    count = 0
+    for file in sorted(folder.glob("*.csv")):
+        with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+            count += max(0, sum(1 for _ in csv.reader(stream)) - 1)
+    return count

@@ -1,0 +1,149 @@
+"""The server: FastAPI for its documentation and health, and /invocations underneath as a plain ASGI route, which costs a tenth.
+
+The socket opens after the model is loaded and has given its golden answers again, so /ping never says yes too early.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from paved_runtime import __version__, artifact, golden, openapi, plugin
+from paved_runtime.invocations import LIMIT, Invocations, Reply, refusal
+from paved_runtime.job import SCORE_LOG_SECONDS, Job
+from paved_runtime.score_log import ScoreLog
+from paved_runtime.spec import ModelSpec
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGI = Callable[[Message, Receive, Send], Awaitable[None]]
+
+LARGE = 64 * 1024  # bodies above this, and those that ask for reasons, are answered in a thread: /ping and single rows need not wait
+EXPLAIN = b'"explain"'
+PATIENCE = 25  # seconds that requests in flight get after SIGTERM; SageMaker kills after 30
+
+
+def serve(job: Job) -> None:
+    """Serve until SIGTERM, on 0.0.0.0 and the job's port.
+
+    Raises:
+        ArtifactError: the model folder holds something else than a complete model, or the model answers differently than in evaluation.
+        OSError: the port is taken.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing to tidy up yet, and SystemExit may get lost in a callback
+    app = application(job.spec, load(job), score_log_seconds=job.score_log_seconds)
+    try:
+        listener = socket.create_server(("0.0.0.0", job.port), backlog=2048)  # noqa: S104 - SageMaker connects from outside the container
+    except OSError as error:
+        raise OSError(f"port {job.port} cannot be bound: {error.strerror}: set SAGEMAKER_BIND_TO_PORT to a free one") from error
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=PATIENCE,
+    )
+    print(f"serving {job.spec.name} on port {job.port}", flush=True)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def load(job: Job) -> Invocations:
+    """The job's model, checked. Raises ArtifactError."""
+    artifact.check(job.model, job.spec, plugin.features(job.spec.name).NAMES)
+    invocations = Invocations.load(job.spec, job.model)
+    golden.replay(artifact.read_json(job.model / artifact.GOLDEN), invocations)
+    return invocations
+
+
+def application(spec: ModelSpec, invocations: Invocations, *, score_log_seconds: float = SCORE_LOG_SECONDS) -> ASGI:
+    """The ASGI application: /invocations goes to the model, everything else to FastAPI."""
+    log = ScoreLog(invocations.version, seconds=score_log_seconds)
+    outside, inside = _outside(spec, invocations.version, log), _inside(invocations, log)
+
+    async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
+        await (inside if scope.get("path") == "/invocations" and scope["type"] == "http" else outside)(scope, receive, send)
+
+    return dispatch
+
+
+def _outside(spec: ModelSpec, version: str, log: ScoreLog) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        regularly = asyncio.create_task(log.flush_regularly())
+        yield
+        regularly.cancel()
+        log.flush()
+
+    api = FastAPI(
+        title=spec.slug,
+        summary=f"Served by paved-runtime {__version__}",
+        description=spec.purpose,
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+
+    @api.get("/ping", summary="200: the model is loaded")
+    async def ping() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @api.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+    document = api.openapi()
+    document["paths"]["/invocations"] = openapi.invocations(spec)
+    return api
+
+
+def _inside(invocations: Invocations, log: ScoreLog) -> ASGI:
+    async def route(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            return await _respond(send, refusal(405, f"expected POST, found {scope['method']}"), (b"allow", b"POST"))
+        body = await _body(receive)
+        if body is None:
+            return None
+        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"").decode("latin-1")
+        slow = len(body) > LARGE or EXPLAIN in body
+        reply = await asyncio.to_thread(invocations.reply, content_type, body) if slow else invocations.reply(content_type, body)
+        await _respond(send, reply)
+        return log.count(reply)
+
+    return route
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The request's body; of one over the limit only the first bytes, enough to be refused. None if the client went away."""
+    message = await receive()
+    if not message.get("more_body"):
+        return bytes(message["body"]) if message["type"] == "http.request" else None
+    chunks, size = [message["body"]], len(message["body"])
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        if size <= LIMIT:
+            chunks.append(message["body"])
+            size += len(message["body"])
+    return b"".join(chunks)
+
+
+async def _respond(send: Send, reply: Reply, *headers: tuple[bytes, bytes]) -> None:
+    standard = [(b"content-type", reply.content_type.encode()), (b"content-length", str(len(reply.body)).encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": [*standard, *headers]})
+    await send({"type": "http.response.body", "body": reply.body})

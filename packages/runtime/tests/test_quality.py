@@ -1,0 +1,202 @@
+"""What is asked of a data set as a whole: each check says its number, passes what is right, and agrees with the plain computation."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import frames
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
+
+from paved_runtime import quality, split
+from paved_runtime.contract import Check
+from paved_runtime.spec import Category, Column, Data, Number, Share
+from paved_runtime.table import Examples, Matrix, Table, Values
+
+NUMBER = Number(type="number", minimum=-1e9, maximum=1e9)
+CODES = Category(type="category", values=tuple(f"v{i}" for i in range(1000)))
+ROWS = 4000
+
+
+def data(**settings: object) -> Data:
+    required = {"target": "y", "positive": "yes", "minimum_rows": 100, "holdout": 0.2, "columns": {"amount": NUMBER, "other": NUMBER}}
+    return Data.model_validate({**required, **settings})
+
+
+def labels(share: float = 0.2, rows: int = ROWS) -> Matrix:
+    outcomes: Matrix = np.random.default_rng(1).permutation((np.arange(rows) < share * rows).astype(np.float32))
+    return outcomes
+
+
+def noise(seed: int = 2, rows: int = ROWS) -> Values:
+    return np.random.default_rng(seed).normal(size=rows)
+
+
+def examples(amount: Values, outcome: Matrix) -> Examples:
+    return frames.examples(Table({"amount": 0, "other": 1}, np.column_stack([amount, noise(3, len(amount))])), outcome)
+
+
+def failing(rows: Examples, contract: Data) -> list[Check]:
+    checks = quality.checks(rows, contract, split.order(rows.digests, seed=0))
+    return [check for check in checks if not check.passed]
+
+
+def test_a_good_data_set_passes() -> None:
+    assert failing(examples(noise(), labels()), data()) == []
+
+
+def test_too_few_rows() -> None:
+    (check,) = failing(examples(noise(), labels()), data(minimum_rows=4001))
+
+    assert str(check) == "expected at least 4001 rows, found 4000"
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.04, "0.0400"), (0.26, "0.2600")])
+def test_an_unusual_label_rate(share: float, found: str) -> None:
+    contract = data(positive_share=Share(minimum=0.05, maximum=0.25))
+    (check,) = failing(examples(noise(), labels(share)), contract)
+
+    assert str(check) == f"column 'y': expected a share of 'yes' between 0.05 and 0.25, found {found}"
+    assert failing(examples(noise(), labels(0.05)), contract) == failing(examples(noise(), labels(0.25)), contract) == []
+
+
+def test_outcomes_too_rare_to_learn_from() -> None:
+    """What cannot be judged is refused, not passed: no column has a leak check, and the outcomes' own check fails."""
+    rows = examples(noise(), labels(24 / ROWS))
+    (check,) = failing(rows, data())
+
+    assert (check.rule, check.found) == ("outcomes", "24 of the rarer one")
+    assert "leak" not in {check.rule for check in quality.checks(rows, data(), split.order(rows.digests, seed=0))}
+
+
+def test_repeated_rows() -> None:
+    rows = examples(noise(), labels())
+    twice = rows.take(np.array([*range(ROWS), *range(7, 407)], dtype=np.intp))
+    (check,) = failing(twice, data())
+
+    assert (check.rule, check.found, check.count, check.rows) == ("duplicates", "0.0909", 400, (4001, 4002, 4003, 4004, 4005))
+    assert failing(twice, data(maximum_duplicates=0.1)) == []
+
+
+cells = st.sampled_from([0.0, 1.0, 2.5, np.nan, np.inf])
+
+
+@given(st.lists(st.tuples(cells, cells, st.sampled_from([0.0, 1.0])), min_size=1, max_size=30))
+def test_repeats_are_those_that_counting_finds(rows: list[tuple[float, float, float]]) -> None:
+    table = Table({"amount": 0, "other": 1}, np.array([row[:2] for row in rows]))
+    data_set = frames.examples(table, np.array([row[2] for row in rows], np.float32))
+    seen: Counter[str] = Counter()
+    wanted = []
+    for number, row in enumerate(rows):
+        seen[str(row)] += 1
+        wanted += [number] if seen[str(row)] > 1 and np.inf not in row else []
+
+    assert quality.repeats(data_set).tolist() == wanted
+
+
+@pytest.mark.parametrize(("accepted", "rules"), [(0.3, []), (0.29, ["missing"]), (0.0, ["missing"])])
+def test_a_share_of_empty_cells(accepted: float, rules: list[str]) -> None:
+    amount = np.where(np.arange(ROWS) % 10 < 3, np.nan, noise())
+    checks = failing(examples(amount, labels()), data(columns={"amount": NUMBER.model_copy(update={"missing": accepted}), "other": NUMBER}))
+
+    assert [check.rule for check in checks] == rules
+    assert [(check.column, check.found, check.count, check.rows) for check in checks] == [
+        ("amount", "0.3000", 1200, (1, 2, 3, 11, 12))
+    ] * len(rules)
+
+
+@pytest.mark.parametrize(
+    ("amount", "constant"), [(np.zeros(ROWS), True), (np.full(ROWS, np.nan), True), (np.where(labels() == 1, np.nan, 0), False)]
+)
+def test_a_column_that_does_not_vary(amount: Values, constant: bool) -> None:
+    column = NUMBER.model_copy(update={"missing": 1.0})
+    failed = failing(
+        examples(amount, labels()), data(columns={"amount": column, "other": NUMBER}, maximum_duplicates=1, maximum_column_auc=1)
+    )
+
+    assert [(check.column, check.rule, check.found) for check in failed] == ([("amount", "constant", "1")] if constant else [])
+
+
+OUTCOME = labels()
+LEAKS = {
+    "the outcome itself": OUTCOME * 1.0,
+    "its opposite": 5 - OUTCOME,
+    "a noisy copy": OUTCOME + 0.3 * noise(),
+    "both ends of a range": np.where(OUTCOME == 1, 3 * np.sign(noise(4)), 0) + 0.5 * noise(),
+    "every other number": 2.0 * np.random.default_rng(6).integers(0, 20, ROWS) + OUTCOME,
+    "one magic number": np.where(OUTCOME == 1, 99_999.0, noise()),
+    "an empty cell": np.where(OUTCOME == 1, np.nan, noise()),
+    "a filled cell": np.where(OUTCOME == 1, noise(), np.nan),
+}
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_a_column_that_tells_the_outcome(name: str) -> None:
+    contract = data(columns={"amount": NUMBER.model_copy(update={"missing": 1.0}), "other": NUMBER})
+    (check,) = failing(examples(LEAKS[name], OUTCOME), contract)
+
+    assert (check.column, check.rule, check.allowed) == ("amount", "leak", "a ROC AUC of at most 0.95 from this column alone")
+    assert float(check.found) > 0.95
+    assert "move amount to data.exclude in model.toml" in check.advice
+    assert failing(examples(LEAKS[name], OUTCOME), contract.model_copy(update={"maximum_column_auc": 1.0})) == []
+
+
+@pytest.mark.parametrize("column", [NUMBER, CODES])
+def test_many_values_tell_nothing_by_chance(column: Column) -> None:
+    """A thousand values on four thousand rows would score far above 0.5 if a row's own outcome were learnt from."""
+    values = np.random.default_rng(5).integers(0, 1000, ROWS).astype(np.float64)
+    in_sample = np.bincount(values.astype(int), OUTCOME) / np.maximum(np.bincount(values.astype(int)), 1)
+
+    assert roc_auc_score(OUTCOME, in_sample[values.astype(int)]) > 0.8
+    assert quality.alone(values, OUTCOME, column) == pytest.approx(0.5, abs=0.03)
+
+
+def test_one_column_alone_scores_what_sklearn_says() -> None:
+    """For a column that tells the outcome one way, the best score is the column itself."""
+    values = noise() + OUTCOME
+
+    assert quality.alone(values, OUTCOME, NUMBER) == pytest.approx(roc_auc_score(OUTCOME, values), abs=0.01)
+    assert quality.alone(-values, OUTCOME, NUMBER) == pytest.approx(quality.alone(values, OUTCOME, NUMBER), abs=0.01)
+    assert quality.alone(np.exp(values), OUTCOME, NUMBER) == quality.alone(values, OUTCOME, NUMBER)
+
+
+bins = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20), st.integers(0, 20)), min_size=2, max_size=10)
+
+
+@given(bins.filter(lambda rows: sum(row[1] for row in rows) > 0 and sum(row[2] for row in rows) > 0))
+def test_the_area_of_binned_rows_is_sklearns(rows: list[tuple[int, int, int]]) -> None:
+    scores, negative, positive = (np.array(part, dtype=np.float64) for part in zip(*rows, strict=True))
+    each = np.concatenate([np.repeat(scores, negative.astype(int)), np.repeat(scores, positive.astype(int))])
+    outcome = np.concatenate([np.zeros(int(negative.sum())), np.ones(int(positive.sum()))])
+
+    assert quality.roc_auc(scores, np.column_stack([negative, positive])) == pytest.approx(roc_auc_score(outcome, each), abs=1e-12)
+
+
+def test_refused_cells_are_left_out() -> None:
+    """They are no missing cells: that a tenth of the positive rows were mistyped tells nothing about the column."""
+    amount = np.where((OUTCOME == 1) & (np.arange(ROWS) % 10 < 9), np.inf, noise())
+    rows = examples(amount, OUTCOME)
+    checks = quality.checks(rows, data(), split.order(rows.digests, seed=0))
+    leak = next(check for check in checks if check.column == "amount" and check.rule == "leak")
+
+    assert float(leak.found) == pytest.approx(0.5, abs=0.1)
+    assert all(check.passed for check in checks)
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    rows = examples(np.round(noise() + OUTCOME), OUTCOME)
+    shuffled = rows.take(np.random.default_rng(7).permutation(ROWS))
+    once, again = (quality.checks(part, data(), split.order(part.digests, seed=0)) for part in (rows, shuffled))
+
+    assert once == again
+
+
+def test_a_change_against_the_champion() -> None:
+    stays, moves = quality.changed({"amount": 0.25, "other": 0.2501}, data(maximum_change=0.25))
+
+    assert (stays.passed, moves.passed) == (True, False)
+    assert moves.found == "0.2501"
+    assert "raise data.maximum_change" in moves.advice

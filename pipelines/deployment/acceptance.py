@@ -1,0 +1,97 @@
+"""What a live endpoint answers to the road's own requests: those that evaluation recorded, and on demand held-out rows under load."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config as ClientConfig
+
+from paved_runtime.protocol import GOLDEN, PARITY, SCHEMA
+from paved_runtime.spec import Load as Limits
+from pipelines.deployment import live_gates, package
+from pipelines.deployment.endpoint import Endpoint
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.load import IN_FLIGHT, drive
+from pipelines.deployment.pace import Clock, Pace
+from pipelines.deployment.package import Package
+from pipelines.deployment.place import Place
+from pipelines.evidence import pack
+from pipelines.evidence.document import Verdict
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+PATIENT = ClientConfig(read_timeout=65, retries={"mode": "standard", "max_attempts": 3})  # a container has 60 s to answer
+HURRIED = ClientConfig(read_timeout=65, retries={"total_max_attempts": 1}, max_pool_connections=IN_FLIGHT)  # a retry would hide an error
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Answers:
+    """What is reported of an endpoint's answers, and the verdicts on them."""
+
+    report: Json = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def __add__(self, other: Answers) -> Answers:
+        return Answers(self.report | other.report, self.verdicts + other.verdicts)
+
+
+def answers(place: Place, endpoint: str, version: Package, pace: Pace, *, under_load: bool) -> Answers:
+    """Ask the endpoint what evaluation recorded; with `under_load`, put what `model.toml` declares on it as well."""
+    s3 = place.registry.s3
+    recorded = ask(Endpoint(place.runtime(PATIENT), endpoint), package.member(s3, version, GOLDEN))
+    if not under_load:
+        return recorded
+    schema, held_out = package.member(s3, version, SCHEMA), held_out_rows(s3, version)
+    return recorded + stand(place.runtime, endpoint, held_out, schema, place.model.gates.load, pace.clock)
+
+
+def ask(endpoint: Endpoint, golden: Json) -> Answers:
+    """Send the golden and the bad requests that evaluation recorded."""
+    scores, refused = live_gates.golden(endpoint, golden), live_gates.refusals(endpoint, golden["bad_requests"])
+    reasons = [live_gates.reasons(endpoint, golden)] if "explained" in golden else []  # older packages know none
+    report = {"golden_requests": len(golden["requests"]), "largest_difference": scores.found, "bad_requests_refused": refused.found}
+    log.info("%d golden requests asked, %s of %s bad requests refused", report["golden_requests"], refused.found, refused.threshold)
+    return Answers(report, [scores, *reasons, refused])
+
+
+def stand(
+    runtime: Callable[[ClientConfig], SageMakerRuntimeClient], name: str, held_out: Json, schema: Json, limits: Limits, clock: Clock
+) -> Answers:
+    """Ask for held-out rows, put the declared load on the endpoint, then let it describe itself."""
+    patient, hurried = (Endpoint(runtime(config), name) for config in (PATIENT, HURRIED))
+    parity = live_gates.parity(patient, held_out, limits.parity)
+    rows = len(held_out["instances"])
+    log.info("%d held-out rows asked; load: %g requests a second for %d seconds", rows, limits.requests_per_second, limits.seconds)
+    send = live_gates.sender(hurried, held_out, limits.parity)
+    load = drive(send, rate=limits.requests_per_second, seconds=limits.seconds, clock=clock)
+    log.info(
+        "load: p50 %.1f ms, p99 %.1f ms, %d of %d failed", load.percentile(50), load.percentile(99), len(load.failures), len(load.calls)
+    )
+    memory, live_schema = live_gates.described(patient, schema, limits.memory_mb)
+    report = {"parity": {"rows": rows, "largest_difference": parity.found}, "load": load.as_json(), "memory_mb": memory.found}
+    return Answers(report, [parity, *live_gates.under_load(load, limits), memory, live_schema])
+
+
+def held_out_rows(s3: S3Client, version: Package) -> Json:
+    """The rows that evaluation held out for this, with its scores: parity.json of the output.tar.gz beside the model.
+
+    Raises:
+        DeploymentError: they are not there.
+    """
+    uri = pack.report_of(version.data)
+    archive = pack.read(s3, uri)
+    try:
+        rows: Json = json.loads(pack.members(archive or b"", PARITY)[PARITY])
+    except (KeyError, ValueError):
+        rows = {"instances": []}
+    if not rows["instances"]:
+        raise DeploymentError(f"{uri} holds no {PARITY} with rows: there is nothing to compare the endpoint with: train the model again")
+    return rows

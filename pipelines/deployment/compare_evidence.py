@@ -1,0 +1,114 @@
+"""Holds a version's evidence against everything that it binds: all of it must be what was approved.
+
+Digests are made anew from the things themselves, not from what anybody noted about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from pipelines.deployment import package
+from pipelines.deployment.errors import DeploymentError, code
+from pipelines.deployment.package import Package
+from pipelines.deployment.registry import Registry
+from pipelines.evidence import document, pack, publish
+from pipelines.evidence.document import DocumentError, Evidence
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One thing that the evidence binds: what the evidence says of it, and what was found."""
+
+    what: str
+    expected: str
+    found: str
+
+    @property
+    def matches(self) -> bool:
+        """Whether it is what it was."""
+        return self.expected == self.found
+
+    def line(self) -> str:
+        """The comparison as a sentence."""
+        return f"{self.what} does not match: found {self.found}, expected {self.expected}"
+
+
+def compare(registry: Registry, model_package_arn: str, *, evidence_sha256: str | None = None) -> list[Comparison]:
+    """Compare a model package's evidence with everything it binds. `evidence_sha256` is the digest that was approved, where it is known.
+
+    Raises:
+        DeploymentError: there is no evidence.
+    """
+    s3, signer, uri = registry.s3, registry.signer, pack.evidence_uri(registry.artifacts, model_package_arn)
+    content = pack.read(s3, uri)
+    if content is None:
+        raise DeploymentError(f"{uri} is not there: {model_package_arn} has no evidence: deliver it again with a push")
+    signed = "valid" if pack.signed(s3, signer, uri, content) else f"none that {signer.key} made for {uri}"
+    signature = Comparison(what="signature", expected="valid", found=signed)
+    try:
+        evidence = document.load_evidence(content)
+    except DocumentError as error:
+        return [signature, Comparison(what="schema", expected="valid", found=str(error))]
+    version = package.read(registry.sagemaker, model_package_arn)
+    comparisons = [signature, *_origin(registry, evidence, version), *_files(registry, evidence, version), *_approval(evidence, version)]
+    if evidence_sha256:
+        comparisons.append(Comparison(what="approval", expected=evidence_sha256, found=document.shown_sha256(evidence)))
+    return comparisons
+
+
+def _origin(registry: Registry, evidence: Evidence, version: Package) -> Iterator[Comparison]:
+    registered = version.metadata
+    yield Comparison(what="model package", expected=evidence.model_package_arn, found=version.arn)
+    yield Comparison(what="commit", expected=evidence.commit.id, found=registered.get("commit", "nothing in the registry"))
+    yield Comparison(what="commit", expected=evidence.commit.id, found=evidence.evaluation.commit)
+    yield Comparison(what="data", expected=evidence.data.sha256, found=registered.get("data_sha256", "nothing in the registry"))
+    yield Comparison(what="image", expected=evidence.image.uri, found=version.image)
+    yield Comparison(what="image", expected=evidence.image.digest, found=_digest(registry.ecr, version.image))
+    definition = publish.definition_of(registry.sagemaker, evidence.training.execution_arn)
+    yield Comparison(what="pipeline definition", expected=evidence.training.definition_sha256, found=document.sha256(definition.encode()))
+
+
+def _files(registry: Registry, evidence: Evidence, version: Package) -> Iterator[Comparison]:
+    bill = pack.bill_of_materials(registry.artifacts, evidence.image.uri)
+    copy = pack.beside(pack.evidence_uri(registry.artifacts, version.arn), pack.SBOM)
+    yield Comparison(what="model artifact", expected=evidence.artifact.uri, found=version.data)
+    yield Comparison(what="report", expected=evidence.report.uri, found=pack.report_of(version.data))
+    for what, uri, expected in (
+        ("data", evidence.data.uri, evidence.data.sha256),
+        ("bill of materials", bill, evidence.image.sbom_sha256),
+        ("bill of materials", copy, evidence.image.sbom_sha256),
+        ("model artifact", version.data, evidence.artifact.sha256),
+        ("report", evidence.report.uri, evidence.report.sha256),
+    ):
+        yield Comparison(what=what, expected=expected, found=pack.sha256(registry.s3, uri) or f"nothing at {uri}")
+
+
+def _approval(evidence: Evidence, version: Package) -> Iterator[Comparison]:
+    approval = evidence.approval
+    if approval is None:
+        yield Comparison(what="approval", expected="Approved", found="none in the evidence")
+    else:
+        yield Comparison(what="approval", expected=document.shown_sha256(evidence), found=approval.evidence_sha256)
+        yield Comparison(what="approval", expected=evidence.delivery.execution, found=approval.execution)
+    yield Comparison(what="approval", expected="Approved", found=version.status)
+    yield Comparison(what="approval", expected=document.approval_sentence(evidence), found=version.approval)
+
+
+def _digest(ecr: ECRClient, image_uri: str) -> str:
+    """The digest under which the repository has the image."""
+    host, _, named = image_uri.partition("/")
+    repository, _, digest = named.partition("@")
+    try:
+        images = ecr.describe_images(registryId=host.partition(".")[0], repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    except ClientError as error:
+        if code(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
+            raise
+        return f"no such image in {repository}"
+    return images["imageDetails"][0]["imageDigest"]

@@ -1,0 +1,85 @@
+"""Whether all that is known of a candidate fits together: what several places say of the same fact, and what the gates say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from paved_runtime.protocol import EVALUATION, METADATA
+from paved_runtime.spec import Behaviour, ModelSpec
+from pipelines.deployment.package import Package
+from pipelines.evidence.document import Evaluation, Staging
+
+# Gates that every candidate must have passed; others may report only, or are not declared in model.toml.
+JUDGED = {"data contract", "floor", "calibration", "reason codes"}
+JUDGED |= {"golden requests", "schema", "parity", "latency", "error rate", "memory"}
+Statements = Mapping[str, Mapping[str, Any]]  # fact → who says something of it → what
+
+
+def contradictions(statements: Statements) -> list[str]:
+    """Facts about which those who tell them differ; a sentence each, with everyone's value.
+
+    >>> contradictions({"commit": {"registry": "a1", "evaluation.json": "b2"}, "image": {"registry": "i", "evaluation.json": "i"}})
+    ['commit: registry says a1, evaluation.json says b2']
+    """
+    return [
+        f"{fact}: " + ", ".join(f"{who} says {what or 'nothing'}" for who, what in said.items())
+        for fact, said in statements.items()
+        if len(set(map(str, said.values()))) > 1
+    ]
+
+
+def missing_in(definition: str, **facts: str) -> list[str]:
+    """Facts of evaluation that the training pipeline's definition does not have."""
+    return [
+        f"{fact}: {EVALUATION} says {value}, the pipeline definition does not" for fact, value in facts.items() if value not in definition
+    ]
+
+
+def unproven(model: ModelSpec, evaluation: Evaluation, staging: Staging) -> list[str]:
+    """What the gates do not say for the candidate: those that failed, and those that are due and have said nothing."""
+    verdicts = (*evaluation.gates, *staging.gates)
+    failed = [verdict.line() for verdict in verdicts if verdict.passed is False]
+    if evaluation.gates_failed:
+        failed.append(f"gates_failed: {EVALUATION} says {evaluation.gates_failed}, accepted is 0")
+    passed, spoken = ({verdict.gate for verdict in verdicts if verdict.passed}, {verdict.gate for verdict in verdicts})
+    gates = model.gates
+    declared = {"slices": gates.slices, "fairness": gates.fairness, "behaviour": gates.behaviour != Behaviour()}
+    due = {"champion", *(name for name, there in declared.items() if there)}
+    silent = sorted((JUDGED - passed) | (due - spoken))
+    return failed + [f"{gate}: no verdict: the image runs another version of the runtime" for gate in silent]
+
+
+def statements(
+    model: str,
+    version: Package,
+    commit: str,
+    evaluation: Evaluation,
+    metadata: Mapping[str, Any],
+    staging: Staging,
+    data_sha256: str | None,
+) -> Statements:
+    """What each place says of model, package, commit, image and data. `commit` is the source's, `data_sha256` the stored file's."""
+    registry, registered = "the registry", version.metadata
+    return {
+        "model": {"the command": model, METADATA: metadata.get("model"), EVALUATION: evaluation.model},
+        "model package": {"the command": version.arn, "the staging report": staging.model_package_arn},
+        "commit": {
+            "the source revision": commit,
+            registry: registered.get("commit"),
+            METADATA: metadata.get("commit"),
+            EVALUATION: evaluation.commit,
+        },
+        "image": {
+            "the model package": version.image,
+            registry: registered.get("image_uri"),
+            METADATA: metadata.get("image_uri"),
+            EVALUATION: evaluation.image_uri,
+        },
+        "data": {
+            registry: registered.get("data_sha256"),
+            METADATA: metadata.get("data_sha256"),
+            EVALUATION: evaluation.data_sha256,
+            f"the file at {registered.get('data_uri')}": data_sha256,
+        },
+    }

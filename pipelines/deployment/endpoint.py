@@ -1,0 +1,81 @@
+"""A live endpoint as a caller sees it: JSON in, JSON out, or the reason why not."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from paved_runtime.protocol import OWN
+from pipelines.deployment.errors import code
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointOutputTypeDef
+
+JSON = "application/json"
+
+
+class Unanswered(Exception):
+    """A request that did not get the answer it should; the message says in a few words what came instead."""
+
+
+class Endpoint:
+    """The endpoint `name` behind a client. Safe for threads."""
+
+    def __init__(self, runtime: SageMakerRuntimeClient, name: str) -> None:
+        self._runtime = runtime
+        self._name = name
+
+    def ask(self, body: str) -> Any:
+        """The answer to a JSON request. Raises Unanswered when the container refused it, failed or answered with something else."""
+        try:
+            answer = self._invoke(ContentType=JSON, Accept=JSON, Body=body)["Body"].read()
+        except ClientError as error:
+            if code(error) != "ModelError":
+                raise
+            raise Unanswered(f"status {_status(error)}") from error
+        try:
+            return json.loads(answer)
+        except ValueError as error:
+            raise Unanswered("an answer that is not JSON") from error
+
+    def status(self, content_type: str, body: str) -> int:
+        """The HTTP status of the container's answer."""
+        try:
+            self._invoke(ContentType=content_type, Body=body)
+        except ClientError as error:
+            if code(error) != "ModelError":
+                raise
+            return _status(error)
+        return 200
+
+    def difference(self, body: str, expected: list[float]) -> float:
+        """The largest difference between the scores it answers and `expected` ones. Raises Unanswered."""
+        answer = self.ask(body)
+        try:
+            scores = [float(prediction["score"]) for prediction in answer["predictions"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unanswered("an answer without scores") from error
+        if len(scores) != len(expected):
+            raise Unanswered(f"{len(scores)} scores for {len(expected)} rows")
+        return largest(abs(score - wanted) for score, wanted in zip(scores, expected, strict=True))
+
+    def _invoke(self, **request: Any) -> InvokeEndpointOutputTypeDef:
+        return self._runtime.invoke_endpoint(EndpointName=self._name, InferenceId=f"{OWN}{uuid4()}", **request)
+
+
+def largest(differences: Iterable[float]) -> float:
+    """The largest of some differences. Raises Unanswered if one is not a number."""
+    values = list(differences)
+    if not all(map(math.isfinite, values)):
+        raise Unanswered("not a number")
+    return max(values, default=0.0)
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response["OriginalStatusCode"])  # type: ignore[typeddict-item]  # ModelError's own member

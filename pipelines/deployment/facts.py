@@ -1,0 +1,63 @@
+"""What a model's registry tells of itself: its SSM parameters, read once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Self
+
+from pipelines.deployment.errors import DeploymentError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+DATA = "data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """The data set to train on: one file, known by its digest."""
+
+    uri: str
+    sha256: str
+    rows: int
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """As `road data put` wrote it; it may say more."""
+        pointer = json.loads(text)
+        return cls(**{field.name: pointer[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Names of buckets, ARNs of roles and keys, the repository's URI. `data` is None until a data set was stored.
+
+    The parameter `data-bucket` is the field `data_bucket`.
+    """
+
+    data_bucket: str
+    artifacts_bucket: str
+    training_role: str
+    image_repository: str
+    key: str
+    evidence_key: str
+    data: DataSet | None = None
+
+    @classmethod
+    def read(cls, ssm: SSMClient, path: str) -> Self:
+        """The parameters under `path`; those that are no fact of a registry are left out.
+
+        Raises:
+            DeploymentError: one is missing.
+        """
+        values = {
+            parameter["Name"].removeprefix(path): parameter["Value"]
+            for page in ssm.get_paginator("get_parameters_by_path").paginate(Path=path)
+            for parameter in page["Parameters"]
+        }
+        names = {field.name: field.name.replace("_", "-") for field in fields(cls) if field.name != DATA}
+        if missing := [name for name in names.values() if name not in values]:
+            raise DeploymentError(f"{path}{missing[0]}: no such parameter: the model's registry stack is not deployed: deploy it")
+        data = DataSet.read(values[DATA]) if DATA in values else None
+        return cls(**{field: values[name] for field, name in names.items()}, data=data)

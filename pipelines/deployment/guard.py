@@ -1,0 +1,153 @@
+"""What happens to a version that does not hold: why is written down and drawn, the good one comes back, and the registry is told.
+
+SageMaker has taken the version back already where an alarm went into ALARM during its deployment. Where one does later, it is done here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pipelines.deployment import alarms, ledger, readback, rollback
+from pipelines.deployment import stack as stacks
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.live_check import Demand, InAlarm, watch
+from pipelines.deployment.pace import Pace
+from pipelines.deployment.package import Package
+from pipelines.deployment.place import Place
+from pipelines.deployment.readback import Served, TakenBack
+from pipelines.deployment.score_metrics import ScoreMetrics
+from pipelines.deployment.stack import Stack
+from pipelines.evidence import document, rollback_record
+from pipelines.evidence.document import Verdict
+from pipelines.evidence.rollback_record import Alarm, RollbackRecord
+
+LIVE_CHECK: Literal["the live check"] = "the live check"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """Looks after one version in one place. Without `writes` nothing is written down and nothing comes back: it only says why."""
+
+    place: Place
+    version: Package
+    writes: bool
+    pace: Pace
+
+    def in_service(self, stack: Stack) -> Served:
+        """What the serving stack's endpoint serves, once it is in service.
+
+        Raises:
+            DeploymentError: it is not the version, or it was taken back, now or in a run of this that was killed.
+        """
+        if failure := self._resumed(stack):
+            raise failure
+        try:
+            return readback.served(self.place.sagemaker, stack.serving, self.version, self.pace)
+        except TakenBack as back:
+            raise self._taken_back(back, stack) from back
+
+    def watch(self, served: Served, stack: Stack, demand: Demand) -> Verdict:
+        """Whether enough was asked of the version while its alarms kept still.
+
+        Raises:
+            DeploymentError: an alarm is in ALARM, and the version was taken back.
+        """
+        try:
+            return watch(ScoreMetrics.of(self.place), served, stack.serving, demand, self.pace)
+        except InAlarm as loud:
+            raise self._take_back(served, loud.alarms) from loud
+
+    def _taken_back(self, back: TakenBack, stack: Stack) -> DeploymentError:
+        """SageMaker went back: keep why, tell the registry; the line with which the step fails."""
+        about = {"endpoint": back.endpoint, "endpoint_config": back.expected, "taken_back_by": "SageMaker"}
+        record = self._known(**about)
+        if record is None:
+            loud = alarms.went_into_alarm(self.place.cloudwatch, stack.serving.alarms, since=back.began)
+            record = self._record(loud, since=back.began, otherwise=back.why, **about)
+        _show(record)
+        what = f"endpoint {back.endpoint} serves {back.serves}, not {back.expected}: the deployment was rolled back: {record.why}"
+        if back.same_version:
+            return DeploymentError(f"{what}: the version is the one before, so it is something else of this change: correct that and push")
+        if not self.writes:
+            return DeploymentError(f"{what}: the version before serves on: correct the model and push")
+        where = self._keep(record)
+        rollback.mark(self.place.registry.sagemaker, self.version.arn, record)
+        return DeploymentError(f"{what}: the version before serves on: see {where}, correct the model and push")
+
+    def _take_back(self, served: Served, loud: list[Alarm]) -> DeploymentError:
+        """An alarm is in ALARM though the deployment has ended: bring the last good version back; the line with which the step fails."""
+        about = {"endpoint": served.endpoint, "endpoint_config": served.endpoint_config, "taken_back_by": LIVE_CHECK}
+        record = self._known(**about) or self._record(loud, since=served.began, otherwise="", **about)
+        _show(record)
+        return self._bring_back(record)
+
+    def _resumed(self, stack: Stack) -> DeploymentError | None:
+        """Finish what `_take_back` began and was killed in; None when it was not."""
+        record = self._known(taken_back_by=LIVE_CHECK)
+        if record is None:
+            return None
+        still_there = stack.serving.endpoint_config_name == record.endpoint_config
+        gone = stack.serving.model_package != self.version.arn and rollback.urgent(stack)
+        return self._bring_back(record) if still_there or gone else None
+
+    def _bring_back(self, record: RollbackRecord) -> DeploymentError:
+        what = f"endpoint {record.endpoint}: {record.why}"
+        if not self.writes:
+            return DeploymentError(f"{what}: the deployment had ended by then: look at it, and revert this change if that is why")
+        place, registry = self.place, self.place.registry
+        try:
+            stack = stacks.settled(place.cloudformation, place.serving_stack, self.pace)
+            assert stack is not None, "it was there a moment ago"
+            entries = ledger.entries(registry, place.environment.name)
+            chosen = rollback.plan(stack, entries, marked=rollback.marked(registry.sagemaker), left=self.version.arn)
+            rollback.check(registry, chosen.target)
+            where = self._keep(record)
+            by = registry.caller
+            rollback.carry_out(place, stack, chosen, by=by, reason=record.why, record=record, pace=self.pace, progress=_progress)
+        except DeploymentError as error:
+            return DeploymentError(f"{what}: it was not taken back: {error}")
+        back = rollback.number(chosen.target)
+        return DeploymentError(f"{what}: it was rolled back and version {back} serves again: see {where}, correct the model and push")
+
+    def _known(self, **about: str) -> RollbackRecord | None:
+        """What an earlier run of this step wrote down about the same deployment."""
+        if not self.writes:
+            return None
+        registry, about = self.place.registry, {"environment": self.place.environment.name, **about}
+        record = rollback_record.read(registry.s3, registry.signer, registry.artifacts, self.version.arn)
+        return record if record and all(getattr(record, name) == value for name, value in about.items()) else None
+
+    def _keep(self, record: RollbackRecord) -> str:
+        registry = self.place.registry
+        return rollback_record.keep(registry.s3, registry.signer, registry.artifacts, record)
+
+    def _record(self, loud: list[Alarm], *, since: datetime, otherwise: str, **about: Any) -> RollbackRecord:
+        others = f"; so did {', '.join(alarm.name for alarm in loud[1:])}" if loud[1:] else ""
+        metric = alarms.metric(self.place.cloudwatch, loud[0].name, since=since, minute_seconds=self.pace.minute_seconds) if loud else None
+        return RollbackRecord(
+            model_package_arn=self.version.arn,
+            environment=self.place.environment.name,
+            time=document.utc(datetime.now(UTC)),
+            why=f"alarm {loud[0].name} went into ALARM at {loud[0].time}: {loud[0].reason}{others}" if loud else otherwise,
+            alarms=loud,
+            metric=metric,
+            **about,
+        )
+
+
+def _show(record: RollbackRecord) -> None:
+    log.info("%s: %s", record.endpoint, record.why)
+    if record.metric:
+        log.info("%s", rollback_record.graph(record.metric))
+
+
+@contextmanager
+def _progress(part: str) -> Iterator[None]:
+    log.info("%s", part)
+    yield

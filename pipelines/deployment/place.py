@@ -1,0 +1,111 @@
+"""One model in one environment: its names there, and clients that may deploy to it and look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from botocore.config import Config as ClientConfig
+
+import naming
+from config import Config, Environment
+from paved_runtime.spec import ModelSpec, Serving
+from pipelines.deployment import accounts
+from pipelines.deployment.accounts import Clients
+from pipelines.deployment.cloudwatch import CloudWatchClient
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.registry import Registry
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a model serves. `deployer` makes clients that may change stacks there, `verifier` such as read back and ask."""
+
+    registry: Registry
+    environment: Environment
+    deployer: Clients
+    verifier: Clients
+
+    @classmethod
+    def open(cls, registry: Registry, environment: str) -> Self:
+        """The place as a stage in the toolchain's account sees it: it deploys with a role of CDK's bootstrap, and looks as the verifier.
+
+        Raises:
+            DeploymentError: there is no such environment.
+        """
+        config, known = registry.config, {each.name: each for each in registry.config.environments}
+        if environment not in known:
+            raise DeploymentError(f"environment {environment}: config.py has {', '.join(known)}: name one of them")
+        account = known[environment].account
+        roles = naming.bootstrap_role(config, "deploy", account), naming.verifier_role(config, registry.model.name, known[environment])
+        deployer, verifier = (accounts.of(accounts.session(config, account, role)) for role in roles)
+        return cls(registry=registry, environment=known[environment], deployer=deployer, verifier=verifier)
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.registry.config
+
+    @property
+    def model(self) -> ModelSpec:
+        """The model."""
+        return self.registry.model
+
+    @property
+    def serving(self) -> Serving:
+        """What `model.toml` says of this environment."""
+        return self.model.serving[self.environment.name]
+
+    @property
+    def serving_stack(self) -> str:
+        """The stack of the endpoint."""
+        return naming.serving_stack(self.config, self.model.name, self.environment)
+
+    @property
+    def monitoring_stack(self) -> str:
+        """The stack of what watches the endpoint."""
+        return naming.monitoring_stack(self.config, self.model.name, self.environment)
+
+    @property
+    def first(self) -> bool:
+        """Whether evidence is made here."""
+        return self.environment == self.config.environments[0]
+
+    @property
+    def keeps_evidence(self) -> bool:
+        """Whether why a version was taken back is written down here."""
+        return self.first or self.environment.approved_only or self.environment == self.config.environments[-1]
+
+    @property
+    def metric_namespace(self) -> str:
+        """The CloudWatch namespace of what the endpoint's containers tell."""
+        return naming.metric_namespace(self.config, self.model.name, self.environment)
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """A client that may change stacks."""
+        client: CloudFormationClient = self.deployer("cloudformation")
+        return client
+
+    @cached_property
+    def sagemaker(self) -> SageMakerClient:
+        """A client that reads back."""
+        client: SageMakerClient = self.verifier("sagemaker")
+        return client
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """A client that reads alarms and metrics."""
+        client: CloudWatchClient = self.verifier("cloudwatch")
+        return client
+
+    def runtime(self, config: ClientConfig) -> SageMakerRuntimeClient:
+        """A client that asks endpoints."""
+        client: SageMakerRuntimeClient = self.verifier("sagemaker-runtime", config=config)
+        return client

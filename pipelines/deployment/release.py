@@ -1,0 +1,101 @@
+"""Puts versions into an environment, from the assembly that the commit's build made: the serving stack first, then what monitors it.
+
+The monitor looks at the version that really serves, whatever was asked for: SageMaker may have taken a deployment back though
+CloudFormation reports success, and who then looked for the new version's requests would find none and see no drift.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pipelines.deployment import cdk, package, parameters, readback
+from pipelines.deployment import stack as stacks
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.pace import Pace
+from pipelines.deployment.package import Package
+from pipelines.deployment.parameters import Previous
+from pipelines.deployment.place import Place
+from pipelines.deployment.stack import Stack
+from pipelines.serving_stack import NO, NO_VERSION, MonitoringParameters, ServingParameters
+
+log = logging.getLogger(__name__)
+
+
+def deploy(place: Place, version: Package, assembly: Path, pace: Pace) -> list[str]:
+    """Deploy a version; the stacks. Where approval is asked for, only an approved one is let through, here and again by SageMaker itself.
+
+    Raises:
+        DeploymentError: it is not approved, it lacks what it is made of, or CDK failed.
+    """
+    if place.environment.approved_only and version.status != "Approved":
+        raise DeploymentError(
+            f"{version.arn} is {version.status}: this environment takes approved versions only: approve it in the pipeline"
+        )
+    stack = stacks.settled(place.cloudformation, place.serving_stack, pace)
+    values = serving_parameters(place, stack, version)
+    log.info("deploying %s (%s)", version.arn, version.image)
+    return _deploy(place, assembly, values.values())
+
+
+def redeploy(place: Place, assembly: Path) -> list[str]:
+    """Bring the stacks to what the assembly says, with the version that they have; none where there is none yet.
+
+    Only the hurry that a rollback may have left behind is ended.
+    """
+    stack = stacks.read(place.cloudformation, place.serving_stack)
+    if stack is None:
+        log.info("%s is not deployed yet: nothing to update", place.serving_stack)
+        return []
+    return _deploy(place, assembly, replace(stack.version, urgent=NO).values())
+
+
+def serving_parameters(place: Place, stack: Stack | None, version: Package) -> ServingParameters:
+    """Those with which a version is deployed, in no hurry, and without a shadow. `stack` is the serving stack.
+
+    The version before is the one that really serves: after a rollback of SageMaker's own, the stack says otherwise. Once this version
+    serves, the step was run before: what it said then stays.
+    """
+    s3 = place.registry.s3
+    if stack is None:
+        return parameters.serving(s3, version, None)
+    outputs = stack.serving
+    live = place.sagemaker.describe_endpoint(EndpointName=outputs.endpoint_name)["EndpointConfigName"]
+    container = readback.container(place.sagemaker, live)
+    if readback.made_of(container, version) and live == outputs.endpoint_config_name:
+        model_version = package.model_version(s3, version.data)
+        return replace(
+            stack.version,
+            model_package_arn=version.arn,
+            image_uri=version.image,
+            model_data_url=version.data,
+            model_version=model_version,
+        )
+    arn = container.get("ModelPackageName", NO_VERSION)
+    data = container.get("ModelDataUrl") or package.read(place.registry.sagemaker, arn).data
+    return parameters.serving(s3, version, Previous(arn=arn, data=data))
+
+
+def monitoring_parameters(place: Place, endpoint: str) -> MonitoringParameters:
+    """Those of the version that really serves."""
+    s3, container = place.registry.s3, readback.serves(place.sagemaker, endpoint)
+    if "ModelPackageName" in container:
+        version = package.read(place.registry.sagemaker, container["ModelPackageName"])
+        return parameters.monitoring(s3, version.image, version.data)
+    return parameters.monitoring(s3, container["Image"], container["ModelDataUrl"])
+
+
+def _deploy(place: Place, assembly: Path, values: Mapping[str, str]) -> list[str]:
+    serving, monitoring = place.serving_stack, place.monitoring_stack
+    monitored = MonitoringParameters.declared().keys() <= cdk.parameters(assembly, monitoring)
+    cdk.deploy(assembly, [serving] if monitored else [serving, monitoring], values)
+    if monitored:
+        stack = stacks.read(place.cloudformation, serving)
+        assert stack is not None, "it was deployed just now"
+        endpoint = stack.serving.endpoint_name
+        version = monitoring_parameters(place, endpoint)
+        log.info("%s serves version %s: that one is monitored", endpoint, version.model_version)
+        cdk.deploy(assembly, [monitoring], version.values())
+    return [serving, monitoring]

@@ -1,0 +1,24 @@
+"""The stacks of the toolchain's account, in groups that are deployed one after the other.
+
+A registry comes before the pipeline that needs it, which CodePipeline starts when it is made. The pipeline that may be running this comes
+last: a change of its definition cancels its executions, and starts it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import naming
+from config import Config
+
+
+def of_model(config: Config, model: str) -> list[list[str]]:
+    """What a model has there."""
+    return [[naming.registry_stack(config, model)], [naming.delivery_stack(config, model)]]
+
+
+def of_all(config: Config, models: Sequence[str]) -> list[list[str]]:
+    """Everything there, of these models."""
+    registries = [naming.registry_stack(config, model) for model in models]
+    deliveries = [naming.delivery_stack(config, model) for model in models]
+    return [[naming.toolchain_stack(config), *registries], deliveries, [naming.delivery_stack(config, naming.PLATFORM)]]

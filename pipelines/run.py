@@ -1,0 +1,54 @@
+"""What one run of the training pipeline is made for, handed from the step that finds it out to the program that defines the pipeline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """`image_uri` ends in its digest; `data_uri` names the data set's one file; `artifacts` is `s3://bucket`; `key` is the KMS key of
+    everything the jobs write. The three `champion_…` are the version in production: its package, its image, its `model.tar.gz`; all are
+    empty where there is none. `cause` is why there is a run.
+    """
+
+    image_uri: str
+    data_uri: str
+    data_sha256: str
+    commit: str
+    role: str
+    key: str
+    artifacts: str
+    region: str
+    cause: str = "push"
+    champion_arn: str = ""
+    champion_image_uri: str = ""
+    champion_model_uri: str = ""
+
+    def __post_init__(self) -> None:
+        if len({bool(part) for part in (self.champion_arn, self.champion_image_uri, self.champion_model_uri)}) > 1:
+            raise ValueError("champion_arn, champion_image_uri and champion_model_uri go together: accepted are all three or none")
+
+    @property
+    def data_folder(self) -> str:
+        """The prefix that a job reads."""
+        return self.data_uri.rpartition("/")[0] + "/"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every job's container is told."""
+        return {"COMMIT": self.commit, "DATA_SHA256": self.data_sha256, "IMAGE_URI": self.image_uri}
+
+    @classmethod
+    def read(cls, file: Path) -> Run:
+        """Raises ValueError when the file is not what `json` writes."""
+        try:
+            return cls(**json.loads(file.read_bytes()))
+        except (OSError, TypeError, ValueError) as error:
+            raise ValueError(f"{file}: not a run that describe_run wrote: {error}") from error
+
+    def json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self), sort_keys=True)

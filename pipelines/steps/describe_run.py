@@ -1,0 +1,43 @@
+"""Says what a run of the training pipeline is made for: image, commit and data, and the version that the new one is compared with."""
+
+from __future__ import annotations
+
+import naming
+from pipelines.deployment.champion import champion
+from pipelines.deployment.errors import DeploymentError
+from pipelines.run import Run
+from pipelines.steps.step import open_registry, parser, run
+
+
+def main() -> None:
+    """Print the run as JSON."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--image-uri", required=True, help="ends in its digest")
+    arguments.add_argument("--commit", required=True)
+    arguments.add_argument("--cause", required=True, help="why there is a run")
+    options = arguments.parse_args()
+    registry = open_registry(options.model)
+    config, data = registry.config, registry.facts.data
+    if data is None:
+        path = naming.parameter(config, options.model, "data")
+        raise DeploymentError(f"{path}: no data set was stored: store one: ./road data put {options.model} FILE.csv")
+    version = champion(registry, config.environments[-1].name)
+    described = Run(
+        image_uri=options.image_uri,
+        data_uri=data.uri,
+        data_sha256=data.sha256,
+        commit=options.commit,
+        role=registry.facts.training_role,
+        key=registry.facts.key,
+        artifacts=registry.artifacts,
+        region=config.toolchain.region,
+        cause=options.cause,
+        champion_arn=version.arn if version else "",
+        champion_image_uri=version.image if version else "",
+        champion_model_uri=version.data if version else "",
+    )
+    print(described.json())
+
+
+if __name__ == "__main__":
+    run(main, "describe_run")

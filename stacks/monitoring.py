@@ -1,0 +1,201 @@
+"""A model in one environment, watched: what people look at once it serves, and what looks when no person does.
+
+Which version is looked at are parameters, with the values of the version that serves. What the serving stack made is found through SSM
+parameters, so either stack can be replaced alone. Where the model is not monitored, there is a dashboard and nothing else.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from aws_cdk import ArnFormat, CfnCondition, CfnParameter, Fn, Stack
+from aws_cdk import Environment as CdkEnvironment
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+import naming
+from config import Config, Environment
+from deployability.instances import processors
+from paved_runtime.spec import ModelSpec
+from paved_runtime.spec import Monitoring as Table
+from pipelines import monitoring
+from pipelines.serving_stack import NO_VERSION, MonitoringParameters
+from stacks import facts, layout, permissions
+from stacks.constructs.dashboard import Dashboard, Lines, Monitored
+from stacks.constructs.drift_alarms import DriftAlarms
+from stacks.constructs.event_rule import EventRule, alarm_pattern
+from stacks.constructs.model_role import ModelRole
+from stacks.constructs.monitoring_pipeline import MonitoringPipeline
+from stacks.permissions import allow
+
+JOB_LOGS = "/aws/sagemaker/ProcessingJobs"
+
+
+class Monitoring(Stack):
+    """One endpoint's, in the environment's account."""
+
+    def __init__(self, scope: Construct, name: str, *, config: Config, model: ModelSpec, environment: Environment) -> None:
+        super().__init__(scope, name, env=CdkEnvironment(account=environment.account.id, region=environment.account.region))
+        self.config, self.model, self.place = config, model, environment
+        self.endpoint_name = naming.endpoint(config, model.name, environment)
+        self.namespace = naming.metric_namespace(config, model.name, environment)
+        alarms = [self._alarm_of_serving(alarm) for alarm in (naming.SERVER_ERRORS, naming.MODEL_LATENCY)]
+        table = model.monitoring if layout.monitored(config, model, environment) else None
+        if table:
+            alarms += self._monitor(table)
+        Dashboard(
+            self,
+            "Dashboard",
+            endpoint_name=self.endpoint_name,
+            variant=naming.VARIANT,
+            namespace=self.namespace,
+            processors=processors(model.serving[environment.name].instance_type),
+            about=self._about(),
+            alarms=alarms,
+            lines=self._lines(),
+            monitored=self._monitored(table) if table else None,
+        )
+
+    def _monitor(self, table: Table) -> list[cloudwatch.IAlarm]:
+        version = self._version()
+        known = CfnCondition(self, "Serves", expression=Fn.condition_not(Fn.condition_equals(version.model_version, NO_VERSION)))
+        role = self._monitoring_role(table)
+        MonitoringPipeline(
+            self,
+            "Monitoring",
+            pipeline_name=naming.monitoring_pipeline(self.config, self.model.name, self.place),
+            description=f"Looks for drift in what {self.endpoint_name} is asked and answers",
+            definition=monitoring.definition(self.model, self._where(role.role_arn), version),
+            job_role=role.role_arn,
+            key=self._key,
+            hours=table.every_hours,
+            state=Fn.condition_if(known.logical_id, "ENABLED", "DISABLED").to_string(),
+        )
+        alarms = DriftAlarms(
+            self,
+            "Alarms",
+            endpoint_name=self.endpoint_name,
+            drift=naming.alarm(self.config, self.model.name, self.place, naming.DRIFT),
+            silent=naming.alarm(self.config, self.model.name, self.place, naming.MONITOR_SILENT),
+            namespace=self.namespace,
+            hours=table.every_hours,
+            drifted=table.drifted_windows,
+            of=table.of_windows,
+            topic=sns.Topic.from_topic_arn(self, "Notices", self._topic),
+        )
+        if table.retraining and "drift" in table.retraining.on:
+            self._tell_toolchain(alarms.drift)
+        return [alarms.drift, alarms.silent]
+
+    def _version(self) -> MonitoringParameters:
+        """Declare the parameters; references to their values."""
+        return MonitoringParameters.read(
+            {
+                name: CfnParameter(self, name, description=field.metadata["description"], default=field.metadata["default"]).value_as_string
+                for name, field in MonitoringParameters.declared().items()
+            }
+        )
+
+    def _where(self, role: str) -> monitoring.Place:
+        return monitoring.Place(
+            endpoint=self.endpoint_name,
+            variant=naming.VARIANT,
+            role=role,
+            key=self._key,
+            capture=f"s3://{self._bucket}/{naming.CAPTURE}",
+            labels=f"s3://{self._bucket}/{naming.LABELS}",
+            reports=f"s3://{self._bucket}/{naming.MONITORING}",
+            namespace=self.namespace,
+            topic=self._topic,
+            region=self.region,
+        )
+
+    def _monitoring_role(self, table: Table) -> ModelRole:
+        captured = self.format_arn(service="s3", region="", account="", resource=self._bucket)
+        logs = self.format_arn(service="logs", resource="log-group", resource_name=f"{JOB_LOGS}*", arn_format=ArnFormat.COLON_RESOURCE_NAME)
+        shared = [naming.MONITORING] if table.instances > 1 else []  # counts of several instances come together
+        read = [naming.CAPTURE, naming.LABELS, *shared]
+        spaces = {"StringEquals": {"cloudwatch:namespace": [self.namespace, JOB_LOGS]}}
+        return ModelRole(
+            self,
+            "Monitor",
+            role_name=naming.monitoring_role(self.config, self.model.name, self.place),
+            description=f"What the jobs that watch {self.endpoint_name} may do",
+            registered=permissions.registered(self, self.config, self.model.name),
+            key=self._key,
+            statements=[
+                allow("s3:GetObject", on=[f"{captured}/{folder}/*" for folder in read]),
+                allow("s3:ListBucket", on=[captured]),
+                allow("s3:PutObject", on=[f"{captured}/{naming.MONITORING}/*"]),
+                allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[logs]),
+                allow("cloudwatch:PutMetricData", on=["*"], conditions=spaces),  # metrics have no resource to name
+                allow("sns:Publish", on=[self._topic]),
+            ],
+        )
+
+    def _tell_toolchain(self, alarm: cloudwatch.Alarm) -> None:
+        home, name = self.config.toolchain.id, naming.event_bus(self.config)
+        bus = self.format_arn(service="events", account=home, resource="event-bus", resource_name=name)
+        EventRule(
+            self,
+            "Tell",
+            description=f"Tells the toolchain that {self.endpoint_name} has drifted",
+            pattern=alarm_pattern(self.place.account.id, alarm.alarm_name),
+            target=bus,
+            action="events:PutEvents",
+        )
+
+    @cached_property
+    def _bucket(self) -> str:
+        return self._fact("capture-bucket")
+
+    @cached_property
+    def _key(self) -> str:
+        return self._fact("key")
+
+    @cached_property
+    def _topic(self) -> str:
+        return self._fact("topic")
+
+    def _fact(self, fact: str) -> str:
+        return facts.find(self, fact, naming.environment_parameter(self.config, self.model.name, self.place, fact))
+
+    def _alarm_of_serving(self, name: str) -> cloudwatch.IAlarm:
+        alarm = naming.alarm(self.config, self.model.name, self.place, name)
+        arn = self.format_arn(service="cloudwatch", resource="alarm", resource_name=alarm, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+        return cloudwatch.Alarm.from_alarm_arn(self, name, arn)
+
+    def _lines(self) -> Lines:
+        limits = self.model.serving[self.place.name].alarms
+        return Lines(
+            server_errors=100 * limits.server_error_rate,
+            client_errors=100 * limits.client_error_rate,
+            latency=limits.model_latency_p99_ms,
+            cpu=limits.cpu_percent,
+            memory=limits.memory_percent,
+        )
+
+    def _monitored(self, table: Table) -> Monitored:
+        return Monitored(
+            hours=table.every_hours,
+            psi=table.psi,
+            rows=table.minimum_rows,
+            roc_auc=self.model.gates.roc_auc,
+            calibration_error=table.calibration_error,
+            labels=table.minimum_labels,
+        )
+
+    def _about(self) -> str:
+        console, home = f"https://{self.region}.console.aws.amazon.com", self.config.toolchain.region
+        road = naming.delivery_pipeline(self.config, self.model.name)
+        links = [
+            f"[delivery pipeline](https://{home}.console.aws.amazon.com/codesuite/codepipeline/pipelines/{road}/view?region={home})"
+            f" (account {self.config.toolchain.id})",
+            f"[endpoint]({console}/sagemaker/home?region={self.region}#/endpoints/{self.endpoint_name})",
+        ]
+        if layout.monitored(self.config, self.model, self.place):
+            links.append(f"[reports of the monitor]({console}/s3/buckets/{self._bucket}?prefix={naming.MONITORING}/)")
+        runbook = f"what to do: `docs/platform-engineer.md` of `{self.config.repository.id}`"
+        owners = f"{self.model.purpose.rstrip('.')}. Owner: {self.model.owner}"
+        return f"# {self.endpoint_name}\n{owners}\n\n{' · '.join([*links, runbook])}"

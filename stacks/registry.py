@@ -1,0 +1,74 @@
+"""What a model needs before it serves: where its images, data sets, trained artifacts and versions live, and the role that trains it.
+
+Everything in it is evidence, so the stack is protected against deletion and its contents stay even when it is deleted on
+purpose. To make it again after that, import or delete what stayed: repository, registry group and buckets have fixed names.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Environment, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+import naming
+from config import Config
+from paved_runtime.spec import ModelSpec
+from stacks import facts, permissions
+from stacks.constructs.image_repository import ImageRepository
+from stacks.constructs.key import Key
+from stacks.constructs.model_registry import ModelRegistry
+from stacks.constructs.signing_key import SigningKey
+from stacks.constructs.store import Store, announces
+from stacks.constructs.training_role import TrainingRole
+
+
+class Registry(Stack):
+    """One model's, in the toolchain account. Tells the road where things are through SSM parameters."""
+
+    def __init__(self, scope: Construct, name: str, *, config: Config, model: ModelSpec) -> None:
+        super().__init__(
+            scope,
+            name,
+            env=Environment(account=config.toolchain.id, region=config.toolchain.region),
+            termination_protection=True,
+        )
+        readers = permissions.readers(config, model)
+        group = naming.model_package_group(config, model.name)
+        key = Key(self, "Key", description=f"Data sets and trained artifacts of {model.name}")
+        evidence_key = SigningKey(
+            self, "EvidenceKey", description=f"Signs the evidence of {model.name}", alias=naming.evidence_key(config, model.name)
+        )
+        data = Store(self, "Data", key=key, bucket_name=naming.data_bucket(config, model.name))
+        announces(data)
+        artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name))
+        images = ImageRepository(self, "Images", repository_name=naming.image_repository(config, model.name), readers=list(readers))
+        ModelRegistry(self, "Registry", group_name=group, description=f"Versions of {model.name}", readers=list(readers))
+        role = TrainingRole(
+            self,
+            "Training",
+            role_name=naming.training_role(config, model.name),
+            data=data,
+            artifacts=artifacts,
+            runs=f"{naming.RUNS}/*",
+            images=images,
+            key=key,
+            group_name=group,
+        )
+        for account, roles in readers.items():
+            reader = self._roles_of(account, roles)
+            artifacts.readable_by(reader, permissions.served_archives())
+            key.decryptable_by(reader)
+        stored = {
+            "data-bucket": data.bucket_name,
+            "artifacts-bucket": artifacts.bucket_name,
+            "training-role": role.role_arn,
+            "image-repository": images.repository_uri,
+            "key": key.key_arn,
+            "evidence-key": evidence_key.key_arn,
+        }
+        facts.tell(self, stored, lambda fact: naming.parameter(config, model.name, fact))
+
+    def _roles_of(self, account: str, roles: list[str]) -> iam.IPrincipal:
+        """The account, narrowed to roles that need not exist yet."""
+        arns = [self.format_arn(service="iam", region="", account=account, resource="role", resource_name=role) for role in roles]
+        return iam.AccountPrincipal(account).with_conditions({"ArnEquals": {"aws:PrincipalArn": arns}})

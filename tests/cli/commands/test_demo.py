@@ -1,0 +1,39 @@
+"""`road demo` where there is no model yet: the sample takes the road, in a copy of this clone, and the clone stays as it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import naming
+from cli import environments
+from tests.reference import CONFIG
+from tests.support.fork import Clone
+from tests.support.tree import reference_tree
+
+SAMPLE = environments.sample().name
+
+
+@pytest.mark.slow
+def test_a_clone_without_models_shows_the_road_with_the_sample(tmp_path: Path) -> None:
+    clone = Clone(reference_tree(tmp_path / "clone"))
+    shutil.rmtree(clone.home / "model_code")
+    clone.commit("no model")
+
+    maker = [sys.executable, str(environments.sample() / "synthetic.py"), "--rows", "5000", "--out", str(clone.home / ".road/own.csv")]
+    (clone.home / ".road").mkdir()
+    subprocess.run(maker, check=True)
+
+    done = clone.road("demo", "--yes", "--json", "--speed", "150", "--data", ".road/own.csv")
+
+    facts = json.loads(done.stdout)
+    assert facts["endpoint"] == naming.endpoint(CONFIG, SAMPLE, CONFIG.environments[-1])
+    assert 0 <= facts["scored"]["answer"]["predictions"][0]["score"] <= 1
+    assert f"the demo takes the sample {SAMPLE}, in .road/sample" in done.stderr
+    assert "5000 rows" in done.stderr
+    assert clone.git("status", "--porcelain") == ""

@@ -1,0 +1,166 @@
+"""The look at a data set before it is uploaded: it names the first mistake, and it judges as the training job will. Then it is stored."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import naming
+from cli import datasets
+from cli.datasets import DataFile
+from cli.problem import Problem
+from paved_runtime import contract
+from paved_runtime.spec import Category, Column, ModelSpec
+from pipelines.deployment.registry import Registry
+from tests import reference
+from tests.support.facts import FACTS
+from tests.support.fakes import clients
+from tests.support.moto_server import Clients
+
+REFERENCE = reference.model()
+MODEL = REFERENCE.model_copy(update={"data": REFERENCE.data.model_copy(update={"minimum_rows": 2})})
+COLUMNS = MODEL.data.columns
+OPTIONAL = MODEL.model_copy(
+    update={"data": MODEL.data.model_copy(update={"columns": {n: c.model_copy(update={"missing": 0.5}) for n, c in COLUMNS.items()}})}
+)
+Row = dict[str, str]
+
+
+def good(outcome: str) -> Row:
+    row = {name: column.values[0] if isinstance(column, Category) else str(column.minimum) for name, column in COLUMNS.items()}
+    return {**row, "duration": "7", "y": outcome}
+
+
+def write(path: Path, rows: list[Row], header: list[str] | None = None) -> Path:
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, header or list(rows[0]), extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def refusal(path: Path, model: ModelSpec = MODEL) -> str:
+    with pytest.raises(Problem) as raised:
+        datasets.check(path, model)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_a_good_file_is_measured(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.csv", [good("yes"), good("no"), good("no")])
+
+    checked = datasets.check(path, MODEL)
+
+    assert (checked.rows, checked.bytes) == (3, path.stat().st_size)
+    assert checked.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("header", [sorted(good("yes")), sorted(good("yes"), reverse=True)])
+def test_columns_may_come_in_any_order(tmp_path: Path, header: list[str]) -> None:
+    assert datasets.check(write(tmp_path / "data.csv", [good("yes"), good("no")], header), MODEL).rows == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"age": "x"}, "row 2, column 'age': expected an integer between 18 and 120, found 'x'"),
+        ({"age": "17"}, "row 2, column 'age': expected an integer between 18 and 120, found '17'"),
+        ({"age": "44.5"}, "row 2, column 'age': expected an integer between 18 and 120, found '44.5'"),
+        ({"age": ""}, "row 2, column 'age': expected an integer between 18 and 120, found ''"),
+        ({"age": "nan"}, "row 2, column 'age': expected an integer between 18 and 120, found 'nan'"),
+        ({"marital": "Single"}, "row 2, column 'marital': expected one of 'divorced', 'married', 'single', found 'Single'"),
+        ({"y": "maybe"}, "row 3, column 'y': expected 'yes' and one other value, found 'yes', 'maybe', 'no'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_row_and_column(tmp_path: Path, change: Row, expected: str) -> None:
+    path = write(tmp_path / "data.csv", [good("yes"), {**good("no"), **change}, good("no")])
+    assert expected in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (lambda header: header[1:], "column 'age': expected it once in the header, found it 0 times"),
+        (lambda header: [*header, "age"], "column 'age': expected it once in the header, found it 2 times"),
+        (lambda header: [*header, "shoe_size"], "column 'shoe_size': expected only columns of the contract, found this one"),
+    ],
+)
+def test_a_wrong_header_is_named(tmp_path: Path, edit: Callable[[list[str]], list[str]], expected: str) -> None:
+    rows = [{**good(outcome), "shoe_size": "43"} for outcome in ("yes", "no")]
+    assert expected in refusal(write(tmp_path / "data.csv", rows, edit(list(good("yes")))))
+
+
+def test_files_that_hold_no_data_are_named(tmp_path: Path) -> None:
+    empty, header_only, short = (tmp_path / name for name in ("empty.csv", "header.csv", "short.csv"))
+    empty.touch()
+    header_only.write_text(",".join(good("yes")) + "\n")
+    short.write_text(header_only.read_text() + "1,2\n")
+
+    assert "there is no such file" in refusal(tmp_path / "none.csv")
+    assert "the file is empty" in refusal(empty)
+    assert "found only a header" in refusal(header_only)
+    assert "row 1: expected 17 cells, found 2" in refusal(short)
+
+
+def test_too_few_rows_and_one_outcome_are_named(tmp_path: Path) -> None:
+    assert "expected at least 1000 rows, found 2" in refusal(write(tmp_path / "few.csv", [good("yes"), good("no")]), REFERENCE)
+    assert "found only 'no'" in refusal(write(tmp_path / "single.csv", [good("no"), good("no")]))
+
+
+def cells(column: Column) -> st.SearchStrategy[str]:
+    wild = st.one_of(
+        st.text(max_size=6), st.floats().map(str), st.integers().map(str), st.sampled_from(["", " 20", "1e2", "+30", "٣٠", "inf", "0x20"])
+    )
+    if isinstance(column, Category):
+        return st.one_of(st.sampled_from(column.values), wild)
+    return st.one_of(st.integers(int(column.minimum) - 2, int(column.maximum) + 2).map(str), wild)
+
+
+@pytest.mark.parametrize("model", [MODEL, OPTIONAL], ids=["filled", "optional"])
+@given(changes=st.fixed_dictionaries({}, optional={name: cells(column) for name, column in COLUMNS.items()}))
+@settings(max_examples=150, deadline=None)
+def test_it_judges_cells_as_the_training_job_does(
+    tmp_path_factory: pytest.TempPathFactory, model: ModelSpec, changes: Mapping[str, str]
+) -> None:
+    folder = tmp_path_factory.mktemp("data")
+    path = write(folder / "data.csv", [good("yes"), {**good("no"), **changes}])
+    assert _accepts(lambda: datasets.check(path, model)) == _accepts(lambda: contract.read(folder, model.data))
+
+
+def _accepts(check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except (Problem, contract.ContractError):
+        return False
+    return True
+
+
+def stored(tmp_path: Path, content: bytes) -> DataFile:
+    path = tmp_path / "data.csv"
+    path.write_bytes(content)
+    return DataFile(path=path, sha256=content.hex(), rows=1, bytes=len(content))
+
+
+def test_data_are_stored_once_by_content_and_pointed_to(client: Clients, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    s3, ssm, bucket = client("s3"), client("ssm"), FACTS.data_bucket
+    registry = Registry(config=reference.CONFIG, model=MODEL, facts=FACTS, clients=clients({"s3": s3, "ssm": ssm}))
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": reference.CONFIG.toolchain.region})
+
+    first = datasets.store(registry, stored(tmp_path, b"ab"))
+    written = s3.head_object(Bucket=bucket, Key="data/6162/data.csv")["LastModified"]
+    again = datasets.store(registry, stored(tmp_path, b"ab"))
+
+    assert first == again == {"uri": f"s3://{bucket}/data/6162/data.csv", "sha256": "6162", "rows": 1, "bytes": 2}
+    assert capsys.readouterr().err.count("this content is stored already") == 1
+    assert s3.head_object(Bucket=bucket, Key="data/6162/data.csv")["LastModified"] == written
+    other = datasets.store(registry, stored(tmp_path, b"cd"))
+    pointer = ssm.get_parameter(Name=naming.parameter(reference.CONFIG, MODEL.name, "data"))["Parameter"]["Value"]
+    assert json.loads(pointer) == other
+    assert {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]} == {"data/6162/data.csv", "data/6364/data.csv"}

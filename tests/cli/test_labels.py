@@ -1,0 +1,41 @@
+"""Which files of labels are refused, and how they are counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli import labels
+from cli.problem import Problem
+from tests import reference
+
+MODEL = reference.model()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "expected the header inference_id,label"),
+        ("id,label\na,yes\n", "expected the header inference_id,label"),
+        ("inference_id,label\n", "there are no labels in it"),
+        ("inference_id,label\na\n", f"row 1: expected an inference id and a label of {MODEL.name}, found 'a'"),
+        ("inference_id,label\na,\n", "row 1: expected an inference id and a label"),
+        ("inference_id,label\na,yes\na,no\n", "row 2: inference id 'a' has another label in row 1"),
+        ("inference_id,label\na,maybe\nb,no\n", "expected 'yes' and one other label, found 'maybe', 'no'"),
+        ('inference_id,label\n"a,yes\n', "not CSV in UTF-8"),
+    ],
+)
+def test_labels_that_cannot_be_are_refused(content: str, why: str, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text(content)
+    with pytest.raises(Problem) as raised:
+        labels.check(file, MODEL)
+    assert why in str(raised.value)
+
+
+def test_the_same_label_twice_counts_once(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("inference_id,label\na,yes\na,yes\nb,no\n")
+
+    assert (labels.check(file, MODEL).rows, labels.check(file, MODEL).positive) == (2, 1)

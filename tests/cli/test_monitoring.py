@@ -1,0 +1,70 @@
+"""What is shown of a look: what moved first, and nothing that is not known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cli.monitoring import Look
+
+COLUMN = {"test": "ks", "statistic": 0.1487, "psi": 0.35, "p_value": 1e-9, "adjusted_p_value": 1e-8, "moved": True}
+CALM = {**COLUMN, "test": "chi2", "statistic": 2.0, "psi": 0.004, "adjusted_p_value": 0.7, "moved": False}
+EMPTY = {**CALM, "statistic": None, "psi": None, "adjusted_p_value": None}
+REPORT: dict[str, Any] = {
+    "model_version": "0123456789ab",
+    "endpoint": "lead-production",
+    "window": {"start": "2026-11-20T10:00:00Z", "end": "2026-11-21T10:00:00Z"},
+    "requests": 300,
+    "rows": 3600,
+    "skipped": None,
+    "drifted": True,
+    "moved": [{"what": "age", "sentence": "age is distributed differently"}],
+    "columns": {"job": CALM, "age": COLUMN, "balance": EMPTY},
+    "scores": CALM,
+    "quality": {
+        "labelled": 900,
+        "skipped": None,
+        "roc_auc": 0.78,
+        "interval": [0.75, 0.81],
+        "evaluation_roc_auc": 0.8,
+        "calibration_error": 0.02,
+    },
+}
+
+
+def shown(**changed: Any) -> str:
+    """The look as a person sees it."""
+    console = Console(width=300)
+    with console.capture() as captured:
+        console.print(Look(report={**REPORT, **changed}, source="s3://b/monitoring/x", folder=Path("/x")).view())
+    return captured.get()
+
+
+def test_what_moved_is_told_before_the_columns_largest_first() -> None:
+    told = shown()
+    places = [
+        told.index(part) for part in ("1 moved", "age is distributed differently", "900 joined: ROC AUC 0.7800 (0.7500 to 0.8100)", "0.350")
+    ]
+
+    assert places == sorted(places)
+    assert told.index("0.350") < told.index("0.004")
+
+
+def test_a_column_without_a_cell_has_no_figures() -> None:
+    (line,) = [line for line in shown().splitlines() if line.startswith("balance")]
+
+    assert line.split() == ["balance", "all", "cells", "are", "empty"]
+
+
+def test_a_look_that_saw_too_little_says_so_and_shows_no_columns() -> None:
+    told = shown(skipped="12 rows, 500 are needed", moved=[], drifted=False, columns={}, scores={}, quality=None)
+
+    assert "skipped: 12 rows, 500 are needed" in told
+    assert "PSI" not in told
+    assert "labels" not in told
+
+
+def test_too_few_labels_are_told() -> None:
+    assert "12 labels, 300 are needed" in shown(quality={"labelled": 12, "skipped": "12 labels, 300 are needed"})

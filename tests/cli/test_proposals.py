@@ -1,0 +1,93 @@
+"""Proposed gates: what was seen over several splits, with a margin that the model passes and a worse one would not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli import proposals
+from cli.local_training import Training, Violations
+from cli.problem import Problem
+from cli.proposals import SPLITS, Gates
+
+FILE = Path("data.csv")
+Check = dict[str, Any]
+
+
+def training(roc_auc: float, *, calibration: float = 0.02, checks: Sequence[Mapping[str, Any]] = ()) -> Training:
+    metrics = {"roc_auc": {"value": roc_auc}, "calibration_error": {"value": calibration}}
+    return Training(home=Path(), evaluation={"metrics": metrics}, report={}, checks=checks, seconds=0)
+
+
+def check(rule: str, found: str, column: str = "a") -> Check:
+    return {"rule": rule, "column": column, "found": found, "allowed": "less", "rows": [], "count": 0, "advice": "take it out"}
+
+
+def proposed(areas: Sequence[float], *, rows: int = 2000, positive_share: float = 0.2, **more: Any) -> Gates:
+    return proposals.propose([training(area, **more) for area in areas], rows=rows, positive_share=positive_share)
+
+
+def test_a_gate_is_what_was_seen_and_a_margin() -> None:
+    gates = proposed([0.80, 0.82, 0.81, 0.79, 0.83], calibration=0.04, checks=[check("leak", "0.71"), check("duplicates", "0.013")])
+
+    assert (gates.roc_auc, gates.champion_margin) == (0.76, 0.02)  # three deviations of 0.0158 below the mean, and one
+    assert gates.roc_auc_seen == pytest.approx((0.81, 0.0158), abs=1e-4)
+    assert (gates.calibration_error, gates.calibration_error_seen) == (0.08, 0.04)
+    assert (gates.maximum_column_auc, gates.maximum_duplicates) == (0.76, 0.04)
+    assert gates.positive_share == (0.1, 0.4)
+    assert gates.minimum_rows == 1000
+
+
+def test_margins_have_a_least() -> None:
+    gates = proposed([0.80] * SPLITS, calibration=0.001)
+    assert (gates.roc_auc, gates.calibration_error, gates.champion_margin) == (0.78, 0.05, 0.01)
+
+
+def test_many_equal_rows_are_different_cases() -> None:
+    assert proposed([0.8] * SPLITS, checks=[check("duplicates", "0.4")]).maximum_duplicates == 1
+
+
+def test_a_coin_is_no_model() -> None:
+    with pytest.raises(Problem, match=rf"the columns do not tell the outcome: over {SPLITS} splits the ROC AUC is 0\.540 ± 0\.016, where"):
+        proposed([0.52, 0.54, 0.56, 0.53, 0.55])
+
+
+@given(
+    areas=st.lists(st.floats(0.55, 1), min_size=SPLITS, max_size=SPLITS),
+    rows=st.integers(1, 10**6),
+    share=st.floats(0.0005, 0.9995),
+    calibration=st.floats(0, 1),
+    alone=st.floats(0.5, 0.9),
+    repeated=st.floats(0, 1),
+)
+def test_what_was_seen_passes(areas: list[float], rows: int, share: float, calibration: float, alone: float, repeated: float) -> None:
+    checks = [check("leak", f"{alone:.4f}"), check("duplicates", f"{repeated:.4f}")]
+    try:
+        gates = proposed(areas, rows=rows, positive_share=share, calibration=calibration, checks=checks)
+    except Problem:
+        assert sum(areas) / SPLITS < 0.85  # the splits differ so much that the least may be chance
+        return
+    assert 0.5 <= gates.roc_auc < max(gates.roc_auc_seen[0], 0.5001)
+    assert calibration <= gates.calibration_error <= 1
+    assert float(checks[0]["found"]) <= gates.maximum_column_auc <= 0.95
+    assert float(checks[1]["found"]) <= gates.maximum_duplicates <= 1
+    least, most = gates.positive_share
+    assert 0 <= least < share < most <= 1
+    assert 1 <= gates.minimum_rows <= rows
+    assert 0 < gates.champion_margin < 0.5
+
+
+def test_columns_that_tell_the_outcome_are_named() -> None:
+    leaks = Violations("churn", [check("leak", "0.97"), check("leak", "0.91", "b")])
+    assert proposals.leaks(leaks, FILE) == {"a": "0.97", "b": "0.91"}
+
+
+def test_what_else_is_wrong_with_the_data_set_is_a_problem_of_it() -> None:
+    both = Violations("churn", [check("leak", "0.97"), check("outcomes", "6 of the rarer one", "y")])
+    with pytest.raises(Problem, match=r"data file data\.csv: column 'y': expected less, found 6 of the rarer one: take it out"):
+        proposals.leaks(both, FILE)

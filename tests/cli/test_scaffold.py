@@ -1,0 +1,145 @@
+"""The folder of a new model: complete, as the linters and the contract want it, with a reason beside what was inferred."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cli import environments, profiles, scaffold
+from cli.profiles import Profile
+from cli.proposals import Gates
+from config import Config, Environment
+from paved_runtime import spec
+from paved_runtime.spec import Category, ModelSpec, Number
+from paved_runtime.synthetic import Numbers, Outcome, Values
+from stacks import layout
+from tests.reference import CONFIG, ROOT
+from tests.support import data_sets
+from tests.support.data_sets import SHAPES
+
+NAME, PURPOSE, OWNER = "next_purchase", "Scores what a customer buys next: 'no \"quotes\"', no\\escapes.", "jo@acme.test"
+FIRST, LAST = CONFIG.environments
+MIDDLE = replace(FIRST, name="middle")
+GATES = Gates(
+    roc_auc=0.76,
+    calibration_error=0.08,
+    champion_margin=0.02,
+    maximum_column_auc=0.8,
+    maximum_duplicates=0.03,
+    positive_share=(0.1, 0.4),
+    minimum_rows=1000,
+    roc_auc_seen=(0.81, 0.0158),
+    calibration_error_seen=0.04,
+)
+
+
+@pytest.fixture(scope="module", params=["odd_columns", "quoted"])
+def profile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """Of data sets whose names and values are no identifiers."""
+    make, target = SHAPES[request.param]
+    return profiles.read(data_sets.write(tmp_path_factory.mktemp("shape") / "data\u2028.csv", make()), target=target)
+
+
+def files(profile: Profile, config: Config = CONFIG) -> dict[str, str]:
+    return scaffold.files(NAME, profile, GATES, config=config, purpose=PURPOSE, owner=OWNER)
+
+
+def loaded(models: Path, contents: Mapping[str, str]) -> ModelSpec:
+    scaffold.write(models / NAME, contents)
+    return spec.load(NAME, models)
+
+
+def test_the_contract_says_what_was_inferred(profile: Profile, tmp_path: Path) -> None:
+    model = loaded(tmp_path / "model_code", files(profile))
+
+    assert (model.purpose, model.owner, model.data.target, model.data.positive) == (PURPOSE, OWNER, profile.target, profile.positive)
+    assert model.data.columns == profile.columns
+    assert model.data.exclude == tuple(profile.excluded)
+    assert (model.gates.roc_auc, model.gates.calibration_error, model.gates.champion.margin) == (0.76, 0.08, 0.02)
+    assert (model.data.minimum_rows, model.data.maximum_duplicates, model.data.maximum_column_auc) == (1000, 0.03, 0.8)
+    assert (model.data.positive_share.minimum, model.data.positive_share.maximum) == (0.1, 0.4)
+    assert model.monitoring is not None
+
+
+def test_each_exclusion_has_its_reason_beside_it(profile: Profile) -> None:
+    lines = files(profile)["model.toml"].splitlines()
+    for name, why in profile.excluded.items():
+        (line,) = (line for line in lines if line.startswith(f'    "{name}",'))
+        assert line.endswith(f"# {why}")
+
+
+@pytest.mark.parametrize(
+    "environments",
+    [
+        (FIRST,),
+        (FIRST, LAST),
+        (FIRST, MIDDLE, LAST),
+        (FIRST, replace(LAST, approved_only=False)),
+        (FIRST, replace(MIDDLE, approved_only=True), LAST),
+    ],
+    ids=["one", "two", "three", "nothing approved", "two approvals"],
+)
+def test_every_environment_gets_an_endpoint_that_fits_it(environments: tuple[Environment, ...], profile: Profile, tmp_path: Path) -> None:
+    config = replace(CONFIG, environments=environments)
+    model = loaded(tmp_path / "model_code", files(profile, config))
+
+    layout.check(config, [model])
+    guarded = [name for name, serving in model.serving.items() if serving.deployment.policy == "canary"]
+    assert guarded == [e.name for e in environments if e.approved_only or (e == environments[-1] and len(environments) > 1)]
+
+
+def test_its_code_is_as_the_linters_want_it(profile: Profile, tmp_path: Path) -> None:
+    columns = {
+        name: Values(weights={"a": 1}) if isinstance(c, Category) else Numbers(quantiles=[0, 1]) for name, c in profile.columns.items()
+    }
+    outcome = Outcome(target=profile.target, positive=profile.positive, negative=profile.negative, intercept=-1.5)
+    contents = {**files(profile), "synthetic.py": scaffold.synthetic(NAME, columns, outcome)}
+    scaffold.write(tmp_path / "model_code" / NAME, contents)
+    shutil.copy2(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "packages").symlink_to(ROOT / "packages")
+
+    subprocess.run(["ruff", "format", "--quiet", "model_code"], cwd=tmp_path, check=True)
+    linted = subprocess.run(["ruff", "check", "model_code"], cwd=tmp_path, capture_output=True, text=True)
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_its_features_are_its_columns(profile: Profile) -> None:
+    text, names = files(profile)["features.py"], dict[str, object]()
+    exec(text[text.index("NAMES = (") : text.index("\n\n\ndef")], names)  # noqa: S102 - what was just written
+    assert names["NAMES"] == tuple(profile.columns)
+
+
+def test_nothing_of_the_model_that_it_was_copied_from_is_left(profile: Profile) -> None:
+    contents = files(profile)
+    assert {"Dockerfile", "requirements.lock", "requirements.in", "requirements-test.lock", "requirements-test.in"} <= set(contents)
+    for path, text in contents.items():
+        assert environments.sample().name not in text, path
+        assert "packages/runtime/tests" not in text, path
+    assert f"model_code/{NAME}" in contents["Dockerfile"]
+
+
+@pytest.mark.parametrize(("share", "rows"), [(0.5, 4000), (0.97, 4000), (0.005, 20_000), (0.0001, 100_000)])
+def test_its_test_makes_up_enough_of_the_rarer_outcome(tmp_path: Path, share: float, rows: int) -> None:
+    profile = Profile(
+        file=tmp_path / "data.csv",
+        target="y",
+        positive="1",
+        rows=100_000,
+        outcomes={"1": round(100_000 * share), "0": round(100_000 * (1 - share))},
+        columns={"a": Number(type="number", minimum=0, maximum=1)},
+        excluded={},
+        cells={},
+    )
+    assert f"rows={rows}, seed=3" in files(profile)[f"tests/test_{NAME}.py"]
+
+
+def test_a_seed_is_written_where_it_is_not_the_usual_one(profile: Profile) -> None:
+    toml = scaffold.toml(profile, GATES, config=CONFIG, purpose=PURPOSE, owner=OWNER, seed=3)
+    assert tomllib.loads(toml)["data"]["seed"] == 3
+    assert "seed" not in tomllib.loads(files(profile)["model.toml"])["data"]

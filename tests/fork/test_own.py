@@ -1,0 +1,33 @@
+"""What a fork has made of `config.py` and `model_code/`, whatever that is: it must be sound, and the stacks must be made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aws_cdk import App
+
+from app import build
+from cli import configuration
+from config import Config
+from paved_runtime.spec import ModelSpec
+from tests.reference import ROOT
+from tests.support.layouts import CONTEXT
+
+
+def test_the_configuration_is_one_that_init_would_write(own: Config) -> None:
+    assert list(configuration.problems(own)) == []
+
+
+def test_the_stacks_are_made_of_it(own: Config, own_models: list[ModelSpec], tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path), context=CONTEXT)
+    build(app, own, own_models)
+    names = {stack.stack_name for stack in app.synth().stacks}
+
+    assert len(names) == 2 + len(own_models) * (2 + 2 * len(own.environments))
+
+
+def test_every_model_has_what_the_road_asks_for(own_models: list[ModelSpec]) -> None:
+    needed = ("model.toml", "features.py", "training.py", "Dockerfile", "requirements.in", "requirements.lock", "requirements-test.lock")
+    missing = [f"{model.name}/{name}" for model in own_models for name in needed if not (ROOT / "model_code" / model.name / name).is_file()]
+
+    assert missing == []

@@ -1,0 +1,173 @@
+"""A decision reaches evidence and registry only when it was about this package, commit and evidence, in this execution."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import naming
+from pipelines.deployment import package
+from pipelines.deployment.approval import Request, approved
+from pipelines.deployment.approval import decision as decided
+from pipelines.deployment.errors import DeploymentError
+from pipelines.evidence import document, pack
+from pipelines.evidence.document import Approval
+from tests.reference import CONFIG, MODEL
+from tests.support import sample
+from tests.support.fakes import Fake, Killed
+from tests.support.world import ADA, EXECUTION, PIPELINE, World, decision, mortal
+
+PACKAGE = f"{sample.ARN}/7"
+COMMIT, SHOWN = "c" * 40, "ab" * 32
+ACTION = naming.approval(CONFIG, CONFIG.environments[-1])
+ASKED = f"{MODEL}: commit {COMMIT}, model package {PACKAGE}, evidence s3://b/evidence/g/7/evidence.json sha256 {SHOWN}"
+
+
+def approval_of(*decisions: dict[str, Any]) -> Approval:
+    codepipeline = Fake(list_action_executions=lambda **_: {"actionExecutionDetails": list(decisions)})
+    request = Request(
+        pipeline=PIPELINE, execution=EXECUTION, action=ACTION, model_package_arn=PACKAGE, commit=COMMIT, evidence_sha256=SHOWN
+    )
+    return decided(codepipeline, request)
+
+
+def test_who_when_and_why() -> None:
+    assert approval_of(decision(ASKED)) == Approval(
+        status="Approved",
+        by=ADA,
+        time="2026-11-21T09:12:40Z",
+        reason="better on every slice",
+        execution=EXECUTION,
+        evidence_sha256=SHOWN,
+    )
+
+
+@pytest.mark.parametrize(("said", "reason"), [(None, "none given"), (" \n", "none given"), ("good:\n numbers\thold", "good: numbers hold")])
+def test_a_reason_is_one_line(said: str | None, reason: str) -> None:
+    assert approval_of(decision(ASKED, output={"executionResult": {"externalExecutionSummary": said}})).reason == reason
+    assert approval_of(decision(ASKED, output={})).reason == "none given"
+
+
+def test_the_latest_decision_counts() -> None:
+    later = decision(ASKED, lastUpdateTime=datetime(2026, 11, 22, tzinfo=UTC), updatedBy="eve")
+
+    assert approval_of(later, decision(ASKED)).by == "eve"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"pipelineExecutionId": "another"}, {"actionName": "Approval-canada"}, {"status": "Failed"}, {"status": "InProgress"}],
+)
+def test_no_approval_of_this_execution(changes: dict[str, Any]) -> None:
+    with pytest.raises(DeploymentError, match=f"execution {EXECUTION} has no approval {ACTION}"):
+        approval_of(decision(ASKED, **changes))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ASKED.replace("/7,", "/6,"),
+        ASKED.replace(COMMIT, "d" * 40),
+        ASKED.replace("/7,", "/71,"),
+        ASKED.replace(SHOWN, "cd" * 32),
+        ASKED.replace(SHOWN, SHOWN + "ab"),
+        ASKED.partition(", evidence")[0],
+        "",
+    ],
+)
+def test_an_approval_of_something_else(asked: str) -> None:
+    with pytest.raises(DeploymentError, match="refused"):
+        approval_of(decision(asked))
+
+
+def test_the_decision_is_written_into_evidence_card_and_registry(approved: World) -> None:
+    evidence, version = approved.evidence, package.read(approved.sagemaker, approved.arn)
+
+    assert evidence.approval == Approval(
+        status="Approved",
+        by=ADA,
+        time="2026-11-21T09:12:40Z",
+        reason="better on every slice",
+        execution=EXECUTION,
+        evidence_sha256=document.shown_sha256(evidence),
+    )
+    assert pack.signed(approved.s3, approved.signer, approved.uri, document.canonical(evidence))
+    assert ADA in approved.read(pack.beside(approved.uri, pack.PAGE)).decode()
+    assert approved.card["ModelCardStatus"] == "Approved"
+    assert ADA in approved.card["Content"]
+    assert (version.status, version.approval) == ("Approved", document.approval_sentence(evidence))
+    assert version.metadata["commit"] == sample.COMMIT
+
+
+def test_recording_twice_changes_nothing(approved: World) -> None:
+    before, card = approved.versions, approved.card["ModelCardVersion"]
+    approved.approve()
+
+    assert approved.versions == before
+    assert approved.card["ModelCardVersion"] == card
+
+
+def test_killed_after_any_write_it_goes_on(staged: World) -> None:
+    staged.prove()
+    before = staged.versions
+    killed = 0
+    while True:
+        try:
+            sentence = staged.approve(s3=mortal(staged.s3, writes=1))
+            break
+        except Killed:
+            killed += 1
+            assert package.read(staged.sagemaker, staged.arn).status == "PendingManualApproval"
+
+    assert killed == len({"model-card.json", "evidence.html", "evidence.json", "evidence.json.sig"})
+    assert sum(staged.versions.values()) == sum(before.values()) + killed
+    assert package.read(staged.sagemaker, staged.arn).approval == sentence
+    assert staged.wrong() == set()
+
+
+def test_a_later_approval_in_the_same_execution_takes_its_place(staged: World) -> None:
+    staged.prove()
+    staged.approve()
+    staged.actions.append({**staged.actions[1], "updatedBy": "eve", "lastUpdateTime": datetime(2026, 11, 22, tzinfo=UTC)})
+    staged.approve()
+    approval = staged.evidence.approval
+
+    assert approval
+    assert (approval.by, approval.time) == ("eve", "2026-11-22T00:00:00Z")
+    assert staged.wrong() == set()
+
+
+def test_what_is_refused_leaves_everything_as_it_was(staged: World) -> None:
+    staged.prove()
+    before = staged.versions
+    edited = document.canonical(staged.evidence.model_copy(update={"owner": "eve@example.com"}))
+    shown = document.shown_sha256(staged.evidence)
+
+    with staged.holding(f"{staged.uri}.sig", b"bm90aGluZw=="), pytest.raises(DeploymentError, match="signature does not match: refused"):
+        staged.approve(evidence_sha256=shown)
+    with staged.holding(staged.uri, edited), pytest.raises(DeploymentError, match=f"the approval was given for {shown}: refused"):
+        staged.approve(evidence_sha256=shown)
+    with staged.holding(staged.uri, None), pytest.raises(DeploymentError, match="there is no evidence to approve"):
+        staged.approve(evidence_sha256=shown)
+    with staged.holding(staged.evidence.report.uri, b"other"), pytest.raises(DeploymentError, match=r"output.tar.gz: found sha256"):
+        staged.approve(evidence_sha256=shown)
+    with staged.registered("Rejected", "too few"), pytest.raises(DeploymentError, match=r"was rejected in the registry \(too few\)"):
+        staged.approve(evidence_sha256=shown)
+
+    assert set(staged.versions) == set(before)
+    assert staged.evidence.approval is None
+    assert package.read(staged.sagemaker, staged.arn).status == "PendingManualApproval"
+
+
+def test_evidence_of_another_execution_or_package_is_refused() -> None:
+    evidence = sample.evidence()
+    approval = approval_of(decision(ASKED)).model_copy(update={"evidence_sha256": document.shown_sha256(evidence)})
+
+    with pytest.raises(
+        DeploymentError, match=f"the evidence is of execution {evidence.delivery.execution}, the approval of {EXECUTION}: refused"
+    ):
+        approved(document.canonical(evidence), approval, evidence.model_package_arn, signed=True)
+    with pytest.raises(DeploymentError, match=r"the evidence is of arn:.*/7, the approval of arn:.*/8: refused"):
+        approved(document.canonical(evidence), approval, f"{sample.ARN}/8", signed=True)

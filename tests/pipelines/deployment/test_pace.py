@@ -1,0 +1,25 @@
+"""How something is waited for: at once, then again and again, and not for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.pace import Pace
+from tests.support.fakes import Clock
+
+
+def test_waiting_looks_at_once_and_ends() -> None:
+    clock = Clock()
+    polls = Pace(poll_seconds=15, clock=clock).polls(minutes=1, waiting_for="the run")
+
+    assert [next(polls) or clock.monotonic() for _ in range(5)] == [0, 15, 30, 45, 60]
+    with pytest.raises(DeploymentError, match="the run: not finished after 1 minutes: see its console page, then run the step again"):
+        next(polls)
+
+
+@pytest.mark.parametrize(("minute_seconds", "looks"), [(60, 9), (15, 3)])
+def test_a_watch_lasts_as_long_as_minutes_do(minute_seconds: float, looks: int) -> None:
+    pace = Pace(poll_seconds=15, minute_seconds=minute_seconds, clock=Clock())
+
+    assert len(list(pace.watch(2))) == looks

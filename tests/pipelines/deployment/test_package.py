@@ -1,0 +1,48 @@
+"""A registered version, and what is in it."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.package import expected_shift, member, model_version, read
+from tests.support.fakes import Fake, archive
+from tests.support.packages import PACKAGE
+from tests.support.served_model import GOLDEN
+
+
+def test_the_package_and_what_is_in_it() -> None:
+    container = {"Image": PACKAGE.image, "ModelDataUrl": PACKAGE.data}
+    described = {"InferenceSpecification": {"Containers": [container]}, "ModelApprovalStatus": "Approved"}
+    s3 = Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(golden=GOLDEN, schema={}))})
+    version = read(Fake(describe_model_package=lambda **_: described), PACKAGE.arn)
+
+    assert version == PACKAGE
+    assert member(s3, version, "golden.json") == GOLDEN
+    assert s3.asked("get_object") == [{"Bucket": "artifacts", "Key": "runs/1/model.tar.gz"}]
+
+
+def test_a_package_without_golden_requests() -> None:
+    with pytest.raises(KeyError, match=r"golden\.json"):
+        member(Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(schema={}))}), PACKAGE, "golden.json")
+
+
+def stored(**files: object) -> Fake:
+    return Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(**files))})
+
+
+def test_a_container_names_its_model_by_model_and_metadata() -> None:
+    """As paved_runtime does it."""
+    names = {model_version(stored(model=b"trees", metadata=metadata), PACKAGE.data) for metadata in ({}, {"commit": "a"})}
+
+    assert all(len(name) == 12 for name in names)
+    assert len(names) == 2
+    with pytest.raises(DeploymentError, match=r"model\.tar\.gz holds no metadata\.json: there is nothing to deploy: train again"):
+        model_version(stored(model=b"trees"), PACKAGE.data)
+
+
+def test_a_version_without_an_evaluation_is_not_deployed() -> None:
+    with pytest.raises(DeploymentError, match=r"holds no evaluation\.json: there is nothing to deploy: train again"):
+        expected_shift(stored(model=b"trees"), PACKAGE, "arn")

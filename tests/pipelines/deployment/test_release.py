@@ -1,0 +1,240 @@
+"""With which parameters a version is deployed, and which version the monitor looks at: what really serves, whatever the stack says."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import naming
+from pipelines.deployment import parameters, release
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.package import Package
+from pipelines.deployment.place import Place
+from pipelines.deployment.registry import Registry
+from pipelines.deployment.stack import read, update
+from pipelines.serving_stack import NO, NO_VERSION, YES, MonitoringParameters, ServingParameters
+from tests import reference
+from tests.reference import CONFIG, MODEL
+from tests.support.facts import FACTS
+from tests.support.fake_production import ENDPOINT, ENVIRONMENT, STACK, Production
+from tests.support.fakes import AT_ONCE, Fake, archive, clients, refusal
+from tests.support.sample import ARN
+
+MONITORING = naming.monitoring_stack(CONFIG, MODEL, ENVIRONMENT)
+Json = dict[str, Any]
+
+
+def model(number: int) -> bytes:
+    return f"model {number}".encode()
+
+
+def name(number: int) -> str:
+    return hashlib.sha256(model(number) + b"{}").hexdigest()[:12]
+
+
+def package(number: int, status: str = "Approved") -> Package:
+    return Package(arn=f"{ARN}/{number}", image=f"i@{number}", data=f"s3://b/{number}/model.tar.gz", status=status, approval="")
+
+
+def stored(champion: Json | None = None) -> Fake:
+    """S3 with a version under each number; all were compared with the same champion."""
+
+    def get_object(*, Key: str, **_: Any) -> Json:  # noqa: N803  # boto3's name
+        return {"Body": io.BytesIO(archive(model=model(int(Key.split("/")[0])), metadata={}, evaluation={"champion": champion}))}
+
+    return Fake(get_object=get_object)
+
+
+S3 = stored()
+REGISTERED = Fake(
+    describe_model_package=lambda ModelPackageName: {  # noqa: N803
+        "InferenceSpecification": {
+            "Containers": [{"Image": f"i@{ModelPackageName[-1]}", "ModelDataUrl": f"s3://b/{ModelPackageName[-1]}/model.tar.gz"}]
+        },
+        "ModelApprovalStatus": "Approved",
+    }
+)
+
+
+def place(production: Any, s3: Any = S3) -> Place:
+    registry = Registry(config=CONFIG, model=reference.model(), facts=FACTS, clients=clients({"s3": s3, "sagemaker": REGISTERED}))
+    there = clients({"cloudformation": production, "sagemaker": production})
+    return Place(registry=registry, environment=ENVIRONMENT, deployer=there, verifier=there)
+
+
+def values(production: Production | None, number: int, s3: Any = S3) -> ServingParameters:
+    stack = production.stack if production else None
+    return release.serving_parameters(place(production, s3), stack, package(number))
+
+
+def of_version(number: int, previous: str = NO_VERSION, **shift: str) -> ServingParameters:
+    made = {"model_package_arn": f"{ARN}/{number}", "image_uri": f"i@{number}", "model_data_url": f"s3://b/{number}/model.tar.gz"}
+    still = {f"expected_shift_p{percent}": "+0.000000" for percent in (10, 50, 90)}
+    return ServingParameters(**{**made, **still, **shift}, model_version=name(number), previous_model_version=previous)
+
+
+class Staging(Production):
+    """Serves a package's parts."""
+
+    def describe_model(self, **_: Any) -> Json:
+        """The first version's."""
+        return {"PrimaryContainer": {"Image": "i@1", "ModelDataUrl": "s3://b/1/model.tar.gz"}}
+
+
+def test_the_first_version_is_compared_with_none() -> None:
+    assert values(None, 1) == of_version(1)
+
+
+def test_a_new_version_is_compared_with_the_one_that_serves_and_ends_a_hurry() -> None:
+    assert values(Production.serving(f"{ARN}/1", urgent=YES), 2) == of_version(2, previous=name(1))
+
+
+def test_after_a_silent_rollback_the_stack_is_not_believed() -> None:
+    assert values(rolled_back(), 3).previous_model_version == name(1)
+
+
+def rolled_back() -> Production:
+    """SageMaker took the second version back, and CloudFormation does not know."""
+    production = Production.serving(f"{ARN}/1")
+    production.configs["config-2"] = production.parameters["ModelPackageArn"] = f"{ARN}/2"  # and config-1 serves on
+    return production
+
+
+@pytest.mark.parametrize(
+    ("compared", "expected"),
+    [
+        (1, {"expected_shift_p10": "+0.012000", "expected_shift_p50": "+0.000000", "expected_shift_p90": "-0.113457"}),
+        (7, {}),
+    ],
+)
+def test_the_shift_that_was_approved_is_expected_of_that_pair_alone(compared: int, expected: dict[str, str]) -> None:
+    champion = {"model_package_arn": f"{ARN}/{compared}", "score_shift": {"p10": 0.012, "p50": 1e-9, "p90": -0.11345678}}
+
+    assert values(Production.serving(f"{ARN}/1"), 2, stored(champion)) == of_version(2, previous=name(1), **expected)
+
+
+def test_run_again_it_says_what_it_said() -> None:
+    known = {"previous_model_version": name(1), "expected_shift_p50": "+0.012000"}
+    production = Production.serving(f"{ARN}/2", model_version=name(2), **known)
+
+    assert values(production, 2) == replace(production.version, image_uri="i@2", model_data_url="s3://b/2/model.tar.gz")
+
+
+def test_staging_serves_a_packages_parts() -> None:
+    assert values(Staging.serving(f"{ARN}/1"), 2).previous_model_version == name(1)
+
+
+def test_a_package_without_a_model_is_not_deployed() -> None:
+    empty = Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(schema={}))})
+
+    with pytest.raises(DeploymentError, match=r"s3://b/2/model\.tar\.gz holds no model\.onnx: there is nothing to deploy"):
+        values(None, 2, empty)
+
+
+@pytest.mark.parametrize("status", ["PendingManualApproval", "Rejected"])
+def test_production_takes_no_version_that_nobody_approved(status: str, tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=f"is {status}: this environment takes approved versions only"):
+        release.deploy(place(Production.serving(f"{ARN}/1")), package(2, status), tmp_path, AT_ONCE)
+
+
+def monitored(number: int) -> MonitoringParameters:
+    return MonitoringParameters(image_uri=f"i@{number}", model_data_url=f"s3://b/{number}/model.tar.gz", model_version=name(number))
+
+
+@pytest.mark.parametrize(
+    ("production", "number"),
+    [(Production.serving(f"{ARN}/2"), 2), (rolled_back(), 1), (Staging.serving(f"{ARN}/1"), 1)],
+    ids=["what was deployed", "after a silent rollback", "a package's parts"],
+)
+def test_the_monitor_looks_at_the_version_that_answers(production: Production, number: int) -> None:
+    assert release.monitoring_parameters(place(production), ENDPOINT) == monitored(number)
+
+
+@pytest.fixture
+def assembly(programs: Path) -> Path:
+    """An assembly whose monitoring stack looks at a version."""
+    left_out = {"ImageUri", "ModelDataUrl", "ShadowModelPackageArn"}
+    templates = {STACK: ServingParameters.declared().keys() - left_out, MONITORING: {*MonitoringParameters.declared(), "Key"}}
+    (programs / "manifest.json").write_text("{}")
+    for stack, names in templates.items():
+        (programs / f"{stack}.template.json").write_text(json.dumps({"Parameters": {name: {} for name in names}}))
+    return programs
+
+
+def deployed(assembly: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """What CDK was asked for: stacks, and values of their parameters."""
+    for called in (assembly / "cdk.log").read_text().split("deploy\n")[1:]:
+        words = called.split(f"--app\n{assembly}\n")[1].splitlines()
+        given = [word for flag, word in itertools.pairwise(words) if flag == "--parameters"]
+        values = dict(word.partition(":")[2].split("=", 1) for word in given)
+        yield [word for word in words if word != "--parameters" and word not in given], values
+
+
+def test_what_is_deployed_first_is_then_monitored(assembly: Path) -> None:
+    production = Production.serving(f"{ARN}/1")
+
+    stacks = release.deploy(place(production), package(2), assembly, AT_ONCE)
+    serving, monitoring = deployed(assembly)
+
+    assert stacks == [STACK, MONITORING]
+    assert serving[0] == [STACK]
+    assert serving[1].items() <= of_version(2, previous=name(1)).values().items()
+    assert {"ModelPackageArn", "Urgent"} <= serving[1].keys()
+    assert "ImageUri" not in serving[1]
+    assert monitoring == ([MONITORING], monitored(1).values()), "a fake CDK changes nothing, so the first version answers on"
+
+
+def test_where_nothing_is_monitored_both_are_deployed_at_once(assembly: Path) -> None:
+    (assembly / f"{MONITORING}.template.json").write_text(json.dumps({"Parameters": {"BootstrapVersion": {}}}))
+
+    release.deploy(place(Production.serving(f"{ARN}/1")), package(2), assembly, AT_ONCE)
+
+    assert [stacks for stacks, _ in deployed(assembly)] == [[STACK, MONITORING]]
+
+
+def test_new_infrastructure_keeps_the_version_and_ends_a_hurry(assembly: Path) -> None:
+    production = Production.serving(f"{ARN}/1", urgent=YES, previous_model_version=name(2))
+
+    assert release.redeploy(place(production), assembly) == [STACK, MONITORING]
+    (_, values), _ = deployed(assembly)
+    assert values == {**production.parameters, "Urgent": NO}
+
+
+def test_where_nothing_serves_nothing_is_redeployed(assembly: Path) -> None:
+    def absent(**_: Any) -> None:
+        raise refusal("ValidationError", "Stack does not exist")
+
+    assert release.redeploy(place(Fake(describe_stacks=absent)), assembly) == []
+    assert not (assembly / "cdk.log").exists()
+
+
+@pytest.mark.parametrize("known", [monitored(2).values(), {**monitored(2).values(), "Key": "/a/parameter"}])
+def test_a_monitoring_stack_is_moved_and_keeps_the_rest(known: dict[str, str]) -> None:
+    """As a rollback does it: the template stays, and so do the parameters that are read from SSM."""
+    has = dict(known)
+
+    def describe(**_: Any) -> Json:
+        shown = [{"ParameterKey": name, "ParameterValue": value} for name, value in has.items()]
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Parameters": shown}]}
+
+    def change(*, Parameters: list[Json], **_: Any) -> None:  # noqa: N803
+        new = {each["ParameterKey"]: each["ParameterValue"] for each in Parameters if not each.get("UsePreviousValue")}
+        if has == {**has, **new}:
+            raise refusal("ValidationError", "No updates are to be performed.")
+        has.update(new)
+
+    cloudformation = Fake(describe_stacks=describe, update_stack=change)
+    for _ in range(2):
+        stack = read(cloudformation, MONITORING)
+        assert stack
+        update(cloudformation, stack, parameters.monitoring(S3, "i@1", "s3://b/1/model.tar.gz").values(), AT_ONCE)
+
+    assert has == {**known, **monitored(1).values()}

@@ -1,0 +1,303 @@
+"""Whatever a key of `model.toml` decides is deployed by the push that changes it, and a model's keys reach nothing that is not its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotated_types import Ge, Le
+from pydantic import BaseModel, ValidationError
+
+import naming
+from paved_runtime.spec import Integer, ModelSpec
+from pipelines.delivery import model_road
+from tests import reference
+from tests.reference import CONFIG, MODEL
+from tests.support.layouts import Layout, synth
+from tests.support.model_keys import KEYS, keys, tables
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class At:
+    """Another value, at a place of the file that is not called like its key."""
+
+    path: str
+    value: Any
+
+
+ONE_VALUE = object()  # a key that has no other value yet
+NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
+NIGHTS = {"start": "20:00", "end": "06:00", "timezone": "Europe/Berlin", "instances": 2, "maximum_instances": 4}
+RETRAINING = {"on": ["drift", "schedule"], "schedule": "rate(7 days)"}
+BASE = {  # what the reference's model leaves to defaults
+    "data.columns.income": NUMBER,
+    "serving.production.concurrency_per_instance": 5,
+    "serving.production.off_hours": NIGHTS,
+    "monitoring.of_windows": 3,
+    "monitoring.retraining": RETRAINING,
+}
+PRODUCTION, MONOTONE = "serving.production", "gates.behaviour.minimum_function.0"
+OTHER: dict[str, Any] = {  # key → another valid value
+    "purpose": "Ranks customers by how likely they are to leave, so that somebody calls them first.",
+    "owner": "somebody-else@example.com",
+    "data.target": "outcome",
+    "data.positive": "no",
+    "data.exclude": ["duration", "campaign_id"],
+    "data.minimum_rows": 2000,
+    "data.holdout": 0.3,
+    "data.seed": 7,
+    "data.maximum_duplicates": 0.02,
+    "data.positive_share.minimum": 0.06,
+    "data.positive_share.maximum": 0.3,
+    "data.maximum_column_auc": 0.8,
+    "data.maximum_change": 0.5,
+    "data.columns": At("data.columns.region", {"type": "category", "values": ["north", "south"], "missing": 0}),
+    "data.columns.integer.missing": At("data.columns.age.missing", 0.1),
+    "data.columns.integer.type": At("data.columns.age.type", "number"),
+    "data.columns.integer.minimum": At("data.columns.age.minimum", 17),
+    "data.columns.integer.maximum": At("data.columns.age.maximum", 121),
+    "data.columns.number.missing": At("data.columns.income.missing", 0.1),
+    "data.columns.number.type": At("data.columns.income.type", "integer"),
+    "data.columns.number.minimum": At("data.columns.income.minimum", -1),
+    "data.columns.number.maximum": At("data.columns.income.maximum", 2),
+    "data.columns.category.missing": At("data.columns.contact.missing", 0.1),
+    "data.columns.category.type": At("data.columns.loan", {**NUMBER, "type": "integer"}),
+    "data.columns.category.values": At("data.columns.default.values", ["no", "yes", "unknown"]),
+    "gates.roc_auc": 0.8,
+    "gates.calibration_error": 0.06,
+    "gates.champion.compare": False,
+    "gates.champion.margin": 0.02,
+    "gates.champion.slice_margin": 0.04,
+    "gates.champion.confidence": 0.9,
+    "gates.slices": None,
+    "gates.slices.by": {"contact": []},
+    "gates.slices.roc_auc": 0.6,
+    "gates.slices.minimum_outcomes": 60,
+    "gates.fairness": None,
+    "gates.fairness.groups": {"marital": []},
+    "gates.fairness.threshold": 0.2,
+    "gates.fairness.selection_rate_ratio": 0.3,
+    "gates.fairness.equal_opportunity_difference": 0.3,
+    "gates.fairness.minimum_rows": 300,
+    "gates.fairness.minimum_positives": 60,
+    "gates.behaviour.monotone": {"campaign": "increasing"},
+    "gates.behaviour.invariance": [],
+    "gates.behaviour.invariance.name": At("gates.behaviour.invariance.0.name", "another name"),
+    "gates.behaviour.invariance.column": At("gates.behaviour.invariance.0.column", "education"),
+    "gates.behaviour.invariance.maximum_change": At("gates.behaviour.invariance.0.maximum_change", 0.3),
+    "gates.behaviour.invariance.share": At("gates.behaviour.invariance.0.share", 0.9),
+    "gates.behaviour.minimum_function": [],
+    "gates.behaviour.minimum_function.name": At(f"{MONOTONE}.name", "another name"),
+    "gates.behaviour.minimum_function.higher": At(f"{MONOTONE}.higher", {"poutcome": "success"}),
+    "gates.behaviour.minimum_function.lower": At(f"{MONOTONE}.lower", {"poutcome": "failure"}),
+    "gates.behaviour.minimum_function.share": At(f"{MONOTONE}.share", 0.7),
+    "gates.load.requests_per_second": 30,
+    "gates.load.seconds": 6,
+    "gates.load.p50_ms": 300,
+    "gates.load.p95_ms": 600,
+    "gates.load.p99_ms": 1100,
+    "gates.load.error_rate": 0.01,
+    "gates.load.memory_mb": 2000,
+    "gates.load.parity": 1e-4,
+    "training.steps": "separate",
+    "training.instance_type": "ml.m5.xlarge",
+    "training.instance_count": ONE_VALUE,
+    "training.volume_gb": 20,
+    "training.max_runtime_minutes": 90,
+    "training.hyperparameters": {"rounds": 10},
+    "serving": At("serving.staging", {"instance_type": "ml.c5.large", "instances": 1, "deployment": {"policy": "all-at-once"}}),
+    "serving.instance_type": At(f"{PRODUCTION}.instance_type", "ml.m5.xlarge"),
+    "serving.instances": At(f"{PRODUCTION}.instances", 3),
+    "serving.maximum_instances": At(f"{PRODUCTION}.maximum_instances", 8),
+    "serving.invocations_per_instance": At(f"{PRODUCTION}.invocations_per_instance", 2000),
+    "serving.concurrency_per_instance": At(f"{PRODUCTION}.concurrency_per_instance", 6),
+    "serving.capture_percent": At(f"{PRODUCTION}.capture_percent", 50),
+    "serving.deployment.policy": At(f"{PRODUCTION}.deployment.policy", "shadow"),
+    "serving.deployment.size_percent": At(f"{PRODUCTION}.deployment.size_percent", 40),
+    "serving.deployment.bake_minutes": At(f"{PRODUCTION}.deployment.bake_minutes", 5),
+    "serving.deployment.maximum_minutes": At(f"{PRODUCTION}.deployment.maximum_minutes", 120),
+    "serving.deployment.minimum_requests": At(f"{PRODUCTION}.deployment.minimum_requests", 50),
+    "serving.alarms.server_error_rate": At(f"{PRODUCTION}.alarms.server_error_rate", 0.02),
+    "serving.alarms.client_error_rate": At(f"{PRODUCTION}.alarms.client_error_rate", 0.3),
+    "serving.alarms.model_latency_p99_ms": At(f"{PRODUCTION}.alarms.model_latency_p99_ms", 400),
+    "serving.alarms.overhead_latency_p99_ms": At(f"{PRODUCTION}.alarms.overhead_latency_p99_ms", 400),
+    "serving.alarms.cpu_percent": At(f"{PRODUCTION}.alarms.cpu_percent", 80),
+    "serving.alarms.memory_percent": At(f"{PRODUCTION}.alarms.memory_percent", 80),
+    "serving.alarms.score_shift": At(f"{PRODUCTION}.alarms.score_shift", 0.2),
+    "serving.alarms.score_rows": At(f"{PRODUCTION}.alarms.score_rows", 200),
+    "serving.off_hours": At(f"{PRODUCTION}.off_hours", None),
+    "serving.off_hours.start": At(f"{PRODUCTION}.off_hours.start", "21:00"),
+    "serving.off_hours.end": At(f"{PRODUCTION}.off_hours.end", "05:00"),
+    "serving.off_hours.timezone": At(f"{PRODUCTION}.off_hours.timezone", "Europe/Paris"),
+    "serving.off_hours.weekends": At(f"{PRODUCTION}.off_hours.weekends", True),
+    "serving.off_hours.instances": At(f"{PRODUCTION}.off_hours.instances", 3),
+    "serving.off_hours.maximum_instances": At(f"{PRODUCTION}.off_hours.maximum_instances", 5),
+    "monitoring": None,
+    "monitoring.every_hours": 12,
+    "monitoring.window_hours": 48,
+    "monitoring.minimum_rows": 600,
+    "monitoring.false_alarm_rate": 0.02,
+    "monitoring.psi": 0.2,
+    "monitoring.missing": 0.06,
+    "monitoring.violations": 0.02,
+    "monitoring.minimum_labels": 250,
+    "monitoring.roc_auc_loss": 0.06,
+    "monitoring.calibration_error": 0.2,
+    "monitoring.label_days": 8,
+    "monitoring.drifted_windows": 2,
+    "monitoring.of_windows": 4,
+    "monitoring.capture_days": 100,
+    "monitoring.instance_type": "ml.m5.xlarge",
+    "monitoring.instances": 3,
+    "monitoring.volume_gb": 20,
+    "monitoring.max_runtime_minutes": 90,
+    "monitoring.retraining": None,
+    "monitoring.retraining.on": ["schedule", "data"],
+    "monitoring.retraining.schedule": "rate(14 days)",
+    "monitoring.retraining.cooldown_hours": 12,
+    "monitoring.retraining.per_week": 3,
+}
+
+
+CHANGEABLE = [key for key in KEYS if OTHER.get(key) is not ONE_VALUE]
+CONTAINERS = {key for key in KEYS if any(other.startswith(f"{key}.") for other in KEYS)}
+
+
+def change(content: Json, path: str, value: Any) -> None:
+    """Set a value in what a file holds."""
+    *parents, last = path.split(".")
+    table: Any = content
+    for part in parents:
+        table = table[int(part) if isinstance(table, list) else part]
+    table[last] = value
+
+
+def content() -> Json:
+    """What the file holds before anything is changed."""
+    before: Json = json.loads(reference.model().model_dump_json(exclude={"name"}))
+    for path, value in BASE.items():
+        change(before, path, json.loads(json.dumps(value)))
+    return before
+
+
+def spec(content: Json, name: str = MODEL) -> ModelSpec:
+    return ModelSpec.model_validate({"name": name, **content})
+
+
+def changed(*changes: str) -> ModelSpec:
+    """The model with another value for each of these keys."""
+    after = content()
+    for key in changes:
+        other = OTHER[key]
+        change(after, *((other.path, other.value) if isinstance(other, At) else (key, other)))
+    return spec(after)
+
+
+def differing(before: Layout, after: Layout) -> set[str]:
+    assert before.templates.keys() == after.templates.keys()
+    return {stack for stack, template in before.templates.items() if after.templates[stack] != template}
+
+
+def deployed(model: ModelSpec) -> dict[str, str]:
+    """Stack → the stage that deploys it, of the road that a push to the model starts."""
+    road = model_road(CONFIG, model)
+    assert road.paths == ((f"model_code/{model.name}/**",),)
+    environments = {environment.name: environment for environment in CONFIG.environments}
+    stages: dict[str, str] = {}
+    for job in road.jobs:
+        for command in job.commands:
+            words, flags = command.words, dict(pairwise(command.words))
+            if flags.get("--model") != model.name:
+                continue
+            if "pipelines.steps.update" in words:
+                stages |= {naming.registry_stack(CONFIG, model.name): job.name, naming.delivery_stack(CONFIG, model.name): job.name}
+            if "pipelines.steps.deploy" in words:
+                environment = environments[str(flags["--environment"])]
+                stages |= {naming.serving_stack(CONFIG, model.name, environment): job.name}
+                stages |= {naming.monitoring_stack(CONFIG, model.name, environment): job.name}
+    return stages
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """Two models, of which one will change."""
+    return synth(CONFIG, [spec(content()), spec(content(), "neighbour")], tmp_path_factory.mktemp("base"))
+
+
+def synthesised(model: ModelSpec, folder: Path) -> Layout:
+    return synth(CONFIG, [model, spec(content(), "neighbour")], folder)
+
+
+def test_every_key_has_another_value() -> None:
+    assert sorted(OTHER) == KEYS
+    assert len(KEYS) > 100
+
+
+@pytest.mark.parametrize("key", CHANGEABLE)
+def test_another_value_is_another_model(key: str) -> None:
+    assert changed(key) != spec(content())
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key not in CHANGEABLE])
+def test_a_key_without_another_value_takes_one_only(key: str) -> None:
+    table: type[BaseModel] = ModelSpec
+    *parents, name = key.split(".")
+    for parent in parents:
+        (table,) = tables(table.model_fields[parent].annotation)
+    bounds = {type(bound): bound for bound in table.model_fields[name].metadata}
+
+    assert bounds[Ge].ge == bounds[Le].le
+
+
+def test_a_key_that_is_new_is_missed() -> None:
+    class Wider(Integer):
+        unit: str
+
+    assert set(keys(Wider)) - set(keys(Integer)) == {"unit"}
+
+
+def test_what_is_no_model_is_refused() -> None:
+    broken = content()
+    change(broken, "serving.production.instances", 0)
+
+    with pytest.raises(ValidationError):
+        spec(broken)
+
+
+def test_a_push_to_a_model_deploys_all_that_is_its_own_and_what_others_need_first() -> None:
+    stages = deployed(spec(content()))
+    order = [stage.name for stage in model_road(CONFIG, spec(content())).stages]
+
+    assert stages == {
+        naming.registry_stack(CONFIG, MODEL): naming.UPDATE,
+        naming.delivery_stack(CONFIG, MODEL): naming.UPDATE,
+        **{naming.serving_stack(CONFIG, MODEL, environment): naming.stage(environment) for environment in CONFIG.environments},
+        **{naming.monitoring_stack(CONFIG, MODEL, environment): naming.stage(environment) for environment in CONFIG.environments},
+    }
+    assert order.index(naming.UPDATE) < order.index(naming.TRAIN) < min(order.index(naming.stage(e)) for e in CONFIG.environments)
+
+
+def test_all_keys_at_once_reach_the_models_own_stacks_alone(base: Layout, tmp_path: Path) -> None:
+    model = changed(*(key for key in CHANGEABLE if key not in CONTAINERS and not key.startswith("data.columns.")))
+
+    assert differing(base, synthesised(model, tmp_path)) == deployed(model).keys() - {naming.registry_stack(CONFIG, MODEL)}
+
+
+def test_who_reads_the_registry_follows_from_the_keys_too(base: Layout, tmp_path: Path) -> None:
+    model = changed("monitoring")
+
+    assert naming.registry_stack(CONFIG, MODEL) in differing(base, synthesised(model, tmp_path)) <= deployed(model).keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", CHANGEABLE)
+def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(base: Layout, tmp_path: Path, key: str) -> None:
+    model = changed(key)
+
+    assert differing(base, synthesised(model, tmp_path)) <= deployed(model).keys()

@@ -1,0 +1,150 @@
+"""A model's registry: who of other accounts may read what, in every layout."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import naming
+from tests.reference import CONFIG, MODEL
+from tests.support.layouts import AWAY, HOME, PRODUCTION, STAGING, STEADY, Layout
+
+REGISTRY = naming.registry_stack(CONFIG, MODEL)
+BUCKETS = {naming.artifacts_bucket(CONFIG, MODEL), naming.data_bucket(CONFIG, MODEL)}
+SERVED = f"{naming.RUNS}/*/{naming.MODEL_ARCHIVE}"
+Json = dict[str, Any]
+
+
+def strangers(value: Any) -> set[str]:
+    """The account ids, other than the toolchain's, in a policy."""
+    text = json.dumps(value)
+    return {account.id for account in AWAY if account.id in text}
+
+
+def artifact_policy(layout: Layout) -> list[Json]:
+    """The statements of the artifacts bucket's policy."""
+    policies = layout.all(REGISTRY, "AWS::S3::BucketPolicy").values()
+    (policy,) = [policy for policy in policies if policy["Bucket"]["Ref"].startswith("ArtifactStore")]
+    statements: list[Json] = policy["PolicyDocument"]["Statement"]
+    return statements
+
+
+def key(layout: Layout, usage: str | None) -> Json:
+    (key,) = [key for key in layout.all(REGISTRY, "AWS::KMS::Key").values() if key.get("KeyUsage") == usage]
+    return key
+
+
+def test_other_accounts_may_read_images_versions_artifacts_and_nothing_else(layout: Layout) -> None:
+    others = {environment.account.id for environment in layout.config.environments} - {layout.config.toolchain.id}
+
+    assert strangers(layout.only(REGISTRY, "AWS::ECR::Repository")["RepositoryPolicyText"]) == others
+    assert strangers(layout.only(REGISTRY, "AWS::SageMaker::ModelPackageGroup").get("ModelPackageGroupPolicy")) == others
+    assert strangers(key(layout, None)["KeyPolicy"]) == others
+    assert strangers(key(layout, "SIGN_VERIFY")["KeyPolicy"]) == set()
+    assert strangers(artifact_policy(layout)) == others
+    assert strangers(layout.all(REGISTRY, "AWS::IAM::Role")) == set()
+
+
+def test_artifacts_are_read_by_endpoints_and_their_monitors_only(layouts: dict[str, Layout]) -> None:
+    (two,) = [statement for statement in artifact_policy(layouts["two"]) if statement["Action"] == "s3:GetObject"]
+    readers = [
+        naming.execution_role(CONFIG, MODEL, STAGING),
+        naming.execution_role(CONFIG, MODEL, PRODUCTION),
+        naming.monitoring_role(CONFIG, MODEL, PRODUCTION),
+    ]
+
+    assert two["Condition"]["ArnEquals"]["aws:PrincipalArn"] == [f"arn:aws:iam::{AWAY[0].id}:role/{role}" for role in readers]
+
+
+def test_other_accounts_may_not_approve(three: Layout) -> None:
+    policy = json.dumps(three.only(REGISTRY, "AWS::SageMaker::ModelPackageGroup")["ModelPackageGroupPolicy"])
+
+    assert "sagemaker:CreateModel" in policy
+    assert "UpdateModelPackage" not in policy
+
+
+def test_what_is_create_only_of_the_group_says_nothing_that_may_change(three: Layout) -> None:
+    group = three.only(REGISTRY, "AWS::SageMaker::ModelPackageGroup")
+
+    assert group["ModelPackageGroupName"] == naming.model_package_group(CONFIG, MODEL)
+    assert group["ModelPackageGroupDescription"] == f"Versions of {MODEL}"
+
+
+def test_images_are_immutable_scanned_and_pulled_by_sagemaker(three: Layout) -> None:
+    repository = three.only(REGISTRY, "AWS::ECR::Repository")
+    (policy,) = repository["RepositoryPolicyText"]["Statement"]
+
+    assert repository["RepositoryName"] == naming.image_repository(CONFIG, MODEL)
+    assert repository["ImageTagMutability"] == "IMMUTABLE"
+    assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
+    assert policy["Principal"]["Service"] == "sagemaker.amazonaws.com"
+
+
+def test_only_untagged_images_expire(three: Layout) -> None:
+    rules = json.loads(three.only(REGISTRY, "AWS::ECR::Repository")["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+
+    assert [rule["selection"]["tagStatus"] for rule in rules] == ["untagged"]
+
+
+def test_the_road_learns_where_things_are(three: Layout) -> None:
+    names = {parameter["Name"] for parameter in three.all(REGISTRY, "AWS::SSM::Parameter").values()}
+
+    facts = ("artifacts-bucket", "data-bucket", "evidence-key", "image-repository", "key", "training-role")
+    assert names == {naming.parameter(CONFIG, MODEL, fact) for fact in facts}
+
+
+def test_evidence_has_a_key_that_signs_known_by_its_alias(three: Layout) -> None:
+    signing = key(three, "SIGN_VERIFY")
+    alias = three.only(REGISTRY, "AWS::KMS::Alias")
+
+    assert signing["KeySpec"] == "ECC_NIST_P256"
+    assert "EnableKeyRotation" not in signing  # KMS refuses it for asymmetric keys
+    assert alias["AliasName"] == naming.evidence_key(CONFIG, MODEL)
+    assert alias["TargetKeyId"]["Fn::GetAtt"][0].startswith("EvidenceKey")
+
+
+def test_buckets_have_the_names_that_policies_know(three: Layout) -> None:
+    assert {bucket["BucketName"] for bucket in three.all(REGISTRY, "AWS::S3::Bucket").values()} == BUCKETS
+
+
+def test_the_data_bucket_announces_what_is_put_there(three: Layout) -> None:
+    buckets = three.all(REGISTRY, "AWS::S3::Bucket").values()
+    announcing = [bucket["BucketName"] for bucket in buckets if "EventBridgeConfiguration" in bucket.get("NotificationConfiguration", {})]
+
+    assert announcing == [naming.data_bucket(CONFIG, MODEL)]
+
+
+def test_training_writes_no_evidence_and_no_ledger(three: Layout) -> None:
+    written = [
+        statement["Resource"]["Fn::Join"][1]
+        for statement in three.statements(REGISTRY, naming.training_role(CONFIG, MODEL))
+        if statement["Action"] == "s3:PutObject"
+    ]
+
+    assert [(bucket["Fn::GetAtt"][0][:13], objects) for bucket, objects in written] == [("ArtifactStore", f"/{naming.RUNS}/*")]
+
+
+def test_endpoints_read_models_and_not_the_rows_beside_them(three: Layout) -> None:
+    (read,) = [s for s in artifact_policy(three) if s["Action"] == "s3:GetObject" and STAGING.account.id in json.dumps(s)]
+    serving = json.dumps(three.role(naming.serving_stack(CONFIG, MODEL, STAGING), naming.execution_role(CONFIG, MODEL, STAGING)))
+    bucket = naming.artifacts_bucket(CONFIG, MODEL)
+
+    assert f"/{SERVED}" in json.dumps(read["Resource"])
+    assert f"{bucket}/{SERVED}" in serving
+    assert f"{bucket}/*" not in serving
+
+
+def test_training_may_register_but_not_approve_or_deploy(three: Layout) -> None:
+    allowed = json.dumps(three.only(REGISTRY, "AWS::IAM::Role")["Policies"])
+
+    assert "sagemaker:CreateModelPackage" in allowed
+    for forbidden in ("UpdateModelPackage", "CreateEndpoint", "UpdateEndpoint", "sts:AssumeRole"):
+        assert forbidden not in allowed
+
+
+def test_the_stack_is_protected_and_at_home(layout: Layout) -> None:
+    manifest = json.loads((layout.folder / "manifest.json").read_text())["artifacts"]
+    protected = {name for name, artifact in manifest.items() if artifact.get("properties", {}).get("terminationProtection")}
+
+    assert protected == {naming.registry_stack(CONFIG, model) for model in (MODEL, STEADY)}
+    assert {layout.account_of[stack] for stack in protected} == {HOME.id}

@@ -1,0 +1,211 @@
+"""The stack that serves a model, on localcloud: its alarms see what they should, and what they see takes a deployment back."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App
+
+import naming
+from config import Account, Environment
+from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.running import Running
+from paved_runtime.spec import Alarms, Deployment, OffHours, Serving
+from pipelines.serving_stack import NO, NO_VERSION, YES, ServingOutputs, ServingParameters
+from stacks.serving import Serving as ServingStack
+from tests import reference
+from tests.reference import MODEL
+
+pytestmark = pytest.mark.slow
+HERE = Account(id=ACCOUNT, region=REGION)
+LIVE = Environment(name="live", account=HERE, approved_only=False)
+CONFIG = replace(reference.CONFIG, toolchain=HERE, environments=(LIVE,))
+ENDPOINT, BUCKET = naming.endpoint(CONFIG, MODEL, LIVE), naming.artifacts_bucket(CONFIG, MODEL)
+REPOSITORY = naming.image_repository(CONFIG, MODEL)
+PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{naming.model_package_group(CONFIG, MODEL)}/1"
+STANDING = {naming.alarm(CONFIG, MODEL, LIVE, kind) for kind in (naming.SERVER_ERRORS, naming.MODEL_LATENCY)}
+SPEED = 120  # a minute lasts half a second
+TABLE = Serving(
+    instance_type="ml.m5.large",
+    instances=2,
+    maximum_instances=4,
+    concurrency_per_instance=50,
+    off_hours=OffHours(start="20:00", end="06:00", timezone="Europe/Berlin", weekends=True, instances=2, maximum_instances=2),
+    deployment=Deployment(policy="canary", size_percent=50, bake_minutes=10),
+    alarms=Alarms(cpu_percent=99.9, model_latency_p99_ms=60_000, overhead_latency_p99_ms=60_000),  # this machine is busy with tests
+)
+PROGRAM = """
+import json, os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+MODEL = json.loads((Path(os.environ["ML_ROOT"]) / "model/model.json").read_text())
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.answer(200, b"")
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if MODEL["works"]:
+            about = {"event": "scores", "model_version": MODEL["version"], "rows": 500}
+            print(json.dumps(about | {name: MODEL["score"] for name in ("mean", "p10", "p50", "p90")}), flush=True)
+        self.answer(200 if MODEL["works"] else 500, MODEL["version"].encode())
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
+"""
+DOCKERFILE = 'FROM python:3.11-slim\nWORKDIR /opt/app\nCOPY program.py program.py\nENTRYPOINT ["python", "program.py"]\nCMD ["serve"]\n'
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cloud with a repository, a bucket, an image and the template of a serving stack."""
+
+    cloud: Running
+    image: str
+    template: dict[str, Any]
+
+    def deploy(self, version: str, before: str = NO_VERSION, *, works: bool = True, score: float = 0.5, urgent: str = NO) -> ServingOutputs:
+        """Deploy a version of a model; returns the stack's outputs once CloudFormation is done."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+            body = json.dumps({"version": version, "works": works, "score": score}).encode()
+            info = tarfile.TarInfo("model.json")
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+        key = f"{naming.RUNS}/{version}/{naming.MODEL_ARCHIVE}"
+        self.cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=archive.getvalue())
+        parameters = ServingParameters(
+            model_package_arn=PACKAGE,
+            image_uri=self.image,
+            model_data_url=f"s3://{BUCKET}/{key}",
+            model_version=version,
+            previous_model_version=before,
+            urgent=urgent,
+        )
+        declared = {name: value for name, value in parameters.values().items() if name in self.template["Parameters"]}
+        return self._change([{"ParameterKey": name, "ParameterValue": value} for name, value in declared.items()])
+
+    def _change(self, parameters: list[dict[str, str]]) -> ServingOutputs:
+        cloudformation = self.cloud.client("cloudformation")
+        kind = "UPDATE" if cloudformation.describe_stacks()["Stacks"] else "CREATE"
+        named = {"StackName": "serving", "ChangeSetName": "change"}
+        cloudformation.create_change_set(
+            **named,
+            ChangeSetType=kind,
+            TemplateBody=json.dumps(self.template),
+            Parameters=parameters,
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+        cloudformation.execute_change_set(**named)
+        cloudformation.get_waiter(f"stack_{kind.lower()}_complete").wait(StackName="serving", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
+        cloudformation.delete_change_set(**named)
+        (stack,) = cloudformation.describe_stacks(StackName="serving")["Stacks"]
+        return ServingOutputs.read({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+
+    def served(self) -> str:
+        return str(self.cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"])
+
+    def ask(self) -> str:
+        answer = self.cloud.client("sagemaker-runtime").invoke_endpoint(EndpointName=ENDPOINT, Body=b"row", ContentType="text/csv")
+        return str(answer["Body"].read().decode())
+
+    def alarms(self) -> set[str]:
+        """Names of all alarms but those by which scaling works."""
+        names = (alarm["AlarmName"] for alarm in self.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"])
+        return {name for name in names if not name.startswith("TargetTracking-")}
+
+    def alarmed(self) -> set[str]:
+        """Names of the alarms that ever went into ALARM."""
+        history = self.cloud.client("cloudwatch").describe_alarm_history(HistoryItemType="StateUpdate")["AlarmHistoryItems"]
+        into = [item for item in history if json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM"]
+        return {item["AlarmName"] for item in into if not item["AlarmName"].startswith("TargetTracking-")}
+
+    @contextmanager
+    def load(self) -> Iterator[None]:
+        """Ask all the time; a broken version may answer with an error of its own."""
+        ended = threading.Event()
+
+        def run() -> None:
+            errors = self.cloud.client("sagemaker-runtime").exceptions
+            while not ended.wait(0.02):
+                with suppress(errors.ModelError):
+                    self.ask()
+
+        threads = [threading.Thread(target=run) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder, root = tmp_path_factory.mktemp("serving"), tmp_path_factory.mktemp("serving-cloud")
+    (folder / "image").mkdir()
+    (folder / "image/Dockerfile").write_text(DOCKERFILE)
+    (folder / "image/program.py").write_text(PROGRAM)
+    with Running(root, speed=SPEED) as cloud:
+        cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        cloud.client("ecr").create_repository(repositoryName=REPOSITORY)
+        image = cloud.docker().image(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{REPOSITORY}:1", folder / "image")
+        yield Place(cloud, image, _template(folder))
+
+
+def _template(folder: Path) -> dict[str, Any]:
+    app = App(outdir=str(folder / "cdk.out"))
+    model = reference.model().model_copy(update={"serving": {LIVE.name: TABLE}})
+    ServingStack(app, "serving", config=CONFIG, model=model, environment=LIVE)
+    template: dict[str, Any] = json.loads(Path(app.synth().get_stack_by_name("serving").template_full_path).read_text())
+    del template["Parameters"]["BootstrapVersion"], template["Rules"]  # this cloud was not bootstrapped
+    return template
+
+
+def test_versions_come_and_go_under_alarms(place: Place) -> None:
+    """One story, because each chapter begins with what the one before has left."""
+    first = place.deploy("0" * 12)
+    assert place.served() == first.endpoint_config_name
+    assert len(set(first.alarms)) == 7
+    assert place.alarms() == {*first.alarms, *STANDING}
+    filters = place.cloud.client("logs").describe_metric_filters(logGroupName=first.log_group)["metricFilters"]
+    assert len(filters) == 6
+
+    with place.load():
+        good = place.deploy("1" * 12, "0" * 12)
+        assert place.served() == good.endpoint_config_name
+        assert place.alarms() == {*good.alarms, *STANDING}
+
+        broken = place.deploy("2" * 12, "1" * 12, works=False)
+        assert place.served() == good.endpoint_config_name != broken.endpoint_config_name
+        assert f"{broken.endpoint_config_name}-ServerErrors" in place.alarmed()
+
+        shifted = place.deploy("3" * 12, "1" * 12, score=0.8)
+        assert place.served() == good.endpoint_config_name
+        assert {name for name in place.alarmed() if name.startswith(shifted.endpoint_config_name)} == {
+            f"{shifted.endpoint_config_name}-ScoreShift"
+        }
+
+        urgent = place.deploy("3" * 12, "1" * 12, score=0.8, urgent=YES)
+        assert place.ask() == "3" * 12
+        assert place.served() == urgent.endpoint_config_name
+    assert not any("ServerErrors" in name or "ScoreShift" in name for name in place.alarmed() if name.startswith(good.endpoint_config_name))

@@ -1,0 +1,142 @@
+"""A clone in which `./road` is typed, as in a fork: the reference's configuration and models, and a localcloud of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+import naming
+from config import Account, Environment
+from tests.reference import CONFIG, MODEL
+from tests.support.tree import reference_tree
+
+PIPELINE = naming.delivery_pipeline(CONFIG, MODEL)
+PLATFORM = naming.delivery_pipeline(CONFIG, naming.PLATFORM)
+ONBOARDING = naming.onboarding_pipeline(CONFIG)
+PATIENCE = 600  # seconds; a stage that hangs is ended by the test's own timeout
+
+
+class Clone:
+    """A git repository at `home`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.git("init", "-q", "-b", CONFIG.repository.branch)
+        self.commit("the template as it is")
+
+    def git(self, *arguments: str) -> str:
+        """What git prints."""
+        who = ["-c", "user.name=Dana", "-c", "user.email=dana@example.com"]
+        return subprocess.run(["git", *who, *arguments], cwd=self.home, capture_output=True, text=True, check=True).stdout.strip()
+
+    def commit(self, message: str) -> str:
+        """Commit everything; the commit."""
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def road(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        """Type `./road …`."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        done = subprocess.run(["./road", *arguments], cwd=self.home, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert (done.returncode == 0) is ok, f"{arguments}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text in a file."""
+        file = self.home / path
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new))
+
+
+class Fork(Clone):
+    """A clone of the reference, and the AWS that it speaks to."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(reference_tree(home))
+
+    def client(self, service: str, account: Account = CONFIG.toolchain, config: Config | None = None) -> Any:
+        """A client with the account's administrator keys."""
+        state = json.loads((self.home / ".road/cloud/cloud.json").read_text())
+        keys = state["accounts"][account.id]
+        make: Any = boto3.client
+        return make(
+            service,
+            region_name=account.region,
+            endpoint_url=state["url"],
+            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            config=config,
+        )
+
+    def store(self, *, shuffled: bool) -> None:
+        """Make the synthetic data set and store it with `road data put`; `shuffled`: with labels that mean nothing."""
+        file = self.home / ".road" / "data.csv"
+        maker = [sys.executable, f"model_code/{MODEL}/synthetic.py", "--rows", "8000", "--seed", "7", "--out", str(file)]
+        subprocess.run(maker, cwd=self.home, check=True)
+        if shuffled:
+            with file.open(newline="") as stream:
+                rows = list(csv.DictReader(stream))
+            labels = [row["y"] for row in rows]
+            random.Random(7).shuffle(labels)  # noqa: S311
+            with file.open("w", newline="") as stream:
+                writer = csv.DictWriter(stream, rows[0])
+                writer.writeheader()
+                writer.writerows({**row, "y": label} for row, label in zip(rows, labels, strict=True))
+        self.road("data", "put", MODEL, str(file))
+
+    def push(self, message: str, pipeline: str = PIPELINE) -> tuple[str, str]:
+        """Commit, push to the printed remote with plain git; the commit and the pipeline's newest execution."""
+        commit = self.commit(message)
+        remote = json.loads((self.home / ".road/cloud/cloud.json").read_text())["remote"]
+        self.git("push", "-q", remote, f"HEAD:{CONFIG.repository.branch}")
+        return commit, self.executions(pipeline)[0]["pipelineExecutionId"]
+
+    def executions(self, pipeline: str = PIPELINE) -> list[dict[str, Any]]:
+        """Newest first."""
+        return list(self.client("codepipeline").list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"])
+
+    def stop_others(self, *, but: str = PIPELINE) -> None:
+        """Stop what runs in other pipelines: the first push counts as a change of every path."""
+        codepipeline = self.client("codepipeline")
+        for pipeline in {PIPELINE, PLATFORM, ONBOARDING} - {but}:
+            for execution in self.executions(pipeline):
+                if execution["status"] == "InProgress":
+                    where = {"pipelineName": pipeline, "pipelineExecutionId": execution["pipelineExecutionId"]}
+                    codepipeline.stop_pipeline_execution(**where, abandon=True, reason="not this test's road")
+
+    def actions(self, execution: str, pipeline: str = PIPELINE) -> dict[str, Any]:
+        """The execution's actions by name."""
+        where = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution}}
+        return {d["actionName"]: d for d in self.client("codepipeline").list_action_executions(**where)["actionExecutionDetails"]}
+
+    def wait(self, execution: str, action: str, *statuses: str, pipeline: str = PIPELINE) -> dict[str, Any]:
+        """Wait until `action` of the execution has one of `statuses`; any other end is a failure of the test."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            actions = self.actions(execution, pipeline)
+            if actions.get(action, {}).get("status") in statuses:
+                return dict(actions[action])
+            failed = [d for d in actions.values() if d["status"] in ("Failed", "Abandoned")]
+            assert not failed, [d["output"]["executionResult"] for d in failed]
+            assert actions.get(action, {}).get("status") != "Succeeded", f"{action} has succeeded"
+            assert time.monotonic() < deadline, f"{action} is still not {statuses}: { {k: v['status'] for k, v in actions.items()} }"
+            time.sleep(0.3)  # AWS has no call that waits for an action
+
+    def served(self, environment: Environment) -> dict[str, Any]:
+        """The container that the environment's endpoint really serves, read back through its live configuration."""
+        sagemaker = self.client("sagemaker", environment.account)
+        live = sagemaker.describe_endpoint(EndpointName=naming.endpoint(CONFIG, MODEL, environment))
+        assert live["EndpointStatus"] == "InService"
+        variant = sagemaker.describe_endpoint_config(EndpointConfigName=live["EndpointConfigName"])["ProductionVariants"][0]
+        return dict(sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"])

@@ -1,0 +1,23 @@
+"""moto as a program, with three parts of localcloud: KMS over digests, model packages and cards that keep what they are told.
+
+Says its address in its one line, and goes on until its standard input ends.
+"""
+
+import logging
+import sys
+
+from moto.server import ThreadedMotoServer
+
+from localcloud.kms import signing
+from localcloud.sagemaker import model_cards, model_packages
+
+if __name__ == "__main__":
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request would drown what tests say
+    signing.install()
+    model_packages.install()
+    model_cards.install()
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    print(f"http://localhost:{server.get_host_and_port()[1]}", flush=True)
+    sys.stdin.read()
+    server.stop()
