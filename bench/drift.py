@@ -5,8 +5,7 @@ real one, and its own window, without replacement and from the rows that the bas
 then said to have moved is a false alarm. For the second question one thing is changed in the window, and the monitor has found it when it
 says so of the right thing. The statistics and the limits are those of the product and of `model.toml`.
 
-    ./road bench drift
-    ./road exec .road/models/lead_scoring/bin/python bench/drift.py [--data FILE.csv] [--windows 1000] [--trials 100] [--json]
+    ./road bench drift [--data FILE.csv] [--windows 1000] [--trials 100] [--json]
 """
 
 from __future__ import annotations
@@ -27,22 +26,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
+from bench._sample import MODEL, REAL
 from bench.gates import examples
-from model_code import spec
-from model_code.runtime import calibration, plugin, split
-from model_code.runtime.curves import roc_auc
-from model_code.runtime.monitoring import baseline
-from model_code.runtime.monitoring.baseline import Baseline
-from model_code.runtime.monitoring.captured import Reading, Window
-from model_code.runtime.monitoring.counts import Counts
-from model_code.runtime.monitoring.judgement import Measured, judge
-from model_code.runtime.monitoring.labels import Joined
-from model_code.runtime.table import Examples, Table
-from model_code.runtime.train import constraints
-from model_code.spec import Monitoring
+from paved_runtime import calibration, plugin, spec, split
+from paved_runtime.curves import roc_auc
+from paved_runtime.monitoring import baseline
+from paved_runtime.monitoring.baseline import Baseline
+from paved_runtime.monitoring.counts import Counts
+from paved_runtime.monitoring.judgement import EvaluationMetrics, judge
+from paved_runtime.monitoring.labels import Joined
+from paved_runtime.monitoring.request_log import Reading, Window
+from paved_runtime.spec import Monitoring
+from paved_runtime.table import Examples, Table
+from paved_runtime.train import constraints
 
-MODEL = "lead_scoring"
-REAL = Path(__file__).resolve().parents[2] / "shared/data/bank-full.csv"
 TRAINED_ON = 0.4  # share of the rows; the others are windows and their baselines
 SIZES = (500, 1000, 2000)  # rows a window
 SPEC = spec.load(MODEL)
@@ -99,7 +96,7 @@ class World:
         content = baseline.record(known.table, self.data, known.scores, float(known.labels.mean()))
         before, area = Baseline.of(content, self.data), roc_auc(known.labels, known.scores)
         assert area is not None
-        measured = Measured(area, calibration.reliability(known.labels, known.scores).error)
+        measured = EvaluationMetrics(area, calibration.reliability(known.labels, known.scores).error)
         each = enumerate(zip(window.scores.tolist(), window.labels.tolist(), strict=True))
         pairs = {str(n): ("", score, label) for n, (score, label) in each}
         counts = Counts.none(Window(END - timedelta(days=1), END), before, Joined(len(pairs), 0, pairs))
@@ -197,7 +194,7 @@ DRIFTS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=REAL if REAL.is_file() else None, help="a CSV of the model's contract, else made up")
+    parser.add_argument("--data", type=Path, default=REAL, help="a CSV of the sample's contract; without it ROAD_REAL_DATA, else made up")
     parser.add_argument("--windows", type=int, default=1000, help="without drift")
     parser.add_argument("--trials", type=int, default=100, help="windows of each drift and size")
     parser.add_argument("--json", action="store_true")

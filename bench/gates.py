@@ -7,8 +7,7 @@ trained otherwise, and what they are worth is then what it is. The gate and the 
 
 A false accept lets pass what is worse than the margin. A false reject refuses what is equal or better. Between the two, either is right.
 
-    ./road bench gates
-    ./road exec .road/models/lead_scoring/bin/python bench/gates.py [--data FILE.csv] [--trials 100] [--json]
+    ./road bench gates [--data FILE.csv] [--trials 100] [--json]
 """
 
 from __future__ import annotations
@@ -29,15 +28,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_code import spec
-from model_code.runtime import comparison, contract, plugin, slices, split
-from model_code.runtime.curves import roc_auc
-from model_code.runtime.scored import Champion, Scored
-from model_code.runtime.table import Examples, Table
-from model_code.runtime.train import constraints
+from bench._sample import MODEL, REAL
+from paved_runtime import comparison, contract, plugin, slices, spec, split, testing
+from paved_runtime.curves import roc_auc
+from paved_runtime.holdout import Champion, Holdout
+from paved_runtime.table import Examples, Table
+from paved_runtime.train import constraints
 
-MODEL = "lead_scoring"
-REAL = Path(__file__).resolve().parents[2] / "shared/data/bank-full.csv"
 TRAINED_ON = 0.4  # share of the rows; the others are the world
 KNOWN = (-0.03, -0.02, -0.015, -0.0101, -0.005, 0.0, 0.005, 0.01)  # true differences that are made
 WORSE_SLICE = {"age below 30": -0.1, "contact cellular": -0.06, "poutcome unknown": -0.06}
@@ -110,17 +107,17 @@ class World:
         positives = round(self.size * len(positive) / len(self.labels))
         return np.concatenate([draw.choice(positive, positives), draw.choice(negative, self.size - positives)])
 
-    def holdout(self, pair: Pair, seed: int) -> Scored:
+    def holdout(self, pair: Pair, seed: int) -> Holdout:
         """What the gates would be given."""
         rows = self.draw(seed)
         champion = Champion(model_package_arn="", reason="", scores=pair.champion[rows])
         table = Table(self.rows.positions, self.rows.values[rows])
-        return Scored(table=table, labels=self.labels[rows], challenger=pair.challenger[rows], champion=champion)
+        return Holdout(table=table, labels=self.labels[rows], challenger=pair.challenger[rows], champion=champion)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=REAL if REAL.is_file() else None, help="a CSV of the model's contract, else made up")
+    parser.add_argument("--data", type=Path, default=REAL, help="a CSV of the sample's contract; without it ROAD_REAL_DATA, else made up")
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -149,9 +146,7 @@ def examples(file: Path | None) -> Examples:
     """The rows of a file, else of the synthetic data set, as many as the real one has."""
     with tempfile.TemporaryDirectory() as folder:
         if file is None:
-            from model_code.lead_scoring import synthetic
-
-            synthetic.write(Path(folder) / "data.csv", 45_000, 7)
+            testing.synthetic(MODEL, Path(folder) / "data.csv", rows=45_000, seed=7)
         else:
             shutil.copy(file, Path(folder) / "data.csv")
         return contract.read(Path(folder), SPEC.data)

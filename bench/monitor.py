@@ -5,8 +5,7 @@ are more objects with the same content. Each candidate is a process of its own: 
 that the process ever held. The rivals read every line into memory, and are stopped at a limit. Where all have finished, their figures are
 held against each other, too. Linux only.
 
-    ./road bench monitor
-    ./road exec .road/models/lead_scoring/bin/python bench/monitor.py [--rows 100000 1000000] [--full] [--json]
+    ./road bench monitor [--rows 100000 1000000] [--full] [--json]
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.serving import HERE, HOME, environment, run, say
-from model_code import spec
-from model_code.runtime import artifact, contract
-from model_code.runtime.invocations import Invocations, version
-from model_code.runtime.job import Job
-from model_code.runtime.monitor import Services, monitor
-from model_code.runtime.rules import rules
+from bench._sample import HERE, MODEL, SYNTHETIC, VARIABLES
+from bench.serving import HOME, environment, run, say
+from paved_runtime import artifact, contract, spec
+from paved_runtime.invocations import Invocations, version
+from paved_runtime.job import Job
+from paved_runtime.monitor import monitor
+from paved_runtime.monitoring.services import Services
+from paved_runtime.rules import rules
 
-MODEL = "lead_scoring"
 RIVALS = {
     "pandas, scipy": ("monitor_pandas.py", ("pandas==2.3.3", "scipy==1.17.1")),
     "evidently": ("monitor_evidently.py", ("evidently==0.7.23", "pandas==2.3.3", "scipy==1.17.1")),
@@ -70,6 +69,8 @@ class Nobody:
     """CloudWatch and SNS that do not answer."""
 
     def put_metric_data(self, **_: object) -> None: ...
+
+    def publish(self, **_: object) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +119,8 @@ def prepare() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     data = ROOT / "input/data/data"
     data.mkdir(parents=True)
-    run(sys.executable, "-m", f"model_code.{MODEL}.synthetic", "--rows", "45000", "--seed", "7", "--out", str(data / "data.csv"))
-    run(sys.executable, "-m", "model_code.runtime", "prepare", "train", "evaluate", MODEL=MODEL, ML_ROOT=str(ROOT))
+    run(sys.executable, SYNTHETIC, "--rows", "45000", "--seed", "7", "--out", str(data / "data.csv"))
+    run(sys.executable, "-m", "paved_runtime", "prepare", "train", "evaluate", **VARIABLES, ML_ROOT=str(ROOT))
     known = spec.load(MODEL)
     holdout, written = contract.read(ROOT / "work/holdout", known.data), rules(known.data)
     scores = Invocations.load(known, ROOT / "model").scores(holdout.table).tolist()
@@ -162,7 +163,7 @@ def ours(rows: int) -> dict[str, Any]:
     shutil.rmtree(job_root, ignore_errors=True)
     artifact.pack(ROOT / "model", job_root / "processing/input/model/model.tar.gz")
     given = {
-        "MODEL": MODEL,
+        **VARIABLES,
         "ML_ROOT": str(job_root),
         "MODEL_VERSION": version(ROOT / "model"),
         "WINDOW_END": END.isoformat(),

@@ -2,7 +2,7 @@
 
 Each server gets one core, the load another; rounds alternate, so that a busy moment of the machine hits both. Linux only.
 
-    ./road exec python bench/serving.py [--rounds 3] [--seconds 3] [--json]
+    ./road bench serving [--rounds 3] [--seconds 3] [--json]
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parents[1]
+from bench._sample import FOLDER, HERE, MODEL, SYNTHETIC, VARIABLES
+
 HOME = HERE / ".road" / "bench"
-MODEL = "lead_scoring"
 RIVAL = ("flask==3.1.2", "gunicorn==23.0.0", "pandas==2.3.3", "scikit-learn==1.7.2", "xgboost-cpu==3.2.0")
 THREADED = ("--workers=1", "--worker-class=gthread", "--threads=8", "--keep-alive=60", "--log-level=warning")
 SERVER_CORE, LOAD_CORE = sorted(os.sched_getaffinity(0))[:2]
@@ -116,20 +116,20 @@ def prepare() -> list[Candidate]:
     data, ours, rival = HOME / "data.csv", HOME / "ml", HOME / "rival.joblib"
     HOME.mkdir(parents=True, exist_ok=True)
     theirs = environment("rival", *RIVAL)
-    our = environment("ours", "--require-hashes", "-r", f"model_code/{MODEL}/requirements.lock")
-    run(str(our), "-m", f"model_code.{MODEL}.synthetic", "--rows", "20000", "--seed", "7", "--out", str(data))
+    our = environment("ours", "--require-hashes", "-r", str(FOLDER / MODEL / "requirements.lock"))
+    run(str(our), SYNTHETIC, "--rows", "20000", "--seed", "7", "--out", str(data))
     say("training both models")
     (ours / "input/data/data").mkdir(parents=True, exist_ok=True)
     shutil.copy(data, ours / "input/data/data")
-    variables = {"MODEL": MODEL, "ML_ROOT": str(ours)}
-    run(str(our), "-m", "model_code.runtime", "prepare", "train", "evaluate", **variables)
+    variables = {**VARIABLES, "ML_ROOT": str(ours)}
+    run(str(our), "-m", "paved_runtime", "prepare", "train", "evaluate", **variables)
     trees = json.loads((ours / "model/model.json").read_text())["learner"]["gradient_booster"]["model"]["gbtree_model_param"]["num_trees"]
     run(str(theirs), "bench/rivals/flask_pandas.py", str(data), str(rival), trees)
     ports = free_ports(2)
     return [
         Candidate(
             "Paved Road",
-            [str(our), "-m", "model_code.runtime", "serve"],
+            [str(our), "-m", "paved_runtime", "serve"],
             {**variables, "SAGEMAKER_BIND_TO_PORT": str(ports[0])},
             ports[0],
         ),

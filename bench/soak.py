@@ -5,8 +5,7 @@ of the same code and data, so that no gate has a reason to refuse it; the last o
 whether earlier ones were answered or not, and none is tried again. A failed one belongs to the canary's share when CloudWatch counts it for
 a fleet that was still being deployed. Linux only.
 
-    ./road bench soak [--minutes 10] [--out FOLDER]
-    ./road exec python bench/soak.py [--minutes 10] [--rate 20] [--deployments 3] [--out FOLDER] [--json]
+    ./road bench soak [MODEL] [--minutes 10] [--rate 20] [--deployments 3] [--out FOLDER] [--json]
 """
 
 from __future__ import annotations
@@ -27,30 +26,51 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import matplotlib as mpl
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import executions, local, rows
+import naming
+from cli import executions, local, rows, synthetic, target
 from cli.executions import Execution
 from cli.local import LocalCloud
 from cli.target import Target
+from cli.tree import HERE
 from config import CONFIG
-from model_code.spec import load
-from pipelines.steps.endpoint import JSON, Unanswered
-from pipelines.steps.load import IN_FLIGHT, Call, Load, drive
+from paved_runtime.spec import ModelSpec
+from pipelines.deployment.endpoint import JSON, Unanswered
+from pipelines.deployment.load import IN_FLIGHT, Call, Load, drive
 
-HERE = Path(__file__).resolve().parents[1]
-MODEL, PRODUCTION = "lead_scoring", CONFIG.environments[-1]
-ENDPOINT, PIPELINE = CONFIG.name(MODEL, PRODUCTION.name), CONFIG.name(MODEL)
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline import CodePipelineClient
+    from mypy_boto3_codepipeline.type_defs import PipelineVariableTypeDef
+
+PRODUCTION = CONFIG.environments[-1]
 HURRIED = Config(read_timeout=65, retries={"total_max_attempts": 1}, max_pool_connections=IN_FLIGHT)  # a retry would hide a lost request
 DATA_ROWS, ROWS = 8000, 15  # of a data set; of a request, enough for score alarms to judge
 LOOKED_EVERY = 1.0  # seconds
 WINDOW = 5  # seconds of the load that are one point of the plot
 PERCENTILES = (50, 95, 99, 99.9)
+
+
+@dataclass(frozen=True)
+class Production:
+    """Where a model serves in the last environment, and what it is asked there."""
+
+    aws: Target
+    model: ModelSpec
+    data: Path
+
+    @property
+    def endpoint(self) -> str:
+        return naming.endpoint(CONFIG, self.model.name, PRODUCTION)
+
+    @property
+    def pipeline(self) -> str:
+        return naming.delivery_pipeline(CONFIG, self.model.name)
 
 
 @dataclass(frozen=True)
@@ -91,14 +111,14 @@ class Watch:
         say(f"{name}: from {began:.0f} s to {self.now:.0f} s")
 
     @contextmanager
-    def looking(self, cloud: LocalCloud, sagemaker: Any) -> Iterator[None]:
+    def looking(self, cloud: LocalCloud, production: Production) -> Iterator[None]:
         """Look again and again while the block runs."""
-        ended = threading.Event()
+        ended, sagemaker = threading.Event(), production.aws.session(PRODUCTION.account).client("sagemaker")
 
         def run() -> None:
             while not ended.wait(LOOKED_EVERY):
-                self.samples.append(Sample(self.now, resident(cloud.pid), tuple(filter(None, map(resident, servers())))))
-                if pending := sagemaker.describe_endpoint(EndpointName=ENDPOINT).get("PendingDeploymentSummary"):
+                self.samples.append(Sample(self.now, resident(cloud.pid), tuple(filter(None, map(resident, servers(production.endpoint))))))
+                if pending := sagemaker.describe_endpoint(EndpointName=production.endpoint).get("PendingDeploymentSummary"):
                     first, _ = self.deploying.get(pending["EndpointConfigName"], (datetime.now(UTC), None))
                     self.deploying[pending["EndpointConfigName"]] = (first, datetime.now(UTC))
 
@@ -113,30 +133,32 @@ class Watch:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model", nargs="?", help="without it the only one, or the first in alphabetical order")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--rate", type=float, default=20, help="requests a second")
     parser.add_argument("--deployments", type=int, default=3)
     parser.add_argument("--out", type=Path, help="a folder for soak.json and soak.png")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    with TemporaryDirectory() as folder, road_to_production(data := dataset(Path(folder))) as aws:
-        watch, found = soak(aws, data, arguments)
-        result = figures(watch, found, in_canaries(aws, watch), stored(aws))
+    model = target.any_model(arguments.model)
+    with TemporaryDirectory() as folder, road_to_production(model, dataset(model, Path(folder))) as production:
+        watch, load = soak(production, arguments)
+        result = figures(watch, load, in_canaries(production, watch), stored(production.aws))
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        samples = {"changes": [asdict(c) for c in watch.changes], "memory": [asdict(s) for s in watch.samples], "latency": windows(found)}
+        samples = {"changes": [asdict(c) for c in watch.changes], "memory": [asdict(s) for s in watch.samples], "latency": windows(load)}
         (arguments.out / "soak.json").write_text(json.dumps({**result, **samples}, indent=1) + "\n")
-        draw(watch, found, arguments.out / "soak.png")
+        draw(watch, load, arguments.out / "soak.png")
     print(json.dumps(result) if arguments.json else table(result))
     if len(watch.changes) <= arguments.deployments:
         sys.exit(f"only {len(watch.changes)} of {arguments.deployments} deployments and a rollback ended in time: give it more --minutes")
 
 
 @contextmanager
-def road_to_production(data: Path) -> Iterator[Target]:
+def road_to_production(model: ModelSpec, data: Path) -> Iterator[Production]:
     """A localcloud on which a first version has come the whole way, for as long as the block lasts."""
     say("the first version goes to production")
-    command = [sys.executable, "-m", "cli", "demo", "--data", str(data), "--yes", "--keep", "--json"]
+    command = [sys.executable, "-m", "cli", "demo", model.name, "--data", str(data), "--yes", "--keep", "--json"]
     unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, cwd=HERE, env=unbuffered, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout
@@ -145,54 +167,54 @@ def road_to_production(data: Path) -> Iterator[Target]:
         cloud = local.find()
         assert cloud
         try:
-            yield Target(cloud=cloud)
+            yield Production(Target(cloud=cloud), model, data)
         finally:
             say(local.stop())  # which the demo waits for
 
 
-def soak(aws: Target, data: Path, arguments: argparse.Namespace) -> tuple[Watch, Load]:
+def soak(production: Production, arguments: argparse.Namespace) -> tuple[Watch, Load]:
     """Put the load on production, and change it meanwhile."""
-    assert aws.cloud
-    send, seconds, watch = sender(aws.cloud, data), 60 * arguments.minutes, Watch()
-    with watch.looking(aws.cloud, aws.client("sagemaker", PRODUCTION.account)), ThreadPoolExecutor(1) as pool:
+    cloud = production.aws.cloud
+    assert cloud
+    send, seconds, watch = sender(production, cloud), 60 * arguments.minutes, Watch()
+    with watch.looking(cloud, production), ThreadPoolExecutor(1) as pool:
         under_load = pool.submit(drive, send, rate=arguments.rate, seconds=seconds)
-        if deploy(aws, arguments.deployments, watch, until=seconds):
+        if deploy(production, arguments.deployments, watch, until=seconds):
             began = watch.now
-            road("rollback", MODEL, "--reason", "soak", "--yes")
+            road("rollback", production.model.name, "--reason", "soak", "--yes")
             watch.note("rollback", began)
         return watch, under_load.result()
 
 
-def deploy(aws: Target, count: int, watch: Watch, *, until: float) -> bool:
+def deploy(production: Production, count: int, watch: Watch, *, until: float) -> bool:
     """Take so many versions the whole way, as close behind each other as the pipeline lets them; whether there was time."""
-    codepipeline = aws.client("codepipeline")
-    cause = [{"name": "cause", "value": "soak"}]
-    started = [codepipeline.start_pipeline_execution(name=PIPELINE, variables=cause)["pipelineExecutionId"] for _ in range(count)]
+    codepipeline, pipeline = production.aws.session().client("codepipeline"), production.pipeline
+    cause: list[PipelineVariableTypeDef] = [{"name": "cause", "value": "soak"}]
+    started = [codepipeline.start_pipeline_execution(name=pipeline, variables=cause)["pipelineExecutionId"] for _ in range(count)]
     for number, execution_id in enumerate(started, start=1):
         began = 0.0
-        while (execution := _look(codepipeline, execution_id)).status != "Succeeded":
+        while (execution := _look(codepipeline, pipeline, execution_id)).status != "Succeeded":
             if watch.now > until:
                 return False
             if execution.approval:
                 began = watch.now
-                road("approve", MODEL, "--execution", execution.id, "--reason", "soak", "--yes")
-            time.sleep(aws.pace)
+                road("approve", production.model.name, "--execution", execution.id, "--reason", "soak", "--yes")
+            time.sleep(production.aws.pace)
         watch.note(f"deployment {number}", began)
     return True
 
 
-def _look(codepipeline: Any, execution_id: str) -> Execution:
+def _look(codepipeline: CodePipelineClient, pipeline: str, execution_id: str) -> Execution:
     """The execution as it stands; it must not have failed."""
-    execution = executions.one(codepipeline, PIPELINE, execution_id)
+    execution = executions.find(codepipeline, pipeline, execution_id)
     if execution.failed:
         sys.exit(f"stage {execution.failed.name} failed: {execution.failed.said}")
     return execution
 
 
-def sender(cloud: LocalCloud, data: Path) -> Callable[[int], None]:
+def sender(production: Production, cloud: LocalCloud) -> Callable[[int], None]:
     """Asks for the scores of the data set's rows, request after request."""
-    model = load(MODEL)
-    asked = [rows.request(row, model) for row in rows.read(data)]
+    asked = [rows.request(row, production.model) for row in rows.read(production.data)]
     bodies = [json.dumps({"instances": asked[first : first + ROWS]}) for first in range(0, len(asked) - ROWS, ROWS)]
     keys = cloud.variables(PRODUCTION.account)
     runtime = boto3.client(
@@ -206,20 +228,20 @@ def sender(cloud: LocalCloud, data: Path) -> Callable[[int], None]:
 
     def send(number: int) -> None:
         try:
-            runtime.invoke_endpoint(EndpointName=ENDPOINT, ContentType=JSON, Body=bodies[number % len(bodies)])["Body"].read()
+            runtime.invoke_endpoint(EndpointName=production.endpoint, ContentType=JSON, Body=bodies[number % len(bodies)])["Body"].read()
         except (ClientError, BotoCoreError) as error:
             raise Unanswered(" ".join(str(error).split())) from error
 
     return send
 
 
-def in_canaries(aws: Target, watch: Watch) -> int:
+def in_canaries(production: Production, watch: Watch) -> int:
     """Failed requests that CloudWatch counts for fleets while they were being deployed."""
-    cloudwatch, found = aws.client("cloudwatch", PRODUCTION.account), 0.0
+    cloudwatch, failed = production.aws.session(PRODUCTION.account).client("cloudwatch"), 0.0
     metrics = cloudwatch.list_metrics(Namespace="AWS/SageMaker", MetricName="Invocation5XXErrors")["Metrics"]
     for metric in metrics:
         about = {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]}
-        if about["EndpointName"] != ENDPOINT or about.get("EndpointConfigName") not in watch.deploying:
+        if about["EndpointName"] != production.endpoint or about.get("EndpointConfigName") not in watch.deploying:
             continue
         first, last = watch.deploying[about["EndpointConfigName"]]
         answer = cloudwatch.get_metric_statistics(
@@ -231,22 +253,22 @@ def in_canaries(aws: Target, watch: Watch) -> int:
             Period=1,
             Statistics=["Sum"],
         )
-        found += sum(point["Sum"] for point in answer["Datapoints"])
-    return round(found)
+        failed += sum(point["Sum"] for point in answer["Datapoints"])
+    return round(failed)
 
 
 def stored(aws: Target) -> list[tuple[datetime, int]]:
     """When each object was stored in S3, and its bytes: localcloud holds them in its memory, captured requests above all."""
-    found = []
+    objects = []
     for account in CONFIG.accounts:
-        s3 = aws.client("s3", account)
+        s3 = aws.session(account).client("s3")
         for bucket in s3.list_buckets()["Buckets"]:
             pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket["Name"])
-            found += [(one["LastModified"], one["Size"]) for page in pages for one in page.get("Versions", [])]
-    return found
+            objects += [(version["LastModified"], version["Size"]) for page in pages for version in page.get("Versions", [])]
+    return objects
 
 
-def figures(watch: Watch, found: Load, canaries: int, objects: Sequence[tuple[datetime, int]]) -> dict[str, Any]:
+def figures(watch: Watch, load: Load, canaries: int, objects: Sequence[tuple[datetime, int]]) -> dict[str, Any]:
     """What came of it."""
 
     def held(seconds: float) -> float:
@@ -256,19 +278,19 @@ def figures(watch: Watch, found: Load, canaries: int, objects: Sequence[tuple[da
         return any(change.began <= call.due < change.ended for change in watch.changes)
 
     parts = {
-        "all": found.calls,
-        "changing": [c for c in found.calls if during_change(c)],
-        "calm": [c for c in found.calls if not during_change(c)],
+        "all": load.calls,
+        "changing": [c for c in load.calls if during_change(c)],
+        "calm": [c for c in load.calls if not during_change(c)],
     }
     return {
         "minutes": round(watch.samples[-1].seconds / 60, 1),
-        "requests": len(found.calls),
-        "requests_per_second": round(found.sent_per_second, 2),
+        "requests": len(load.calls),
+        "requests_per_second": round(load.sent_per_second, 2),
         "rows_per_request": ROWS,
-        "failed": len(found.failures),
-        "failed_outside_canaries": len(found.failures) - canaries,
-        "failures": dict(Counter(found.failures).most_common(5)),
-        "latency_ms": {name: latencies(Load(found.rate, calls)) for name, calls in parts.items() if calls},
+        "failed": len(load.failures),
+        "failed_outside_canaries": len(load.failures) - canaries,
+        "failures": dict(Counter(load.failures).most_common(5)),
+        "latency_ms": {name: latencies(Load(load.rate, calls)) for name, calls in parts.items() if calls},
         "memory_mib": {
             "localcloud": quarters([sample.localcloud for sample in watch.samples]),
             "without its S3": quarters([sample.localcloud - held(sample.seconds) for sample in watch.samples]),
@@ -279,9 +301,9 @@ def figures(watch: Watch, found: Load, canaries: int, objects: Sequence[tuple[da
     }
 
 
-def latencies(found: Load) -> dict[str, float]:
+def latencies(load: Load) -> dict[str, float]:
     """Percentiles and the longest, in milliseconds."""
-    return {**{f"p{percent:g}": round(found.percentile(percent), 1) for percent in PERCENTILES}, "max": round(found.percentile(100), 1)}
+    return {**{f"p{percent:g}": round(load.percentile(percent), 1) for percent in PERCENTILES}, "max": round(load.percentile(100), 1)}
 
 
 def quarters(values: Sequence[float]) -> dict[str, float]:
@@ -296,13 +318,13 @@ def quarters(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def windows(found: Load) -> list[dict[str, float]]:
+def windows(load: Load) -> list[dict[str, float]]:
     """p50 and p99 of every few seconds."""
     parts: dict[int, list[Call]] = {}
-    for call in found.calls:
+    for call in load.calls:
         parts.setdefault(int(call.due // WINDOW), []).append(call)
     return [
-        {"seconds": number * WINDOW, "p50_ms": Load(found.rate, calls).percentile(50), "p99_ms": Load(found.rate, calls).percentile(99)}
+        {"seconds": number * WINDOW, "p50_ms": Load(load.rate, calls).percentile(50), "p99_ms": Load(load.rate, calls).percentile(99)}
         for number, calls in sorted(parts.items())
     ]
 
@@ -328,16 +350,16 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw(watch: Watch, found: Load, file: Path) -> None:
+def draw(watch: Watch, load: Load, file: Path) -> None:
     """Latency, failures and memory over time."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, (latency, memory) = plt.subplots(2, 1, figsize=(9, 6), sharex=True, layout="constrained")
-    parts = windows(found)
+    parts = windows(load)
     for name, colour in (("p50_ms", "#1a56a8"), ("p99_ms", "#b36b00")):
         latency.plot([part["seconds"] for part in parts], [part[name] for part in parts], color=colour, label=name.removesuffix("_ms"))
-    lost = [call for call in found.calls if call.failure]
+    lost = [call for call in load.calls if call.failure]
     if lost:
         latency.scatter([c.due for c in lost], [1000 * (c.answered - c.due) for c in lost], color="#b3261e", s=8, label="failed")
     latency.set(ylabel=f"latency in ms, {WINDOW} s each", yscale="log")
@@ -355,14 +377,14 @@ def draw(watch: Watch, found: Load, file: Path) -> None:
     figure.savefig(file, dpi=120)
 
 
-def servers() -> Iterator[int]:
-    """The processes that serve production."""
+def servers(endpoint: str) -> Iterator[int]:
+    """The processes that serve an endpoint."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words, variables = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
         except (FileNotFoundError, ProcessLookupError, PermissionError):  # ended since it was listed, or another user's
             continue
-        if b"\0serve\0" in words and b"leash.py" not in words and f"/{ENDPOINT}/".encode() in variables:
+        if b"\0serve\0" in words and b"exit_with_parent.py" not in words and f"/{endpoint}/".encode() in variables:
             yield int(process.name)
 
 
@@ -375,12 +397,9 @@ def resident(process: int) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon:", "RssShmem:"))) / 1024
 
 
-def dataset(folder: Path) -> Path:
+def dataset(model: ModelSpec, folder: Path) -> Path:
     """A synthetic data set."""
-    file = folder / "data.csv"
-    maker = [sys.executable, "-m", f"model_code.{MODEL}.synthetic", "--rows", str(DATA_ROWS), "--out", str(file)]
-    subprocess.run(maker, cwd=HERE, check=True)
-    return file
+    return synthetic.make(model.name, folder / "data.csv", DATA_ROWS)
 
 
 def road(*arguments: str) -> None:
