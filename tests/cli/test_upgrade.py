@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -99,7 +100,7 @@ class Tree:
 
     def commit(self, message: str = "a change") -> str:
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", message)
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.git("rev-parse", "HEAD")
 
     def release(self, number: str) -> str:
@@ -474,6 +475,7 @@ def real(tree: Path, tmp_path: Path) -> Tree:
     """A fork of this clone's files, whose template has a release 9.0.0 since."""
     shutil.copytree(tree, tmp_path / "template")
     template = made(tmp_path / "template")
+    template.write({"CHANGELOG.md": re.sub(r"^Commit: \w+$", "", template.text("CHANGELOG.md"), flags=re.M)})  # of another history
     start = template.commit()
     stated = str(upgrade.current(Clone(template.root)))
     template.git("tag", f"v{stated}")
