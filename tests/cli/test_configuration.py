@@ -22,7 +22,7 @@ HOME = CONFIG.toolchain
 FIRST, LAST = CONFIG.environments
 TEMPLATE = Config(
     project="first-road",
-    toolchain=Account(id="111111111111", region="eu-west-1"),
+    toolchain=Account(id="999999999999", region="eu-west-1"),
     environments=(Environment(name="test", account=Account(id="222222222222", region="eu-west-1"), approved_only=False),),
     repository=Repository(id="example/models", branch="main"),
     owners=("a@example.com", "b@mail.example.org", "c@firm.example", "d@firm.com"),
@@ -151,7 +151,7 @@ def test_a_region_without_sagemaker_is_named_wherever_it_is() -> None:
 def test_placeholders_are_told_from_what_is_somebodys() -> None:
     assert configuration.placeholders(CONFIG) == []
     assert configuration.placeholders(TEMPLATE) == [
-        "account 111111111111",
+        "account 999999999999",
         "account 222222222222",
         "repository example/models",
         "owner a@example.com",
@@ -162,7 +162,7 @@ def test_placeholders_are_told_from_what_is_somebodys() -> None:
 
 def test_placeholders_do_not_go_to_aws() -> None:
     configuration.must_be_real(CONFIG)
-    with pytest.raises(Problem, match=r"placeholders: account 111111111111, .*: \./road init, or edit it; localcloud takes them"):
+    with pytest.raises(Problem, match=r"placeholders: account 999999999999, .*: \./road init, or edit it; localcloud takes them"):
         configuration.must_be_real(TEMPLATE)
 
 

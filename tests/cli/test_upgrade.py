@@ -41,7 +41,7 @@ class Config:
 
 CONFIG = Config(
     project="first-road",
-    toolchain=Account(id="111111111111"),
+    toolchain=Account(id="999999999999"),
 )
 """
 FIRST = {

@@ -20,7 +20,7 @@ LAYOUTS: dict[str, Sequence[str]] = {
     "two accounts, two environments": (f"trial={LIVE}", f"prod={LIVE}:approved"),
     "one account, one environment": (f"prod={HOME}",),
 }
-WHOLE = "three accounts, three environments"  # where the root's whole suite is run; the packages' know nothing of a fork
+WHOLE = "three accounts, three environments"  # where the whole suite is run
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_fork_with_its_own_names_and_model_is_green(fork: Clone, layout: str, 
     fork.commit("our accounts, our model")
 
     fork.road("check")
-    fork.road("test", *(["tests"] if layout == WHOLE else ["tests/fork", "tests/test_docs.py"]), "model_code/loan_default")
+    fork.road("test", *([] if layout == WHOLE else ["tests/fork", "tests/test_docs.py", "model_code/loan_default"]))
     told = json.loads(fork.road("demo", "--yes", "--json").stdout)
 
     assert told["endpoint"] == f"zenith-loan-default-{LAYOUTS[layout][-1].partition('=')[0]}"
