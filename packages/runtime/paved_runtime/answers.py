@@ -16,7 +16,7 @@ class Prediction(msgspec.Struct, gc=False):
 
 
 class Answer(msgspec.Struct, gc=False):
-    """A JSON request's answer. `model_version` begins the SHA-256 of the model's ONNX file and metadata."""
+    """A JSON request's answer. `model_version` begins the model's digest."""
 
     predictions: list[Prediction]
     model_version: str
@@ -46,10 +46,13 @@ class ExplainedAnswer(msgspec.Struct, gc=False):
 
 
 class Description(msgspec.Struct, gc=False):
-    """What the model is: the contract it was trained under, the runtime that answers, and the resident memory of its process, in MiB."""
+    """What the model is: its digest, the contract it was trained under, the runtime that answers, and the resident memory of its
+    process, in MiB.
+    """
 
     model: str
     model_version: str
+    model_sha256: str
     runtime: str
     schema: dict[str, Any]
     memory_mb: float

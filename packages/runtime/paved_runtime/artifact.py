@@ -7,6 +7,7 @@ model was trained on (paved_runtime.training_rows), is not in models of older ru
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import tarfile
@@ -23,6 +24,7 @@ EVALUATION, BASELINE, GOLDEN = protocol.EVALUATION, "baseline.json", protocol.GO
 TRAINED = (ONNX, BOOSTER, SCHEMA, METADATA, DATA, ROWS)
 COMPLETE = (*TRAINED, EVALUATION, BASELINE, GOLDEN)
 NEEDED = tuple(name for name in COMPLETE if name != ROWS)
+FILES = "files"  # of metadata.json: the SHA-256 of every other file, by name; models of older runtimes do not have it
 
 
 class ArtifactError(ValueError):
@@ -40,6 +42,11 @@ def write_json(file: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     file.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def write_metadata(folder: Path, metadata: Mapping[str, Any]) -> None:
+    """Write metadata.json, with the digests of the files that lie beside it: who knows its digest knows the whole model."""
+    write_json(folder / METADATA, {**metadata, FILES: _digests(folder)})
+
+
 def read_json(file: Path) -> Any:
     """Read one of the JSON files. Raises ArtifactError if it is missing or broken."""
     try:
@@ -51,7 +58,8 @@ def read_json(file: Path) -> Any:
 
 
 def check(folder: Path, spec: ModelSpec, features: Sequence[str], *, files: Sequence[str] = NEEDED) -> None:
-    """Refuse a folder that holds anything unknown, lacks a file, or was trained under another contract.
+    """Refuse a folder that holds anything unknown, lacks a file, has another one than its metadata says, or was trained under another
+    contract.
 
     Raises:
         ArtifactError: naming the file or what differs.
@@ -63,6 +71,7 @@ def check(folder: Path, spec: ModelSpec, features: Sequence[str], *, files: Sequ
     for name in files:
         if not (folder / name).is_file():
             raise ArtifactError(f"{name} is missing")
+    _unchanged(folder)
     trained, now = read_json(folder / SCHEMA), schema(spec, features)
     if differing := [part for part in now if trained.get(part) != now[part]]:
         raise ArtifactError(f"{SCHEMA} differs in {differing[0]} from this image's model.toml: train the model again")
@@ -92,6 +101,23 @@ def unpack(archive: Path, folder: Path) -> None:
                 (folder / name).write_bytes(content.read())
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ArtifactError(f"{archive} cannot be unpacked: {error}") from error
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = (file for file in sorted(folder.iterdir()) if file.name != METADATA)
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _unchanged(folder: Path) -> None:
+    """Raise ArtifactError where metadata.json lists other files, or other digests of them, than there are."""
+    listed = read_json(folder / METADATA).get(FILES)
+    if listed is None:
+        return
+    for name, digest in _digests(folder).items():
+        if listed.get(name) != digest:
+            raise ArtifactError(f"{name} has sha256 {digest}, {METADATA} says {listed.get(name, 'nothing of it')}: it was changed")
+    if absent := sorted(set(listed) - set(_digests(folder))):
+        raise ArtifactError(f"{absent[0]} is missing, {METADATA} has its digest")
 
 
 def _known(name: str, *, regular: bool) -> None:

@@ -6,12 +6,14 @@ Everything that is wrong with a data set is collected before it is refused, so t
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from paved_runtime.digests import Digests, digests
 from paved_runtime.rules import Rule, RuleError, rules, shown
 from paved_runtime.spec import Data
 from paved_runtime.table import Examples, Matrix, Table
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 FIRST = 5
 CORRECT = "correct the data, or model.toml"
@@ -75,13 +80,15 @@ class ContractError(ValueError):
 class Reading:
     """A data set as far as it could be read: a cell that is refused is infinite, and a column that is wrong in the header is not there.
 
-    `digested` has, for each file, the columns that its rows' digests are made of, in the order of their names.
+    `digested` has, for each file, the columns that its rows' digests are made of, in the order of their names. `sha256` is of the very
+    bytes that were read, of several files one after the other.
     """
 
     source: str
     examples: Examples
     checks: list[Check]
     digested: list[list[str]]
+    sha256: str
 
 
 def read(folder: Path, data: Data) -> Examples:
@@ -114,14 +121,23 @@ def inspect(folder: Path, data: Data, digested: Collection[str] | None = None) -
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise FileNotFoundError(f"no *.csv in {folder}: the channel is empty or has another name")
-    parts = [_file(file, data, digested, place=f" in {file.name}" if len(files) > 1 else "") for file in files]
+    measured = hashlib.sha256()
+    parts = [_file(file, data, digested, measured, place=f" in {file.name}" if len(files) > 1 else "") for file in files]
     checks = list(dict.fromkeys(check for part in parts for check in part.checks))
     cells = _joined([part.cells for part in parts])
     accepted = {name: rule for name, rule in rules(data).items() if name in cells}
     table, violations = encode(cells, accepted)
     checks += [*_passed(accepted, violations), *violations, _target(cells[data.target], data)]
     examples = Examples(table, _labels(cells[data.target], data), np.concatenate([part.digests for part in parts]))
-    return Reading(", ".join(file.name for file in files), examples, checks, [part.digested for part in parts])
+    return Reading(", ".join(file.name for file in files), examples, checks, [part.digested for part in parts], measured.hexdigest())
+
+
+def sha256(folder: Path) -> str:
+    """The digest that `inspect` gives of a folder's files, of files that need not be a table."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.csv")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def write(file: Path, examples: Examples, data: Data) -> None:
@@ -163,10 +179,23 @@ class _Part:
     checks: list[Check]
 
 
-def _file(file: Path, data: Data, digested: Collection[str] | None, *, place: str) -> _Part:
-    """Read one file; `place` says in checks which of several it is."""
+class _Measured(io.FileIO):
+    """A file whose bytes are digested as they are read: what is measured is what is used, even if the file changes meanwhile."""
+
+    def __init__(self, file: Path, digest: hashlib._Hash) -> None:
+        super().__init__(file)
+        self._digest = digest
+
+    def readinto(self, buffer: Buffer, /) -> int | None:
+        size = super().readinto(buffer)
+        self._digest.update(memoryview(buffer)[:size])
+        return size
+
+
+def _file(file: Path, data: Data, digested: Collection[str] | None, measured: hashlib._Hash, *, place: str) -> _Part:
+    """Read one file into `measured` and a part; `place` says in checks which of several it is."""
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
+        with io.TextIOWrapper(io.BufferedReader(_Measured(file, measured)), newline="", encoding="utf-8-sig") as stream:
             lines = csv.reader(stream, strict=True)
             header = next(lines, [])
             checks = _header(header, data, place)

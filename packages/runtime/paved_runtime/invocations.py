@@ -14,7 +14,7 @@ import numpy as np
 from paved_runtime import __version__, artifact, plugin
 from paved_runtime.answers import Answer, Description, Explained, ExplainedAnswer, Prediction, Reason
 from paved_runtime.explain import Explainer
-from paved_runtime.protocol import model_version
+from paved_runtime.protocol import model_sha256, model_version
 from paved_runtime.requests import RequestError, Requests
 from paved_runtime.rules import rules
 from paved_runtime.scoring import Scorer
@@ -44,9 +44,9 @@ class Invocations:
     """A model that answers requests."""
 
     def __init__(
-        self, spec: ModelSpec, scorer: Scorer, explainer: Explainer, features: plugin.Features, schema: dict[str, Any], version: str
+        self, spec: ModelSpec, scorer: Scorer, explainer: Explainer, features: plugin.Features, schema: dict[str, Any], sha256: str
     ) -> None:
-        self.version = version
+        self.sha256, self.version = sha256, model_version(sha256)
         self._name, self._schema = spec.name, schema
         self._requests, self._rules = Requests(spec.data), rules(spec.data)
         self._scorer, self._explainer = scorer, explainer
@@ -58,7 +58,7 @@ class Invocations:
         """Load a model folder. Raises ArtifactError."""
         features = plugin.features(spec.name)
         explainer = Explainer.load(model, features, spec.features)
-        return cls(spec, Scorer.load(model), explainer, features, artifact.read_json(model / artifact.SCHEMA), version(model))
+        return cls(spec, Scorer.load(model), explainer, features, artifact.read_json(model / artifact.SCHEMA), sha256(model))
 
     def reply(self, content_type: str, body: bytes) -> Reply:
         """Answer one request, whatever it holds."""
@@ -82,7 +82,7 @@ class Invocations:
 
     def _answer(self, table: Table | None, explain: bool) -> Reply:
         if table is None:
-            description = Description(self._name, self.version, __version__, self._schema, round(resident(), 1))
+            description = Description(self._name, self.version, self.sha256, __version__, self._schema, round(resident(), 1))
             return Reply(200, JSON, self._encode(description))
         if explain:
             answer = self._explained(table)
@@ -105,12 +105,12 @@ class Invocations:
         return ExplainedAnswer(predictions, base, self.version)
 
 
-def version(model: Path) -> str:
-    """What a model folder's version is called: the beginning of the SHA-256 of its ONNX file and its metadata, one behind the other.
+def sha256(model: Path) -> str:
+    """The digest of a model folder: of its ONNX file and its metadata, one behind the other.
 
     Other code around the same trees is another version: the metadata name commit, data and image.
     """
-    return model_version((model / artifact.ONNX).read_bytes(), (model / artifact.METADATA).read_bytes())
+    return model_sha256((model / artifact.ONNX).read_bytes(), (model / artifact.METADATA).read_bytes())
 
 
 def resident() -> float:

@@ -27,12 +27,13 @@ class Job:
     origin: Mapping[str, str]
     environ: Mapping[str, str] = field(default_factory=dict)  # all of it: the monitor alone reads more than is here
     model_package_arn: str = ""  # of the version that `score` asks
+    model_sha256: str = ""  # of the model that a server is to serve, and no other
     score_log_seconds: float = SCORE_LOG_SECONDS  # after so long at the latest a server logs what it has scored
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Job:
         """The job of an environment: MODEL, ML_ROOT, SAGEMAKER_BIND_TO_PORT, COMMIT, DATA_SHA256, IMAGE_URI, MODEL_PACKAGE_ARN,
-        SCORE_LOG_SECONDS.
+        MODEL_SHA256, SCORE_LOG_SECONDS.
 
         Raises:
             ValueError: MODEL is not set, the port is no number, SCORE_LOG_SECONDS none above 0, or the model's `model.toml` is wrong.
@@ -53,6 +54,7 @@ class Job:
             environ=environ,
             origin={name.lower(): environ.get(name, "") for name in ("COMMIT", "DATA_SHA256", "IMAGE_URI")},
             model_package_arn=environ.get("MODEL_PACKAGE_ARN", ""),
+            model_sha256=environ.get("MODEL_SHA256", ""),
             score_log_seconds=float(pause),
         )
 

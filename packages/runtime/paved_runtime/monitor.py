@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from paved_runtime import artifact, plugin
-from paved_runtime.invocations import version
+from paved_runtime.invocations import sha256
 from paved_runtime.job import Job
 from paved_runtime.monitoring import metrics, notification, page
 from paved_runtime.monitoring.baseline import Baseline
@@ -27,6 +27,7 @@ from paved_runtime.monitoring.labels import Joined, Labels
 from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, Window, lines
 from paved_runtime.monitoring.services import Services
 from paved_runtime.monitoring.store import Object, Shard, Store, place
+from paved_runtime.protocol import model_version
 from paved_runtime.spec import Monitoring
 
 ARCHIVE, COUNTS, REPORT = "processing/input/model/model.tar.gz", "processing/counts", "monitor.json"
@@ -186,7 +187,7 @@ def _evaluated(job: Job, wanted: str) -> tuple[Baseline, EvaluationMetrics]:
         model = Path(folder)
         artifact.unpack(job.root / ARCHIVE, model)
         artifact.check(model, job.spec, plugin.features(job.spec.name).NAMES)
-        if (packed := version(model)) != wanted:
+        if (packed := model_version(sha256(model))) != wanted:
             raise artifact.ArtifactError(
                 f"the model is version {packed}, not {wanted}, which the endpoint serves: give the step that one's"
             )

@@ -64,7 +64,8 @@ def _accepted(column: Column) -> dict[str, Any]:
 
 def _answer(spec: ModelSpec) -> dict[str, Any]:
     score = {"type": "number", "minimum": 0, "maximum": 1}
-    version = {"type": "string", "description": "Begins the SHA-256 of the model's ONNX file and metadata."}
+    version = {"type": "string", "description": "Begins the model's digest."}
+    digest = {"type": "string", "description": "SHA-256 of the model's ONNX file and metadata, which has the digests of its other files."}
     reasons = {"type": "array", "minItems": len(spec.features), "maxItems": len(spec.features), "items": _reason(spec)}
     base = {"type": "number", "description": "Log-odds: the base plus a row's contributions is the logit of its score."}
     plain, explained = _object(score=score), _object(score=score, reasons=reasons | {"description": "The weightiest first."})
@@ -74,7 +75,7 @@ def _answer(spec: ModelSpec) -> dict[str, Any]:
     answers = [
         _object(predictions={"type": "array", "items": plain}, model_version=version),
         _object(predictions={"type": "array", "items": explained}, base=base, model_version=version),
-        _object(model={"const": spec.name}, model_version=version, runtime=runtime, schema=schema, memory_mb=memory),
+        _object(model={"const": spec.name}, model_version=version, model_sha256=digest, runtime=runtime, schema=schema, memory_mb=memory),
     ]
     lines = {"type": "string", "description": "One score a line."}
     description = "A score for each row, in order, with reasons where they were asked for; or what the model is."

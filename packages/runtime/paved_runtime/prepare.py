@@ -7,12 +7,13 @@ from typing import Any
 
 from paved_runtime import artifact, contract, drift, quality, split, training_rows
 from paved_runtime.artifact import ArtifactError
-from paved_runtime.contract import Check, ContractError
+from paved_runtime.contract import Check, ContractError, Reading
 from paved_runtime.holdout import CHAMPION
 from paved_runtime.job import Job
 
 VERSION = 1
 VIOLATIONS = "violations.json"
+SWAPPED = "the object was changed after it was stored: find out by whom, and store the data set again"
 OF_ROWS = ("scores", "trained")  # what a champion says row by row
 
 
@@ -20,7 +21,7 @@ def prepare(job: Job) -> None:
     """Write train.csv, data.json and rows.bin for training, holdout.csv and what the champion says of its rows for evaluation.
 
     Raises:
-        ContractError: the data set breaks the contract; violations.json in the job's report lists how.
+        ContractError: the data set is not the one that was stored, or breaks the contract; violations.json in the job's report lists how.
         ArtifactError: the champion's scores are not of this data set.
     """
     try:
@@ -33,6 +34,9 @@ def prepare(job: Job) -> None:
 def _prepare(job: Job) -> None:
     data, champion = job.spec.data, _champion(job)
     reading = contract.inspect(job.data, data)
+    _must_be_stored(reading, job.origin.get("data_sha256", ""))
+    if champion and champion.get("data_sha256", reading.sha256) != reading.sha256:  # older champions do not say
+        raise ArtifactError(f"{CHAMPION} is of data with sha256 {champion['data_sha256']}, this job read {reading.sha256}: start a new run")
     examples = reading.examples
     order = split.order(examples.digests, seed=data.seed)
     train, holdout = split.parts(examples.labels, order, share=data.holdout)
@@ -44,7 +48,7 @@ def _prepare(job: Job) -> None:
 
     contract.write(job.prepared("train") / "train.csv", learnt, data)
     contract.write(job.prepared("holdout") / "holdout.csv", examples.take(holdout), data)
-    profile = {"rows": len(train), **drift.profile(learnt, data), "duplicates": quality.duplicates(examples)}
+    profile = {"sha256": reading.sha256, "rows": len(train), **drift.profile(learnt, data), "duplicates": quality.duplicates(examples)}
     profile["digested"] = sorted(set(map(tuple, reading.digested)))
     artifact.write_json(job.prepared("train") / artifact.DATA, _summary(profile, checks, change))
     training_rows.write(job.prepared("train") / artifact.ROWS, learnt.digests)
@@ -53,6 +57,13 @@ def _prepare(job: Job) -> None:
         artifact.write_json(job.prepared("holdout") / CHAMPION, {**champion, **aligned})
     print(f"data contract: {len(checks)} checks passed")
     print(f"prepared {len(train)} rows for training and {len(holdout)} held out", flush=True)
+
+
+def _must_be_stored(reading: Reading, expected: str) -> None:
+    """Raise ContractError where other bytes were read than those that were stored; a run on a laptop may not say what those are."""
+    if expected and reading.sha256 != expected:
+        check = Check(column="", rule="stored", found=f"sha256 {reading.sha256}", allowed=f"sha256 {expected}", advice=SWAPPED)
+        raise ContractError(reading.source, [check])
 
 
 def _champion(job: Job) -> dict[str, Any] | None:

@@ -25,6 +25,11 @@ def score_percentile(percent: int) -> str:
     return f"ScoreP{percent}"
 
 
-def model_version(onnx: bytes, metadata: bytes) -> str:
-    """How a container names the model that it serves: the first 12 hex digits of the SHA-256 of these two files."""
-    return hashlib.sha256(onnx + metadata).hexdigest()[:12]
+def model_sha256(onnx: bytes, metadata: bytes) -> str:
+    """The digest of a whole model: of these two files, of which the second has the digests of all others."""
+    return hashlib.sha256(onnx + metadata).hexdigest()
+
+
+def model_version(sha256: str) -> str:
+    """How a container names the model that it serves: the first 12 hex digits of its digest."""
+    return sha256[:12]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from paved_runtime import calibration, comparison, curves
+from paved_runtime import artifact, calibration, comparison, curves
 from paved_runtime.gates import Findings, measure, sample
 from paved_runtime.holdout import Champion, Holdout, Mask
 from paved_runtime.intervals import Interval
@@ -26,9 +26,10 @@ Content = dict[str, Any]
 
 def evaluation(findings: Findings, verdicts: Sequence[Verdict], metadata: Mapping[str, Any]) -> Content:
     """The content of evaluation.json. It has figures and no rows."""
+    origin = {name: value for name, value in metadata.items() if name != artifact.FILES}
     return {
         "version": VERSION,
-        **metadata,
+        **origin,
         "metrics": {name: _metric(value, findings.intervals.get(name)) for name, value in findings.metrics.items()},
         "rows": {**metadata["rows"], "holdout": len(findings.holdout)},
         "champion": _champion(findings, findings.holdout.champion) if findings.holdout.champion else None,

@@ -31,7 +31,7 @@ Scores = list[float | None]
 @dataclass(frozen=True, kw_only=True)
 class Answers:
     """Row by row: a score, null where a cell is refused, all null where a column is missing; and whether the champion was trained on it,
-    None where it does not know.
+    None where it does not know. `data_sha256` is of the bytes that were read.
 
     `reason`, why some rows have no score, travels further than the data may: it has columns, rules and counts, and no cell.
     """
@@ -39,6 +39,7 @@ class Answers:
     scores: Scores
     trained: list[bool] | None
     reason: str
+    data_sha256: str
 
 
 def score(job: Job) -> None:
@@ -67,6 +68,7 @@ def score(job: Job) -> None:
         "version": 1,
         "model_package_arn": job.model_package_arn,
         "commit": metadata["commit"],
+        "data_sha256": said.data_sha256,
         "scores": said.scores,
         "refused": refused,
         "reason": said.reason,
@@ -86,13 +88,13 @@ def answers(invocations: Invocations, folder: Path, data: Data, known: TrainingR
         reading = contract.inspect(folder, data, known.columns if known else None)
     except ContractError as error:
         reason = f"the data set is none that the champion reads: {_reason(error.violations)}"
-        return Answers(scores=[None] * _rows(folder), trained=None, reason=reason)
+        return Answers(scores=[None] * _rows(folder), trained=None, reason=reason, data_sha256=contract.sha256(folder))
     table, trained = reading.examples.table, known.among(reading) if known else None
     if absent := [name for name in data.columns if name not in table.positions]:
         reason = f"the data set lacks column {absent[0]!r} as the champion knows it"
-        return Answers(scores=[None] * len(table), trained=trained, reason=reason)
+        return Answers(scores=[None] * len(table), trained=trained, reason=reason, data_sha256=reading.sha256)
     broken = [check for check in reading.checks if check.column in table.positions and not check.passed]  # an unknown column is none
-    return Answers(scores=_scores(invocations, table), trained=trained, reason=_reason(broken))
+    return Answers(scores=_scores(invocations, table), trained=trained, reason=_reason(broken), data_sha256=reading.sha256)
 
 
 def _scores(invocations: Invocations, table: Table) -> Scores:

@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from paved_runtime import __version__, artifact, golden, openapi, plugin
+from paved_runtime.artifact import ArtifactError
 from paved_runtime.invocations import LIMIT, Invocations, Reply, refusal
 from paved_runtime.job import SCORE_LOG_SECONDS, Job
 from paved_runtime.score_log import ScoreLog
@@ -38,7 +39,8 @@ def serve(job: Job) -> None:
     """Serve until SIGTERM, on 0.0.0.0 and the job's port.
 
     Raises:
-        ArtifactError: the model folder holds something else than a complete model, or the model answers differently than in evaluation.
+        ArtifactError: the model folder holds something else than a complete model, or another one than it was deployed to serve, or the
+            model answers differently than in evaluation.
         OSError: the port is taken.
     """
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing to tidy up yet, and SystemExit may get lost in a callback
@@ -65,6 +67,11 @@ def load(job: Job) -> Invocations:
     """The job's model, checked. Raises ArtifactError."""
     artifact.check(job.model, job.spec, plugin.features(job.spec.name).NAMES)
     invocations = Invocations.load(job.spec, job.model)
+    if job.model_sha256 and invocations.sha256 != job.model_sha256:
+        raise ArtifactError(
+            f"the model has sha256 {invocations.sha256}, this endpoint was deployed to serve {job.model_sha256}: it was swapped on the way:"
+            " find out by whom, and deploy again"
+        )
     golden.replay(artifact.read_json(job.model / artifact.GOLDEN), invocations)
     return invocations
 

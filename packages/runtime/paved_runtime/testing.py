@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paved_runtime import spec
 
-ORIGIN = {"COMMIT": "0123abc", "DATA_SHA256": "4567def", "IMAGE_URI": "registry/image@sha256:89"}
+ORIGIN = {"COMMIT": "0123abc", "IMAGE_URI": "registry/image@sha256:89"}
 
 
 def environment(model: str, root: Path, **more: str) -> dict[str, str]:

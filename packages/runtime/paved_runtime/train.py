@@ -37,10 +37,11 @@ def train(job: Job) -> None:
     booster.save_model(job.model / artifact.BOOSTER)
     (job.model / artifact.ONNX).write_bytes(export(booster, job.spec.name))
     artifact.write_json(job.model / artifact.SCHEMA, artifact.schema(job.spec, features.NAMES))
-    metadata = {"model": job.spec.name, "runtime": __version__, **job.origin, "rows": {"train": len(examples)}}
-    artifact.write_json(job.model / artifact.METADATA, metadata)
     for name in (artifact.DATA, artifact.ROWS):
         shutil.copyfile(job.channel("train") / name, job.model / name)
+    measured = {"data_sha256": artifact.read_json(job.model / artifact.DATA)["sha256"]}
+    metadata = {"model": job.spec.name, "runtime": __version__, **job.origin, **measured, "rows": {"train": len(examples)}}
+    artifact.write_metadata(job.model, metadata)
     difference = disagreement(job.model, booster, matrix)
     if difference > TOLERANCE:
         raise ArithmeticError(f"ONNX Runtime and XGBoost differ by {difference:.2g} on the training rows; accepted is {TOLERANCE:.0e}")

@@ -7,13 +7,14 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 MODEL = "lead_scoring"
 os.environ["MODEL_CODE"] = str(Path(__file__).parent / "model_code")
 
-from paved_runtime import testing
+from paved_runtime import artifact, testing
 from paved_runtime.job import Job
 from paved_runtime.spec import ModelSpec
 from paved_runtime.testing import ORIGIN
@@ -32,6 +33,22 @@ def run(root: Path, *commands: str) -> subprocess.CompletedProcess[str]:
 def job(root: Path, model: ModelSpec) -> Job:
     """A job of a model whose `model.toml` is another than the frozen one."""
     return Job(spec=model, root=root, port=0, origin={name.lower(): value for name, value in ORIGIN.items()})
+
+
+def edit(model: Path, name: str, change: Callable[[Any], object]) -> None:
+    """Change a JSON file of a model as its maker could have made it: metadata.json has the new digest."""
+    content = artifact.read_json(model / name)
+    change(content)
+    artifact.write_json(model / name, content)
+    artifact.write_metadata(model, artifact.read_json(model / artifact.METADATA))
+
+
+def age(model: Path) -> None:
+    """Make a model one of an older runtime: without its rows, and without the digests of its files."""
+    (model / artifact.ROWS).unlink()
+    metadata = artifact.read_json(model / artifact.METADATA)
+    del metadata[artifact.FILES]
+    artifact.write_json(model / artifact.METADATA, metadata)
 
 
 def put_rows(root: Path, rows: Sequence[dict[str, str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import random
 import shutil
@@ -11,14 +12,15 @@ import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-from container import MODEL, environment
+from container import MODEL, age, edit, environment
 
 from paved_runtime import __version__, artifact, golden, serving
 from paved_runtime.__main__ import main
 from paved_runtime.artifact import ArtifactError
-from paved_runtime.invocations import Invocations, version
+from paved_runtime.invocations import Invocations, sha256
 from paved_runtime.job import Job
 from paved_runtime.testing import ORIGIN
 from paved_runtime.training_rows import TrainingRows
@@ -43,7 +45,7 @@ def test_one_job_leaves_a_complete_model(trained: Path) -> None:
 
     assert sorted(file.name for file in (trained / "model").iterdir()) == sorted(artifact.COMPLETE)
     assert (evaluation["model"], evaluation["runtime"]) == (MODEL, __version__)
-    assert {name.upper(): evaluation[name] for name in ("commit", "data_sha256", "image_uri")} == ORIGIN
+    assert {name.upper(): evaluation[name] for name in ("commit", "image_uri")} == ORIGIN
     assert evaluation["rows"] == {"train": 3200, "holdout": 800}
     assert set(evaluation["metrics"]) == {"roc_auc", "average_precision", "brier", "log_loss", "calibration_error"}
     assert f"metric roc_auc={evaluation['metrics']['roc_auc']['value']:.6f}\n" in (trained / "stdout").read_text()
@@ -85,7 +87,16 @@ def test_rows_and_columns_in_another_order_give_the_same_bytes(tmp_path: Path, d
     assert main(["prepare", "train", "evaluate"], environment(tmp_path)) == 0
 
     for name in artifact.COMPLETE:
-        assert (tmp_path / "model" / name).read_bytes() == (trained / "model" / name).read_bytes(), name
+        own, other = (folder / "model" / name for folder in (tmp_path, trained))
+        if name in (artifact.METADATA, artifact.DATA, artifact.EVALUATION):  # these say which file it was
+            assert of_any_file(own) == of_any_file(other), name
+        else:
+            assert own.read_bytes() == other.read_bytes(), name
+
+
+def of_any_file(file: Path) -> dict[str, Any]:
+    """What a model says of itself, apart from the digest of the data set and of what has that digest in it."""
+    return {name: value for name, value in artifact.read_json(file).items() if name not in ("sha256", "data_sha256", artifact.FILES)}
 
 
 def test_a_broken_contract_is_one_line_and_a_table(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,10 +196,10 @@ def test_golden_answers_are_the_same_after_loading(copied: Path, invocations: In
 
 
 def test_a_model_that_answers_differently_is_not_served(copied: Path) -> None:
-    file = copied / "model" / artifact.GOLDEN
-    recorded = artifact.read_json(file)
-    recorded["requests"][2]["scores"][1] += 1e-4
-    artifact.write_json(file, recorded)
+    def change(recorded: Any) -> None:
+        recorded["requests"][2]["scores"][1] += 1e-4
+
+    edit(copied / "model", artifact.GOLDEN, change)
 
     assert fail(copied, "serve").startswith("serve: golden request 3 is answered differently than in evaluation, by 0.0001")
 
@@ -205,9 +216,29 @@ def test_an_unknown_file_is_refused_unread(copied: Path, name: str) -> None:
 def test_a_pickle_under_a_known_name_is_refused(copied: Path) -> None:
     marker = copied / "executed"
     (copied / "model" / artifact.ONNX).write_bytes(f"cposix\nsystem\n(S'touch {marker}'\ntR.".encode())
+    artifact.write_metadata(copied / "model", artifact.read_json(copied / "model" / artifact.METADATA))
 
     assert fail(copied, "serve").startswith("serve: model.onnx cannot be loaded")
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", [name for name in artifact.COMPLETE if name != artifact.METADATA])
+def test_a_file_that_was_changed_after_training_is_refused(copied: Path, name: str) -> None:
+    file = copied / "model" / name
+    file.write_bytes(file.read_bytes() + b" ")
+
+    changed, expected = (hashlib.sha256(content).hexdigest() for content in (file.read_bytes(), file.read_bytes()[:-1]))
+    assert fail(copied, "serve") == f"serve: {name} has sha256 {changed}, metadata.json says {expected}: it was changed\n"
+
+
+def test_another_model_than_the_one_deployed_is_not_served(copied: Path) -> None:
+    """One that is whole, and whose maker had every right to make it."""
+    expected = sha256(copied / "model")
+    metadata = artifact.read_json(copied / "model" / artifact.METADATA)
+    artifact.write_metadata(copied / "model", metadata | {"commit": "another"})
+
+    line = fail(copied, "serve", MODEL_SHA256=expected)
+    assert line.startswith(f"serve: the model has sha256 {sha256(copied / 'model')}, this endpoint was deployed to serve {expected}: ")
 
 
 @pytest.mark.parametrize("name", artifact.NEEDED)
@@ -218,16 +249,15 @@ def test_a_missing_file_is_named(copied: Path, name: str) -> None:
 
 
 def test_a_model_of_an_older_runtime_serves_without_knowing_its_rows(copied: Path) -> None:
-    (copied / "model" / artifact.ROWS).unlink()
+    age(copied / "model")
     loaded = serving.load(Job.of(environment(copied)))
 
-    assert loaded.version == version(copied / "model")
+    assert loaded.sha256 == sha256(copied / "model")
     assert TrainingRows.load(copied / "model") is None
 
 
 def test_a_model_of_another_contract_is_refused(copied: Path) -> None:
-    file = copied / "model" / artifact.SCHEMA
-    file.write_text(file.read_text().replace('"maximum": 120', '"maximum": 121'))
+    edit(copied / "model", artifact.SCHEMA, lambda schema: schema["columns"]["age"].update(maximum=121))
 
     assert fail(copied, "serve") == "serve: schema.json differs in columns from this image's model.toml: train the model again\n"
 

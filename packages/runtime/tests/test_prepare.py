@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,7 @@ def refused(root: Path, rows: list[Row], model: ModelSpec = SPEC) -> ContractErr
 
 
 def test_the_profile_is_of_the_training_rows(summary: dict[str, Any]) -> None:
-    assert set(summary) == {"version", "rows", "positive_share", "duplicates", "digested", "columns", "checks", "change"}
+    assert set(summary) == {"version", "sha256", "rows", "positive_share", "duplicates", "digested", "columns", "checks", "change"}
     assert (summary["version"], summary["rows"], summary["duplicates"], summary["change"]) == (1, 3200, 0, None)
     assert list(summary["columns"]) == list(SPEC.features)
     assert summary["digested"] == [sorted([*SPEC.features, *SPEC.data.exclude, SPEC.data.target])]
@@ -157,6 +158,37 @@ def test_the_digests_that_travel_are_of_the_training_rows(trained: Path, data: P
     assert known.digests.tolist() == sorted(train.digests.tolist())
     assert not set(known.digests.tolist()) & set(holdout.digests.tolist())
     assert (trained / "model/rows.bin").stat().st_size == 8 * 3200
+
+
+def test_other_bytes_than_those_that_were_stored_are_refused(tmp_path: Path, rows: list[Row]) -> None:
+    """Whatever the environment says: what counts is what was read."""
+    put_rows(tmp_path, rows)
+    file = tmp_path / "input/data/data/data.csv"
+    stored = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(file.read_bytes().replace(b",no\r\n", b",no\n", 1))
+    read = hashlib.sha256(file.read_bytes()).hexdigest()
+
+    assert main(["prepare", "train"], environment(tmp_path, DATA_SHA256=stored)) == 1
+    line = (tmp_path / "output/failure").read_text()
+    assert f"expected sha256 {stored}, found sha256 {read}: the object was changed after it was stored" in line
+    assert [violation["rule"] for violation in artifact.read_json(tmp_path / "output/data" / VIOLATIONS)] == ["stored"]
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_digest_that_travels_is_of_what_was_read(trained: Path, data: Path) -> None:
+    digest = hashlib.sha256(data.read_bytes()).hexdigest()
+
+    for name, key in ((artifact.DATA, "sha256"), (artifact.METADATA, "data_sha256"), (artifact.EVALUATION, "data_sha256")):
+        assert artifact.read_json(trained / "model" / name)[key] == digest, name
+
+
+def test_scores_of_other_bytes_are_refused(tmp_path: Path, rows: list[Row]) -> None:
+    """As many rows, and yet another file than the champion has scored."""
+    put_rows(tmp_path, rows)
+    champion(tmp_path, scores=[0.5] * 4000, data_sha256="ab" * 32)
+
+    with pytest.raises(ArtifactError, match=rf"^champion\.json is of data with sha256 {'ab' * 32}, this job read [0-9a-f]{{64}}: start"):
+        prepare(job(tmp_path, SPEC))
 
 
 @pytest.mark.parametrize("said", [{"scores": [0.5] * 3999}, {"scores": [0.5] * 4000, "trained": [True] * 3999}])

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import container
 import numpy as np
 import pytest
-from container import environment
+from container import age, environment
 
 from paved_runtime import artifact, contract
 from paved_runtime.__main__ import main
@@ -83,7 +84,7 @@ def test_an_added_column_makes_no_row_a_new_one_and_a_lost_one_leaves_it_open(ro
 
 def test_a_model_of_an_older_runtime_scores_and_does_not_know_its_rows(root: Path, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained / "model", tmp_path / "older")
-    (tmp_path / "older" / artifact.ROWS).unlink()
+    age(tmp_path / "older")
     artifact.pack(tmp_path / "older", root / "processing/input/model/model.tar.gz")
     written = scored(root)
 
@@ -107,6 +108,7 @@ def test_rows_that_its_contract_refuses_are_null(root: Path) -> None:
     assert [row for row, score in enumerate(written["scores"]) if score is None] == [3, 7]
     assert [score for score in written["scores"] if score is not None] == pytest.approx([plain[i] for i in range(200) if i not in (3, 7)])
     assert (written["refused"], written["model_package_arn"]) == (2, ARN)
+    assert written["data_sha256"] == contract.sha256(root / "processing/input/data")
     assert written["reason"] == "column 'age': type (1 row); column 'job': category (1 row); column 'balance': range (1 row)"
 
 
@@ -123,15 +125,18 @@ def test_without_a_column_every_row_is_null_and_it_says_why(root: Path, column: 
 
     assert written["scores"] == [None] * 200
     assert written["refused"] == 200
+    assert written["data_sha256"] == contract.sha256(root / "processing/input/data")
     assert written["reason"].startswith(reason)
 
 
 def test_a_champion_that_answers_differently_here_is_an_error(root: Path, trained: Path, tmp_path: Path) -> None:
     model = tmp_path / "changed"
     shutil.copytree(trained / "model", model)
-    golden = artifact.read_json(model / artifact.GOLDEN)
-    golden["requests"][0]["scores"][0] += 0.01
-    artifact.write_json(model / artifact.GOLDEN, golden)
+
+    def change(golden: Any) -> None:
+        golden["requests"][0]["scores"][0] += 0.01
+
+    container.edit(model, artifact.GOLDEN, change)
     artifact.pack(model, root / "processing/input/model/model.tar.gz")
 
     assert main(["score"], environment(root, MODEL_PACKAGE_ARN=ARN)) == 1

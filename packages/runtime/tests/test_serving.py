@@ -174,7 +174,7 @@ def departures(value: Any, schema: dict[str, Any]) -> Iterator[str]:
 def test_answers_are_as_documented(app: ASGI) -> None:
     assert schema_of(app, ROW) == "predictions model_version"
     assert schema_of(app, {"instances": [ROW] * 2, "explain": True}) == "predictions base model_version"
-    assert schema_of(app, {"describe": True}) == "model model_version runtime schema memory_mb"
+    assert schema_of(app, {"describe": True}) == "model model_version model_sha256 runtime schema memory_mb"
 
 
 valid = st.fixed_dictionaries(
