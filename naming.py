@@ -25,7 +25,8 @@ VARIANT, SHADOW = "live", "shadow"  # an endpoint's variants: scaling and alarms
 
 # Folders of a model's artifacts bucket.
 RUNS = "runs"  # what training writes
-MODEL_ARCHIVE = "model.tar.gz"  # the part of a run that endpoints and monitors read; the reports beside it hold rows of the data set
+MODELS = "models"  # copies of what it has registered, where it does not write
+MODEL_ARCHIVE = "model.tar.gz"  # the part of a version that endpoints and monitors read; the reports beside it hold rows of the data set
 EVIDENCE, LEDGER, IMAGES, RETRAINING = "evidence", "ledger", "images", "retraining"
 # Folders of an endpoint's capture bucket.
 CAPTURE, LABELS, MONITORING = "capture", "labels", "monitoring"

@@ -13,20 +13,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from typing import Any
 
 import naming
 from cli.output import say
 from cli.problem import Problem
 from paved_runtime.spec import Category, Column, Integer, ModelSpec
-from pipelines.deployment.errors import code
 from pipelines.deployment.facts import DATA
 from pipelines.deployment.registry import Registry
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from pipelines.evidence import pack
 
 NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 SHOWN = 40
@@ -61,25 +56,25 @@ def check(path: Path, model: ModelSpec) -> DataFile:
 
 
 def store(registry: Registry, file: DataFile) -> dict[str, Any]:
-    """Upload the file unless its content is there already, and point to it. Returns the pointer: uri, sha256, rows, bytes."""
+    """Upload the file unless its content is there already, and point to it. Returns the pointer: uri, sha256, version, rows, bytes.
+
+    Raises:
+        Problem: what lies there afterwards is not the file.
+    """
     bucket, key = registry.facts.data_bucket, f"data/{file.sha256}/data.csv"
-    if _size(registry.s3, bucket, key) == file.bytes:
+    uri = f"s3://{bucket}/{key}"
+    stored = pack.measure(registry.s3, uri)
+    if stored and stored.sha256 == file.sha256:
         say("this content is stored already")
     else:
         registry.s3.upload_file(str(file.path), bucket, key)
-    pointer = {"uri": f"s3://{bucket}/{key}", "sha256": file.sha256, "rows": file.rows, "bytes": file.bytes}
+        stored = pack.measure(registry.s3, uri)
+    if stored is None or stored.sha256 != file.sha256:
+        raise Problem(uri, f"it is not what was uploaded: {stored or 'nothing is there'}", "somebody writes there too: store it once more")
+    pointer = {"uri": uri, "sha256": file.sha256, "version": stored.version, "rows": file.rows, "bytes": file.bytes}
     name = naming.parameter(registry.config, registry.model.name, DATA)
     registry.clients("ssm").put_parameter(Name=name, Value=json.dumps(pointer), Type="String", Overwrite=True)
     return pointer
-
-
-def _size(s3: S3Client, bucket: str, key: str) -> int | None:
-    try:
-        return s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
-    except ClientError as error:
-        if code(error) in ("404", "NoSuchKey", "NotFound"):
-            return None
-        raise
 
 
 def _rows(lines: Iterator[list[str]], path: Path, model: ModelSpec) -> int:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """`image_uri` ends in its digest; `data_uri` names the data set's one file; `artifacts` is `s3://bucket`; `key` is the KMS key of
-    everything the jobs write. The three `champion_…` are the version in production: its package, its image, its `model.tar.gz`; all are
-    empty where there is none. `cause` is why there is a run.
+    """`image_uri` ends in its digest; `data_uri` names the data set's one file, `data_version` its version in S3; `artifacts` is
+    `s3://bucket`; `key` is the KMS key of everything the jobs write. The three `champion_…` are the version in production: its package,
+    its image, its `model.tar.gz`; all are empty where there is none. `cause` is why there is a run.
     """
 
     image_uri: str
@@ -22,6 +22,7 @@ class Run:
     key: str
     artifacts: str
     region: str
+    data_version: str = ""
     cause: str = "push"
     champion_arn: str = ""
     champion_image_uri: str = ""

@@ -63,6 +63,9 @@ class ServingParameters(Parameters):
     image_uri: str = _parameter("The package's image, by digest", pattern=".+@sha256:[0-9a-f]{64}")
     model_data_url: str = _parameter("The package's model data", pattern="s3://.+")
     model_version: str = _parameter("As the container of this version names it in its log", pattern=VERSION, default=NO_VERSION)
+    model_sha256: str = _parameter(
+        "The digest of this version's model: its containers serve no other; any model if empty", pattern="([0-9a-f]{64})?", default=""
+    )
     previous_model_version: str = _parameter("As the container of the version before names it", pattern=VERSION, default=NO_VERSION)
     expected_shift_p10: str = _shift(10)
     expected_shift_p50: str = _shift(50)

@@ -203,7 +203,13 @@ def _gate(model: ModelSpec, trained: Trained, *, passed: Step) -> ConditionStep:
 
 
 def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> RegisterStep:
-    facts = {"commit": run.commit, "data_sha256": run.data_sha256, "data_uri": run.data_uri, "image_uri": run.image_uri}
+    facts = {
+        "commit": run.commit,
+        "data_sha256": run.data_sha256,
+        "data_uri": run.data_uri,
+        "image_uri": run.image_uri,
+        **({"data_version": run.data_version} if run.data_version else {}),  # an older pointer has none
+    }
     request = {
         "ModelPackageGroupName": naming.model_package_group(config, model.name),
         "ModelPackageDescription": f"{model.name} at commit {run.commit}",

@@ -48,15 +48,15 @@ def registered(stack: Stack, config: Config, model: str) -> Registered:
             service="ecr", account=home.id, resource="repository", resource_name=naming.image_repository(config, model)
         ),
         bucket=_bucket(stack, naming.artifacts_bucket(config, model)),
-        archives=served_archives(),
+        archives=list(served_archives()),
         key=stack.format_arn(service="kms", account=home.id, resource="key", resource_name="*"),
         storage=f"s3.{home.region}.amazonaws.com",
     )
 
 
-def served_archives() -> str:
-    """The keys of the objects in a model's artifacts bucket that endpoints and monitors read."""
-    return f"{naming.RUNS}/*/{naming.MODEL_ARCHIVE}"
+def served_archives() -> tuple[str, str]:
+    """The keys of the objects in a model's artifacts bucket that endpoints and monitors read: those of 0.1.0 lie where training wrote."""
+    return f"{naming.MODELS}/*/{naming.MODEL_ARCHIVE}", f"{naming.RUNS}/*/{naming.MODEL_ARCHIVE}"
 
 
 def readers(config: Config, model: ModelSpec) -> dict[str, list[str]]:
@@ -105,10 +105,11 @@ def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
 
 
 def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
-    """Write and run the model's training pipeline, as the training role; know the champion, and read what a run left."""
+    """Write and run the model's training pipeline, as the training role; know the champion; read what a run left, and pin it."""
     pipeline = naming.training_pipeline(config, model.name)
     role = role_arn(stack, config.toolchain, naming.training_role(config, model.name))
     arn = stack.format_arn(service="sagemaker", resource="pipeline", resource_name=pipeline)
+    undecided = {"Null": {"sagemaker:ModelApprovalStatus": "true"}}  # an update that says nothing of the approval
     return [
         *facts(stack, config, model.name),
         allow(
@@ -122,7 +123,10 @@ def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             on=[arn, f"{arn}/execution/*"],
         ),
         allow("iam:PassRole", on=[role], conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}),
-        *_read(stack, config, model.name, f"{naming.LEDGER}/*", f"{naming.RUNS}/*"),
+        *_read(stack, config, model.name, f"{naming.LEDGER}/*", f"{naming.RUNS}/*", f"{naming.MODELS}/*"),
+        allow("s3:GetObjectVersion", on=[f"{_bucket(stack, naming.artifacts_bucket(config, model.name))}/{naming.RUNS}/*"]),
+        *_write(stack, config, model.name, f"{naming.MODELS}/*"),
+        allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, model.name)], conditions=undecided),
         _sign("kms:Verify", stack=stack, config=config, model=model.name),
     ]
 

@@ -50,13 +50,14 @@ class Registry(Stack):
             data=data,
             artifacts=artifacts,
             runs=f"{naming.RUNS}/*",
+            models=f"{naming.MODELS}/*",
             images=images,
             key=key,
             group_name=group,
         )
         for account, roles in readers.items():
             reader = self._roles_of(account, roles)
-            artifacts.readable_by(reader, permissions.served_archives())
+            artifacts.readable_by(reader, *permissions.served_archives())
             key.decryptable_by(reader)
         stored = {
             "data-bucket": data.bucket_name,

@@ -10,6 +10,8 @@ Not protected against deletion: a creation that failed must be removable in one 
 
 from __future__ import annotations
 
+from typing import Any
+
 from aws_cdk import ArnFormat, CfnCondition, CfnOutput, CfnParameter, Fn, RemovalPolicy, Stack
 from aws_cdk import Environment as CdkEnvironment
 from aws_cdk import aws_logs as logs
@@ -114,10 +116,12 @@ class Serving(Stack):
             retain_count=serving.maximum_instances is not None,
         )
 
-    def _container(self) -> dict[str, str]:
+    def _container(self) -> dict[str, Any]:
+        """The version; its server ends, and so takes no traffic, where it finds another model than the one that was deployed."""
+        expected = {"environment": {"MODEL_SHA256": self.parameters.model_sha256}}
         if self.place.approved_only:
-            return {"modelPackageName": self.parameters.model_package_arn}
-        return {"image": self.parameters.image_uri, "modelDataUrl": self.parameters.model_data_url}
+            return {"modelPackageName": self.parameters.model_package_arn, **expected}
+        return {"image": self.parameters.image_uri, "modelDataUrl": self.parameters.model_data_url, **expected}
 
     def _shadow(self) -> Shadow:
         package = self.parameters.shadow_model_package_arn

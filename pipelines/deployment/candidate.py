@@ -16,6 +16,7 @@ from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack, publish
 from pipelines.evidence.document import Commit, Data, Delivery, Evaluation, Evidence, File, Image, Staging, Training
+from pipelines.evidence.pack import Stored
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
@@ -49,13 +50,14 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
     version = package.read(registry.sagemaker, candidate.model_package_arn)
     source = source_variables(registry.codepipeline, pipeline, candidate.execution)
     report, bill = pack.report_of(version.data), pack.bill_of_materials(registry.artifacts, version.image)
-    held = {uri: _read(s3, uri) for uri in (version.data, report, bill)}
+    held = {uri: _fetch(s3, uri) for uri in (version.data, report, bill)}
+    archive = held[version.data].content
     definition = publish.definition_of(registry.sagemaker, candidate.training_execution_arn)
-    metadata = pack.json_member(held[version.data], METADATA, version.data)
-    evaluation = document.parse(Evaluation, pack.json_member(held[version.data], EVALUATION, version.data), EVALUATION)
+    metadata = pack.json_member(archive, METADATA, version.data)
+    evaluation = document.parse(Evaluation, pack.json_member(archive, EVALUATION, version.data), EVALUATION)
     staging = document.parse(Staging, candidate.staging, "staging report")
-    stored = pack.sha256(s3, version.metadata["data_uri"]) if "data_uri" in version.metadata else None
-    statements = consistency.statements(model.name, version, source["CommitId"], evaluation, metadata, staging, stored)
+    stored = pack.measure(s3, version.metadata["data_uri"]) if "data_uri" in version.metadata else None
+    statements = consistency.statements(model.name, version, source["CommitId"], evaluation, metadata, archive, staging, stored)
     doubts = [
         *consistency.contradictions(statements),
         *consistency.missing_in(definition, commit=evaluation.commit, image=evaluation.image_uri, data=evaluation.data_sha256),
@@ -73,10 +75,15 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
         "commit": _commit(source),
         "delivery": Delivery(pipeline=pipeline, execution=candidate.execution, cause=candidate.cause),
         "training": Training(execution_arn=candidate.training_execution_arn, definition_sha256=document.sha256(definition.encode())),
-        "data": Data(uri=version.metadata["data_uri"], sha256=evaluation.data_sha256, rows=evaluation.rows),
-        "image": _image(version.image, held[bill], bill),
-        "artifact": File(uri=version.data, sha256=document.sha256(held[version.data])),
-        "report": File(uri=report, sha256=document.sha256(held[report])),
+        "data": Data(
+            uri=version.metadata["data_uri"],
+            sha256=evaluation.data_sha256,
+            version=version.metadata.get("data_version"),
+            rows=evaluation.rows,
+        ),
+        "image": _image(version.image, held[bill].content, bill),
+        "artifact": _file(version.data, held[version.data]),
+        "report": _file(report, held[report]),
         "evaluation": evaluation,
         "staging": staging,
         "approval": None,
@@ -115,8 +122,12 @@ def _image(uri: str, bill: bytes, bill_uri: str) -> Image:
     return Image(uri=uri, digest=uri.rpartition("@")[2], sbom_sha256=document.sha256(bill), components=len(components))
 
 
-def _read(s3: S3Client, uri: str) -> bytes:
-    content = pack.read(s3, uri)
-    if content is None:
+def _file(uri: str, stored: Stored) -> File:
+    return File(uri=uri, sha256=document.sha256(stored.content), version=stored.version or None)
+
+
+def _fetch(s3: S3Client, uri: str) -> Stored:
+    stored = pack.fetch(s3, uri)
+    if stored is None:
         raise DeploymentError(f"{uri} is not there: nothing was signed: retry the stage that writes it")
-    return content
+    return stored

@@ -63,6 +63,38 @@ def compare(registry: Registry, model_package_arn: str, *, evidence_sha256: str 
     return comparisons
 
 
+def bound(registry: Registry, model_package_arn: str) -> Package:
+    """A model package that is what its signed evidence binds, right now: image, archive, and the archive's digest as Train measured it.
+
+    Whoever serves it asks this at the moment of use: between a check and a use, there is time.
+
+    Raises:
+        DeploymentError: there is no evidence that is signed, or the registry names something else by now.
+    """
+    uri = pack.evidence_uri(registry.artifacts, model_package_arn)
+    content = pack.read(registry.s3, uri)
+    if content is None or not pack.signed(registry.s3, registry.signer, uri, content):
+        raise DeploymentError(f"{uri}: there is no evidence with a signature that holds: deliver the model again with a push")
+    evidence, version = document.load_evidence(content), package.read(registry.sagemaker, model_package_arn)
+    comparisons = [
+        Comparison(what="model package", expected=evidence.model_package_arn, found=version.arn),
+        Comparison(what="image", expected=evidence.image.uri, found=version.image),
+        Comparison(what="model artifact", expected=evidence.artifact.uri, found=version.data),
+        *_registered_artifact(evidence, version),
+    ]
+    if wrong := [comparison.line() for comparison in comparisons if not comparison.matches]:
+        raise DeploymentError(f"{version.arn}: {'; '.join(wrong)}: it was changed after its approval: find out by whom, and push again")
+    return version
+
+
+def _registered_artifact(evidence: Evidence, version: Package) -> Iterator[Comparison]:
+    """The digest in the registry; packages of 0.1.0 have none."""
+    if evidence.artifact.version:
+        yield Comparison(
+            what="model artifact", expected=evidence.artifact.sha256, found=version.artifact_sha256 or "no digest in the registry"
+        )
+
+
 def _origin(registry: Registry, evidence: Evidence, version: Package) -> Iterator[Comparison]:
     registered = version.metadata
     yield Comparison(what="model package", expected=evidence.model_package_arn, found=version.arn)
@@ -79,15 +111,19 @@ def _files(registry: Registry, evidence: Evidence, version: Package) -> Iterator
     bill = pack.bill_of_materials(registry.artifacts, evidence.image.uri)
     copy = pack.beside(pack.evidence_uri(registry.artifacts, version.arn), pack.SBOM)
     yield Comparison(what="model artifact", expected=evidence.artifact.uri, found=version.data)
+    yield from _registered_artifact(evidence, version)
     yield Comparison(what="report", expected=evidence.report.uri, found=pack.report_of(version.data))
-    for what, uri, expected in (
-        ("data", evidence.data.uri, evidence.data.sha256),
-        ("bill of materials", bill, evidence.image.sbom_sha256),
-        ("bill of materials", copy, evidence.image.sbom_sha256),
-        ("model artifact", version.data, evidence.artifact.sha256),
-        ("report", evidence.report.uri, evidence.report.sha256),
+    for what, uri, expected, pinned in (
+        ("data", evidence.data.uri, evidence.data.sha256, evidence.data.version),
+        ("bill of materials", bill, evidence.image.sbom_sha256, None),
+        ("bill of materials", copy, evidence.image.sbom_sha256, None),
+        ("model artifact", version.data, evidence.artifact.sha256, evidence.artifact.version),
+        ("report", evidence.report.uri, evidence.report.sha256, evidence.report.version),
     ):
-        yield Comparison(what=what, expected=expected, found=pack.sha256(registry.s3, uri) or f"nothing at {uri}")
+        measured = pack.measure(registry.s3, uri)
+        yield Comparison(what=what, expected=expected, found=measured.sha256 if measured else f"nothing at {uri}")
+        if measured and pinned and measured.sha256 == expected:  # swapped and put back it is another version
+            yield Comparison(what=what, expected=f"version {pinned}", found=f"version {measured.version}")
 
 
 def _approval(evidence: Evidence, version: Package) -> Iterator[Comparison]:

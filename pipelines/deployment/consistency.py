@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import naming
 from paved_runtime.protocol import EVALUATION, METADATA
 from paved_runtime.spec import Behaviour, ModelSpec
+from pipelines.deployment import package
 from pipelines.deployment.package import Package
+from pipelines.evidence import document
 from pipelines.evidence.document import Evaluation, Staging
+from pipelines.evidence.pack import Measured
 
 # Gates that every candidate must have passed; others may report only, or are not declared in model.toml.
 JUDGED = {"data contract", "floor", "calibration", "reason codes"}
@@ -56,14 +60,24 @@ def statements(
     commit: str,
     evaluation: Evaluation,
     metadata: Mapping[str, Any],
+    archive: bytes,
     staging: Staging,
-    data_sha256: str | None,
+    stored: Measured | None,
 ) -> Statements:
-    """What each place says of model, package, commit, image and data. `commit` is the source's, `data_sha256` the stored file's."""
-    registry, registered = "the registry", version.metadata
+    """What each place says of model, package, commit, image and data. `commit` is the source's, `archive` the bytes of the version's
+    `model.tar.gz`, `stored` the data set as it lies there.
+
+    What metadata.json and evaluation.json say of the data is what training measured as it read; what the staging report says of the model
+    is what its container told.
+    """
+    registry, registered, pinned = "the registry", version.metadata, version.metadata.get("data_version")
+    file = f"the file at {registered.get('data_uri')}"
+    versions = {registry: pinned, file: stored.version if stored else None} if pinned else {}  # an older pointer has none
     return {
         "model": {"the command": model, METADATA: metadata.get("model"), EVALUATION: evaluation.model},
         "model package": {"the command": version.arn, "the staging report": staging.model_package_arn},
+        "model artifact": {registry: version.artifact_sha256, naming.MODEL_ARCHIVE: document.sha256(archive)},
+        "model digest": {naming.MODEL_ARCHIVE: package.digest_of(archive), "the endpoint": staging.model_sha256},
         "commit": {
             "the source revision": commit,
             registry: registered.get("commit"),
@@ -80,6 +94,7 @@ def statements(
             registry: registered.get("data_sha256"),
             METADATA: metadata.get("data_sha256"),
             EVALUATION: evaluation.data_sha256,
-            f"the file at {registered.get('data_uri')}": data_sha256,
+            file: stored.sha256 if stored else None,
         },
+        "data version": versions,
     }

@@ -16,17 +16,18 @@ DATA = "data"
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """The data set to train on: one file, known by its digest."""
+    """The data set to train on: one file, known by its digest. `version` is the object's in S3, empty where an older pointer has none."""
 
     uri: str
     sha256: str
     rows: int
+    version: str = ""
 
     @classmethod
     def read(cls, text: str) -> Self:
         """As `road data put` wrote it; it may say more."""
         pointer = json.loads(text)
-        return cls(**{field.name: pointer[field.name] for field in fields(cls)})
+        return cls(**{field.name: pointer[field.name] for field in fields(cls) if field.name in pointer})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pipelines.deployment import alarms, ledger, readback, rollback
+from pipelines.deployment import alarms, ledger, live_gates, package, readback, rollback
 from pipelines.deployment import stack as stacks
+from pipelines.deployment.acceptance import PATIENT
+from pipelines.deployment.endpoint import Endpoint
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.live_check import Demand, InAlarm, watch
 from pipelines.deployment.pace import Pace
@@ -52,6 +54,18 @@ class Guard:
         except TakenBack as back:
             raise self._taken_back(back, stack) from back
 
+    def identify(self, served: Served) -> Verdict:
+        """Whether the containers say that they serve the version's model.
+
+        Raises:
+            DeploymentError: they serve another one, or do not say, and the version was taken back.
+        """
+        expected = package.model_sha256(self.place.registry.s3, self.version.data, self.version.artifact_sha256)
+        verdict = live_gates.identity(Endpoint(self.place.runtime(PATIENT), served.endpoint), expected)
+        if not verdict.passed:
+            raise self._take_back(served, [], otherwise=verdict.line())
+        return verdict
+
     def watch(self, served: Served, stack: Stack, demand: Demand) -> Verdict:
         """Whether enough was asked of the version while its alarms kept still.
 
@@ -80,10 +94,12 @@ class Guard:
         rollback.mark(self.place.registry.sagemaker, self.version.arn, record)
         return DeploymentError(f"{what}: the version before serves on: see {where}, correct the model and push")
 
-    def _take_back(self, served: Served, loud: list[Alarm]) -> DeploymentError:
-        """An alarm is in ALARM though the deployment has ended: bring the last good version back; the line with which the step fails."""
+    def _take_back(self, served: Served, loud: list[Alarm], otherwise: str = "") -> DeploymentError:
+        """The deployment has ended, and yet an alarm is in ALARM, or what serves is not the version (`otherwise`): bring the last good one
+        back; the line with which the step fails.
+        """
         about = {"endpoint": served.endpoint, "endpoint_config": served.endpoint_config, "taken_back_by": LIVE_CHECK}
-        record = self._known(**about) or self._record(loud, since=served.began, otherwise="", **about)
+        record = self._known(**about) or self._record(loud, since=served.began, otherwise=otherwise, **about)
         _show(record)
         return self._bring_back(record)
 

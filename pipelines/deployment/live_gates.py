@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from paved_runtime import spec
+from paved_runtime.protocol import model_version
 from pipelines.deployment.endpoint import Endpoint, Unanswered, largest
 from pipelines.deployment.load import Load
 from pipelines.evidence.document import Verdict
@@ -19,11 +20,33 @@ KEPT = 0.9  # of the declared rate: less proves nothing about it
 NAMED = 3  # differences of a schema
 Json = dict[str, Any]
 
+DESCRIBE = '{"describe": true}'
+SWAPPED = "it is not the model that was to be deployed: find out who changed it on the way"
 COMPUTES = "the endpoint does not compute what evaluation measured: compare the image's packages with training's"
 SLOW = "see the endpoint's latency metrics: give it a larger or one more instance in model.toml, or a smaller model"
 LEAK = "look for what grows with requests, or raise gates.load.memory_mb if the instance has the memory"
 OTHER = "the image's model.toml is not the one of training: build and train again"
 BUSY = "the rate was not kept from here, so the latencies prove nothing: lower gates.load.requests_per_second, or give the stage more CPU"
+
+
+def identity(endpoint: Endpoint, model_sha256: str) -> Verdict:
+    """Whether the endpoint says that it serves the model of this digest. Containers of paved-runtime 0.1.0 say only how that begins."""
+    try:
+        answer = endpoint.ask(DESCRIBE)
+        serves, expected = answer.get("model_sha256") or answer["model_version"], model_sha256
+    except (Unanswered, AttributeError, KeyError, TypeError) as error:
+        serves, expected = f"no description: {error}", model_sha256
+    if serves == model_version(expected):
+        expected = serves
+    return Verdict(
+        gate="identity",
+        subject="the model that the endpoint says it serves",
+        passed=serves == expected,
+        found=str(serves),
+        comparison="==",
+        threshold=expected,
+        advice="" if serves == expected else SWAPPED,
+    )
 
 
 def golden(endpoint: Endpoint, recorded: Json) -> Verdict:
@@ -99,7 +122,7 @@ def described(endpoint: Endpoint, schema: Json, memory_mb: float) -> tuple[Verdi
     """
     memory: float | str
     try:
-        answer = endpoint.ask('{"describe": true}')
+        answer = endpoint.ask(DESCRIBE)
         memory, differing = largest([answer["memory_mb"]]), list(differences(answer["schema"], schema))
     except (Unanswered, KeyError, TypeError, ValueError) as error:
         memory, differing = f"no description: {error}", [f"no description: {error}"]

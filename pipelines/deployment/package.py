@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
 from paved_runtime import protocol
 from paved_runtime.protocol import EVALUATION, METADATA, ONNX
 from pipelines.deployment.errors import DeploymentError
-from pipelines.evidence import pack
+from pipelines.evidence import document, pack
 from pipelines.serving_stack import PERCENTILES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+
+ARTIFACT_SHA256 = "artifact_sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +25,8 @@ class Package:
     """One model package.
 
     `image` ends in its digest; `data` is the `s3://…/model.tar.gz` it serves; `status` is its approval's, `approval` the sentence that
-    came with it; `metadata` is what training registered: commit, data_uri, data_sha256, image_uri.
+    came with it; `metadata` is what training registered: commit, data_uri, data_version, data_sha256,
+    image_uri.
     """
 
     arn: str
@@ -35,6 +35,11 @@ class Package:
     status: str
     approval: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def artifact_sha256(self) -> str:
+        """The digest of `data` as Train measured it; empty where an older package does not have it."""
+        return self.metadata.get(ARTIFACT_SHA256, "")
 
 
 def read(sagemaker: SageMakerClient, arn: str) -> Package:
@@ -56,28 +61,37 @@ def member(s3: S3Client, package: Package, name: str) -> Any:
 
     Raises:
         KeyError: there is no such file in it.
+        DeploymentError: the archive is not the one that was registered, or is not there.
     """
-    place = urlparse(package.data)
-    archive = s3.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as files:
-        for file in files:
-            if file.name.removeprefix("./") == name and (content := files.extractfile(file)):
-                return json.load(content)
-    raise KeyError(name)
+    return json.loads(pack.members(_archive(s3, package.data, package.artifact_sha256), name)[name])
 
 
-def model_version(s3: S3Client, data: str) -> str:
-    """How a container names the model of a `model.tar.gz` (its URI).
+def model_sha256(s3: S3Client, data: str, artifact_sha256: str = "") -> str:
+    """The digest of the model in a `model.tar.gz` (its URI), as a container that has loaded it tells it.
 
     Raises:
-        DeploymentError: there is no such model.
+        DeploymentError: there is no such model, or `artifact_sha256` is given and not the archive's.
     """
+    digest = digest_of(_archive(s3, data, artifact_sha256))
+    if digest is None:
+        raise DeploymentError(f"{data} holds no {ONNX} or no {METADATA}: there is nothing to deploy: train again")
+    return digest
+
+
+def digest_of(archive: bytes) -> str | None:
+    """The digest of the model in the bytes of a `model.tar.gz`; None where there is none in it."""
+    content = pack.members(archive, ONNX, METADATA)
+    return str(protocol.model_sha256(content[ONNX], content[METADATA])) if len(content) == 2 else None
+
+
+def _archive(s3: S3Client, data: str, sha256: str) -> bytes:
+    """A `model.tar.gz`. Raises DeploymentError where it is not there, or has another digest than `sha256`, unless that is empty."""
     archive = pack.read(s3, data)
-    content = pack.members(archive, ONNX, METADATA) if archive else {}
-    if missing := [name for name in (ONNX, METADATA) if name not in content]:
-        raise DeploymentError(f"{data} holds no {missing[0]}: there is nothing to deploy: train again")
-    version: str = protocol.model_version(content[ONNX], content[METADATA])
-    return version
+    if archive is None:
+        raise DeploymentError(f"{data} is not there: there is nothing to deploy: train again")
+    if sha256 and (changed := document.sha256(archive)) != sha256:
+        raise DeploymentError(f"{data} has sha256 {changed}, registered was {sha256}: it was changed: find out by whom, and push again")
+    return archive
 
 
 def expected_shift(s3: S3Client, package: Package, other: str) -> dict[int, float]:

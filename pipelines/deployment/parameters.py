@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from paved_runtime.protocol import model_version
 from pipelines.deployment import package
 from pipelines.deployment.package import Package
 from pipelines.serving_stack import NO, NO_VERSION, YES, MonitoringParameters, ServingParameters
@@ -32,14 +33,15 @@ def serving(s3: S3Client, version: Package, previous: Previous | None, *, urgent
     Raises:
         DeploymentError: a version lacks what it is made of.
     """
-    model_version = package.model_version(s3, version.data)
+    digest = package.model_sha256(s3, version.data, version.artifact_sha256)
     shift = package.expected_shift(s3, version, previous.arn if previous else NO_VERSION)
     return ServingParameters(
         model_package_arn=version.arn,
         image_uri=version.image,
         model_data_url=version.data,
-        model_version=model_version,
-        previous_model_version=package.model_version(s3, previous.data) if previous else NO_VERSION,
+        model_version=model_version(digest),
+        model_sha256=digest,
+        previous_model_version=model_version(package.model_sha256(s3, previous.data)) if previous else NO_VERSION,
         **{f"expected_shift_p{percent}": f"{apart:+.6f}" for percent, apart in shift.items()},
         urgent=YES if urgent else NO,
     )
@@ -47,4 +49,4 @@ def serving(s3: S3Client, version: Package, previous: Previous | None, *, urgent
 
 def monitoring(s3: S3Client, image: str, data: str) -> MonitoringParameters:
     """Those of a monitoring stack, for a version that is made of this image and this `model.tar.gz`."""
-    return MonitoringParameters(image_uri=image, model_data_url=data, model_version=package.model_version(s3, data))
+    return MonitoringParameters(image_uri=image, model_data_url=data, model_version=model_version(package.model_sha256(s3, data)))

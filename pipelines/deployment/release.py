@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from paved_runtime.protocol import model_version
 from pipelines.deployment import cdk, package, parameters, readback
 from pipelines.deployment import stack as stacks
+from pipelines.deployment.compare_evidence import bound
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.pace import Pace
 from pipelines.deployment.package import Package
@@ -22,6 +24,17 @@ from pipelines.deployment.stack import Stack
 from pipelines.serving_stack import NO, NO_VERSION, MonitoringParameters, ServingParameters
 
 log = logging.getLogger(__name__)
+
+
+def candidate(place: Place, model_package_arn: str) -> Package:
+    """A version as a place takes it: where approval is asked for, what its signed evidence binds, at this moment.
+
+    Raises:
+        DeploymentError: something else than what was approved is registered.
+    """
+    if place.environment.approved_only:
+        return bound(place.registry, model_package_arn)
+    return package.read(place.registry.sagemaker, model_package_arn)
 
 
 def deploy(place: Place, version: Package, assembly: Path, pace: Pace) -> list[str]:
@@ -65,13 +78,14 @@ def serving_parameters(place: Place, stack: Stack | None, version: Package) -> S
     live = place.sagemaker.describe_endpoint(EndpointName=outputs.endpoint_name)["EndpointConfigName"]
     container = readback.container(place.sagemaker, live)
     if readback.made_of(container, version) and live == outputs.endpoint_config_name:
-        model_version = package.model_version(s3, version.data)
+        digest = package.model_sha256(s3, version.data, version.artifact_sha256)
         return replace(
             stack.version,
             model_package_arn=version.arn,
             image_uri=version.image,
             model_data_url=version.data,
-            model_version=model_version,
+            model_version=model_version(digest),
+            model_sha256=digest,
         )
     arn = container.get("ModelPackageName", NO_VERSION)
     data = container.get("ModelDataUrl") or package.read(place.registry.sagemaker, arn).data

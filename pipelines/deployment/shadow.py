@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paved_runtime.protocol import model_version
 from pipelines.deployment import cdk, package, readback
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.errors import DeploymentError
@@ -37,14 +38,15 @@ def begin(place: Place, stack: Stack, assembly: Path, version: Package, pace: Pa
         log.info("%s serves already: it was compared before", version.arn)
         return None
     serving = package.read(registry, container["ModelPackageName"])
-    old, new = (package.model_version(s3, each.data) for each in (serving, version))
+    old, new = (package.model_sha256(s3, each.data, each.artifact_sha256) for each in (serving, version))
     log.info("%s gets a copy of every request that %s answers", version.arn, serving.arn)
     values = replace(
         stack.version,
         model_package_arn=serving.arn,
         image_uri=serving.image,
         model_data_url=serving.data,
-        model_version=old,
+        model_version=model_version(old),
+        model_sha256=old,
         previous_model_version=NO_VERSION,
         shadow_model_package_arn=version.arn,
         urgent=NO,
@@ -55,7 +57,9 @@ def begin(place: Place, stack: Stack, assembly: Path, version: Package, pace: Pa
     live = readback.served(sagemaker, shadowed.serving, serving, pace)
     expected = package.expected_shift(s3, version, serving.arn)
     variant = variant_of(sagemaker, live, version)
-    return shadowed, Trial(metrics=ScoreMetrics.of(place), live=live, variant=variant, new=new, old=old, expected=expected)
+    return shadowed, Trial(
+        metrics=ScoreMetrics.of(place), live=live, variant=variant, new=model_version(new), old=model_version(old), expected=expected
+    )
 
 
 def end(place: Place, stack: Stack, pace: Pace) -> None:

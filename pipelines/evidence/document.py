@@ -31,6 +31,10 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _version() -> Any:
+    return Field(default=None, exclude_if=_is_none, description="of the object in S3; older evidence has none")
+
+
 class DocumentError(ValueError):
     """A document that is not what its schema says; one line that names the field."""
 
@@ -148,6 +152,9 @@ class Staging(Document):
     model: Text
     instances: Count
     model_package_arn: PackageArn
+    model_sha256: Text | None = Field(
+        default=None, exclude_if=_is_none, description="of the model, as its container told it; older evidence has none"
+    )
     golden_requests: Count
     largest_difference: float
     bad_requests_refused: Count
@@ -182,10 +189,11 @@ class Training(Document):
 
 
 class Data(Document):
-    """The data set as it was stored."""
+    """The data set as training read it."""
 
     uri: S3Uri
     sha256: Sha256
+    version: str | None = _version()
     rows: SplitRows
 
 
@@ -203,6 +211,7 @@ class File(Document):
 
     uri: S3Uri
     sha256: Sha256
+    version: str | None = _version()
 
 
 class Approval(Document):

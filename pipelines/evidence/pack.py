@@ -3,7 +3,7 @@
 evidence/<group>/<version>/                                the pack of one model package
 ledger/<environment>/<time>-<execution>.json               one deployment, with its signature beside it
 images/<digest>/sbom.json                                  the bill of materials of an image
-<where training wrote>/model.tar.gz and output.tar.gz      the artifact, and the report beside it
+models/<digest>/model.tar.gz and output.tar.gz             the artifact, and the report beside it
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import io
 import tarfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -24,6 +25,7 @@ from pipelines.evidence.signature import Signer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 EVIDENCE, PAGE, SBOM, CARD, REPORT = "evidence.json", "evidence.html", "sbom.json", "model-card.json", "report.json"
 SIGNATURE, PUBLIC_KEY = f"{EVIDENCE}.sig", "public-key.pem"
@@ -73,15 +75,24 @@ def report_of(model_data: str) -> str:
     return beside(model_data, "output.tar.gz")
 
 
+@dataclass(frozen=True)
+class Stored:
+    """An object's bytes, and its version in S3."""
+
+    content: bytes
+    version: str
+
+
+def fetch(s3: S3Client, uri: str) -> Stored | None:
+    """An object; None when there is no such object."""
+    answer = _get(s3, uri)
+    return Stored(bytes(answer["Body"].read()), answer.get("VersionId", "")) if answer else None
+
+
 def read(s3: S3Client, uri: str) -> bytes | None:
     """An object's bytes; None when there is no such object."""
-    bucket, key = _place(uri)
-    try:
-        return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in MISSING:
-            raise
-        return None
+    stored = fetch(s3, uri)
+    return stored.content if stored else None
 
 
 def write(s3: S3Client, uri: str, content: bytes) -> None:
@@ -92,19 +103,29 @@ def write(s3: S3Client, uri: str, content: bytes) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)
 
 
-def sha256(s3: S3Client, uri: str) -> str | None:
-    """The SHA-256 of an object, read in pieces; None when there is no such object."""
-    bucket, key = _place(uri)
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in MISSING:
-            raise
+@dataclass(frozen=True)
+class Measured:
+    """An object as it lies there: the SHA-256 of its bytes, and its version in S3."""
+
+    sha256: str
+    version: str
+
+
+def measure(s3: S3Client, uri: str) -> Measured | None:
+    """Read an object in pieces; None when there is no such object."""
+    answer = _get(s3, uri)
+    if answer is None:
         return None
     digest = hashlib.sha256()
-    while piece := body.read(CHUNK):
+    while piece := answer["Body"].read(CHUNK):
         digest.update(piece)
-    return digest.hexdigest()
+    return Measured(digest.hexdigest(), answer.get("VersionId", ""))
+
+
+def copy(s3: S3Client, source: str, target: str, version: str) -> None:
+    """Copy one version of an object inside S3, in as many parts as its size asks for."""
+    (bucket, key), (to_bucket, to_key) = _place(source), _place(target)
+    s3.copy({"Bucket": bucket, "Key": key, "VersionId": version}, to_bucket, to_key)
 
 
 def members(archive: bytes, *names: str) -> dict[str, bytes]:
@@ -171,6 +192,16 @@ def ledger_entry(artifacts: str, entry: LedgerEntry) -> str:
     """Where an entry of the ledger lies; entries sort by time."""
     stamp = entry.time.replace("-", "").replace(":", "")
     return f"{artifacts.rstrip('/')}/{naming.LEDGER}/{entry.environment}/{stamp}-{entry.execution}.json"
+
+
+def _get(s3: S3Client, uri: str) -> GetObjectOutputTypeDef | None:
+    bucket, key = _place(uri)
+    try:
+        return s3.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in MISSING:
+            raise
+        return None
 
 
 def _place(uri: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.deployment import package, release
+from pipelines.deployment import release
 from pipelines.steps.step import add_assembly, add_environment, add_pace, open_place, pace, parser, print_report, run
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     add_pace(arguments)
     options = arguments.parse_args()
     place = open_place(options.model, options.environment)
-    version = package.read(place.registry.sagemaker, options.model_package_arn)
+    version = release.candidate(place, options.model_package_arn)
     stacks = release.deploy(place, version, options.assembly, pace(options))
     print_report({"model_package_arn": version.arn, "stacks": stacks})
 

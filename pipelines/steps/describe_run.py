@@ -26,6 +26,7 @@ def main() -> None:
         image_uri=options.image_uri,
         data_uri=data.uri,
         data_sha256=data.sha256,
+        data_version=data.version,
         commit=options.commit,
         role=registry.facts.training_role,
         key=registry.facts.key,

@@ -1,4 +1,6 @@
-"""Trains for one delivery: runs the model's training pipeline and waits for the version it registers, or says which gates refused it."""
+"""Trains for one delivery: runs the model's training pipeline, waits for the version it registers, and pins what that is made of; or says
+which gates refused it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ from pathlib import Path
 
 import naming
 from pipelines.deployment import training_run
-from pipelines.steps.step import add_pace, open_registry, pace, parser, print_exports, run
+from pipelines.deployment.pin import pin
+from pipelines.steps.step import add_pace, open_registry, pace, parser, print_exports, progress, run
 
 
 def main() -> None:
@@ -20,8 +23,9 @@ def main() -> None:
     sagemaker, pipeline = registry.sagemaker, naming.training_pipeline(registry.config, options.model)
     training_run.write(sagemaker, pipeline=pipeline, definition=options.definition.read_text(), role=registry.facts.training_role)
     arn = training_run.start(sagemaker, pipeline=pipeline, execution=options.execution)
-    package = training_run.wait(sagemaker, registry.s3, arn, pace(options))
-    print_exports({"MODEL_PACKAGE_ARN": package, "PIPELINE_EXECUTION_ARN": arn})
+    version = pin(registry, training_run.wait(sagemaker, registry.s3, arn, pace(options)))
+    progress(f"{version.arn} is pinned: {version.data}")
+    print_exports({"MODEL_PACKAGE_ARN": version.arn, "PIPELINE_EXECUTION_ARN": arn})
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Asks the live endpoint whether it is what was deployed, whether it was asked enough, and whether it answers as evaluation said it would.
 
-SageMaker rolls a bad deployment back and CloudFormation then reports success: so what is served is read back and compared. Then alarms are
-watched until enough was asked; where one goes into ALARM, the last good version comes back and the step fails. This step's own requests
-come after that, and so are not counted: except in the first environment, where they are all that there are. There a new version must also
-stand what `model.toml` declares. All gates speak before the step fails.
+SageMaker rolls a bad deployment back and CloudFormation then reports success: so what is served is read back and compared, and the
+containers are asked which model they have. Then alarms are watched until enough was asked. Where another model answers, or an alarm goes
+into ALARM, the last good version comes back and the step fails. This step's own requests come after that, and so are not counted: except
+in the first environment, where they are all that there are. There a new version must also stand what `model.toml` declares. All gates
+speak before the step fails.
 
 Where no version is new, nothing is written, and nothing taken back.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.deployment import package
+from pipelines.deployment import package, release
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.acceptance import answers
 from pipelines.deployment.errors import DeploymentError
@@ -33,6 +34,7 @@ def main() -> None:
     add_pace(arguments)
     options = arguments.parse_args()
     place, pacing, candidate = open_place(options.model, options.environment), pace(options), options.model_package_arn is not None
+    sagemaker = place.registry.sagemaker
     stack = stacks.settled(place.cloudformation, place.serving_stack, pacing)
     if stack is None:
         if candidate:
@@ -40,15 +42,16 @@ def main() -> None:
         progress(f"{place.serving_stack} is not deployed yet: nothing to verify")
         print_report({"endpoint": None}, options.report)
         return
-    version = package.read(place.registry.sagemaker, options.model_package_arn if candidate else stack.serving.model_package)
+    version = release.candidate(place, options.model_package_arn) if candidate else package.read(sagemaker, stack.serving.model_package)
     guard = Guard(place=place, version=version, writes=candidate and place.keeps_evidence, pace=pacing)
     live = guard.in_service(stack)
-    progress(f"{live.endpoint} is in service with {version.arn}")
-    report, verdicts, demand = {**live.as_json(), "model_package_arn": version.arn}, [], Demand.of(place.serving)
-    under_load = candidate and place.first
+    identity = guard.identify(live)
+    progress(f"{live.endpoint} is in service with {version.arn}, model {identity.found}")
+    report = {**live.as_json(), "model_package_arn": version.arn, "model_sha256": identity.found}
+    verdicts, demand, under_load = [identity], Demand.of(place.serving), candidate and place.first
     if not under_load:
-        verdicts = [guard.watch(live, stack, demand)]
-        if verdicts[0].passed is False:
+        verdicts.append(guard.watch(live, stack, demand))
+        if verdicts[-1].passed is False:
             conclude(report, verdicts, options.report)
     answered = answers(place, live.endpoint, version, pacing, under_load=under_load)
     verdicts += answered.verdicts

@@ -43,7 +43,7 @@ class Endpoint(Construct):
         *,
         endpoint_name: str,
         variant: str,
-        container: Mapping[str, str],
+        container: Mapping[str, Any],
         shadow: Shadow | None,
         role: iam.IRole,
         instance_type: str,

@@ -18,12 +18,12 @@ USE_KEY = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey
 class Registered:
     """Where a model's versions lie, in the toolchain's account, as ARNs: image repository, artifacts bucket and its key.
 
-    `archives` is what the keys of the objects are like that may be read; the key is used through `storage`, S3's name there.
+    `archives` are what the keys of the objects are like that may be read; the key is used through `storage`, S3's name there.
     """
 
     images: str
     bucket: str
-    archives: str
+    archives: Sequence[str]
     key: str
     storage: str
 
@@ -52,7 +52,7 @@ class ModelRole(ServiceRole):
             statements=[
                 iam.PolicyStatement(actions=PULL, resources=[registered.images]),
                 iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),  # has no resource to name
-                iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{registered.bucket}/{registered.archives}"]),
+                iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{registered.bucket}/{key}" for key in registered.archives]),
                 iam.PolicyStatement(actions=["s3:ListBucket"], resources=[registered.bucket]),
                 iam.PolicyStatement(actions=["kms:Decrypt"], resources=[registered.key], conditions=through_storage),
                 iam.PolicyStatement(actions=USE_KEY, resources=[key]),

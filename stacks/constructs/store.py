@@ -55,11 +55,10 @@ class Store(s3.Bucket):
             ],
         )
 
-    def readable_by(self, principal: iam.IPrincipal, objects: str) -> None:
-        """Let a principal of another account read the objects whose key is like `objects`, and list all."""
-        self.add_to_resource_policy(
-            iam.PolicyStatement(principals=[principal], actions=["s3:GetObject"], resources=[self.arn_for_objects(objects)])
-        )
+    def readable_by(self, principal: iam.IPrincipal, *objects: str) -> None:
+        """Let a principal of another account read the objects whose key is like one of `objects`, and list all."""
+        resources = [self.arn_for_objects(each) for each in objects]
+        self.add_to_resource_policy(iam.PolicyStatement(principals=[principal], actions=["s3:GetObject"], resources=resources))
         self.add_to_resource_policy(iam.PolicyStatement(principals=[principal], actions=["s3:ListBucket"], resources=[self.bucket_arn]))
 
 

@@ -20,7 +20,8 @@ USE_KEY = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey
 class TrainingRole(ServiceRole):
     """One model's. SageMaker takes it twice: to run the pipeline, and inside each job.
 
-    Of the bucket `artifacts` it has the objects whose key is like `runs`: evidence and ledger lie there too, and are not training's.
+    Of the bucket `artifacts` it writes the objects whose key is like `runs`, and reads those like `models` beside them: evidence and ledger
+    lie there too, and are not training's.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class TrainingRole(ServiceRole):
         data: s3.IBucket,
         artifacts: s3.IBucket,
         runs: str,
+        models: str,
         images: ecr.IRepository,
         key: kms.IKey,
         group_name: str,
@@ -44,7 +46,7 @@ class TrainingRole(ServiceRole):
             service="sagemaker.amazonaws.com",
             description="Runs the training pipeline and its jobs",
             statements=[
-                *_storage(data, artifacts, runs, key),
+                *_storage(data, artifacts, key, runs=runs, models=models),
                 *_image(images),
                 _jobs(stack, "training-job", "TrainingJob"),
                 _jobs(stack, "processing-job", "ProcessingJob"),
@@ -55,9 +57,10 @@ class TrainingRole(ServiceRole):
         )
 
 
-def _storage(data: s3.IBucket, artifacts: s3.IBucket, runs: str, key: kms.IKey) -> list[iam.PolicyStatement]:
+def _storage(data: s3.IBucket, artifacts: s3.IBucket, key: kms.IKey, *, runs: str, models: str) -> list[iam.PolicyStatement]:
+    readable = [data.arn_for_objects("*"), *map(artifacts.arn_for_objects, (runs, models))]
     return [
-        iam.PolicyStatement(actions=["s3:GetObject"], resources=[data.arn_for_objects("*"), artifacts.arn_for_objects(runs)]),
+        iam.PolicyStatement(actions=["s3:GetObject"], resources=readable),
         iam.PolicyStatement(actions=["s3:PutObject"], resources=[artifacts.arn_for_objects(runs)]),
         iam.PolicyStatement(actions=["s3:GetBucketLocation", "s3:ListBucket"], resources=[data.bucket_arn, artifacts.bucket_arn]),
         iam.PolicyStatement(actions=USE_KEY, resources=[key.key_arn]),

@@ -121,12 +121,16 @@ def test_only_the_stage_behind_the_approval_may_approve(three: Layout) -> None:
         (naming.deploy_role(CONFIG, model, environment), condition)
         for model in (MODEL, STEADY)
         for environment, condition in ((STAGING, rejects), (PRODUCTION, "null"))
+    } | {
+        (naming.stage_project(CONFIG, model, naming.TRAIN), '{"Null": {"sagemaker:ModelApprovalStatus": "true"}}')
+        for model in (MODEL, STEADY)
     }
 
 
 def test_each_stage_writes_its_own_part_of_the_artifacts(three: Layout) -> None:
     assert writes(three, BUILD) == {f"{naming.IMAGES}/*/sbom.json"}
-    assert writes(three, UPDATE) == writes(three, TRAIN) == set()
+    assert writes(three, UPDATE) == set()
+    assert writes(three, TRAIN) == {f"{naming.MODELS}/*"}
     assert writes(three, DEPLOYS[STAGING]) == {f"{naming.EVIDENCE}/*"}
     assert writes(three, DEPLOYS[PRODUCTION]) == {f"{naming.EVIDENCE}/*", f"{naming.LEDGER}/{PRODUCTION.name}/*"}
     assert writes(three, CONTROL) == {f"{naming.RETRAINING}/*"}

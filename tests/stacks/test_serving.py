@@ -17,10 +17,14 @@ STAGING, PRODUCTION = naming.serving_stack(CONFIG, MODEL, FIRST), naming.serving
 STEADY_STAGING, STEADY_PRODUCTION = naming.serving_stack(CONFIG, STEADY, FIRST), naming.serving_stack(CONFIG, STEADY, LAST)
 HOW = {  # one deployment is made
     "ModelVersion",
+    "ModelSha256",
     "PreviousModelVersion",
     "Urgent",
     *(f"ExpectedShiftP{percent}" for percent in (10, 50, 90)),
 }
+
+
+ITS_OWN = {"MODEL_SHA256": {"Ref": "ModelSha256"}}  # a container serves no other model
 
 
 def parameters(layout: Layout, stack: str) -> set[str]:
@@ -30,14 +34,18 @@ def parameters(layout: Layout, stack: str) -> set[str]:
 def test_production_serves_the_package_itself(layout: Layout) -> None:
     model = layout.only(PRODUCTION, "AWS::SageMaker::Model")
 
-    assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}}
+    assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}, "Environment": ITS_OWN}
     assert parameters(layout, PRODUCTION) == {"ModelPackageArn", *HOW}
 
 
 def test_staging_serves_what_the_package_is_made_of(layout: Layout) -> None:
     model = layout.only(STAGING, "AWS::SageMaker::Model")
 
-    assert model["PrimaryContainer"] == {"Image": {"Ref": "ImageUri"}, "ModelDataUrl": {"Ref": "ModelDataUrl"}}
+    assert model["PrimaryContainer"] == {
+        "Image": {"Ref": "ImageUri"},
+        "ModelDataUrl": {"Ref": "ModelDataUrl"},
+        "Environment": ITS_OWN,
+    }
     assert parameters(layout, STAGING) == {"ModelPackageArn", "ImageUri", "ModelDataUrl", *HOW}
 
 

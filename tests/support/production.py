@@ -25,6 +25,7 @@ from botocore.exceptions import ClientError
 
 import naming
 from localcloud.testing.running import Running
+from paved_runtime.protocol import model_version
 from paved_runtime.spec import Alarms, Deployment, Serving
 from pipelines.deployment import ledger, package, release
 from pipelines.deployment import stack as stacks
@@ -107,7 +108,6 @@ class Production:
         """A version that was registered, proven and approved; its model package's ARN."""
         number = next(self._numbers)
         facts, artifacts, s3 = self.registry.facts, self.registry.artifacts, self.home("s3")
-        model_data = f"{artifacts}/{naming.RUNS}/{number}/train/output/{naming.MODEL_ARCHIVE}"
         data_uri = f"s3://{facts.data_bucket}/data.csv"
         origin = {"commit": sample.COMMIT, "data_sha256": document.sha256(DATA), "image_uri": self.image}
         files = {
@@ -116,9 +116,12 @@ class Production:
             "metadata.json": {"model": MODEL, **origin},
             "golden.json": {"requests": [], "bad_requests": [], "tolerance": 1e-6},
         }
+        archive = packed(files)
+        artifact = document.sha256(archive)
+        model_data = f"{artifacts}/{naming.MODELS}/{artifact}/{naming.MODEL_ARCHIVE}"
         for uri, content in (
             (data_uri, DATA),
-            (model_data, packed(files)),
+            (model_data, archive),
             (pack.report_of(model_data), packed({"report.json": sample.report()})),
             (pack.bill_of_materials(artifacts, self.image), b'{"components": []}'),
         ):
@@ -133,7 +136,8 @@ class Production:
             key=facts.key,
             artifacts=artifacts,
             data=f"s3://{facts.data_bucket}",
-            arn=self._register(model_data, {**origin, "data_uri": data_uri}),
+            model_sha256=package.model_sha256(s3, model_data),
+            arn=self._register(model_data, {**origin, "data_uri": data_uri, "artifact_sha256": artifact}),
             training=self._trained(number, origin),
             actions=[source()],
         )
@@ -223,7 +227,7 @@ class Production:
 
     def model_version(self, arn: str) -> str:
         """How the container of a version names itself."""
-        return package.model_version(self.home("s3"), package.read(self.home("sagemaker"), arn).data)
+        return model_version(package.model_sha256(self.home("s3"), package.read(self.home("sagemaker"), arn).data))
 
     def served(self) -> str:
         """The model package that really serves."""

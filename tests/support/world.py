@@ -85,7 +85,7 @@ def approved(evidence_server: str) -> World:
 
 @dataclass(kw_only=True)
 class World:
-    """One candidate and its AWS. `actions` is what CodePipeline tells of the execution."""
+    """One candidate and its AWS. `actions` is what CodePipeline tells of the execution, `model_sha256` what the endpoint told of itself."""
 
     s3: Any
     sagemaker: Any
@@ -97,6 +97,7 @@ class World:
     artifacts: str
     data: str
     arn: str
+    model_sha256: str
     training: str
     actions: list[dict[str, Any]]
 
@@ -145,7 +146,7 @@ class World:
 
     def candidate(self, **changes: Any) -> Candidate:
         """What the stage asks to be proven."""
-        staging = {**sample.staging(), "model_package_arn": self.arn}
+        staging = {**sample.staging(), "model_package_arn": self.arn, "model_sha256": self.model_sha256}
         known: dict[str, Any] = {
             "model_package_arn": self.arn,
             "execution": EXECUTION,
@@ -186,15 +187,14 @@ class World:
 
     @contextmanager
     def holding(self, uri: str, content: bytes | None) -> Iterator[None]:
-        """Other content in the place of an object, or none at all, for a while."""
-        before = self.read(uri)
+        """Other content in the place of an object, or none at all, for a while; then its very version is there again."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
         if content is None:
-            bucket, _, key = uri.removeprefix("s3://").partition("/")
-            self.s3.delete_object(Bucket=bucket, Key=key)
+            changed = self.s3.delete_object(Bucket=bucket, Key=key)
         else:
-            pack.write(self.s3, uri, content)
+            changed = self.s3.put_object(Bucket=bucket, Key=key, Body=content)
         yield
-        pack.write(self.s3, uri, before)
+        self.s3.delete_object(Bucket=bucket, Key=key, VersionId=changed["VersionId"])
 
     @contextmanager
     def signed(self, signer: Signer, **changes: Any) -> Iterator[None]:
@@ -279,17 +279,23 @@ def deliver(url: str) -> World:
         s3.create_bucket(Bucket=bucket[5:], CreateBucketConfiguration={"LocationConstraint": CONFIG.toolchain.region})
         s3.put_bucket_versioning(Bucket=bucket[5:], VersioningConfiguration={"Status": "Enabled"})
     digest = document.sha256(DATA)
-    data_uri, model_data = f"{data}/data/{digest}/data.csv", f"{artifacts}/runs/1/train/output/model.tar.gz"
+    data_uri = f"{data}/data/{digest}/data.csv"
     origin = {"commit": sample.COMMIT, "data_sha256": digest, "image_uri": image}
     evaluation = {**sample.content()["evaluation"], **origin}
     metadata = {"model": MODEL.name, **origin, "rows": {"train": 36168}}
+    archived = archive(model=f"model {number}".encode(), evaluation=evaluation, metadata=metadata)
+    artifact = document.sha256(archived)
+    model_data = f"{artifacts}/{naming.MODELS}/{artifact}/{naming.MODEL_ARCHIVE}"
     for uri, content in (
         (data_uri, DATA),
-        (model_data, archive(model=f"model {number}".encode(), evaluation=evaluation, metadata=metadata)),
+        (model_data, archived),
         (pack.report_of(model_data), archive(report=sample.report(), parity={"instances": []})),
         (pack.bill_of_materials(artifacts, image), json.dumps(BILL).encode()),
     ):
         pack.write(s3, uri, content)
+    stored = pack.measure(s3, data_uri)
+    assert stored
+    registered = {**origin, "data_uri": data_uri, "data_version": stored.version, "artifact_sha256": artifact}
     signing = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
     group = f"{naming.model_package_group(CONFIG, MODEL.name)}-{number}"
     return World(
@@ -302,7 +308,8 @@ def deliver(url: str) -> World:
         key=kms.create_key()["KeyMetadata"]["Arn"],
         artifacts=artifacts,
         data=data,
-        arn=_package(sagemaker, group, image, model_data, {**origin, "data_uri": data_uri}),
+        arn=_package(sagemaker, group, image, model_data, registered),
+        model_sha256=package.model_sha256(s3, model_data),
         training=_run(sagemaker, f"training-{number}", origin),
         actions=[source()],
     )

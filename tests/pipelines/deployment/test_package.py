@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.package import expected_shift, member, model_version, read
+from pipelines.deployment.package import expected_shift, member, model_sha256, read
+from pipelines.evidence import document
 from tests.support.fakes import Fake, archive
 from tests.support.packages import PACKAGE
 from tests.support.served_model import GOLDEN
@@ -35,12 +37,25 @@ def stored(**files: object) -> Fake:
 
 def test_a_container_names_its_model_by_model_and_metadata() -> None:
     """As paved_runtime does it."""
-    names = {model_version(stored(model=b"trees", metadata=metadata), PACKAGE.data) for metadata in ({}, {"commit": "a"})}
+    digests = {model_sha256(stored(model=b"trees", metadata=metadata), PACKAGE.data) for metadata in ({}, {"commit": "a"})}
 
-    assert all(len(name) == 12 for name in names)
-    assert len(names) == 2
-    with pytest.raises(DeploymentError, match=r"model\.tar\.gz holds no metadata\.json: there is nothing to deploy: train again"):
-        model_version(stored(model=b"trees"), PACKAGE.data)
+    assert all(len(digest) == 64 for digest in digests)
+    assert len(digests) == 2
+    with pytest.raises(
+        DeploymentError, match=r"model\.tar\.gz holds no model\.onnx or no metadata\.json: there is nothing to deploy: train again"
+    ):
+        model_sha256(stored(model=b"trees"), PACKAGE.data)
+
+
+def test_an_archive_that_was_changed_after_its_registration_is_refused() -> None:
+    content = archive(model=b"trees", metadata={})
+    digest, s3 = document.sha256(content), Fake(get_object=lambda **_: {"Body": io.BytesIO(content)})
+
+    assert model_sha256(s3, PACKAGE.data, digest) == model_sha256(s3, PACKAGE.data)
+    with pytest.raises(DeploymentError, match=rf"model\.tar\.gz has sha256 {digest}, registered was {'ab' * 32}: it was changed: "):
+        model_sha256(s3, PACKAGE.data, "ab" * 32)
+    with pytest.raises(DeploymentError, match=r"model\.tar\.gz has sha256"):
+        member(s3, replace(PACKAGE, metadata={"artifact_sha256": "ab" * 32}), "metadata.json")
 
 
 def test_a_version_without_an_evaluation_is_not_deployed() -> None:

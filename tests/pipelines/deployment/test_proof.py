@@ -31,7 +31,7 @@ def repack(world: World, *, evaluation: dict[str, Any], metadata: dict[str, Any]
         "evaluation": {**json.loads(files["evaluation.json"]), **evaluation},
         "metadata": {**json.loads(files["metadata.json"]), **metadata},
     }
-    pack.write(world.s3, world.model_data, archive(**changed))
+    pack.write(world.s3, world.model_data, archive(model=b"model", **changed))
 
 
 def test_evidence_binds_everything(approved: World) -> None:

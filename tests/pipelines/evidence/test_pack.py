@@ -10,6 +10,7 @@ import pytest
 import naming
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, LedgerEntry
+from pipelines.evidence.pack import Stored
 from tests.reference import CONFIG, MODEL
 from tests.support import sample
 from tests.support.fakes import archive
@@ -39,7 +40,7 @@ def test_an_object_is_written_once(staged: World) -> None:
 def test_what_is_not_there(staged: World) -> None:
     uri = f"{staged.artifacts}/nothing.json"
 
-    assert (pack.read(staged.s3, uri), pack.sha256(staged.s3, uri)) == (None, None)
+    assert (pack.read(staged.s3, uri), pack.measure(staged.s3, uri)) == (None, None)
     assert not pack.signed(staged.s3, staged.signer, uri, b"")
 
 
@@ -47,7 +48,10 @@ def test_the_digest_of_an_object_that_does_not_fit_into_one_piece(staged: World)
     content = b"0123456789" * (pack.CHUNK // 4)
     pack.write(staged.s3, f"{staged.artifacts}/large", content)
 
-    assert pack.sha256(staged.s3, f"{staged.artifacts}/large") == document.sha256(content)
+    measured = pack.measure(staged.s3, f"{staged.artifacts}/large")
+    assert measured
+    assert measured.sha256 == document.sha256(content)
+    assert pack.fetch(staged.s3, f"{staged.artifacts}/large") == Stored(content, measured.version)
 
 
 def test_a_signature_that_holds_is_kept_and_any_other_is_replaced(staged: World) -> None:

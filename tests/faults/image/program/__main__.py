@@ -1,18 +1,21 @@
 """A model that does what its model.onnx says, which is JSON: `score` is every answer, `fails` the share of requests that get a 500, once
 `sound` requests were answered.
 
-It says what it has scored as the runtime does, a line a request.
+It says what it has scored as the runtime does, a line a request, and, as the runtime does, what it serves; it serves no other model than
+the one that it was deployed to serve.
 """
 
 import hashlib
 import itertools
 import json
 import os
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 MODEL, METADATA = (Path(os.environ["ML_ROOT"], "model", name).read_bytes() for name in ("model.onnx", "metadata.json"))
-VERSION, DOES = hashlib.sha256(MODEL + METADATA).hexdigest()[:12], json.loads(MODEL)
+DIGEST, DOES = hashlib.sha256(MODEL + METADATA).hexdigest(), json.loads(MODEL)
+VERSION = DIGEST[:12]
 TURNS = itertools.count()
 
 
@@ -23,7 +26,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, b"")
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.rfile.read(int(self.headers["Content-Length"])) == b'{"describe": true}':
+            return self.answer(200, json.dumps({"model_version": VERSION, "model_sha256": DIGEST}).encode())
         turn = next(TURNS)
         if turn >= DOES.get("sound", 0) and turn * 0.618 % 1 < DOES.get("fails", 0):
             return self.answer(500, b'{"error": "broken"}')
@@ -43,4 +47,6 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+if (expected := os.environ.get("MODEL_SHA256")) and expected != DIGEST:
+    sys.exit(f"the model has sha256 {DIGEST}, this endpoint was deployed to serve {expected}")
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
