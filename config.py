@@ -7,6 +7,7 @@ Account numbers may repeat: three accounts, two or one are all supported layouts
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,8 @@ class Config:
     """A fork's choices.
 
     `project` prefixes every name that AWS shows (naming.py); `owners` get approval requests and alarms by mail; `qualifier` is that of
-    `cdk bootstrap`, which a firm may prescribe. `pull_requests`: have CodeBuild check them, where no other CI does.
+    `cdk bootstrap`, which a firm may prescribe. `pull_requests`: have CodeBuild check them, where no other CI does. `ledger_years` is how
+    long an entry of the ledger cannot be deleted: only with a permission for just that (`GOVERNANCE`), or by nobody (`COMPLIANCE`).
     """
 
     project: str
@@ -54,6 +56,8 @@ class Config:
     owners: tuple[str, ...]
     qualifier: str = "hnb659fds"
     pull_requests: bool = False
+    ledger_years: int = 7
+    ledger_lock: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
 
     @property
     def accounts(self) -> tuple[Account, ...]:

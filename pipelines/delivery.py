@@ -11,7 +11,8 @@ A model's road (`model_road`), started by a push to `model_code/<model>/`:
 5. Staging     deploys that package from the assembly of step 2, tests the live endpoint, signs what is known as evidence
 6. Approval    a person decides; the request names the commit, the package and the evidence
 7. Production  writes the decision into evidence and registry, checks both and all they bind, compares the package with what serves
-               where the policy is `shadow`, deploys it from the same assembly, reads it back, and signs an entry in the ledger
+               where the policy is `shadow`, deploys it from the same assembly and reads it back, and signs in the ledger that it may
+               answer, and what became of it
 
 What gives a new model its road (`onboarding_road`), started by a push to any `model.toml`:
 
@@ -236,6 +237,7 @@ def _train(model: ModelSpec) -> Job:
 def _deploy(config: Config, model: ModelSpec, environment: Environment) -> Job:
     arn = Variable("MODEL_PACKAGE_ARN")
     place: dict[str, Word] = {"model": model.name, "environment": environment.name, "model_package_arn": arn}
+    told: dict[str, Word] = {"execution": Variable("EXECUTION")} if _kept(config, environment) else {}
     table = model.serving.get(environment.name)
     shadowed = table is not None and table.deployment.policy == "shadow"
     first, kept = environment == config.environments[0], _kept(config, environment)
@@ -251,10 +253,10 @@ def _deploy(config: Config, model: ModelSpec, environment: Environment) -> Job:
         commands=(
             *(_decide(place) if environment.approved_only else ()),
             *([_step("shadow", **place, assembly=_assembly())] if shadowed else []),
-            _step("deploy", **place, assembly=_assembly()),
-            _step("verify", **place, report="verified.json"),
+            _step("deploy", **place, assembly=_assembly(), **told),
+            _step("verify", **place, report="verified.json", **told),
             *([_prove(place)] if first else []),
-            *([_step("record_deployment", **place, execution=Variable("EXECUTION"), verified="verified.json")] if kept else []),
+            *([_step("record_deployment", **place, verified="verified.json", **told)] if kept else []),
         ),
         inputs=(naming.SOURCE, ASSEMBLY),
         variables=variables,

@@ -105,10 +105,14 @@ def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
 
 
 def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
-    """Write and run the model's training pipeline, as the training role; know the champion; read what a run left, and pin it."""
+    """Write and run the model's training pipeline, as the training role; see what serves, which is the champion; read what a run left, and
+    pin it.
+    """
     pipeline = naming.training_pipeline(config, model.name)
     role = role_arn(stack, config.toolchain, naming.training_role(config, model.name))
     arn = stack.format_arn(service="sagemaker", resource="pipeline", resource_name=pipeline)
+    last = config.environments[-1]
+    verifier = role_arn(stack, last.account, naming.verifier_role(config, model.name, last))
     undecided = {"Null": {"sagemaker:ModelApprovalStatus": "true"}}  # an update that says nothing of the approval
     return [
         *facts(stack, config, model.name),
@@ -127,7 +131,8 @@ def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
         allow("s3:GetObjectVersion", on=[f"{_bucket(stack, naming.artifacts_bucket(config, model.name))}/{naming.RUNS}/*"]),
         *_write(stack, config, model.name, f"{naming.MODELS}/*"),
         allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, model.name)], conditions=undecided),
-        _sign("kms:Verify", stack=stack, config=config, model=model.name),
+        _sign("kms:GetPublicKey", "kms:Verify", stack=stack, config=config, model=model.name),
+        allow("sts:AssumeRole", on=[verifier]),
     ]
 
 
@@ -153,6 +158,8 @@ def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environm
         statements += _write(stack, config, name, f"{naming.EVIDENCE}/*")
     if last or approved:
         statements += _write(stack, config, name, f"{naming.LEDGER}/{environment.name}/*")
+        locked = f"{_bucket(stack, naming.artifacts_bucket(config, name))}/{naming.LEDGER}/{environment.name}/*"
+        statements.append(allow("s3:PutObjectRetention", on=[locked]))
     return statements
 
 
@@ -213,7 +220,7 @@ def _read(stack: Stack, config: Config, model: str, *objects: str) -> list[iam.P
     bucket = _bucket(stack, naming.artifacts_bucket(config, model))
     return [
         allow("sagemaker:DescribeModelPackage", on=[_packages(stack, config, model)]),
-        allow("s3:ListBucket", on=[bucket]),
+        allow("s3:ListBucket", "s3:ListBucketVersions", on=[bucket]),
         allow("s3:GetObject", on=[f"{bucket}/{key}" for key in objects]),
         allow("kms:Decrypt", on=[_keys(stack)], conditions=through_s3(config.toolchain)),
     ]

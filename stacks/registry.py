@@ -40,7 +40,7 @@ class Registry(Stack):
         )
         data = Store(self, "Data", key=key, bucket_name=naming.data_bucket(config, model.name))
         announces(data)
-        artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name))
+        artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name), lockable=True)
         images = ImageRepository(self, "Images", repository_name=naming.image_repository(config, model.name), readers=list(readers))
         ModelRegistry(self, "Registry", group_name=group, description=f"Versions of {model.name}", readers=list(readers))
         role = TrainingRole(

@@ -212,6 +212,8 @@ class Serving(Stack):
     def _verifier(self) -> None:
         config, model = self.config, self.model.name
         trusted = [naming.deploy_role(config, road, self.place) for road in (model, naming.PLATFORM)]
+        if self.place == config.environments[-1]:
+            trusted.append(naming.stage_project(config, model, naming.TRAIN))  # what serves there is the champion
         if layout.retrains(config, self.model, self.place):
             trusted.append(naming.controller_role(config, model))
         VerifierRole(

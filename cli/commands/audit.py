@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import typer
 from rich.table import Table
 from rich.text import Text
 
 from cli import output, target
+from cli.commands.rollback import placed
 from cli.problem import Problem
 from paved_runtime.page import legible
+from pipelines.deployment import ledger, package, readback
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.ledger import Record
+from pipelines.deployment.live import live
+from pipelines.deployment.place import Place
 from pipelines.deployment.registry import Registry
-from pipelines.evidence import document, pack
-from pipelines.evidence.document import DocumentError, LedgerEntry
-from pipelines.evidence.signature import verify_offline
+from pipelines.evidence import pack
+from pipelines.evidence.document import LedgerEntry
 
 SHORT = 12  # characters of a digest in the table
 WHEN, WHICH, WHAT, WHO = 19, 11, 19, 33  # columns; with the others a line of the table has at most 100
@@ -26,18 +29,27 @@ NOW = "now"
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """One entry of the ledger. `until` is when the next one took over, empty while it serves; `doubt` says what is wrong with the entry."""
+    """One entry of the ledger. `until` is when the next one was written, empty for the last; `answers` are the model packages that
+    requests went to until then; `doubt` says what is wrong with the entry.
+    """
 
     uri: str
     entry: LedgerEntry | None
     until: str
+    answers: tuple[str, ...]
     doubt: str
+
+    @property
+    def since(self) -> str:
+        """When it was written; of what is no entry, its name."""
+        return self.entry.time if self.entry else self.uri.rpartition("/")[2]
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
         return {
-            "served_from": _since(self.uri),
+            "served_from": self.since,
             "served_to": self.until or None,
+            "answers": list(self.answers),
             "signature_valid": not self.doubt,
             "doubt": self.doubt,
             "uri": self.uri,
@@ -53,22 +65,41 @@ def audit(
     json: output.Json = False,
     where: target.Wanted = None,
 ) -> None:
-    """Print what served when, and who let it in. Newest first: which version, approved or brought back why, of which code and data."""
-    known, place = target.model(model), target.environment(environment).name
-    served = history(target.choose(where).registry(known), place)
+    """Print what served when, and who let it in. Newest first: which versions answered, approved or brought back why, of which code and
+    data. Fails where an entry cannot be trusted, or the endpoint serves something else now.
+    """
+    known, there = target.model(model), target.environment(environment)
+    place = placed(target.choose(where), known, there)
+    served = history(place.registry, there.name)
     output.show(view(served), [period.as_dict() for period in served], json=json)
-    if doubtful := [f"{period.uri.rpartition('/')[2]}: {period.doubt}" for period in served if period.doubt]:
-        failure = Problem(f"ledger of {known.name} in {place}", "; ".join(doubtful), "find out who wrote or changed it")
-        raise typer.Exit(1) if json else failure
+    doubtful = [f"{period.uri.rpartition('/')[2]}: {period.doubt}" for period in served if period.doubt]
+    if doubtful := [*doubtful, *differences(place, served[0].answers)]:
+        raise Problem(f"ledger of {known.name} in {there.name}", "; ".join(doubtful), "find out who wrote or changed it")
 
 
 def history(registry: Registry, environment: str) -> list[Served]:
     """What the environment has served, newest first. Raises Problem when nothing was ever deployed there."""
     model = registry.model.name
-    uris = list(pack.ledger_entries(registry.s3, registry.artifacts, environment))
-    if not uris:
+    records = list(ledger.records(registry, environment))
+    if not records:
         raise Problem(f"ledger of {model}", f"nothing was deployed to {environment} yet", f"./road status {model}")
-    return list(reversed(list(_periods(registry, uris, environment))))
+    return list(reversed(list(_periods(records))))
+
+
+def differences(place: Place, answers: Sequence[str]) -> list[str]:
+    """How what the endpoint serves now differs from what its ledger says, `answers`: model packages by their ARNs."""
+    said = f"the ledger says {' or '.join(answers) or 'nothing'}"
+    try:
+        endpoint = live(place.sagemaker, place.endpoint)
+    except DeploymentError as error:
+        return [str(error)]
+    if endpoint is None:
+        return [f"endpoint {place.endpoint} is not there, {said}"]
+    for arn in answers:
+        if readback.made_of(endpoint.container, package.read(place.registry.sagemaker, arn)):
+            return []
+    what = endpoint.package or endpoint.container.get("ModelDataUrl")
+    return [f"endpoint {place.endpoint} serves {what}, {said}"]
 
 
 def view(served: Sequence[Served]) -> Table:
@@ -81,31 +112,24 @@ def view(served: Sequence[Served]) -> Table:
     return table
 
 
-def _periods(registry: Registry, uris: Sequence[str], environment: str) -> Iterator[Served]:
-    """Every entry, oldest first, with what is wrong with it."""
-    key = registry.signer.public_key()
-    for uri, later in zip(uris, [*uris[1:], ""], strict=True):
-        content, signature = pack.read(registry.s3, uri) or b"", pack.read(registry.s3, f"{uri}.sig")
-        entry, doubt = _entry(content)
-        if signature is None:
-            doubt = "no signature"
-        elif not verify_offline(key, content, signature.decode(errors="replace")):
-            doubt = "the signature does not hold"
-        elif entry and (entry.model, entry.environment) != (registry.model.name, environment):
-            doubt = f"an entry of {entry.model} in {entry.environment}"
-        yield Served(uri=uri, entry=entry, until=_since(later) if later else "", doubt=doubt)
-
-
-def _entry(content: bytes) -> tuple[LedgerEntry | None, str]:
-    try:
-        return document.load_entry(content), ""
-    except DocumentError as error:
-        return None, str(error)
+def _periods(records: Sequence[Record]) -> Iterator[Served]:
+    """Every entry, oldest first. While a version is deployed, the one before answers beside it; once it is taken back, alone again."""
+    before, answers = tuple[str, ...](), tuple[str, ...]()
+    for record, later in zip(records, [*records[1:], None], strict=True):
+        if record.entry:
+            version, action = record.entry.model_package_arn, record.entry.action
+            if action == "deploying":
+                before = tuple(other for other in answers if other != version)
+                answers = (*before, version)
+            else:
+                answers = before if action == "taken back" else (version,)
+        until = later.entry.time if later and later.entry else ""
+        yield Served(uri=record.uri, entry=record.entry, until=until, answers=answers, doubt=record.doubt)
 
 
 def _row(served: Served) -> list[Text]:
     entry, until = served.entry, _minutes(served.until) if served.until else NOW
-    when = Text(f"{_minutes(_since(served.uri))}\nto {until}")
+    when = Text(f"{_minutes(served.since)}\nto {until}")
     signature = Text("NOT VALID" if served.doubt else "valid", "bold red" if served.doubt else "green")
     if entry is None:
         return [when, Text("?"), Text(""), Text(served.doubt), signature]
@@ -114,18 +138,13 @@ def _row(served: Served) -> list[Text]:
     by = entry.approved_by.rpartition(":")[2] or "no approval asked for"
     who = f"{by}\n{entry.reason}\nexecution {entry.execution[:8]}"
     left = f"\nfrom {pack.group_and_version(entry.rolled_back_from)[1]}" if entry.rolled_back_from else ""
-    return [when, Text(f"{_version(entry)}\n{entry.action}{left}"), Text(made_of), Text(legible(who, lines=True)), signature]
+    numbers = [pack.group_and_version(arn)[1] for arn in served.answers]
+    beside = "" if numbers == [_version(entry)] else f"\nanswers: {', '.join(numbers) or 'none'}"
+    return [when, Text(f"{_version(entry)}\n{entry.action}{left}{beside}"), Text(made_of), Text(legible(who, lines=True)), signature]
 
 
 def _version(entry: LedgerEntry | None) -> str:
     return pack.group_and_version(entry.model_package_arn)[1] if entry else ""
-
-
-def _since(uri: str) -> str:
-    """When an entry was written, as its name says: entries sort by it. A name without a time is told as it is."""
-    name = uri.rpartition("/")[2]
-    stamp = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-", name)
-    return "{}-{}-{}T{}:{}:{}Z".format(*stamp.groups()) if stamp else name
 
 
 def _minutes(time: str) -> str:

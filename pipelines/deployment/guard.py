@@ -120,7 +120,7 @@ class Guard:
         try:
             stack = stacks.settled(place.cloudformation, place.serving_stack, self.pace)
             assert stack is not None, "it was there a moment ago"
-            entries = ledger.entries(registry, place.environment.name)
+            entries = [entry for entry in ledger.entries(registry, place.environment.name) if entry.serves]
             chosen = rollback.plan(stack, entries, marked=rollback.marked(registry.sagemaker), left=self.version.arn)
             rollback.check(registry, chosen.target)
             where = self._keep(record)

@@ -1,17 +1,26 @@
-"""What served when, and who let it in: one signed entry a deployment. The ledger is only added to.
+"""What served when, and who let it in: signed entries, each of which has the digest of the one before. The ledger is only added to.
 
-An entry is believed where its signature holds and where it lies in the ledger of its own environment.
+An entry is believed where its signature holds, where it lies in the ledger of its own environment, and where it follows upon the one before
+it. What was written twice, deleted or left out is found by whoever reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, Evidence, LedgerEntry
+from pipelines.evidence.pack import Lock
+from pipelines.evidence.signature import verify_offline
+
+ATTEMPTS = 20  # to be the next one; more than so many do not write to a ledger at once
+RECENT = 50  # entries among which an execution looks for what it has written before
+YEAR = timedelta(days=365)
 
 
 def entries(registry: Registry, environment: str) -> list[LedgerEntry]:
@@ -20,17 +29,49 @@ def entries(registry: Registry, environment: str) -> list[LedgerEntry]:
     Raises:
         DeploymentError: one of the entries cannot be trusted.
     """
-    return [_trusted(registry, uri, environment) for uri in pack.ledger_entries(registry.s3, registry.artifacts, environment)]
+    read = list(records(registry, environment))
+    if doubtful := [f"{record.uri}: {record.doubt}" for record in read if record.doubt]:
+        raise DeploymentError(f"{doubtful[0]}: no version is trusted: find out who wrote the entry")
+    return [record.entry for record in read if record.entry]
 
 
 def newest(registry: Registry, environment: str) -> LedgerEntry | None:
-    """What an environment's ledger names last; None where there is nothing in it.
+    """The version that an environment's ledger names last as a good one; None where there is none in it.
 
     Raises:
-        DeploymentError: the entry cannot be trusted.
+        DeploymentError: an entry cannot be trusted.
     """
-    uris = list(pack.ledger_entries(registry.s3, registry.artifacts, environment))
-    return _trusted(registry, uris[-1], environment) if uris else None
+    served = [entry for entry in entries(registry, environment) if entry.serves]
+    return served[-1] if served else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """An object of the ledger: `entry` is None where it is none, and `doubt` says why it cannot be trusted, empty where it can."""
+
+    uri: str
+    entry: LedgerEntry | None
+    doubt: str
+
+
+def records(registry: Registry, environment: str) -> Iterator[Record]:
+    """Everything that an environment's ledger has or had, oldest first, with what is wrong with it."""
+    key, previous = "", b""
+    for number, (uri, times) in enumerate(pack.ledger_objects(registry.s3, registry.artifacts, environment).items(), start=1):
+        key = key or registry.signer.public_key()
+        content = pack.read(registry.s3, uri)
+        signature = pack.read(registry.s3, pack.signature_of(uri, content)) if content is not None else None
+        entry, doubt = _parsed(content or b"")
+        if content is None:
+            doubt = "it was deleted"
+        elif signature is None or not verify_offline(key, content, signature.decode(errors="replace")):
+            doubt = f"found no signature that {registry.signer.key} made for it"
+        elif entry and (entry.model, entry.environment) != (registry.model.name, environment):
+            doubt = f"found an entry of {entry.model} in {entry.environment}"
+        elif entry and entry.number:
+            doubt = doubt or _out_of_line(entry, number, previous) or ("it was written more than once" if times > 1 else "")
+        yield Record(uri=uri, entry=entry, doubt=doubt)
+        previous = content or b""
 
 
 def entry(evidence: Evidence, verified: Mapping[str, Any], *, environment: str, execution: str, time: str) -> LedgerEntry:
@@ -67,33 +108,49 @@ def entry(evidence: Evidence, verified: Mapping[str, Any], *, environment: str, 
 
 
 def record(registry: Registry, new: LedgerEntry) -> str:
-    """Add an entry, unless this execution has added the same one already; where it lies."""
-    s3, signer, artifacts = registry.s3, registry.signer, registry.artifacts
-    for uri in pack.ledger_entries(s3, artifacts, new.environment):
-        content = pack.read(s3, uri) if uri.endswith(f"-{new.execution}.json") else None
-        if content and content == document.canonical(new.model_copy(update={"time": document.load_entry(content).time})):
-            pack.write_signed(s3, signer, uri, content)
-            return uri
-    uri = pack.ledger_entry(artifacts, new)
-    pack.add_signed(s3, signer, uri, document.canonical(new))
-    return uri
-
-
-def _trusted(registry: Registry, uri: str, environment: str) -> LedgerEntry:
-    """One entry.
+    """Add an entry, unless it is what this execution has added last; where it lies.
 
     Raises:
-        DeploymentError: it is not signed by this key, is no entry, or is of another environment.
+        DeploymentError: somebody else was faster every time.
     """
-    s3, signer = registry.s3, registry.signer
-    content = pack.read(s3, uri)
-    if content is None or not pack.signed(s3, signer, uri, content):
-        why = f"found no signature that {signer.key} made for it"
-        raise DeploymentError(f"{uri}: {why}: no version is trusted: find out who wrote the entry")
+    for _ in range(ATTEMPTS):
+        uris = list(pack.ledger_objects(registry.s3, registry.artifacts, new.environment))
+        contents = {uri: pack.read(registry.s3, uri) or b"" for uri in uris[-RECENT:]}
+        if written := _written(contents, new):
+            return written
+        last = document.sha256(contents[uris[-1]]) if uris else None
+        chained = new.model_copy(update={"number": len(uris) + 1, "previous_sha256": last})
+        uri = pack.ledger_entry(registry.artifacts, new.environment, len(uris) + 1)
+        if pack.append(registry.s3, registry.signer, uri, document.canonical(chained), _lock(registry)):
+            return uri
+    raise DeploymentError(f"ledger of {new.model} in {new.environment}: others wrote to it {ATTEMPTS} times at once: run it again")
+
+
+def _written(contents: Mapping[str, bytes], new: LedgerEntry) -> str | None:
+    """Where the newest entry of an execution lies, if it says the same as `new`, whenever it was written."""
+    for uri, content in reversed(list(contents.items())):
+        known, _ = _parsed(content)
+        if known and known.execution == new.execution:
+            own = {"time": known.time, "number": known.number, "previous_sha256": known.previous_sha256}
+            return uri if known == new.model_copy(update=own) else None
+    return None
+
+
+def _lock(registry: Registry) -> Lock:
+    config = registry.config
+    return Lock(mode=config.ledger_lock, until=datetime.now(UTC) + config.ledger_years * YEAR)
+
+
+def _parsed(content: bytes) -> tuple[LedgerEntry | None, str]:
     try:
-        trusted = document.load_entry(content)
+        return document.load_entry(content), ""
     except DocumentError as error:
-        raise DeploymentError(f"{uri}: {error}: no version is trusted: find out who wrote the entry") from error
-    if trusted.environment != environment:
-        raise DeploymentError(f"{uri}: found an entry of {trusted.environment}: no version is trusted: find out who moved the entry")
-    return trusted
+        return None, str(error)
+
+
+def _out_of_line(entry: LedgerEntry, number: int, previous: bytes) -> str:
+    """How an entry does not follow upon the one before it; empty where it does."""
+    if entry.number != number:
+        return f"it is the {number}. entry and says that it is the {entry.number}."
+    expected = document.sha256(previous) if number > 1 else None
+    return "" if entry.previous_sha256 == expected else "it does not follow upon the entry before it: that one was changed"

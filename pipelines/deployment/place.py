@@ -80,7 +80,17 @@ class Place:
     @property
     def keeps_evidence(self) -> bool:
         """Whether why a version was taken back is written down here."""
-        return self.first or self.environment.approved_only or self.environment == self.config.environments[-1]
+        return self.first or self.keeps_ledger
+
+    @property
+    def keeps_ledger(self) -> bool:
+        """Whether the ledger tells of this environment."""
+        return self.environment.approved_only or self.environment == self.config.environments[-1]
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint's name."""
+        return naming.endpoint(self.config, self.model.name, self.environment)
 
     @property
     def metric_namespace(self) -> str:

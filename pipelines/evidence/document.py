@@ -252,27 +252,39 @@ class Evidence(Document):
 
 
 class LedgerEntry(Document):
-    """What serves from `time` on, as the ledger keeps it. `evidence_sha256` is the digest that was approved: `shown_sha256` of it.
+    """What happened to the traffic of an environment at `time`, as the ledger keeps it.
 
-    Of a rollback, `approved_by` is who rolled back and `reason` why, `rolled_back_from` the version that was left.
+    `action`: a version is `deploying`, so it may answer from now on; it was `deployed`, and verified; it was `taken back`, so the version
+    before answers; it is `unproven`, so it answers though its stage has failed; or a version was brought back, `rolled back` to.
+    `evidence_sha256` is the digest that was approved, `shown_sha256` of the evidence; null where evidence is made after the deployment.
+    Of a rollback, `approved_by` is who rolled back and `reason` why, `rolled_back_from` the version that was left; of a version that did
+    not hold, `reason` is why not. `number` counts an environment's entries, and `previous_sha256` is the digest of the one before:
+    entries of 0.1.0 have neither.
     """
 
     version: Literal[1]
-    action: Literal["deployed", "rolled back"]
+    number: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=_is_none)
+    previous_sha256: Sha256 | None = Field(default=None, exclude_if=_is_none)
+    action: Literal["deploying", "deployed", "taken back", "unproven", "rolled back"]
     model: Text
     environment: Text
     time: Time
     execution: Text
     model_package_arn: PackageArn
-    evidence_sha256: Sha256
+    evidence_sha256: Sha256 | None
     commit: CommitId
     data_sha256: Sha256
     image_uri: ImageUri
     endpoint: Text
-    endpoint_config: Text
+    endpoint_config: str
     approved_by: str
     reason: str
     rolled_back_from: PackageArn | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether it tells of a version that was good when it took all traffic."""
+        return self.action in ("deployed", "rolled back")
 
 
 Kind = TypeVar("Kind", bound=Document)

@@ -1,7 +1,8 @@
 """Where things lie in the artifacts bucket, and how they get there: written once, kept when they are there already.
 
 evidence/<group>/<version>/                                the pack of one model package
-ledger/<environment>/<time>-<execution>.json               one deployment, with its signature beside it
+ledger/<environment>/entry-<number>.json                   one thing that happened to traffic, its signature beside it; 0.1.0 wrote
+ledger/<environment>/<time>-<execution>.json
 images/<digest>/sbom.json                                  the bill of materials of an image
 models/<digest>/model.tar.gz and output.tar.gz             the artifact, and the report beside it
 """
@@ -12,15 +13,16 @@ import hashlib
 import io
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 import naming
 from pipelines.evidence import document
-from pipelines.evidence.document import DocumentError, LedgerEntry
+from pipelines.evidence.document import DocumentError
 from pipelines.evidence.signature import Signer
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ SIGNATURE, PUBLIC_KEY = f"{EVIDENCE}.sig", "public-key.pem"
 FILES = (EVIDENCE, SIGNATURE, PAGE, SBOM, CARD, REPORT, PUBLIC_KEY)
 CONTENT_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8", "sig": "text/plain", "pem": "application/x-pem-file"}
 MISSING = ("NoSuchKey", "404", "NotFound")
+TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")  # S3's answers to a conditional write that comes too late
+ENTRY = "entry-"
 CHUNK = 1 << 20
 
 
@@ -73,6 +77,14 @@ def beside(uri: str, name: str) -> str:
 def report_of(model_data: str) -> str:
     """Where the report of a `model.tar.gz` lies: SageMaker packs a job's other output beside it."""
     return beside(model_data, "output.tar.gz")
+
+
+@dataclass(frozen=True)
+class Lock:
+    """How long an object can be neither overwritten nor deleted: `mode` is S3's, `GOVERNANCE` or `COMPLIANCE`."""
+
+    mode: str
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -167,31 +179,49 @@ def write_signed(s3: S3Client, signer: Signer, uri: str, content: bytes) -> None
         write(s3, f"{uri}.sig", (signer.sign(content) + "\n").encode())
 
 
-def add_signed(s3: S3Client, signer: Signer, uri: str, content: bytes) -> None:
-    """Store an object that is not there yet, its signature first: whoever finds it finds it signed, even if this is killed on the way."""
-    if not signed(s3, signer, uri, content):
-        write(s3, f"{uri}.sig", (signer.sign(content) + "\n").encode())
-    write(s3, uri, content)
+def append(s3: S3Client, signer: Signer, uri: str, content: bytes, lock: Lock) -> bool:
+    """Store an object where none is yet, its signature first, both under a lock; false where somebody else was faster.
+
+    Of several that write at once, one does: S3 decides. The signature's name has the content's digest in it, so that nobody's signature
+    takes the place of another's, and whoever finds the object finds it signed, even if this is killed on the way.
+    """
+    bucket, key = _place(uri)
+    locked: Any = {"Bucket": bucket, "ObjectLockMode": lock.mode, "ObjectLockRetainUntilDate": lock.until}
+    signature = signature_of(uri, content)
+    if read(s3, signature) is None:
+        s3.put_object(**locked, Key=_place(signature)[1], Body=(signer.sign(content) + "\n").encode(), ContentType=CONTENT_TYPES["sig"])
+    try:
+        s3.put_object(**locked, Key=key, Body=content, ContentType=CONTENT_TYPES["json"], IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in TAKEN:
+            raise
+        return False
+    return True
 
 
-def signed(s3: S3Client, signer: Signer, uri: str, content: bytes) -> bool:
-    """Whether the signature beside `uri` is there and holds for `content`."""
-    signature = read(s3, f"{uri}.sig")
+def signed(s3: S3Client, signer: Signer, uri: str, content: bytes, signature_uri: str | None = None) -> bool:
+    """Whether the signature beside `uri`, or at `signature_uri`, is there and holds for `content`."""
+    signature = read(s3, signature_uri or f"{uri}.sig")
     return signature is not None and signer.verify(content, signature.decode(errors="replace"))
 
 
-def ledger_entries(s3: S3Client, artifacts: str, environment: str) -> Iterator[str]:
-    """The URIs of an environment's ledger entries, oldest first."""
+def signature_of(uri: str, content: bytes) -> str:
+    """Where the signature of an entry of the ledger lies; those of 0.1.0 have theirs at `<uri>.sig`."""
+    named = uri.rpartition("/")[2].startswith(ENTRY)
+    return f"{uri}.{document.sha256(content)[:16]}.sig" if named else f"{uri}.sig"
+
+
+def ledger_objects(s3: S3Client, artifacts: str, environment: str) -> dict[str, int]:
+    """Every entry that an environment's ledger has or had, oldest first: its URI, and how often it was written or deleted."""
     bucket, _ = _place(artifacts)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{naming.LEDGER}/{environment}/")
-    keys = sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
-    yield from (f"s3://{bucket}/{key}" for key in keys if key.endswith(".json"))
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{naming.LEDGER}/{environment}/")
+    keys = Counter(each["Key"] for page in pages for each in (*page.get("Versions", []), *page.get("DeleteMarkers", [])))
+    return {f"s3://{bucket}/{key}": keys[key] for key in sorted(keys) if key.endswith(".json")}
 
 
-def ledger_entry(artifacts: str, entry: LedgerEntry) -> str:
-    """Where an entry of the ledger lies; entries sort by time."""
-    stamp = entry.time.replace("-", "").replace(":", "")
-    return f"{artifacts.rstrip('/')}/{naming.LEDGER}/{entry.environment}/{stamp}-{entry.execution}.json"
+def ledger_entry(artifacts: str, environment: str, number: int) -> str:
+    """Where an entry of the ledger lies; entries sort by their number, after those of 0.1.0."""
+    return f"{artifacts.rstrip('/')}/{naming.LEDGER}/{environment}/{ENTRY}{number:08d}.json"
 
 
 def _get(s3: S3Client, uri: str) -> GetObjectOutputTypeDef | None:

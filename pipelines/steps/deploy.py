@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipelines.deployment import release
-from pipelines.steps.step import add_assembly, add_environment, add_pace, open_place, pace, parser, print_report, run
+from pipelines.deployment.recording import Recording
+from pipelines.steps.step import add_assembly, add_environment, add_execution, add_pace, open_place, pace, parser, print_report, run
 
 
 def main() -> None:
@@ -12,11 +13,15 @@ def main() -> None:
     add_environment(arguments)
     arguments.add_argument("--model-package-arn", required=True)
     add_assembly(arguments)
+    add_execution(arguments)
     add_pace(arguments)
     options = arguments.parse_args()
     place = open_place(options.model, options.environment)
     version = release.candidate(place, options.model_package_arn)
-    stacks = release.deploy(place, version, options.assembly, pace(options))
+    recording = Recording(place=place, version=version, execution=options.execution)
+    recording.deploying()
+    with recording.outcome():
+        stacks = release.deploy(place, version, options.assembly, pace(options))
     print_report({"model_package_arn": version.arn, "stacks": stacks})
 
 

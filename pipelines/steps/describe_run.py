@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import naming
+from config import CONFIG
 from pipelines.deployment.champion import champion
 from pipelines.deployment.errors import DeploymentError
 from pipelines.run import Run
-from pipelines.steps.step import open_registry, parser, run
+from pipelines.steps.step import open_place, parser, run
 
 
 def main() -> None:
@@ -16,12 +17,13 @@ def main() -> None:
     arguments.add_argument("--commit", required=True)
     arguments.add_argument("--cause", required=True, help="why there is a run")
     options = arguments.parse_args()
-    registry = open_registry(options.model)
-    config, data = registry.config, registry.facts.data
+    place = open_place(options.model, CONFIG.environments[-1].name)
+    registry, config = place.registry, place.config
+    data = registry.facts.data
     if data is None:
         path = naming.parameter(config, options.model, "data")
         raise DeploymentError(f"{path}: no data set was stored: store one: ./road data put {options.model} FILE.csv")
-    version = champion(registry, config.environments[-1].name)
+    version = champion(place)
     described = Run(
         image_uri=options.image_uri,
         data_uri=data.uri,

@@ -6,7 +6,7 @@ few requests prove nothing: the step fails as well, but the shadow stays, for th
 
 from __future__ import annotations
 
-from pipelines.deployment import package, shadow
+from pipelines.deployment import release, shadow
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.shadow_trial import compared, differs
 from pipelines.steps.step import add_assembly, add_environment, add_pace, conclude, open_place, pace, parser, print_report, progress, run
@@ -26,7 +26,7 @@ def main() -> None:
         progress(f"{place.serving_stack} is not deployed yet: there are no requests to copy")
         print_report({"shadow": None})
         return
-    version = package.read(place.registry.sagemaker, options.model_package_arn)
+    version = release.candidate(place, options.model_package_arn)
     begun = shadow.begin(place, stack, options.assembly, version, pacing)
     if begun is None:
         print_report({"shadow": None})

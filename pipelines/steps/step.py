@@ -56,6 +56,11 @@ def add_assembly(arguments: ArgumentParser) -> None:
     arguments.add_argument("--assembly", required=True, type=Path, help="the folder that cdk synth wrote")
 
 
+def add_execution(arguments: ArgumentParser) -> None:
+    """`--execution`: what the ledger of an environment that keeps one names as the cause."""
+    arguments.add_argument("--execution", default="", help="the delivery's")
+
+
 def add_pace(arguments: ArgumentParser) -> None:
     """`--poll-seconds` and `--minute-seconds`; without them, the environment's POLL_SECONDS and MINUTE_SECONDS, else a pace that AWS does
     not throttle, and time as it is.

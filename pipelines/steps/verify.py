@@ -11,6 +11,7 @@ Where no version is new, nothing is written, and nothing taken back.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from pipelines.deployment import package, release
@@ -19,7 +20,9 @@ from pipelines.deployment.acceptance import answers
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.guard import Guard
 from pipelines.deployment.live_check import Demand
-from pipelines.steps.step import add_environment, add_pace, conclude, open_place, pace, parser, print_report, progress, run
+from pipelines.deployment.recording import Recording
+from pipelines.deployment.stack import Stack
+from pipelines.steps.step import add_environment, add_execution, add_pace, conclude, open_place, pace, parser, print_report, progress, run
 
 
 def main() -> None:
@@ -31,6 +34,7 @@ def main() -> None:
         help="a version that is new there; without it, what is deployed is looked at, and what is not deployed is no failure",
     )
     arguments.add_argument("--report", type=Path, help="write what is printed to this file, too, and also if a gate fails")
+    add_execution(arguments)
     add_pace(arguments)
     options = arguments.parse_args()
     place, pacing, candidate = open_place(options.model, options.environment), pace(options), options.model_package_arn is not None
@@ -44,6 +48,18 @@ def main() -> None:
         return
     version = release.candidate(place, options.model_package_arn) if candidate else package.read(sagemaker, stack.serving.model_package)
     guard = Guard(place=place, version=version, writes=candidate and place.keeps_evidence, pace=pacing)
+    recording = Recording(place=place, version=version, execution=options.execution) if candidate else None
+    with recording.outcome() if recording else nullcontext():
+        verify(guard, stack, candidate=candidate, report_file=options.report)
+
+
+def verify(guard: Guard, stack: Stack, *, candidate: bool, report_file: Path | None) -> None:
+    """Ask everything of the endpoint, in the order in which it must be asked; print it, and write it to `report_file`.
+
+    Raises:
+        DeploymentError: a gate failed; or the version does not serve, or was taken back.
+    """
+    place, version = guard.place, guard.version
     live = guard.in_service(stack)
     identity = guard.identify(live)
     progress(f"{live.endpoint} is in service with {version.arn}, model {identity.found}")
@@ -52,12 +68,12 @@ def main() -> None:
     if not under_load:
         verdicts.append(guard.watch(live, stack, demand))
         if verdicts[-1].passed is False:
-            conclude(report, verdicts, options.report)
-    answered = answers(place, live.endpoint, version, pacing, under_load=under_load)
+            conclude(report, verdicts, report_file)
+    answered = answers(place, live.endpoint, version, guard.pace, under_load=under_load)
     verdicts += answered.verdicts
     if under_load:
         verdicts.append(guard.watch(live, stack, demand))
-    conclude(report | answered.report, verdicts, options.report)
+    conclude(report | answered.report, verdicts, report_file)
 
 
 if __name__ == "__main__":

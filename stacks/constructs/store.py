@@ -16,6 +16,7 @@ class Store(s3.Bucket):
 
     `expire_days`: objects older than this are removed, all of them or those in `folders`; without it they stay for ever. Replaced and
     deleted ones stay 90 days more, except in `folders`, where they are gone the day after: it is people's data that lies there.
+    `lockable`: whoever stores an object may have S3 keep it for a time (object lock); the others stay as they are.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Store(s3.Bucket):
         bucket_name: str | None = None,
         expire_days: int | None = None,
         folders: Sequence[str] = (),
+        lockable: bool = False,
     ) -> None:
         days = Duration.days(expire_days) if expire_days else None
         super().__init__(
@@ -41,6 +43,7 @@ class Store(s3.Bucket):
             enforce_ssl=True,
             minimum_tls_version=1.2,
             versioned=True,
+            object_lock_enabled=lockable or None,
             removal_policy=RemovalPolicy.RETAIN,
             lifecycle_rules=[
                 s3.LifecycleRule(

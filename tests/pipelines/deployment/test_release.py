@@ -37,7 +37,11 @@ def model(number: int) -> bytes:
 
 
 def name(number: int) -> str:
-    return hashlib.sha256(model(number) + b"{}").hexdigest()[:12]
+    return digest(number)[:12]
+
+
+def digest(number: int) -> str:
+    return hashlib.sha256(model(number) + b"{}").hexdigest()
 
 
 def package(number: int, status: str = "Approved") -> Package:
@@ -78,7 +82,8 @@ def values(production: Production | None, number: int, s3: Any = S3) -> ServingP
 def of_version(number: int, previous: str = NO_VERSION, **shift: str) -> ServingParameters:
     made = {"model_package_arn": f"{ARN}/{number}", "image_uri": f"i@{number}", "model_data_url": f"s3://b/{number}/model.tar.gz"}
     still = {f"expected_shift_p{percent}": "+0.000000" for percent in (10, 50, 90)}
-    return ServingParameters(**{**made, **still, **shift}, model_version=name(number), previous_model_version=previous)
+    named = {"model_version": name(number), "model_sha256": digest(number), "previous_model_version": previous}
+    return ServingParameters(**{**made, **named, **still, **shift})
 
 
 class Staging(Production):
@@ -135,7 +140,7 @@ def test_staging_serves_a_packages_parts() -> None:
 def test_a_package_without_a_model_is_not_deployed() -> None:
     empty = Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(schema={}))})
 
-    with pytest.raises(DeploymentError, match=r"s3://b/2/model\.tar\.gz holds no model\.onnx: there is nothing to deploy"):
+    with pytest.raises(DeploymentError, match=r"s3://b/2/model\.tar\.gz holds no model\.onnx or no metadata\.json: "):
         values(None, 2, empty)
 
 
