@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,7 @@ class Served:
     @property
     def since(self) -> str:
         """When it was written; of what is no entry, its name."""
-        return self.entry.time if self.entry else self.uri.rpartition("/")[2]
+        return _since(self.uri, self.entry)
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -123,7 +124,7 @@ def _periods(records: Sequence[Record]) -> Iterator[Served]:
                 answers = (*before, version)
             else:
                 answers = before if action == "taken back" else (version,)
-        until = later.entry.time if later and later.entry else ""
+        until = _since(later.uri, later.entry) if later else ""
         yield Served(uri=record.uri, entry=record.entry, until=until, answers=answers, doubt=record.doubt)
 
 
@@ -145,6 +146,12 @@ def _row(served: Served) -> list[Text]:
 
 def _version(entry: LedgerEntry | None) -> str:
     return pack.group_and_version(entry.model_package_arn)[1] if entry else ""
+
+
+def _since(uri: str, entry: LedgerEntry | None) -> str:
+    name = uri.rpartition("/")[2]
+    stamp = re.match(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-", name)
+    return entry.time if entry else "{}-{}-{}T{}:{}:{}Z".format(*stamp.groups()) if stamp else name
 
 
 def _minutes(time: str) -> str:

@@ -81,8 +81,8 @@ def test_a_delivery_whose_every_step_is_killed_ends_as_if_none_had_been(producti
     execution = f"killed-{seed}"
     with production.asked() as asked:
         for arguments, longest in (
-            (production.deploy(version), 9.0),
-            (production.verify(version), 3.0),
+            (production.deploy(version, execution), 9.0),
+            (production.verify(version, execution), 3.0),
             (production.record(version, execution), 2.0),
         ):
             killed_somewhere(production.step(*arguments), draw.uniform(0.5, longest))
@@ -91,7 +91,8 @@ def test_a_delivery_whose_every_step_is_killed_ends_as_if_none_had_been(producti
 
     assert production.served() == version
     assert production.deployed.previous_model_version == production.model_version(before)
-    assert [entry.model_package_arn for entry in production.ledger if entry.execution == execution] == [version]
+    told = [(entry.action, entry.model_package_arn) for entry in production.ledger if entry.execution == execution]
+    assert told == [("deploying", version), ("deployed", version)]
     assert asked["failed"] == 0
 
 

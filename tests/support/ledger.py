@@ -1,4 +1,4 @@
-"""Entries of the ledger."""
+"""Entries of the ledger, as they are written now, and as 0.1.0 wrote them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ledger_entry(**changes: Any) -> LedgerEntry:
 
 
 def write_entry(world: World, time: str, *, signer: Signer | None = None, **changes: Any) -> str:
-    """Add an entry about the world's package to the ledger; where it lies."""
+    """Add an entry about the world's package to the ledger, in the way of 0.1.0; where it lies."""
     content = {
         "version": 1,
         "action": "deployed",
@@ -44,6 +44,20 @@ def write_entry(world: World, time: str, *, signer: Signer | None = None, **chan
         "reason": "better",
     }
     entry = document.parse(LedgerEntry, {**content, **changes}, "ledger entry")
-    uri = pack.ledger_entry(world.artifacts, entry)
-    pack.write_signed(world.s3, signer or world.signer, uri, document.canonical(entry))
+    return write_old(world.s3, signer or world.signer, world.artifacts, entry)
+
+
+def write_old(s3: Any, signer: Signer, artifacts: str, entry: LedgerEntry) -> str:
+    """Add an entry to the ledger in the way of 0.1.0: named after its time and execution, and bound to no other; where it lies."""
+    stamp = entry.time.replace("-", "").replace(":", "")
+    uri = f"{artifacts}/{naming.LEDGER}/{entry.environment}/{stamp}-{entry.execution}.json"
+    pack.write_signed(s3, signer, uri, document.canonical(entry))
     return uri
+
+
+def wipe(s3: Any, artifacts: str, prefix: str) -> None:
+    """As if nothing had ever lain there, which nobody without this very permission can do."""
+    bucket = artifacts.removeprefix("s3://")
+    listed = s3.list_object_versions(Bucket=bucket, Prefix=prefix)
+    for item in (*listed.get("Versions", []), *listed.get("DeleteMarkers", [])):
+        s3.delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"], BypassGovernanceRetention=True)

@@ -46,6 +46,7 @@ SPEED = 150.0
 ENVIRONMENT = CONFIG.environments[-1]
 HOME, AWAY = CONFIG.toolchain.id, ENVIRONMENT.account.id
 REGION = CONFIG.toolchain.region
+DELIVERY = "a-delivery"  # where it does not matter which execution it is
 PLACE = ("--model", MODEL, "--environment", ENVIRONMENT.name)
 SERVING = naming.serving_stack(CONFIG, MODEL, ENVIRONMENT)
 MONITORING = naming.monitoring_stack(CONFIG, MODEL, ENVIRONMENT)
@@ -164,17 +165,17 @@ class Production:
             output, errors = process.communicate()
         return subprocess.CompletedProcess(name, process.returncode, output, errors)
 
-    def deploy(self, arn: str) -> tuple[str, ...]:
+    def deploy(self, arn: str, execution: str = DELIVERY) -> tuple[str, ...]:
         """The step with which Production's stage deploys a version, and its arguments."""
-        return ("deploy", *PLACE, *of(arn), "--assembly", str(self.assembly))
+        return ("deploy", *PLACE, *of(arn), "--assembly", str(self.assembly), "--execution", execution)
 
     def shadow(self, arn: str) -> tuple[str, ...]:
         """The one with which it compares a version in the shadow, where that is the policy."""
         return ("shadow", *PLACE, *of(arn), "--assembly", str(self.assembly))
 
-    def verify(self, arn: str) -> tuple[str, ...]:
+    def verify(self, arn: str, execution: str = DELIVERY) -> tuple[str, ...]:
         """The one with which it verifies."""
-        return ("verify", *PLACE, *of(arn), "--report", str(self.folder / "verified.json"))
+        return ("verify", *PLACE, *of(arn), "--report", str(self.folder / "verified.json"), "--execution", execution)
 
     def record(self, arn: str, execution: str) -> tuple[str, ...]:
         """The one with which it writes the ledger."""
@@ -183,7 +184,7 @@ class Production:
     def first(self) -> str:
         """Deliver a first version, as the road does it."""
         arn = self.version(score=0.3)
-        for arguments in (self.deploy(arn), self.verify(arn), self.record(arn, "first")):
+        for arguments in (self.deploy(arn, "first"), self.verify(arn, "first"), self.record(arn, "first")):
             done = self.run(*arguments)
             assert done.returncode == 0, done.stderr
         return arn
@@ -202,7 +203,7 @@ class Production:
         """Take a version into production as the stage does, under load; it must hold."""
         with self.asked():
             self.shift(arn)
-            for arguments in (self.verify(arn), self.record(arn, execution)):
+            for arguments in (self.verify(arn, execution), self.record(arn, execution)):
                 done = self.run(*arguments)
                 assert done.returncode == 0, done.stderr
 

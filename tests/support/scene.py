@@ -19,6 +19,7 @@ from pipelines.evidence import pack, rollback_record
 from pipelines.evidence.rollback_record import RollbackRecord
 from tests.support.fake_production import ENDPOINT, ENVIRONMENT, Production
 from tests.support.fakes import AT_ONCE, Fake, clients
+from tests.support.ledger import wipe
 from tests.support.world import World, deliver
 
 ROLE = "arn:aws:sts::123456789012:assumed-role/deploy-production/build"
@@ -83,9 +84,7 @@ class Scene:
     def clean(self) -> None:
         """As if nothing had happened yet."""
         for prefix in ("ledger/", pack.folder("", self.bad.arn).lstrip("/")):
-            bucket = self.good.artifacts.removeprefix("s3://")
-            for item in self.good.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
-                self.good.s3.delete_object(Bucket=bucket, Key=item["Key"])
+            wipe(self.good.s3, self.good.artifacts, prefix)
         self.good.sagemaker.update_model_package(
             ModelPackageArn=self.bad.arn,
             ModelApprovalStatus="Approved",

@@ -186,8 +186,11 @@ class World:
         return {comparison.what for comparison in self.compare(**changes) if not comparison.matches}
 
     @contextmanager
-    def holding(self, uri: str, content: bytes | None) -> Iterator[None]:
-        """Other content in the place of an object, or none at all, for a while; then its very version is there again."""
+    def holding(self, uri: str, content: bytes | None, *, new: bool = False) -> Iterator[None]:
+        """Other content in the place of an object, or none at all, for a while; then its very version is there again. `new`: in a place
+        where there is none.
+        """
+        assert new == (pack.read(self.s3, uri) is None), uri
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         if content is None:
             changed = self.s3.delete_object(Bucket=bucket, Key=key)
@@ -276,7 +279,8 @@ def deliver(url: str) -> World:
     image = _image(ecr, f"{naming.image_repository(CONFIG, MODEL.name)}-{number}")
     data, artifacts = f"s3://data-{number}", f"s3://artifacts-{number}"
     for bucket in (data, artifacts):
-        s3.create_bucket(Bucket=bucket[5:], CreateBucketConfiguration={"LocationConstraint": CONFIG.toolchain.region})
+        place = {"LocationConstraint": CONFIG.toolchain.region}
+        s3.create_bucket(Bucket=bucket[5:], CreateBucketConfiguration=place, ObjectLockEnabledForBucket=True)
         s3.put_bucket_versioning(Bucket=bucket[5:], VersioningConfiguration={"Status": "Enabled"})
     digest = document.sha256(DATA)
     data_uri = f"{data}/data/{digest}/data.csv"

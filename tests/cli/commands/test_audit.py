@@ -15,12 +15,16 @@ import naming
 from cli.commands import audit
 from cli.commands.audit import Served
 from cli.problem import Problem
+from pipelines.deployment.place import Place
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import LedgerEntry
 from pipelines.evidence.signature import Signer
 from tests.reference import CONFIG, MODEL
 from tests.support import sample
+from tests.support.fake_production import Production
+from tests.support.fakes import Altered, clients, refusal
+from tests.support.ledger import wipe, write_old
 from tests.support.world import World
 
 STAGING, PRODUCTION = CONFIG.environments
@@ -64,18 +68,14 @@ class Ledger:
         return audit.history(self.registry, environment)
 
     def write(self, new: LedgerEntry) -> str:
-        uri = pack.ledger_entry(self.registry.artifacts, new)
-        pack.write_signed(self.s3, self.registry.signer, uri, document.canonical(new))
-        return uri
+        return write_old(self.s3, self.registry.signer, self.registry.artifacts, new)
 
 
 @pytest.fixture
 def ledger(approved: World) -> Iterator[Ledger]:
     """A ledger that nobody has written to."""
     yield Ledger(approved.registry())
-    bucket = approved.artifacts.removeprefix("s3://")
-    for item in approved.s3.list_objects_v2(Bucket=bucket, Prefix=f"{naming.LEDGER}/").get("Contents", []):
-        approved.s3.delete_object(Bucket=bucket, Key=item["Key"])
+    wipe(approved.s3, approved.artifacts, f"{naming.LEDGER}/")
 
 
 def drawn(served: list[Served]) -> list[str]:
@@ -137,6 +137,41 @@ def test_a_rollback_says_so_and_from_which_version(ledger: Ledger) -> None:
     assert max(map(len, lines)) <= 100
 
 
+def test_no_version_that_answered_is_missed_whatever_became_of_its_stage(ledger: Ledger) -> None:
+    steps = (("deploying", 1), ("deployed", 1), ("deploying", 2), ("taken back", 2), ("deploying", 3), ("unproven", 3), ("rolled back", 1))
+    for minute, (action, version) in enumerate(steps):
+        left = {"rolled_back_from": f"{sample.ARN}/3"} if action == "rolled back" else {}
+        ledger.write(entry(version, f"2026-11-20T09:{minute:02d}:00Z", action=action, execution=f"e-{minute}", **left))
+
+    periods = [served.as_dict() for served in reversed(ledger.history())]
+    answers = ["".join(arn.rpartition("/")[2] for arn in period["answers"]) for period in periods]
+    text = "".join("".join(line[21:32] for line in drawn(ledger.history())).split())
+
+    assert [period["action"] for period in periods] == [action for action, _ in steps]
+    assert answers == ["1", "1", "12", "1", "13", "3", "1"]
+    assert "deployinganswers:1,3" in text
+
+
+@pytest.mark.parametrize(
+    ("serves", "said"),
+    [
+        (7, ""),
+        (8, r"serves .*/8, the ledger says .*/7"),
+        (0, "is not there, the ledger says .*/7"),
+    ],
+)
+def test_the_endpoint_is_asked_whether_it_serves_what_the_ledger_says(approved: World, serves: int, said: str) -> None:
+    group = approved.arn.rpartition("/")[0]
+    endpoint = Production.serving(approved.arn if serves == 7 else f"{group}/{serves}")
+    gone = Altered(endpoint, describe_endpoint=lambda **_: (_ for _ in ()).throw(refusal("ValidationException", "Could not find endpoint")))
+    there = clients({"sagemaker": endpoint if serves else gone})
+    place = Place(registry=approved.registry(), environment=PRODUCTION, deployer=there, verifier=there)
+
+    told = audit.differences(place, [approved.arn])
+    assert bool(told) is bool(said)
+    assert re.search(said.replace("/7", f"/{approved.arn.rpartition('/')[2]}"), "".join(told))
+
+
 def test_environments_have_ledgers_of_their_own(ledger: Ledger) -> None:
     with pytest.raises(Problem, match=rf"ledger of {MODEL}: nothing was deployed to {PRODUCTION.name} yet: \./road status {MODEL}"):
         ledger.history()
@@ -152,19 +187,19 @@ def test_environments_have_ledgers_of_their_own(ledger: Ledger) -> None:
 
 def forged(ledger: Ledger, uri: str) -> str:
     pack.write(ledger.s3, uri, document.canonical(entry(7, "2026-11-21T10:15:59Z", reason="all fine")))
-    return "the signature does not hold"
+    return "found no signature that .* made for it"
 
 
 def unsigned(ledger: Ledger, uri: str) -> str:
     bucket, _, key = f"{uri}.sig".removeprefix("s3://").partition("/")
     ledger.s3.delete_object(Bucket=bucket, Key=key)
-    return "no signature"
+    return "found no signature that .* made for it"
 
 
 def signed_by_a_stranger(ledger: Ledger, uri: str) -> str:
     key = ledger.registry.signer.kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
     pack.write(ledger.s3, f"{uri}.sig", Signer(kms=ledger.registry.signer.kms, key=key).sign(pack.read(ledger.s3, uri) or b"").encode())
-    return "the signature does not hold"
+    return "found no signature that .* made for it"
 
 
 def no_entry(ledger: Ledger, uri: str) -> str:

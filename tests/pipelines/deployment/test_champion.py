@@ -1,38 +1,78 @@
-"""Which version the next one must beat: the one that the ledger names last, if the registry knows it as the same."""
+"""Which version the next one must beat: the one that serves, if the ledger knows it, and the registry knows it as the same."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from pipelines.deployment import champion as champions
 from pipelines.deployment import package
-from pipelines.deployment.champion import champion
 from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.package import Package
+from pipelines.deployment.place import Place
 from tests.reference import CONFIG
+from tests.support import sample
+from tests.support.fake_production import Production
+from tests.support.fakes import Altered, clients, refusal
 from tests.support.ledger import write_entry
 from tests.support.world import World
 
-PRODUCTION = CONFIG.environments[-1].name
+ENVIRONMENT = CONFIG.environments[-1]
 
 
-def test_it_is_what_the_registry_knows_of_the_newest_entry(staged: World) -> None:
+def champion(world: World, sagemaker: Any = None) -> Package | None:
+    """The champion where `sagemaker` is production's, or the world's package serves there."""
+    there = clients({"sagemaker": sagemaker or Production.serving(world.arn)})
+    return champions.champion(Place(registry=world.registry(), environment=ENVIRONMENT, deployer=there, verifier=there))
+
+
+def test_it_is_what_serves(staged: World) -> None:
     write_entry(staged, "2026-11-20T09:00:00Z")
 
-    assert champion(staged.registry(), PRODUCTION) == package.read(staged.sagemaker, staged.arn)
+    assert champion(staged) == package.read(staged.sagemaker, staged.arn)
+
+
+def test_it_is_what_serves_though_its_stage_has_failed(staged: World) -> None:
+    write_entry(staged, "2026-11-20T09:00:00Z", action="deploying")
+    write_entry(staged, "2026-11-20T09:05:00Z", action="unproven")
+
+    assert champion(staged) == package.read(staged.sagemaker, staged.arn)
 
 
 def test_before_the_first_deployment_there_is_none(staged: World) -> None:
-    assert champion(staged.registry(), PRODUCTION) is None
+    assert champion(staged) is None
+
+
+def gone(**_: Any) -> Any:
+    raise refusal("ValidationException", 'Could not find endpoint "production".')
+
+
+def test_where_the_endpoint_is_gone_what_served_last_counts(staged: World) -> None:
+    endpoint = Altered(Production.serving(staged.arn), describe_endpoint=gone)
+    write_entry(staged, "2026-11-20T09:00:00Z", action="unproven")
+    assert champion(staged, endpoint) is None
+    write_entry(staged, "2026-11-21T09:00:00Z")
+
+    assert champion(staged, endpoint) == package.read(staged.sagemaker, staged.arn)
+
+
+def test_what_somebody_deployed_by_hand_is_no_champion(staged: World) -> None:
+    write_entry(staged, "2026-11-20T09:00:00Z")
+
+    with pytest.raises(DeploymentError, match=r"serves .*/99, which its ledger does not know: somebody deployed it by hand: .*rollback"):
+        champion(staged, Production.serving(f"{sample.ARN}/99"))
 
 
 def test_an_entry_that_cannot_be_trusted_names_none(staged: World) -> None:
     write_entry(staged, "2026-11-21T09:00:00Z", signer=staged.stranger)
 
     with pytest.raises(DeploymentError, match="no version is trusted"):
-        champion(staged.registry(), PRODUCTION)
+        champion(staged)
 
 
 def test_a_registry_that_names_another_image_is_not_believed(staged: World) -> None:
     write_entry(staged, "2026-11-21T09:00:00Z", image_uri=f"i@sha256:{'0' * 64}")
 
     with pytest.raises(DeploymentError, match=r"the registry has image .*, the ledger i@sha256:000"):
-        champion(staged.registry(), PRODUCTION)
+        champion(staged)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, LedgerEntry
 from tests.reference import CONFIG, MODEL
 from tests.support import sample
-from tests.support.fakes import Killed
+from tests.support.fakes import Altered, Killed
 from tests.support.ledger import ENDPOINT, VERIFIED, ledger_entry, write_entry
 from tests.support.world import World, mortal
 
@@ -71,10 +73,10 @@ def test_an_execution_is_recorded_once(staged: World) -> None:
     elsewhere = record(registry, ledger_entry(environment="canada"))
 
     assert again == first
-    assert list(pack.ledger_entries(staged.s3, staged.artifacts, PRODUCTION)) == [first, other]
+    assert list(pack.ledger_objects(staged.s3, staged.artifacts, PRODUCTION)) == [first, other]
     assert [made.time for made in entries(registry, PRODUCTION)] == ["2026-11-21T10:00:00Z", "2026-11-21T12:00:00Z"]
     assert elsewhere.startswith(f"{staged.artifacts}/{naming.LEDGER}/canada/")
-    assert all(pack.signed(staged.s3, staged.signer, uri, staged.read(uri)) for uri in (first, other, elsewhere))
+    assert all(holds(staged, uri) for uri in (first, other, elsewhere))
 
 
 def test_an_execution_that_deployed_something_else_later_is_recorded_again(staged: World) -> None:
@@ -88,17 +90,72 @@ def test_an_execution_that_deployed_something_else_later_is_recorded_again(stage
     )
     last = record(staged.registry(), retried)
 
-    assert list(pack.ledger_entries(staged.s3, staged.artifacts, PRODUCTION))[-1] == last
+    assert list(pack.ledger_objects(staged.s3, staged.artifacts, PRODUCTION))[-1] == last
     assert document.load_entry(staged.read(last)).endpoint_config == "LiveConfig-2"
 
 
-def test_killed_before_the_signature_it_signs_what_it_wrote(staged: World) -> None:
+@pytest.mark.parametrize("writes", [1, 2])
+def test_killed_on_the_way_there_is_one_entry_and_it_is_signed(staged: World, writes: int) -> None:
     with pytest.raises(Killed):
-        record(staged.registry(s3=mortal(staged.s3, writes=1)), ledger_entry())
+        record(staged.registry(s3=mortal(staged.s3, writes=writes)), ledger_entry())
     uri = record(staged.registry(), ledger_entry(time="2026-11-21T11:00:00Z"))
 
-    assert list(pack.ledger_entries(staged.s3, staged.artifacts, PRODUCTION)) == [uri]
-    assert pack.signed(staged.s3, staged.signer, uri, staged.read(uri))
+    assert list(pack.ledger_objects(staged.s3, staged.artifacts, PRODUCTION)) == [uri]
+    assert holds(staged, uri)
+
+
+def holds(world: World, uri: str) -> bool:
+    """Whether an entry has a signature that holds."""
+    content = world.read(uri)
+    return pack.signed(world.s3, world.signer, uri, content, pack.signature_of(uri, content))
+
+
+def test_entries_are_a_chain_upon_those_of_older_releases(staged: World) -> None:
+    old = write_entry(staged, "2026-11-20T09:00:00Z")
+    uris = [record(staged.registry(), ledger_entry(execution=f"e-{number}")) for number in range(3)]
+    made = entries(staged.registry(), PRODUCTION)
+
+    assert [entry.number for entry in made] == [None, 2, 3, 4]
+    before = [document.sha256(staged.read(uri)) for uri in (old, *uris)]
+    assert [entry.previous_sha256 for entry in made] == [None, *before[:-1]]
+
+
+def test_several_that_write_at_once_all_come_into_one_chain(staged: World) -> None:
+    """Each has read the same end of the ledger when it writes."""
+    together = threading.Barrier(4)
+
+    class Together(Altered):
+        waited = False
+
+        def put_object(self, **arguments: Any) -> Any:
+            if not self.waited:
+                self.waited = True
+                together.wait()
+            return staged.s3.put_object(**arguments)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: record(staged.registry(s3=Together(staged.s3)), ledger_entry(execution=f"e-{n}")), range(4)))
+
+    assert {entry.execution for entry in entries(staged.registry(), PRODUCTION)} == {f"e-{n}" for n in range(4)}
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_an_entry_that_somebody_overwrites_or_deletes_is_noticed(staged: World, position: int) -> None:
+    """Even with the key: what was there before is bound by what came after, and of the last one S3 keeps every version."""
+    uris = [record(staged.registry(), ledger_entry(execution=f"e-{number}")) for number in range(3)]
+    uri, content = uris[position], staged.read(uris[position])
+    changed = content.replace(b'"e-', b'"x-', 1)
+    assert changed != content
+    with (
+        staged.holding(uri, changed),
+        staged.holding(pack.signature_of(uri, changed), staged.signer.sign(changed).encode(), new=True),
+        pytest.raises(DeploymentError, match="no version is trusted"),
+    ):
+        entries(staged.registry(), PRODUCTION)
+    with staged.holding(uri, None), pytest.raises(DeploymentError, match="it was deleted: no version is trusted"):
+        entries(staged.registry(), PRODUCTION)
+
+    assert len(entries(staged.registry(), PRODUCTION)) == 3
 
 
 def newest_of(world: World) -> LedgerEntry | None:
@@ -152,5 +209,5 @@ def test_an_entry_moved_from_another_environment_is_not_trusted(staged: World) -
     for name in (uri, f"{uri}.sig"):
         pack.write(staged.s3, name.replace("/staging/", f"/{PRODUCTION}/"), staged.read(name))
 
-    with pytest.raises(DeploymentError, match="found an entry of staging"):
+    with pytest.raises(DeploymentError, match=f"found an entry of {MODEL} in staging"):
         newest_of(staged)

@@ -128,7 +128,7 @@ def test_the_shift_that_was_approved_is_expected_of_that_pair_alone(compared: in
 
 def test_run_again_it_says_what_it_said() -> None:
     known = {"previous_model_version": name(1), "expected_shift_p50": "+0.012000"}
-    production = Production.serving(f"{ARN}/2", model_version=name(2), **known)
+    production = Production.serving(f"{ARN}/2", model_version=name(2), model_sha256=digest(2), **known)
 
     assert values(production, 2) == replace(production.version, image_uri="i@2", model_data_url="s3://b/2/model.tar.gz")
 

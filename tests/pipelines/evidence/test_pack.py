@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import tarfile
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 
 import naming
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, LedgerEntry
-from pipelines.evidence.pack import Stored
+from pipelines.evidence.pack import Lock, Stored
 from tests.reference import CONFIG, MODEL
 from tests.support import sample
 from tests.support.fakes import archive
+from tests.support.ledger import write_old
 from tests.support.world import World
 
 
@@ -117,10 +120,23 @@ def test_the_ledger_is_in_order_and_each_environment_has_its_own(staged: World) 
     ):
         content = {"version": 1, "action": "deployed", "model": "m", "environment": environment, "time": time, "execution": execution}
         entry = document.parse(LedgerEntry, {**content, **facts, **names, "evidence_sha256": "ab" * 32}, "entry")
-        written.append(pack.ledger_entry(staged.artifacts, entry))
-        pack.write_signed(staged.s3, staged.signer, written[-1], document.canonical(entry))
+        written.append(write_old(staged.s3, staged.signer, staged.artifacts, entry))
         assert document.load_entry(staged.read(written[-1])) == entry
 
+    number, lock = pack.ledger_entry(staged.artifacts, "production", 3), Lock("GOVERNANCE", datetime.now(UTC) + timedelta(days=1))
+    assert pack.append(staged.s3, staged.signer, number, b"new", lock) is True
     assert written[0] == f"{staged.artifacts}/ledger/production/20261121T090000Z-b.json"
-    assert list(pack.ledger_entries(staged.s3, staged.artifacts, "production")) == [written[1], written[0]]
-    assert list(pack.ledger_entries(staged.s3, staged.artifacts, "staging")) == []
+    assert pack.ledger_objects(staged.s3, staged.artifacts, "production") == {written[1]: 1, written[0]: 1, number: 1}
+    assert pack.ledger_objects(staged.s3, staged.artifacts, "staging") == {}
+
+
+def test_what_is_appended_is_there_once_and_cannot_be_deleted(staged: World) -> None:
+    uri, lock = f"{staged.artifacts}/ledger/production/entry-00000001.json", Lock("GOVERNANCE", datetime.now(UTC) + timedelta(days=1))
+    first, second = (pack.append(staged.s3, staged.signer, uri, content, lock) for content in (b"mine", b"another's"))
+    version = staged.s3.head_object(Bucket=staged.artifacts[5:], Key="ledger/production/entry-00000001.json")["VersionId"]
+
+    assert (first, second) == (True, False)
+    assert staged.read(uri) == b"mine"
+    assert pack.signed(staged.s3, staged.signer, uri, b"mine", pack.signature_of(uri, b"mine"))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        staged.s3.delete_object(Bucket=staged.artifacts[5:], Key="ledger/production/entry-00000001.json", VersionId=version)

@@ -14,13 +14,13 @@ from pipelines.run import Run
 from tests.reference import CONFIG, MODEL
 from tests.support import sample
 from tests.support.facts import put_facts
-from tests.support.ledger import write_entry
+from tests.support.ledger import ENDPOINT, write_entry
 from tests.support.moto_server import Clients
 from tests.support.programs import run_step
 from tests.support.world import World
 
 IMAGE = f"{sample.REPOSITORY}@sha256:{'a' * 64}"
-DATA_SET = DataSet(uri="s3://data/data.csv", sha256="ab", rows=3)
+DATA_SET = DataSet(uri="s3://data/data.csv", sha256="ab", rows=3, version="v1")
 PRODUCTION = CONFIG.environments[-1].name
 
 
@@ -42,6 +42,7 @@ def test_it_says_everything_and_whom_to_beat(staged: World, tree: Path, evidence
         image_uri=IMAGE,
         data_uri=DATA_SET.uri,
         data_sha256=DATA_SET.sha256,
+        data_version=DATA_SET.version,
         commit=sample.COMMIT,
         role=staged.facts.training_role,
         key=staged.key,
@@ -55,7 +56,8 @@ def test_it_says_everything_and_whom_to_beat(staged: World, tree: Path, evidence
     no_champion = {"champion_arn": "", "champion_image_uri": "", "champion_model_uri": ""}
     assert json.loads(first.stdout) == {**asdict(Run.read(tmp_path / "run.json")), **no_champion}
     assert first.stderr == f"no champion: {PRODUCTION} has served nothing yet\n"
-    assert second.stderr == f"champion: {staged.arn}, since 2026-11-21T09:00:00Z\n"
+    last = f"endpoint {ENDPOINT} is not there: what it served last counts\n"
+    assert second.stderr == f"{last}champion: {staged.arn}, since 2026-11-21T09:00:00Z\n"
 
 
 def test_no_data_set_is_one_line_that_says_what_to_do(server: str, client: Clients, tree: Path) -> None:
