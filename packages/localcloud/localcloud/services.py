@@ -18,6 +18,7 @@ from localcloud.events import bus, rules, s3, targets
 from localcloud.iam import authorization
 from localcloud.kms import signing
 from localcloud.logs import metric_filters
+from localcloud.s3 import object_lock, writes
 from localcloud.sagemaker import (
     endpoints,
     endpoints_api,
@@ -44,6 +45,7 @@ class Part(Protocol):
 IAM: tuple[Part, ...] = (authorization,)
 CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, change_sets, resources)
 KMS: tuple[Part, ...] = (signing,)
+S3: tuple[Part, ...] = (object_lock, writes)
 CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
 SAGEMAKER: tuple[Part, ...] = (
     training,
@@ -59,7 +61,7 @@ SAGEMAKER: tuple[Part, ...] = (
 EVENTS: tuple[Part, ...] = (bus, rules, s3, scheduler)
 CLOUDWATCH: tuple[Part, ...] = (metrics_api, metric_filters, alarms, alarms_api)
 AUTOSCALING: tuple[Part, ...] = (capacity, target_tracking, scheduled_actions)
-EVERYTHING = (*IAM, *CLOUDFORMATION, *KMS, *CODE, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
+EVERYTHING = (*IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
 
 
 def install(parts: Iterable[Part] = EVERYTHING) -> None:
