@@ -8,9 +8,11 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from localcloud.cloudformation.references import Json, in_order
 
-GONE = re.compile(r"NotFound|NoSuch|DoesNotExist|Could not find|does not exist|not found")  # in the code or the words of an error
+GONE = re.compile(r"NotFound|NoSuch|DoesNotExist|: Could not find")  # in "CODE: WORDS" of an error
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +66,19 @@ def _problem(resources: Any, deletion: Deletion) -> str | None:
     try:
         resources._delete_resource(deletion.resource, deletion.json)
     except Exception as problem:
-        response = getattr(problem, "response", {})
-        code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
         why = reason(problem)
-        if GONE.search(f"{code or getattr(problem, 'error_type', '')} {why}"):
+        if GONE.search(f"{_code(problem)}: {why}"):
             return None
         logging.getLogger(__name__).warning("%s: %s was not deleted: %s", resources["AWS::StackName"], deletion.name, why)
         return why
     return None
+
+
+def _code(problem: Exception) -> str:
+    """The code of an AWS error, as botocore or as moto has it."""
+    if isinstance(problem, ClientError):
+        return str(problem.response["Error"]["Code"])
+    return str(getattr(problem, "error_type", None) or getattr(problem, "code", ""))
 
 
 def _tell(resources: Any, deletion: Deletion, status: str, why: str | None = None) -> None:

@@ -179,6 +179,21 @@ def test_an_update_goes_back_to_the_very_resources_that_were_there(cloud: Runnin
     assert configurations(cloud, called) == before == [sagemaker.describe_endpoint(EndpointName=called)["EndpointConfigName"]]
 
 
+def test_a_stack_takes_over_an_endpoint_that_was_updated_by_hand(cloud: Running, name: Name, image: str) -> None:
+    """CloudFormation does not look what serves: an update that changes nothing leaves it, the next that changes it takes it over."""
+    called, sagemaker = name("e"), cloud.client("sagemaker")
+    assert deploy(cloud, called, serving(called, image)) == "CREATE_COMPLETE", reasons(cloud, called)
+    (own,) = configurations(cloud, called)
+    variants = sagemaker.describe_endpoint_config(EndpointConfigName=own)["ProductionVariants"]
+    sagemaker.create_endpoint_config(EndpointConfigName=name("hand"), ProductionVariants=variants)
+    sagemaker.update_endpoint(EndpointName=called, EndpointConfigName=name("hand"))
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=called, WaiterConfig={"Delay": 1})
+
+    assert sagemaker.describe_endpoint(EndpointName=called)["EndpointConfigName"] == name("hand")
+    assert deploy(cloud, called, serving(called, image, "two"), "UPDATE") == "UPDATE_COMPLETE", reasons(cloud, called)
+    assert model(cloud, sagemaker.describe_endpoint(EndpointName=called)["EndpointConfigName"]) == "two"
+
+
 def bucket(name: str) -> Template:
     return {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}
 
