@@ -16,7 +16,7 @@ from localcloud.codepipeline import pipelines as delivery_pipelines
 from localcloud.core import clock
 from localcloud.events import bus, rules, s3, targets
 from localcloud.iam import authorization
-from localcloud.kms import signing
+from localcloud.kms import key_policies, signing
 from localcloud.logs import metric_filters
 from localcloud.s3 import object_lock, writes
 from localcloud.sagemaker import (
@@ -44,7 +44,7 @@ class Part(Protocol):
 
 IAM: tuple[Part, ...] = (authorization,)
 CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_resources, change_sets, resources)
-KMS: tuple[Part, ...] = (signing,)
+KMS: tuple[Part, ...] = (signing, key_policies)
 S3: tuple[Part, ...] = (object_lock, writes)
 CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
 SAGEMAKER: tuple[Part, ...] = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from typing import Any
 from urllib.parse import urlparse
 
@@ -19,7 +18,7 @@ from moto.s3.models import FakeBucket
 
 from localcloud.core.cloud import PARTITION
 from localcloud.core.errors import error
-from localcloud.iam import policies, resource_policies, s3_permissions
+from localcloud.iam import callers, policies, resource_policies, s3_permissions
 from localcloud.iam.permissions import Permission, required
 from localcloud.iam.policies import Statement, statements
 from localcloud.iam.resource_policies import Guarded
@@ -73,7 +72,7 @@ def _authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
     about = _resource(self, action, resource)
     if action == "sts:GetCallerIdentity":
         return
-    caller = _role_of(request._access_key.arn)
+    caller = callers.principal(request._access_key.arn)
     identity = list(statements(request._access_key.collect_policies()))
     needed = s3_permissions.required(self, action, about) if service == "s3" and about else required(self, action, about)
     for wanted in needed:
@@ -153,9 +152,3 @@ def _may_assume(role_arn: str, caller: str) -> bool:
     """A role that does not exist is refused like one that does not trust: IAM tells nobody which it is."""
     roles = iam_backends[role_arn.split(":")[4]][PARTITION].roles.values()
     return any(policies.trusts(role.assume_role_policy_document, caller=caller) for role in roles if role.arn == role_arn)
-
-
-def _role_of(arn: str) -> str:
-    """`arn:…:sts::1:assumed-role/R/session` → `arn:…:iam::1:role/R`: the principal that policies name."""
-    match = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/(.+)/[^/]+", arn)
-    return f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}" if match else arn

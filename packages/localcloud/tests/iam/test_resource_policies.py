@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from cloudformation_stacks import deploy, reasons
 
 from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.running import Running
@@ -48,11 +49,12 @@ def signs(cloud: Running, keys: Json, arn: str) -> str:
 def test_a_role_signs_only_where_the_key_lets_its_account_decide(cloud: Running) -> None:
     """An identity policy alone is worth nothing: AWS's guide, "Key policies in AWS KMS"."""
     keys = role(cloud, "kms-any", SIGN)
+    keeps = {**OWN, "Action": ["kms:PutKeyPolicy", "kms:Describe*"]}
     other = {**OWN, "Principal": {"AWS": named("kms-nobody")}}
 
     assert signs(cloud, keys, key(cloud, OWN)) == "signed"
-    assert "no resource-based policy allows the kms:Sign action" in signs(cloud, keys, key(cloud, other))
-    assert "no resource-based policy" in signs(cloud, {}, key(cloud, other))
+    assert "no resource-based policy allows the kms:Sign action" in signs(cloud, keys, key(cloud, keeps, other))
+    assert "no resource-based policy" in signs(cloud, {}, key(cloud, keeps, other))
 
 
 def test_a_role_that_the_key_names_needs_no_policy_of_its_own(cloud: Running) -> None:
@@ -74,6 +76,42 @@ def test_a_key_denies_everybody_but_the_one_who_attests(cloud: Running) -> None:
         assert signs(cloud, attests, arn) == "signed"
         assert "with an explicit deny in a resource-based policy" in signs(cloud, other, arn)
         assert "explicit deny" in signs(cloud, {}, arn)
+
+
+def test_a_role_is_named_with_its_path(cloud: Running) -> None:
+    iam, trust = (
+        cloud.client("iam"),
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ROOT}}]},
+    )
+    arn = iam.create_role(RoleName="kms-path", Path="/evidence/", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    signing = key(cloud, OWN, {**OWN, "Principal": {"AWS": arn}})
+
+    assert arn.endswith(":role/evidence/kms-path")
+    assert signs(cloud, cloud.assume(arn), signing) == "signed"
+
+
+def test_a_key_policy_that_nobody_could_change_is_refused(cloud: Running) -> None:
+    """But where the request bypasses KMS's safety check."""
+    kms = cloud.client("kms")
+    nobody = json.dumps({"Version": "2012-10-17", "Statement": [{**OWN, "Action": "kms:Sign"}]})
+    arn = key(cloud, OWN)
+
+    for call, members in ((kms.create_key, {}), (kms.put_key_policy, {"KeyId": arn, "PolicyName": "default"})):
+        with pytest.raises(ClientError, match="will not allow you to update the key policy in the future") as caught:
+            call(Policy=nobody, **members)
+        assert caught.value.response["Error"]["Code"] == "MalformedPolicyDocumentException"
+    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=nobody, BypassPolicyLockoutSafetyCheck=True)
+    with pytest.raises(ClientError, match="no resource-based policy"):
+        kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=json.dumps({"Version": "2012-10-17", "Statement": [OWN]}))
+
+
+def test_a_stacks_key_that_nobody_could_change_is_not_made(cloud: Running) -> None:
+    locked = {"Version": "2012-10-17", "Statement": [OWN, {**OWN, "Effect": "Deny", "Principal": "*", "Action": "kms:Put*"}]}
+
+    status = deploy(cloud, "locked-key", {"Resources": {"Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": locked}}}})
+
+    assert status == "ROLLBACK_COMPLETE"
+    assert "will not allow you to update the key policy" in reasons(cloud, "locked-key")
 
 
 def test_a_deny_of_a_role_wins_over_what_the_key_allows(cloud: Running) -> None:
