@@ -23,7 +23,7 @@ from localcloud.cloudformation.references import Json
 from localcloud.cloudformation.rollbacks import Rollback
 
 UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
-UNDER_WAY = ("DELETE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")  # no deletion meanwhile
+UNDER_WAY = ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")  # no deletion meanwhile
 KEPT = ("Retain", "RetainExceptOnCreate")  # a DeletionPolicy
 _no_updates = CloudFormationResponse._validate_different_update
 
@@ -100,7 +100,7 @@ def _update_termination_protection(self: Any) -> ActionResult:
 def _delete_stack(self: Any) -> EmptyResult:
     """DeleteStack: of every stack of the name, of which there are several where change sets made them. None is deleted too."""
     backend, name = self.cloudformation_backend, self._get_param("StackName")
-    for stack in [s for s in backend.stacks.values() if name in (s.name, s.stack_id)]:
+    for stack in [s for s in backend.stacks.values() if name in (s.name, s.stack_id) and s.status != "DELETE_IN_PROGRESS"]:
         _delete(backend, stack, set(self._get_param("RetainResources") or []), self._get_param("DeletionMode") == "FORCE_DELETE_STACK")
     return EmptyResult()
 

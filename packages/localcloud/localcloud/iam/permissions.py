@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.iam.conditions import Context
-from localcloud.kms import keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +22,8 @@ class Permission:
 
 
 def required(response: Any, action: str, resource: str | None) -> Iterator[Permission]:
-    """What a request to do `action` on `resource` must be allowed, as moto's `response` object received it; S3 has its own."""
-    if action.startswith("kms:"):
-        key = keys.find(response._get_param("KeyId") or "", response.current_account, response.region)
-        yield Permission(action=action, resource=key.arn if key else None, context=of_key(key, response.current_account))
-    elif action in ("sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"):
+    """What a request to do `action` on `resource` must be allowed, as moto's `response` object received it; KMS and S3 have their own."""
+    if action in ("sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"):
         yield Permission(action=action, resource=resource, context=_of_package(response))
     elif action == "events:PutEvents":
         yield from _events(response, action)
@@ -35,15 +31,6 @@ def required(response: Any, action: str, resource: str | None) -> Iterator[Permi
         yield Permission(action=action, resource=resource)
         if action in ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"):
             yield from _alarms(response)
-
-
-def of_key(key: Any, account: str, via: str | None = None) -> Context:
-    """What is known of the use of a KMS key (None: there is none) by a caller of `account`, itself or by the service `via`."""
-    return {
-        "kms:CallerAccount": [account],
-        "kms:ResourceAliases": list(key.aliases) if key else [],
-        "kms:ViaService": [via] if via else [],
-    }
 
 
 def _of_package(response: Any) -> Context:

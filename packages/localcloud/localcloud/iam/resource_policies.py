@@ -30,7 +30,7 @@ def of(wanted: Permission) -> Guarded | None:
     service = wanted.action.partition(":")[0]
     if service == "s3":
         return _bucket(wanted.resource.split(":", 5)[5].split("/")[0])
-    if service == "kms":
+    if service == "kms" and ":alias/" not in wanted.resource:
         owner, region = wanted.resource.split(":")[4], wanted.resource.split(":")[3]
         key = keys.find(wanted.resource, owner, region)
         return Guarded(key.policy, owner, alone=True) if key else None

@@ -14,7 +14,8 @@ import xmltodict  # type: ignore[import-untyped]
 from moto.s3.models import s3_backends
 
 from localcloud.iam.conditions import Context
-from localcloud.iam.permissions import Permission, of_key
+from localcloud.iam.kms_permissions import of_key
+from localcloud.iam.permissions import Permission
 from localcloud.kms import keys
 
 ENCRYPTION_KEY = "x-amz-server-side-encryption-aws-kms-key-id"

@@ -78,6 +78,46 @@ def test_a_key_denies_everybody_but_the_one_who_attests(cloud: Running) -> None:
         assert "explicit deny" in signs(cloud, {}, arn)
 
 
+def test_an_alias_is_moved_by_those_who_may_use_it_so_at_both_keys(cloud: Running) -> None:
+    """Or whoever has a key of his own could put it in the place of the one that attests."""
+    kms, keeps = cloud.client("kms"), {**OWN, "Action": ["kms:PutKeyPolicy", "kms:Sign"]}
+    attests, forges = key(cloud, keeps, {**OWN, "Action": "kms:CreateAlias"}), key(cloud, OWN)
+    kms.create_alias(AliasName="alias/attests", TargetKeyId=attests)
+    narrow = {"Action": "kms:*Alias", "Resource": forges}
+    keys = role(cloud, "moves-alias", {"Action": "kms:*Alias", "Resource": "*"})
+    without = role(cloud, "moves-no-alias", narrow)
+
+    for holder in (keys, {}):
+        for call, members in (("update_alias", {"TargetKeyId": forges}), ("delete_alias", {})):
+            with pytest.raises(ClientError, match="no resource-based policy allows the kms:"):
+                getattr(cloud.client("kms", **holder), call)(AliasName="alias/attests", **members)
+    with pytest.raises(ClientError, match=r"kms:CreateAlias on resource: \S+:alias/forges"):
+        cloud.client("kms", **without).create_alias(AliasName="alias/forges", TargetKeyId=forges)
+
+
+def test_a_ciphertext_says_which_key_decrypts_it(cloud: Running) -> None:
+    kms = cloud.client("kms")
+    closed = {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+    shut = kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [OWN, closed]}))["KeyMetadata"]["Arn"]
+    sealed = kms.encrypt(KeyId=shut, Plaintext=b"1")["CiphertextBlob"]
+
+    with pytest.raises(ClientError, match="with an explicit deny in a resource-based policy"):
+        kms.decrypt(CiphertextBlob=sealed)
+
+
+def test_a_role_may_sign_digests_by_an_alias_only(cloud: Running) -> None:
+    """As the request says: its message type and the alias it is asked by."""
+    digests = {"StringEquals": {"kms:MessageType": "DIGEST", "kms:RequestAlias": "alias/by-alias"}}
+    arn = key(cloud, OWN)
+    cloud.client("kms").create_alias(AliasName="alias/by-alias", TargetKeyId=arn)
+    signer = cloud.client("kms", **role(cloud, "by-alias", {**SIGN, "Condition": digests}))
+
+    assert signer.sign(KeyId="alias/by-alias", **DIGEST)["KeyId"] == arn
+    for members in ({**DIGEST, "KeyId": arn}, {**DIGEST, "KeyId": "alias/by-alias", "MessageType": "RAW"}):
+        with pytest.raises(ClientError, match="no identity-based policy"):
+            signer.sign(**members)
+
+
 def test_a_role_is_named_with_its_path(cloud: Running) -> None:
     iam, trust = (
         cloud.client("iam"),
@@ -166,10 +206,11 @@ def test_a_bucket_denies_in_its_own_account(cloud: Running) -> None:
 
 
 def test_a_bucket_lets_a_role_of_its_own_account_in(cloud: Running) -> None:
-    """Either policy is enough within an account; a statement about the account leaves it to the role's."""
+    """Either policy is enough within an account. One about the account leaves it to the role's, and so does one that nobody can judge."""
     one, two = role(cloud, "s3-named"), role(cloud, "s3-not-named")
     read = {"Effect": "Allow", "Action": "s3:GetObject"}
-    name = bucket(cloud, "lets-in", {**read, "Principal": {"AWS": named("s3-named")}}, {**read, "Principal": {"AWS": ROOT}})
+    from_somewhere = {**read, "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}}
+    name = bucket(cloud, "lets-in", {**read, "Principal": {"AWS": named("s3-named")}}, {**read, "Principal": {"AWS": ROOT}}, from_somewhere)
 
     assert answer(cloud.client("s3", **one).get_object, Bucket=name, Key="held") == "done"
     assert answer(cloud.client("s3", **two).get_object, Bucket=name, Key="held") == "AccessDenied"
