@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from localcloud.applicationautoscaling import capacity, scheduled_actions, target_tracking
-from localcloud.cloudformation import change_sets, resources, stacks, updates
+from localcloud.cloudformation import change_sets, resources, stack_resources, stacks, updates
 from localcloud.cloudwatch import alarms, alarms_api, metrics_api
 from localcloud.codebuild import api as codebuild
 from localcloud.codebuild import builds
@@ -16,8 +16,9 @@ from localcloud.codepipeline import pipelines as delivery_pipelines
 from localcloud.core import clock
 from localcloud.events import bus, rules, s3, targets
 from localcloud.iam import authorization
-from localcloud.kms import signing
+from localcloud.kms import key_policies, signing
 from localcloud.logs import metric_filters
+from localcloud.s3 import object_lock, writes
 from localcloud.sagemaker import (
     endpoints,
     endpoints_api,
@@ -42,8 +43,9 @@ class Part(Protocol):
 
 
 IAM: tuple[Part, ...] = (authorization,)
-CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, change_sets, resources)
-KMS: tuple[Part, ...] = (signing,)
+CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_resources, change_sets, resources)
+KMS: tuple[Part, ...] = (signing, key_policies)
+S3: tuple[Part, ...] = (object_lock, writes)
 CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
 SAGEMAKER: tuple[Part, ...] = (
     training,
@@ -59,7 +61,7 @@ SAGEMAKER: tuple[Part, ...] = (
 EVENTS: tuple[Part, ...] = (bus, rules, s3, scheduler)
 CLOUDWATCH: tuple[Part, ...] = (metrics_api, metric_filters, alarms, alarms_api)
 AUTOSCALING: tuple[Part, ...] = (capacity, target_tracking, scheduled_actions)
-EVERYTHING = (*IAM, *CLOUDFORMATION, *KMS, *CODE, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
+EVERYTHING = (*IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
 
 
 def install(parts: Iterable[Part] = EVERYTHING) -> None:

@@ -1,33 +1,44 @@
-"""Stacks that are created, updated, rolled back with the reason in their events, and protected from deletion.
+"""Stacks that are created, updated, rolled back with the reason in their events, deleted, and protected from deletion.
 
-moto runs inside the request, and never rolls back.
+moto runs inside the request, and never rolls back. Where a way back or a deletion fails, the stack says so by its state, as on AWS, and
+what may be done then is what may be done there.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from moto.cloudformation import models
 from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.parsing import OutputMap
 from moto.cloudformation.responses import CloudFormationResponse
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.cloudformation.references import Json, in_order
-from localcloud.cloudformation.updates import reason
+from localcloud.cloudformation import deletions
+from localcloud.cloudformation.deletions import reason
+from localcloud.cloudformation.references import Json
+from localcloud.cloudformation.rollbacks import Rollback
 
-_moto_delete_stack = models.CloudFormationBackend.delete_stack
+UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+UNDER_WAY = ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")  # no deletion meanwhile
+KEPT = ("Retain", "RetainExceptOnCreate")  # a DeletionPolicy
+_no_updates = CloudFormationResponse._validate_different_update
 
 
 def install() -> None:
     """Put the engine in the place of moto's."""
     models.CloudFormationBackend.update_stack = _update_stack  # type: ignore[method-assign]
     models.Stack.create_resources = _create_resources  # type: ignore[method-assign]
-    models.CloudFormationBackend.delete_stack = _delete_stack  # type: ignore[method-assign]
-    CloudFormationResponse.update_termination_protection = _update_termination_protection  # type: ignore[attr-defined]
+    for name, answer in (
+        ("_validate_different_update", _validate_update),
+        ("update_termination_protection", _update_termination_protection),
+        ("delete_stack", _delete_stack),
+        ("continue_update_rollback", _continue_update_rollback),
+    ):
+        setattr(CloudFormationResponse, name, answer)
 
 
 def _create_resources(self: Any) -> None:
@@ -39,7 +50,6 @@ def _update_stack(
     self: Any, name: str, template: str, role_arn: str | None, parameters: list[dict[str, Any]], tags: dict[str, str] | None
 ) -> Any:
     stack = self.get_stack(name)
-    require_settled(stack)
     kept = {p["ParameterKey"] for p in parameters if p.get("UsePreviousValue")}
     values = {name: value for name, value in stack.parameters.items() if name in kept}  # those with a default may never have been given
     values |= {p["ParameterKey"]: p["ParameterValue"] for p in parameters if "ParameterValue" in p}
@@ -48,10 +58,16 @@ def _update_stack(
     return stack
 
 
-def require_settled(stack: Any) -> None:
-    """Raise an AWS error while something is under way."""
-    if re.fullmatch(r"(CREATE|(UPDATE_)?ROLLBACK|UPDATE|DELETE)_IN_PROGRESS", stack.status):
+def require_updatable(stack: Any) -> None:
+    """Raise AWS's error where a stack cannot be updated: something is under way, or failed so that it must be mended first."""
+    if stack.status not in UPDATABLE:
         raise ValidationError(message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
+
+
+def _validate_update(self: Any, parameters: Any, text: str, stack: Any) -> None:
+    """Before UpdateStack, and before CreateChangeSet of an update."""
+    require_updatable(stack)
+    _no_updates(self, parameters, text, stack)
 
 
 def begin(
@@ -67,7 +83,11 @@ def begin(
                 backend.exports[export.name] = export
         ended(succeeded)
 
-    stack.deployment = threading.Thread(target=run, daemon=True)
+    _in_a_thread(stack, run)
+
+
+def _in_a_thread(stack: Any, work: Callable[[], None]) -> None:
+    stack.deployment = threading.Thread(target=work, daemon=True)
     stack.deployment.start()
 
 
@@ -77,54 +97,109 @@ def _update_termination_protection(self: Any) -> ActionResult:
     return ActionResult({"StackId": stack.stack_id})
 
 
-def _delete_stack(self: Any, name_or_stack_id: str) -> None:
-    for stack in self.describe_stacks(name_or_stack_id):
-        if stack.enable_termination_protection:
-            raise ValidationError(message=f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
-    _moto_delete_stack(self, name_or_stack_id)
+def _delete_stack(self: Any) -> EmptyResult:
+    """DeleteStack: of every stack of the name, of which there are several where change sets made them. None is deleted too."""
+    backend, name = self.cloudformation_backend, self._get_param("StackName")
+    for stack in [s for s in backend.stacks.values() if name in (s.name, s.stack_id) and s.status != "DELETE_IN_PROGRESS"]:
+        _delete(backend, stack, set(self._get_param("RetainResources") or []), self._get_param("DeletionMode") == "FORCE_DELETE_STACK")
+    return EmptyResult()
+
+
+def _delete(backend: Any, stack: Any, retained: set[str], force: bool) -> None:
+    if stack.enable_termination_protection:
+        raise ValidationError(message=f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
+    if stack.status in UNDER_WAY:
+        raise ValidationError(message=f"Stack [{stack.name}] cannot be deleted while in status {stack.status}")
+    if (retained or force) and stack.status != "DELETE_FAILED":
+        only = "Specify resources to retain only when the current stack state is DELETE_FAILED."
+        raise ValidationError(message=f"Invalid operation on stack [{stack.stack_id}]. {only}")
+    exports = [export.name for export in stack.exports]
+    _say(stack, "DELETE_IN_PROGRESS", "User Initiated")
+    kept = retained | {n for n, json in stack.resource_map._resource_json_map.items() if json.get("DeletionPolicy") in KEPT}
+    failed = deletions.everything(stack.resource_map, kept)
+    if stack.__dict__.get("way_back"):
+        failed += deletions.together(stack.resource_map, stack.way_back.left)
+    if failed and not force:
+        return _say(stack, "DELETE_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
+    for name in exports:
+        backend.exports.pop(name, None)
+    backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
+    return _say(stack, "DELETE_COMPLETE")
+
+
+def _continue_update_rollback(self: Any) -> ActionResult:
+    """ContinueUpdateRollback, with or without what the way back stopped at."""
+    stack, skipped = self.cloudformation_backend.get_stack(self._get_param("StackName")), self._get_param("ResourcesToSkip") or []
+    if stack.status != "UPDATE_ROLLBACK_FAILED":
+        raise ValidationError(message=f"Stack:{stack.stack_id} is in {stack.status} state and can not continue update rollback")
+    failed = [stack.way_back.failed] if stack.way_back.failed else []
+    if self._get_bool_param("ForceRollback", False):
+        if skipped:
+            raise ValidationError(message="ForceRollback and ResourcesToSkip are mutually exclusive")
+        skipped = failed
+    if other := [name for name in skipped if name not in failed]:
+        states = f"only those that are in UPDATE_FAILED state because a rollback failed, [{', '.join(failed)}]"
+        raise ValidationError(message=f"ResourcesToSkip has [{', '.join(other)}]: it can have {states}")
+    stack.status = "UPDATE_ROLLBACK_IN_PROGRESS"
+    _in_a_thread(stack, lambda: _go_back(stack, "User Initiated", skipped))
+    return ActionResult({})
 
 
 def _deploy(stack: Any, template: Json, parameters: dict[str, Any], *, verb: str, text: str | None = None) -> bool:
     """Bring `stack` to `template`; on failure roll back, with the reason in the events. Says whether it succeeded."""
     resources = stack.resource_map
     before = (resources._template, dict(resources.input_parameters))
-    resources.on_event = lambda name, kind, status, why: _event(stack, name, kind, status, why)
-    stack._add_stack_event(f"{verb}_IN_PROGRESS", resource_status_reason="User Initiated")
+    resources.on_event = lambda *what: _event(stack, *what)
+    _say(stack, f"{verb}_IN_PROGRESS", "User Initiated")
     try:
         resources.update(template, parameters)
     except Exception as error:
         logging.getLogger(__name__).exception("%s", stack.name)
-        _roll_back(stack, before, verb, reason(error))
+        if verb == "CREATE":
+            _undo(stack, reason(error))
+        else:
+            stack.way_back = Rollback(resources, *before)
+            _go_back(stack, reason(error))
         return False
     stack.template_dict, stack.parameters = template, dict(parameters)
     stack.template = text if text is not None else stack.template
     stack.description = template.get("Description")
     stack.output_map = stack._create_output_map()
-    stack.status = f"{verb}_COMPLETE"
-    stack._add_stack_event(stack.status)
+    _say(stack, f"{verb}_COMPLETE")
     return True
 
 
-def _roll_back(stack: Any, before: tuple[Json, dict[str, Any]], verb: str, why: str) -> None:
-    prefix = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
-    stack._add_stack_event(f"{prefix}_IN_PROGRESS", resource_status_reason=why)
-    stack.status = f"{prefix}_IN_PROGRESS"
-    resources = stack.resource_map
-    if verb == "CREATE":
-        for name in reversed(in_order(resources._resource_json_map)):
-            resource = resources._parsed_resources.pop(name, None)
-            if resource is not None:
-                resources._delete_resource(resource, resources._resource_json_map[name])
-        resources.resolved = {}
-    else:
-        resources.update(*before)
-    stack.stack_status_reason = why
-    stack.status = f"{prefix}_COMPLETE"
-    stack._add_stack_event(stack.status)
+def _undo(stack: Any, why: str) -> None:
+    """Delete what a creation that failed had made."""
+    _say(stack, "ROLLBACK_IN_PROGRESS", why)
+    stack.output_map = OutputMap(stack.resource_map, {}, stack.stack_id)  # what it would tell is not there
+    if failed := deletions.everything(stack.resource_map):
+        return _say(stack, "ROLLBACK_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
+    return _say(stack, "ROLLBACK_COMPLETE", why)
 
 
-def _event(stack: Any, name: str, kind: str, status: str, why: str | None) -> None:
-    resource = stack.resource_map._parsed_resources.get(name)
+def _go_back(stack: Any, why: str, skipped: Collection[str] = ()) -> None:
+    _say(stack, "UPDATE_ROLLBACK_IN_PROGRESS", why)
+    try:
+        stack.way_back.run(skipped)
+    except Exception as error:
+        logging.getLogger(__name__).exception("%s", stack.name)
+        failed = stack.way_back.failed
+        return _say(
+            stack, "UPDATE_ROLLBACK_FAILED", f"The following resource(s) failed to update: [{failed}]. " if failed else reason(error)
+        )
+    stack.way_back = None
+    return _say(stack, "UPDATE_ROLLBACK_COMPLETE", why)
+
+
+def _say(stack: Any, status: str, why: str | None = None) -> None:
+    """Let a stack be in a state, of which its events tell first."""
+    stack._add_stack_event(status, resource_status_reason=why)
+    stack.stack_status_reason, stack.status = why, status
+
+
+def _event(stack: Any, name: str, kind: str, status: str, why: str | None, resource: Any = None) -> None:
+    resource = resource or stack.resource_map._parsed_resources.get(name)
     stack.events.append(
         models.Event(
             stack_id=stack.stack_id,

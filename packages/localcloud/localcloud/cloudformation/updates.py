@@ -7,15 +7,26 @@ incompletely, are in `resources`.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.ssm.models import ssm_backends
 
+from localcloud.cloudformation.deletions import Deletion, discard, reason
 from localcloud.cloudformation.references import Json, in_order
 
 _moto_parameter = parsing.ResourceMap.parse_ssm_parameter
+
+
+class Replaced(NamedTuple):
+    """A physical resource that another one took the place of: its logical id, moto's record, its properties, and the new one's JSON."""
+
+    name: str
+    resource: Any
+    resolved: Json
+    json: Json
 
 
 def install() -> None:
@@ -34,8 +45,10 @@ def _resource_class(resource_type: str) -> Any:
 
 
 def _update(self: Any, template: Json, parameters: dict[str, Any] | None = None) -> None:
-    """ResourceMap.update: bring every resource to what `template` and `parameters` say."""
-    resolved = self.__dict__.setdefault("resolved", {})
+    """ResourceMap.update: bring every resource to what `template` and `parameters` say, then delete what is no longer needed.
+
+    Until then `replaced` is kept, for a way back. What cannot be deleted then is left, as CloudFormation leaves it.
+    """
     gone = [n for n in in_order(self._resource_json_map) if n not in template["Resources"]]
     old_json = self._resource_json_map
     self._template, self._resource_json_map = template, template["Resources"]
@@ -44,16 +57,23 @@ def _update(self: Any, template: Json, parameters: dict[str, Any] | None = None)
     self.load_mapping()
     self.load_parameters()
     self.load_conditions()
-    replaced = []
+    self.replaced = []
     for name in in_order(self._resource_json_map):
-        replaced += _apply(self, name, resolved)
+        _apply(self, name)
     for name in reversed(gone):
         if (resource := self._parsed_resources.pop(name, None)) is not None and old_json[name].get("DeletionPolicy") != "Retain":
-            self._delete_resource(resource, old_json[name])
-        resolved.pop(name, None)
-    for resource, json in replaced:
-        if json.get("UpdateReplacePolicy") != "Retain":
-            self._delete_resource(resource, json)
+            discard(self, Deletion(name, resource, old_json[name]))
+        resolved_of(self).pop(name, None)
+    for old in reversed(self.replaced):
+        if old.json.get("UpdateReplacePolicy") != "Retain":
+            discard(self, Deletion(old.name, old.resource, old.json))
+    self.replaced = []
+
+
+def resolved_of(resources: Any) -> dict[str, Json]:
+    """What each resource of moto's ResourceMap was last made of, by logical id."""
+    resolved: dict[str, Json] = resources.__dict__.setdefault("resolved", {})
+    return resolved
 
 
 def _parameter(self: Any, value: str, value_type: str) -> Any:
@@ -71,36 +91,38 @@ def _unresolved(self: Any, template: Json, name: str, value: Any) -> Any:
     return value
 
 
-def _apply(self: Any, name: str, resolved: dict[str, Json]) -> list[tuple[Any, Json]]:
-    """Create or update one resource; returns the old physical resource when it was replaced."""
-    json = self._resource_json_map[name]
+def _apply(self: Any, name: str) -> None:
+    """Create or update one resource."""
+    json, resolved = self._resource_json_map[name], resolved_of(self)
     if (condition := json.get("Condition")) and not self.lazy_condition_map[condition]:
-        return []
+        return
     wanted = parsing.clean_json(copy.deepcopy(json), self)
-    old = self._parsed_resources.get(name)
-    if old is not None and resolved.get(name) == wanted:
-        return []
-    event = getattr(self, "on_event", lambda *_: None)
+    old, before = self._parsed_resources.get(name), resolved.get(name)
+    if old is not None and before == wanted:
+        return
+    event: Callable[..., None] = getattr(self, "on_event", lambda *_: None)
     verb = "CREATE" if old is None else "UPDATE"
     event(name, json["Type"], f"{verb}_IN_PROGRESS", None)
-    try:
-        if old is None:
-            self._parsed_resources.pop(name, None)
-            new = self[name]
-        else:
-            new = parsing.parse_and_update_resource(name, copy.deepcopy(json), self, self._account_id, self._region_name)
-            if new is None:
-                raise ValidationError(message=f"localcloud cannot update a {json['Type']}")
-            self._parsed_resources[name] = new
-    except Exception as error:
-        event(name, json["Type"], f"{verb}_FAILED", reason(error))
-        raise
+    if name not in getattr(self, "skipped", ()):
+        try:
+            self._parsed_resources[name] = new = _made(self, name, json, old)
+        except Exception as error:
+            if not getattr(getattr(old, "of", None), "fixed", False):  # what would have been replaced is as it was
+                resolved.pop(name, None)  # nobody knows how far it came: the way back brings it back like one that succeeded
+            self.failing = name
+            event(name, json["Type"], f"{verb}_FAILED", reason(error))
+            raise
+        if old is not None and old.physical_resource_id != new.physical_resource_id and getattr(new, "replaces", False):
+            self.replaced.append(Replaced(name, old, before, json))
     resolved[name] = wanted
     event(name, json["Type"], f"{verb}_COMPLETE", None)
-    changed = old is not None and old.physical_resource_id != new.physical_resource_id and getattr(new, "replaces", False)
-    return [(old, json)] if changed else []
 
 
-def reason(error: Exception) -> str:
-    """An error as a ResourceStatusReason."""
-    return str(getattr(error, "message", None) or getattr(error, "description", None) or error or type(error).__name__)
+def _made(self: Any, name: str, json: Json, old: Any) -> Any:
+    if old is None:
+        self._parsed_resources.pop(name, None)
+        return self[name]
+    new = parsing.parse_and_update_resource(name, copy.deepcopy(json), self, self._account_id, self._region_name)
+    if new is None:
+        raise ValidationError(message=f"localcloud cannot update a {json['Type']}")
+    return new

@@ -1,1 +1,1 @@
-"""KMS that signs digests, and finds a key by any of its names."""
+"""KMS that signs digests, finds a key by any of its names, and keeps its keys in somebody's hands."""

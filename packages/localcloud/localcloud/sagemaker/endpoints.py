@@ -43,9 +43,14 @@ def create(account: str, region: str, request: Request) -> Endpoint:
 
 def find(account: str, region: str, name: str) -> Endpoint:
     """The endpoint of that name. Raises an AWS error."""
-    if (account, region, name) not in _endpoints:
+    if not exists(account, region, name):
         raise invalid(f'Could not find endpoint "arn:aws:sagemaker:{region}:{account}:endpoint/{name}".')
     return _endpoints[account, region, name]
+
+
+def exists(account: str, region: str, name: str) -> bool:
+    """Whether there is an endpoint of that name, in whatever state."""
+    return (account, region, name) in _endpoints
 
 
 def delete(account: str, region: str, name: str) -> None:

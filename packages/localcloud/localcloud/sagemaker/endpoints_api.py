@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import botocore.session
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.models import FakeEndpointConfig
+from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
+from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.errors import invalid
 from localcloud.sagemaker import endpoints
 from localcloud.sagemaker.models import refuse_existing
 from localcloud.sagemaker.records import answer, keep, refuse
 
+_describe_endpoint = SageMakerResponse.describe_endpoint
+_describe_config, _delete_config = SageMakerModelBackend.describe_endpoint_config, SageMakerModelBackend.delete_endpoint_config
+
 
 def install() -> None:
     """Put these answers in the place of moto's."""
     setattr(FakeEndpointConfig, "validate_instance_type", _check_instance_type)  # noqa: B010  its own list of types is years old
-    answer((create_endpoint_config, create_endpoint, update_endpoint, delete_endpoint, update_endpoint_weights_and_capacities))
+    answer((create_endpoint_config, create_endpoint, describe_endpoint, update_endpoint, delete_endpoint))
+    answer((update_endpoint_weights_and_capacities,))
+    setattr(SageMakerModelBackend, "describe_endpoint_config", _of_config(_describe_config))  # noqa: B010
+    setattr(SageMakerModelBackend, "delete_endpoint_config", _of_config(_delete_config))  # noqa: B010
 
 
 @functools.cache
@@ -29,6 +37,18 @@ def _instance_types() -> frozenset[str]:
 def _check_instance_type(_self: Any, instance_type: str) -> None:
     if instance_type not in _instance_types():
         raise invalid(f"Value '{instance_type}' at 'instanceType' failed to satisfy constraint: Member must satisfy enum value set")
+
+
+def _of_config(call: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """moto's call about a configuration, which says as SageMaker does that there is none."""
+
+    def called(self: Any, endpoint_config_name: str) -> Any:
+        if endpoint_config_name not in self.endpoint_configs:
+            arn = FakeEndpointConfig.arn_formatter(endpoint_config_name, self.account_id, self.region_name)
+            raise invalid(f'Could not find endpoint configuration "{arn}".')
+        return call(self, endpoint_config_name)
+
+    return called
 
 
 def create_endpoint_config(self: Any) -> ActionResult:
@@ -54,6 +74,11 @@ def create_endpoint(self: Any) -> ActionResult:
     self.sagemaker_backend.describe_endpoint_config(request["EndpointConfigName"])
     endpoint = endpoints.create(self.current_account, self.region, request)
     return ActionResult({"EndpointArn": endpoint.record.arn})
+
+
+def describe_endpoint(self: Any) -> Any:
+    endpoints.find(self.current_account, self.region, self._get_param("EndpointName"))
+    return _describe_endpoint(self)
 
 
 def update_endpoint(self: Any) -> ActionResult:

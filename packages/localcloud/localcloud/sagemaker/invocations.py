@@ -41,6 +41,8 @@ def invoke_endpoint(self: Any) -> Response:
     if len(body) > LARGEST:
         return _error(413, "ValidationError", f"Payload of {len(body)} bytes exceeds the limit of {LARGEST} bytes")
     sent = {h: headers[h] for h in FORWARDED if headers.get(h)}
+    if not endpoints.exists(self.current_account, self.region, name):
+        return _error(400, "ValidationError", f"Endpoint {name} of account {self.current_account} not found.")
     try:
         endpoint = endpoints.find(self.current_account, self.region, name)
         with endpoint.serving(headers.get("X-Amzn-SageMaker-Target-Variant")) as (fleet, variant, instance):

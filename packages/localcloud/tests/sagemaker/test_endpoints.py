@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import re
@@ -194,7 +195,7 @@ def test_what_was_captured_is_complete_when_the_endpoint_is_gone(aws: Aws, image
 
 def test_callers_faults_are_validation_errors(aws: Aws, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
-    with pytest.raises(ClientError, match=r"ValidationError.*Could not find endpoint"):
+    with pytest.raises(ClientError, match=rf"ValidationError.*Endpoint nowhere of account {ACCOUNT} not found"):
         ask(aws, "nowhere")
     with pytest.raises(ClientError, match="exceeds the limit of 6291456 bytes"):
         ask(aws, endpoint, b"x" * 6_291_457)
@@ -269,6 +270,41 @@ def test_a_deleted_endpoint_leaves_no_process(aws: Aws, image: str, name: Name) 
         os.kill(pid, 0)
     with pytest.raises(ClientError, match="Could not find endpoint"):
         aws.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+
+
+def test_an_endpoint_that_was_deleted_by_hand_is_told_apart_from_one_that_fails(aws: Aws, image: str, name: Name) -> None:
+    """In SageMaker's words, by every call that names it."""
+    endpoint, sagemaker = serving(aws, configured(aws, image, name("c")), name("e")), aws.client("sagemaker")
+    sagemaker.delete_endpoint(EndpointName=endpoint)
+    missing = f'Could not find endpoint "arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{endpoint}"'
+
+    for call in (
+        sagemaker.describe_endpoint,
+        sagemaker.delete_endpoint,
+        functools.partial(sagemaker.update_endpoint, EndpointConfigName="c"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            call(EndpointName=endpoint)
+        assert caught.value.response["Error"] == {"Code": "ValidationException", "Message": f"{missing}."}
+    with pytest.raises(ClientError, match=rf"\(ValidationError\).*Endpoint {endpoint} of account {ACCOUNT} not found"):
+        ask(aws, endpoint)
+
+
+def test_an_endpoint_serves_on_when_its_configuration_was_deleted(aws: Aws, image: str, name: Name) -> None:
+    """It cannot be updated any more. Its model may go too: what runs has it."""
+    sagemaker, old, new = aws.client("sagemaker"), configured(aws, image, name("old")), configured(aws, image, name("new"), "two")
+    endpoint = serving(aws, old, name("e"))
+    sagemaker.delete_endpoint_config(EndpointConfigName=old)
+    sagemaker.delete_model(ModelName=old)
+
+    assert version(aws, endpoint) == "one"
+    assert described(aws, endpoint)["EndpointConfigName"] == old
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint-config/{old}"
+    for call in (sagemaker.describe_endpoint_config, sagemaker.delete_endpoint_config):
+        with pytest.raises(ClientError, match=f'Could not find endpoint configuration "{arn}"'):
+            call(EndpointConfigName=old)
+    with pytest.raises(ClientError, match="Could not find endpoint configuration"):
+        sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
 
 
 def test_deleting_an_endpoint_does_not_wait_for_one_that_cannot_start(aws: Aws, image: str, name: Name) -> None:

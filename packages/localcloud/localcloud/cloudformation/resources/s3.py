@@ -1,13 +1,15 @@
-"""Bucket policies, which moto lacks, and buckets, whose versioning, events and lifecycle rules moto leaves out."""
+"""Bucket policies, which moto lacks, and buckets, whose versioning, locks, events and lifecycle rules moto leaves out."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from moto.s3.models import FakeBucket
+from moto.s3.exceptions import BucketNotEmpty
+from moto.s3.models import FakeBucket, s3_backends
 
 from localcloud.cloudformation.resource_type import Resource, ResourceType, client, complete, delete_by
+from localcloud.core.cloud import PARTITION
 from localcloud.core.errors import invalid
 from localcloud.core.validation import request
 
@@ -18,6 +20,7 @@ _moto_update = FakeBucket.update_from_cloudformation_json
 def install() -> None:
     """Complete moto's type."""
     complete(FakeBucket, created=_create, updated=_update)
+    setattr(FakeBucket, "delete_from_cloudformation_json", staticmethod(_delete))  # noqa: B010
 
 
 def _create(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
@@ -31,10 +34,21 @@ def _update(original_resource: Any, new_resource_name: str, cloudformation_json:
     return _configured(bucket, properties, account_id, region_name)
 
 
+def _delete(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> None:
+    """As CloudFormation: a bucket that holds anything, if only an old version, stays, and one that is gone is deleted."""
+    backend = s3_backends[account_id][PARTITION]
+    if resource_name in backend.buckets and backend.delete_bucket(resource_name) is None:
+        raise BucketNotEmpty(resource_name)
+
+
 def _configured(bucket: Any, properties: Any, account: str, region: str) -> Any:
     if versioning := properties.get("VersioningConfiguration"):
         bucket.versioning_status = versioning["Status"]
     s3 = client("s3", account, region)
+    if str(properties.get("ObjectLockEnabled", False)).lower() == "true":
+        _lock(s3, bucket, properties.get("ObjectLockConfiguration", {}))
+    elif "ObjectLockConfiguration" in properties and not bucket.object_lock_enabled:
+        raise invalid(f"bucket {bucket.name} has an ObjectLockConfiguration, and no ObjectLockEnabled")
     if "NotificationConfiguration" in properties:
         if other := set(properties["NotificationConfiguration"]) - {"EventBridgeConfiguration"}:
             raise invalid(f"localcloud does not do {', '.join(sorted(other))} of bucket {bucket.name}: it sends events to EventBridge only")
@@ -45,6 +59,14 @@ def _configured(bucket: Any, properties: Any, account: str, region: str) -> Any:
         lifecycle = {"Rules": [_lifecycle_rule(rule) for rule in rules]}
         s3.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration=lifecycle)
     return bucket
+
+
+def _lock(s3: Any, bucket: Any, configuration: Any) -> None:
+    """Lock what comes in. That turns versioning on, as S3 does."""
+    bucket.versioning_status = "Enabled"
+    rule = {"Rule": configuration["Rule"]} if "Rule" in configuration else {}
+    wanted = request("s3", "PutObjectLockConfiguration", {"ObjectLockEnabled": "Enabled", **rule}, member="ObjectLockConfiguration")
+    s3.put_object_lock_configuration(Bucket=bucket.name, ObjectLockConfiguration=wanted)
 
 
 def _lifecycle_rule(rule: Any) -> Any:
