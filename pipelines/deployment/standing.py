@@ -14,7 +14,9 @@ import naming
 from pipelines.deployment import live as endpoints
 from pipelines.deployment import package, readback
 from pipelines.deployment import stack as stacks
+from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.live import Live, Undeterminable
+from pipelines.deployment.pace import Pace
 from pipelines.deployment.place import Place
 from pipelines.deployment.registry import Registry
 from pipelines.deployment.stack import Stack
@@ -70,6 +72,31 @@ def look(place: Place) -> Standing:
     return replace(endpoint, stack=stack, lines=tuple(filter(None, (stuck, *endpoint.lines))))
 
 
+def ready(place: Place, pace: Pace) -> Stack | None:
+    """The serving stack, once it can be deployed to and so can what monitors it; None where nothing is deployed.
+
+    Raises:
+        DeploymentError: one of the stacks takes no update, or the endpoint is gone.
+    """
+    stack = stacks.ready(place.cloudformation, place.serving_stack, pace)
+    if stack:
+        live_of(place, stack)
+    stacks.ready(place.cloudformation, place.monitoring_stack, pace)
+    return stack
+
+
+def live_of(place: Place, stack: Stack) -> Live:
+    """What the endpoint of a serving stack serves. Raises DeploymentError where it is gone, or that cannot be told."""
+    live = endpoints.live(place.sagemaker, stack.serving.endpoint_name)
+    if live is None:
+        raise DeploymentError(f"{_gone(place, stack)}, then run this again")
+    return live
+
+
+def _gone(place: Place, stack: Stack) -> str:
+    return f"endpoint {stack.serving.endpoint_name} is gone, though {stack.name} has it: nothing answers: {_way_back(place, stack)}"
+
+
 def _endpoint(place: Place, stack: Stack) -> Standing:
     """What is to be said of the endpoint alone."""
     if not stack.outputs:
@@ -80,7 +107,7 @@ def _endpoint(place: Place, stack: Stack) -> Standing:
     except Undeterminable as error:
         return Standing(state="failed" if error.first else "changed", lines=(f"{error.what}: {error.first}{back}",))
     if live is None:
-        return Standing(state="gone", lines=(f"endpoint {name} is gone, though {stack.name} has it: nothing answers: {back}",))
+        return Standing(state="gone", lines=(_gone(place, stack),))
     why = f": {live.why}" if live.why else ""
     if live.status == "Failed":
         delete = f"delete what is left of it: aws sagemaker delete-endpoint --endpoint-name {name}"

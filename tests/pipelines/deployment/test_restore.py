@@ -11,12 +11,12 @@ from pipelines.deployment.package import Package
 from pipelines.deployment.place import Place
 from pipelines.deployment.registry import Registry
 from pipelines.deployment.restore import configuration, restore
-from tests.pipelines.deployment.test_rollback import entry
 from tests.reference import CONFIG, model
 from tests.support import sample
 from tests.support.facts import FACTS
 from tests.support.fake_production import ENDPOINT, ENVIRONMENT, STACK, Production
 from tests.support.fakes import AT_ONCE, clients, refusal
+from tests.support.ledger import ledger_entry
 
 
 @pytest.fixture
@@ -36,7 +36,10 @@ def place(production: Production) -> Place:
 def of(production: Production, version: int, *ledger: int) -> str:
     """The configuration of a version; `ledger` are the versions that served, oldest first, each with configuration `c`."""
     target = Package(arn=f"{sample.ARN}/{version}", image="i", data="s3://b/k", status="Approved", approval="")
-    return configuration(place(production), production.stack, [entry(number) for number in ledger], target)
+    entries = [
+        ledger_entry().model_copy(update={"model_package_arn": f"{sample.ARN}/{number}", "endpoint_config": "c"}) for number in ledger
+    ]
+    return configuration(place(production), production.stack, entries, target)
 
 
 def test_the_stack_has_the_configuration_of_its_version_and_the_ledger_those_of_others(production: Production) -> None:
