@@ -7,18 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cli import output, target
+from cli import output, standings, target
 from cli.output import say
 from cli.problem import Problem
 from cli.progress import Progress
-from cli.target import Target
-from config import Environment
-from paved_runtime.spec import ModelSpec
-from pipelines.deployment import accounts, ledger, live, package
+from pipelines.deployment import ledger, live, package
 from pipelines.deployment import restore as restoring
 from pipelines.deployment import rollback as way_back
 from pipelines.deployment import stack as stacks
-from pipelines.deployment import standing as standings
+from pipelines.deployment import standing as endpoint
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.pace import Pace
 from pipelines.deployment.place import Place
@@ -53,16 +50,18 @@ def rollback(
     by = aws.caller()
     try:
         with output.told("pipelines"), Progress() as progress:
-            entry = go_back(placed(aws, known, place), progress, why, by=by, to=to, yes=yes, pace=Pace(poll_seconds=aws.pace))
+            entry = go_back(
+                standings.place(aws, known, place, deployer="deploy"),
+                progress,
+                why,
+                by=by,
+                to=to,
+                yes=yes,
+                pace=Pace(poll_seconds=aws.pace),
+            )
     except DeploymentError as error:
         raise Problem(f"rollback of {model} in {place.name}", str(error), f"./road audit {model} shows what served") from error
     output.show(sentence(entry), entry.model_dump(mode="json"), json=json)
-
-
-def placed(aws: Target, model: ModelSpec, environment: Environment) -> Place:
-    """Where the model serves, and the clients that can act there."""
-    deployer, verifier = (accounts.of(aws.inside(environment.account, role)) for role in ("deploy", "lookup"))
-    return Place(registry=aws.registry(model), environment=environment, deployer=deployer, verifier=verifier)
 
 
 def go_back(place: Place, progress: Progress, reason: str, *, by: str, to: int | None, yes: bool, pace: Pace) -> LedgerEntry:
@@ -73,7 +72,7 @@ def go_back(place: Place, progress: Progress, reason: str, *, by: str, to: int |
             raise Problem(place.serving_stack, "it is not deployed", "there is nothing to roll back")
         live.settled(place.sagemaker, stack.serving.endpoint_name, pace)
     with progress.step("ask the endpoint what serves"):
-        standing = standings.look(place)
+        standing = endpoint.look(place)
         must_be_named(standing, to)
     with progress.step("read the ledger"):
         entries = _entries(place, to)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import ContainerDefinitionOutputTypeDef
 
 RECENT = 20  # versions among which the one is looked for that a model made of parts may be
-State = Literal["not deployed", "in line", "under way", "gone", "failed", "changed"]
+State = Literal["unknown", "not deployed", "in line", "under way", "gone", "failed", "changed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Standing:
     @property
     def answers(self) -> bool:
         """Whether there is an endpoint that can answer requests."""
-        return self.state not in ("not deployed", "gone", "failed")
+        return self.state in ("in line", "under way", "changed")
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
