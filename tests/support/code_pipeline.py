@@ -80,6 +80,7 @@ class Run:
             "status": status,
             "startTime": started,
             "lastUpdateTime": started + timedelta(seconds=30),
+            **({"updatedBy": "ruth"} if stage == APPROVAL and status == "Succeeded" else {}),
             "input": {"resolvedConfiguration": {"CustomData": f"commit {self.commit}"} if stage == APPROVAL else {}},
             "output": {"executionResult": result, "outputVariables": exported.get(stage, {}) if status == "Succeeded" else {}},
         }
