@@ -6,6 +6,7 @@ rollback is a success.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -42,11 +43,6 @@ class Standing:
     stack: Stack | None = None
     live: Live | None = None
     serves: str | None = None
-
-    @property
-    def answers(self) -> bool:
-        """Whether there is an endpoint that can answer requests."""
-        return self.state in ("in line", "under way", "changed")
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -140,13 +136,14 @@ def _registered(registry: Registry, stack: Stack, live: Live) -> str | None:
     return next((arn for arn in _recent(registry, stack) if _made_of(registry, live.container, arn)), None)
 
 
-def _recent(registry: Registry, stack: Stack) -> list[str]:
+def _recent(registry: Registry, stack: Stack) -> Iterator[str]:
+    """The stack's version, then the newest ones of the group."""
+    yield stack.serving.model_package
     group = naming.model_package_group(registry.config, registry.model.name)
     pages = registry.sagemaker.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
     )
-    listed = (summary["ModelPackageArn"] for page in pages for summary in page["ModelPackageSummaryList"])
-    return [stack.serving.model_package, *islice(listed, RECENT)]
+    yield from islice((summary["ModelPackageArn"] for page in pages for summary in page["ModelPackageSummaryList"]), RECENT)
 
 
 def _made_of(registry: Registry, container: ContainerDefinitionOutputTypeDef, arn: str) -> bool:

@@ -51,7 +51,7 @@ def look(production: Any, packages: dict[str, tuple[str, str]] | None = None) ->
 def test_what_serves_as_its_stack_says_is_in_line(production: Production) -> None:
     now = look(production)
 
-    assert (now.state, now.lines, now.serves, now.answers) == ("in line", (), SERVES, True)
+    assert (now.state, now.lines, now.serves) == ("in line", (), SERVES)
     assert now.as_dict() == {
         "state": "in line",
         "lines": [],
@@ -74,7 +74,7 @@ def test_an_endpoint_that_is_gone(production: Production) -> None:
     production.gone = True
     now = look(production)
 
-    assert (now.state, now.serves, now.answers, now.live) == ("gone", None, False, None)
+    assert (now.state, now.serves, now.live) == ("gone", None, None)
     assert now.lines == (f"endpoint {ENDPOINT} is gone, though {STACK} has it: nothing answers: {BACK}",)
 
 
@@ -83,7 +83,7 @@ def test_a_model_that_no_version_made(production: Production) -> None:
     production.foreign, production.serves = {"by-hand": f"{stranger}/1"}, "by-hand"
     now = look(production)
 
-    assert (now.state, now.serves, now.answers) == ("changed", None, True)
+    assert (now.state, now.serves) == ("changed", None)
     assert now.lines == (
         f"endpoint {ENDPOINT} serves a model that no registered version made ({stranger}/1) with by-hand, {STACK} says version 2 with"
         f" config-2: changed by hand, or taken back by SageMaker: {BACK}",
