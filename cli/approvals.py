@@ -9,7 +9,7 @@ import typer
 import naming
 from cli import candidate, executions, output, target
 from cli.candidate import Candidate
-from cli.executions import Execution
+from cli.executions import Execution, Stage
 from cli.problem import Problem
 from cli.target import Target
 from config import CONFIG
@@ -32,13 +32,28 @@ def find(codepipeline: CodePipelineClient, road: str, execution_id: str | None =
     pipeline = naming.delivery_pipeline(CONFIG, road)
     waiting = [e for e in executions.waiting(codepipeline, pipeline) if e.id.startswith(execution_id or "")]
     if not waiting:
-        which = f"execution {execution_id}" if execution_id else f"pipeline {pipeline}"
-        raise Problem(which, "nothing waits for approval", f"./road status {road}")
+        raise _nothing_waits(codepipeline, road, pipeline, execution_id)
     if len(waiting) > 1:
         raise Problem(
             f"pipeline {pipeline}", f"{len(waiting)} executions wait: {', '.join(e.id for e in waiting)}", "choose: --execution ID"
         )
     return waiting[0]
+
+
+def _nothing_waits(codepipeline: CodePipelineClient, road: str, pipeline: str, execution_id: str | None) -> Problem:
+    """What to say where nobody is asked: an answer that was given stands, and what was let in by it is left in another way."""
+    which = f"execution {execution_id}" if execution_id else f"pipeline {pipeline}"
+    for execution in executions.current(codepipeline, pipeline):
+        approved = next((stage for stage in execution.stages if _is_approval(stage) and stage.status == "Succeeded"), None)
+        if approved and execution.id.startswith(execution_id or ""):
+            by = f" by {approved.by}" if approved.by else ""
+            undo = "revert the commit and push" if road == naming.PLATFORM else f"./road rollback {road} --reason … leaves that version"
+            return Problem(f"execution {execution.id}", f"nothing waits for approval: it was approved{by}, and that stands", undo)
+    return Problem(which, "nothing waits for approval", f"./road status {road}")
+
+
+def _is_approval(stage: Stage) -> bool:
+    return stage.name in {naming.approval(CONFIG, each) for each in CONFIG.environments if each.approved_only}
 
 
 def answer(aws: Target, execution: Execution, *, status: Answer, reason: str, model_package_arn: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cli.problem import Problem, one_line
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 RUNNING, SKIPPED, NOT_STARTED = "InProgress", "Skipped", "NotStarted"
 UNENDED = (RUNNING, "Stopping")
 RECENT = 20
+COMMITS = 3  # of which ended executions are shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +105,16 @@ def summaries(codepipeline: CodePipelineClient, pipeline: str) -> list[PipelineE
 
 
 def current(codepipeline: CodePipelineClient, pipeline: str) -> list[Execution]:
-    """The executions that run, newest first, and then the newest one that has ended. Empty before the first push."""
+    """The executions that run, newest first, and then the newest one that has ended of each of the last commits: a failure is not hidden by
+    the success of another commit. Empty before the first push.
+    """
     listed = summaries(codepipeline, pipeline)
     running = [summary for summary in listed if summary["status"] in UNENDED]
-    ended = [summary for summary in listed if summary["status"] not in UNENDED]
-    return [_read(codepipeline, pipeline, summary) for summary in [*running, *ended[:1]]]
+    ended: dict[str, PipelineExecutionSummaryTypeDef] = {}
+    for summary in listed:
+        if summary["status"] not in UNENDED:
+            ended.setdefault(_commit(summary), summary)
+    return [_read(codepipeline, pipeline, summary) for summary in [*running, *islice(ended.values(), COMMITS)]]
 
 
 def find(codepipeline: CodePipelineClient, pipeline: str, execution_id: str | None = None) -> Execution:
@@ -122,7 +129,8 @@ def find(codepipeline: CodePipelineClient, pipeline: str, execution_id: str | No
 
 def waiting(codepipeline: CodePipelineClient, pipeline: str) -> list[Execution]:
     """The executions that wait for a person, newest first."""
-    return [execution for execution in current(codepipeline, pipeline) if execution.approval]
+    running = [summary for summary in summaries(codepipeline, pipeline) if summary["status"] in UNENDED]
+    return [execution for execution in (_read(codepipeline, pipeline, summary) for summary in running) if execution.approval]
 
 
 def stop(codepipeline: CodePipelineClient, pipeline: str, *, reason: str) -> None:
@@ -143,10 +151,14 @@ def _read(codepipeline: CodePipelineClient, pipeline: str, summary: PipelineExec
         pipeline=pipeline,
         status=summary["status"],
         started=summary["startTime"],
-        commit=revision.get("revisionId", ""),
+        commit=_commit(summary),
         said=one_line(revision.get("revisionSummary", "")),
         stages=_stages(state["stageStates"], _actions(codepipeline, pipeline, execution_id), execution_id),
     )
+
+
+def _commit(summary: PipelineExecutionSummaryTypeDef) -> str:
+    return next((revision.get("revisionId", "") for revision in summary.get("sourceRevisions", [])), "")
 
 
 def _actions(codepipeline: CodePipelineClient, pipeline: str, execution_id: str) -> dict[str, ActionExecutionDetailTypeDef]:

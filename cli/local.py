@@ -20,7 +20,7 @@ from typing import IO, Annotated
 import boto3
 import typer
 
-from cli import sessions
+from cli import disk, sessions
 from cli.problem import Problem, full_disk
 from cli.tree import CLOUD, ENVIRONMENT, HERE, relative
 from config import CONFIG, Account
@@ -90,13 +90,18 @@ def find() -> LocalCloud | None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """For who starts localcloud or deploys to it: only one may at a time. Raises Problem for the others."""
+    """For who starts localcloud or deploys to it: only one may at a time. Raises Problem for the others, which names who is at work."""
     CLOUD.parent.mkdir(parents=True, exist_ok=True)
-    with CLOUD.with_name(f"{CLOUD.name}.lock").open("w") as turn:
+    with CLOUD.with_name(f"{CLOUD.name}.lock").open("a+") as turn:
         try:
             fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Problem("localcloud", "another ./road up or ./road demo is at work here", "wait until it has ended") from error
+            turn.seek(0)
+            why = f"another ./road up or ./road demo is at work here (process {turn.read() or 'unknown'})"
+            raise Problem("localcloud", why, "wait until it has ended, or end it, then ./road down") from error
+        turn.truncate(0)
+        turn.write(str(os.getpid()))
+        turn.flush()
         yield
 
 
@@ -158,8 +163,8 @@ def _without_settings() -> dict[str, str]:
 def _not_started(complaints: IO[str], port: int) -> Problem:
     complaints.seek(0)
     lines = [line.strip() for line in complaints if line.strip()]
-    if any("No space left on device" in line for line in lines):
-        return full_disk(str(CLOUD))
+    if any(map(disk.said, lines)) or (not lines and disk.full()):  # what it would have said may not have found room either
+        return full_disk()
     why = lines[-1].removeprefix("localcloud: ") if lines else f"it ended; its log is {relative(CLOUD)}/localcloud.log"
     return Problem("localcloud did not start", why, "leave --port out to get a free one" if port else "try again")
 

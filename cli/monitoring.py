@@ -14,13 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 import naming
-from cli import capture, output
+from cli import capture, output, standings
 from cli.problem import Problem
 from cli.progress import Step
 from cli.target import Target
 from cli.tree import MONITORED, relative
 from config import CONFIG, Environment
 from paved_runtime.spec import ModelSpec
+from pipelines.deployment.standing import Standing
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -32,11 +33,15 @@ UNENDED = ("Executing", "Stopping")
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What one run of the monitor saw: `report` is the content of monitor.json, `source` where it lies in S3, `folder` the copy here."""
+    """What one run of the monitor saw: `report` is the content of monitor.json, `source` where it lies in S3, `folder` the copy here.
+
+    `standing` is how the endpoint stands now.
+    """
 
     report: dict[str, Any]
     source: str
     folder: Path
+    standing: Standing
 
     @property
     def page(self) -> str:
@@ -53,12 +58,14 @@ class Look:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return {**self.report, "source": self.source, "page": str(self.folder / PAGE)}
+        return {**self.report, "source": self.source, "page": str(self.folder / PAGE), "endpoint_now": self.standing.as_dict()}
 
     def view(self) -> Group:
         """For a person: what moved first, then the columns that changed most."""
         report, window = self.report, self.report["window"]
+        wrong = {f"endpoint {number}": line for number, line in enumerate(self.standing.lines, start=1)}
         rows = {
+            **wrong,
             "version": f"{report['model_version']} at {report['endpoint']}",
             "window": f"{window['start']} to {window['end']}: {report['rows']} rows in {report['requests']} requests",
             "result": self.result,
@@ -74,10 +81,13 @@ def run(aws: Target, model: ModelSpec, place: Environment, step: Step) -> Look:
     """Start the monitoring pipeline, wait for its end, and bring what it saw.
 
     Raises:
-        Problem: there is no such pipeline, or it could not do its work.
+        Problem: there is no such pipeline, it could not do its work, or nothing answers, so that there is nothing new to see.
     """
     sagemaker = aws.session(place.account).client("sagemaker")
     pipeline = _pipeline(sagemaker, model, place)
+    now = standings.look(aws, model, place)
+    if now.state in ("gone", "failed"):
+        raise Problem(f"monitor of {model.name} in {place.name}", "; ".join(now.lines), "--last shows what was seen before")
     arn = sagemaker.start_pipeline_execution(PipelineName=pipeline, ClientRequestToken=str(uuid4()))["PipelineExecutionArn"]
     while (status := sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"]) in UNENDED:
         steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
@@ -85,7 +95,7 @@ def run(aws: Target, model: ModelSpec, place: Environment, step: Step) -> Look:
         time.sleep(aws.pace)
     if status != "Succeeded":
         raise Problem(f"monitor of {model.name} in {place.name}", _reason(sagemaker, arn, status), "correct that and run it again")
-    look = bring(aws, model, place, arn)
+    look = bring(aws, model, place, arn, now)
     step.note = look.result
     return look
 
@@ -98,12 +108,12 @@ def newest(aws: Target, model: ModelSpec, place: Environment) -> Look:
     )
     for execution in (execution for page in pages for execution in page["PipelineExecutionSummaries"]):
         if execution["PipelineExecutionStatus"] == "Succeeded":
-            return bring(aws, model, place, execution["PipelineExecutionArn"])
+            return bring(aws, model, place, execution["PipelineExecutionArn"], standings.look(aws, model, place))
     raise Problem(f"monitor of {model.name} in {place.name}", "no run has ended well yet", f"./road monitor {model.name} starts one")
 
 
-def bring(aws: Target, model: ModelSpec, place: Environment, arn: str) -> Look:
-    """Copy one run's report and page to this clone."""
+def bring(aws: Target, model: ModelSpec, place: Environment, arn: str, standing: Standing) -> Look:
+    """Copy one run's report and page to this clone. `standing` is how the endpoint stands now."""
     s3, bucket = aws.session(place.account).client("s3"), capture.bucket(aws, model.name, place)
     execution = arn.rpartition("/")[2]
     folder = MONITORED / model.name / place.name / execution
@@ -111,7 +121,7 @@ def bring(aws: Target, model: ModelSpec, place: Environment, arn: str) -> Look:
     for name in (REPORT, PAGE):
         s3.download_file(bucket, f"{naming.MONITORING}/{execution}/{name}", str(folder / name))
     source = f"s3://{bucket}/{naming.MONITORING}/{execution}"
-    return Look(report=json.loads((folder / REPORT).read_bytes()), source=source, folder=folder)
+    return Look(report=json.loads((folder / REPORT).read_bytes()), source=source, folder=folder, standing=standing)
 
 
 def _pipeline(sagemaker: SageMakerClient, model: ModelSpec, place: Environment) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json as encoder
+import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +29,28 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
 def say(text: str) -> None:
     """Tell a person what happens."""
     narration.print(text, markup=False)
+
+
+class _Narrator(logging.Handler):
+    """Tells a person what a library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the record's message."""
+        say(record.getMessage())
+
+
+@contextmanager
+def told(library: str) -> Iterator[None]:
+    """What a library logs while the block runs is told to the person."""
+    logger, narrator = logging.getLogger(library), _Narrator()
+    before = logger.level
+    logger.addHandler(narrator)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(narrator)
+        logger.setLevel(before)
 
 
 def show(human: RenderableType, machine: Any, *, json: bool) -> None:

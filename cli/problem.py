@@ -6,10 +6,9 @@ the same words here, so that nobody meets a traceback for something they can rep
 
 from __future__ import annotations
 
-import errno
-
 from botocore import exceptions as aws
 
+from cli import disk
 from cli.tree import HERE
 from paved_runtime.spec import SpecError
 
@@ -23,7 +22,6 @@ ADVICE = {
     "PipelineNotFoundException": "deploy it first: ./road up, or cdk deploy on a real account",
     "UnrecognizedClientException": 'set credentials of this target: eval "$(./road env)" for localcloud',
 }
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Problem(Exception):
@@ -43,7 +41,7 @@ def explain(error: Exception) -> Problem | None:
     """An expected failure of AWS, of the disk or of a model.toml as a Problem; None for what nobody expected."""
     match error:
         case Problem():
-            return error
+            return full_disk(what=str(error)) if disk.said(str(error)) and not isinstance(error, FullDisk) else error
         case SpecError():
             return Problem("model.toml", str(error), "correct it; docs/model-toml.md explains every key")
         case aws.ClientError():
@@ -58,12 +56,20 @@ def explain(error: Exception) -> Problem | None:
             return Problem("AWS credentials", str(error), "aws sso login")
         case aws.HTTPClientError() | aws.EndpointConnectionError():
             return Problem("AWS does not answer", str(error), "check AWS_ENDPOINT_URL and the network, or start localcloud: ./road up")
-        case OSError() if error.errno in FULL:
-            return full_disk(str(error.filename or HERE))
+        case OSError() if error.errno in disk.FULL:
+            return full_disk(error.filename or "")
+        case _ if disk.said(str(error)):  # shutil and archives put what the system said into words of their own
+            return full_disk()
         case _:
             return None
 
 
-def full_disk(path: str) -> Problem:
-    """What to say where `path` could not be written."""
-    return Problem(f"writing {path}", "the disk is full", "free some space there (./road down removes localcloud's folder) and try again")
+class FullDisk(Problem):
+    """A disk that is full, with what can be done about it."""
+
+
+def full_disk(path: str = "", what: str = "") -> FullDisk:
+    """What to say where `path` could not be written, or any that is full; `what` failed because of that."""
+    where = path or disk.full() or str(HERE)
+    why = f"{where}: the disk is full" if what else "the disk is full"
+    return FullDisk(what or f"writing {where}", why, "free some space there (./road down removes localcloud's folder) and try again")

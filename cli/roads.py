@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import naming
-from cli import executions, retrainings, target
+from cli import executions, retrainings, standings, target
 from cli.executions import Execution
 from cli.retrainings import Retrainings
 from cli.target import Target
 from config import CONFIG
 from pipelines.delivery import MODEL_PACKAGE_ARN
 from pipelines.deployment import package, rollback
+from pipelines.deployment.standing import Standing
+from pipelines.deployment.unproven import Unproven, unproven
+
+NEWEST = 10  # approved versions whose evidence is looked at
 
 
 @dataclass(frozen=True, kw_only=True)
 class Road:
-    """One pipeline, which is `model`'s or the platform's: its executions, and what the retraining controller has started or held back."""
+    """One pipeline, which is `model`'s or the platform's: its executions, and what the retraining controller has started or held back.
+
+    Of a model, once it was asked: how its endpoint stands in each environment, and which versions were approved beside the road.
+    """
 
     model: str
     executions: Sequence[Execution]
     retrainings: Retrainings | None = None
+    endpoints: Mapping[str, Standing] = field(default_factory=dict)
+    unproven: Sequence[Unproven] = ()
 
     @property
     def pipeline(self) -> str:
         """The delivery pipeline's name."""
         return naming.delivery_pipeline(CONFIG, self.model)
+
+    @property
+    def newest(self) -> Sequence[Execution]:
+        """Those that run, and the one that ended last."""
+        running = [execution for execution in self.executions if execution.running]
+        return self.executions[: len(running) + 1]
+
+    @property
+    def older(self) -> Sequence[Execution]:
+        """Those that ended before, each of another commit."""
+        return self.executions[len(self.newest) :]
 
     @property
     def moving(self) -> bool:
@@ -37,12 +57,24 @@ class Road:
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
         began = {"retraining": self.retrainings.as_dict()} if self.retrainings else {}
-        return {"pipeline": self.pipeline, "executions": [execution.as_dict() for execution in self.executions], **began}
+        endpoints = {name: standing.as_dict() for name, standing in self.endpoints.items()}
+        doubtful = [asdict(version) for version in self.unproven]
+        executions = [execution.as_dict() for execution in self.executions]
+        return {"pipeline": self.pipeline, "executions": executions, **began, "endpoints": endpoints, "unproven": doubtful}
 
 
 def read(aws: Target, names: Sequence[str]) -> list[Road]:
     """The roads of these models, or of the platform."""
     return [_read(aws, name) for name in names]
+
+
+def with_endpoints(aws: Target, road: Road) -> Road:
+    """The road of a model with what serves, which is asked of SageMaker, and what was approved beside it. The platform's has neither."""
+    if road.model == naming.PLATFORM:
+        return road
+    model = target.model(road.model)
+    endpoints = {each.name: standings.look(aws, model, each) for each in CONFIG.environments}
+    return replace(road, endpoints=endpoints, unproven=unproven(aws.registry(model), newest=NEWEST))
 
 
 def with_rollback(aws: Target, execution: Execution) -> Execution:

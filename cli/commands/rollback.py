@@ -7,21 +7,21 @@ from typing import Annotated
 
 import typer
 
-from cli import output, target
+from cli import output, standings, target
 from cli.output import say
 from cli.problem import Problem
 from cli.progress import Progress
-from cli.target import Target
-from config import Environment
-from paved_runtime.spec import ModelSpec
-from pipelines.deployment import accounts, ledger
+from pipelines.deployment import ledger, live, package
+from pipelines.deployment import restore as restoring
 from pipelines.deployment import rollback as way_back
 from pipelines.deployment import stack as stacks
+from pipelines.deployment import standing as endpoint
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.pace import Pace
 from pipelines.deployment.place import Place
 from pipelines.deployment.rollback import Plan
 from pipelines.deployment.stack import Stack
+from pipelines.deployment.standing import Standing
 from pipelines.evidence.document import LedgerEntry
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")]
@@ -49,37 +49,58 @@ def rollback(
     aws = target.choose(where)
     by = aws.caller()
     try:
-        with Progress() as progress:
-            entry = go_back(placed(aws, known, place), progress, why, by=by, to=to, yes=yes, pace=Pace(poll_seconds=aws.pace))
+        with output.told("pipelines"), Progress() as progress:
+            entry = go_back(
+                standings.place(aws, known, place, deployer="deploy"),
+                progress,
+                why,
+                by=by,
+                to=to,
+                yes=yes,
+                pace=Pace(poll_seconds=aws.pace),
+            )
     except DeploymentError as error:
         raise Problem(f"rollback of {model} in {place.name}", str(error), f"./road audit {model} shows what served") from error
     output.show(sentence(entry), entry.model_dump(mode="json"), json=json)
 
 
-def placed(aws: Target, model: ModelSpec, environment: Environment) -> Place:
-    """Where the model serves, and the clients that can act there."""
-    deployer, verifier = (accounts.of(aws.inside(environment.account, role)) for role in ("deploy", "lookup"))
-    return Place(registry=aws.registry(model), environment=environment, deployer=deployer, verifier=verifier)
-
-
 def go_back(place: Place, progress: Progress, reason: str, *, by: str, to: int | None, yes: bool, pace: Pace) -> LedgerEntry:
     """Everything that the command does, in its order; what the ledger says of it. Raises Problem, DeploymentError."""
     with progress.step("wait for what is under way"):
-        stack = stacks.settled(place.cloudformation, place.serving_stack, pace)
-    if stack is None:
-        raise Problem(place.serving_stack, "it is not deployed", "there is nothing to roll back")
+        stack = stacks.ready(place.cloudformation, place.serving_stack, pace)
+        if stack is None:
+            raise Problem(place.serving_stack, "it is not deployed", "there is nothing to roll back")
+        live.settled(place.sagemaker, stack.serving.endpoint_name, pace)
+    with progress.step("ask the endpoint what serves"):
+        standing = endpoint.look(place)
+        must_be_named(standing, to)
     with progress.step("read the ledger"):
         entries = _entries(place, to)
-        if before := done_before(entries, stack, by=by, reason=reason, to=to):
+        in_line = standing.state == "in line"
+        if in_line and (before := done_before(entries, stack, by=by, reason=reason, to=to)):
             say("you rolled back for this very reason before: give another one to go further back")
             return before
-        plan = way_back.plan(stack, entries, marked=way_back.marked(place.registry.sagemaker), to=to)
+        plan = way_back.plan(stack, entries, marked=way_back.marked(place.registry.sagemaker), to=to, serves=in_line)
     with progress.step("check the evidence"):
         way_back.check(place.registry, plan.target)
     with progress.pause():
-        _confirm(place, plan, reason, yes=yes)
+        _confirm(place, plan, standing, reason, yes=yes)
+    if standing.state == "gone" or (plan.target == stack.serving.model_package and not in_line):
+        with progress.step(f"put endpoint {stack.serving.endpoint_name} back under {stack.name}"):
+            config = restoring.configuration(place, stack, entries, package.read(place.registry.sagemaker, plan.target))
+            restoring.restore(place, stack.serving.endpoint_name, config, pace, gone=standing.state == "gone")
     entry, _ = way_back.carry_out(place, stack, plan, by=by, reason=reason, pace=pace, progress=progress.step)
     return entry
+
+
+def must_be_named(standing: Standing, to: int | None) -> None:
+    """Raises DeploymentError where nothing can be brought back before a person has done something, or has said which version it is to be.
+
+    Where no version of the model serves, there is none to go back from: typed twice, the command would go further back than was meant.
+    """
+    nobody = standing.serves is None
+    if standing.state == "failed" or (nobody and to is None):
+        raise DeploymentError("; ".join(standing.lines))
 
 
 def done_before(entries: Sequence[LedgerEntry], stack: Stack, *, by: str, reason: str, to: int | None) -> LedgerEntry | None:
@@ -93,9 +114,9 @@ def done_before(entries: Sequence[LedgerEntry], stack: Stack, *, by: str, reason
 
 def sentence(entry: LedgerEntry) -> str:
     """The rollback in a line."""
-    assert entry.rolled_back_from
-    left, back = way_back.number(entry.rolled_back_from), way_back.number(entry.model_package_arn)
-    return f"{entry.endpoint}: version {back} serves again instead of version {left}, since {entry.time}, by {entry.approved_by}"
+    left = f"version {way_back.number(entry.rolled_back_from)}" if entry.rolled_back_from else "what a hand had left there"
+    back = way_back.number(entry.model_package_arn)
+    return f"{entry.endpoint}: version {back} serves again instead of {left}, since {entry.time}, by {entry.approved_by}"
 
 
 def _entries(place: Place, to: int | None) -> list[LedgerEntry]:
@@ -109,7 +130,9 @@ def _entries(place: Place, to: int | None) -> list[LedgerEntry]:
         return []
 
 
-def _confirm(place: Place, plan: Plan, reason: str, *, yes: bool) -> None:
-    output.draw(output.table({"environment": place.environment.name, "from": plan.left, "to": plan.target, "reason": reason}))
+def _confirm(place: Place, plan: Plan, standing: Standing, reason: str, *, yes: bool) -> None:
+    wrong = {"wrong": "; ".join(standing.lines)} if standing.lines else {}
+    left = plan.left or standing.serves or "no version of this model"
+    output.draw(output.table({"environment": place.environment.name, **wrong, "from": left, "to": plan.target, "reason": reason}))
     if not yes:
         output.confirm("rollback", "All traffic moves at once. Go on?")

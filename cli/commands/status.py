@@ -14,10 +14,12 @@ from rich.text import Text
 
 import naming
 from cli import output, roads, target
-from cli.executions import NOT_STARTED, Execution, Stage
+from cli.executions import NOT_STARTED, RUNNING, Execution, Stage
 from cli.roads import Road
 from cli.target import Target
+from config import CONFIG
 from paved_runtime import spec
+from pipelines.evidence import pack
 
 COLOURS = {"Succeeded": "green", "Failed": "red", "InProgress": "cyan", "Stopped": "yellow", "Abandoned": "yellow", "Cancelled": "yellow"}
 Standing = Mapping[tuple[str, str], str]
@@ -30,13 +32,17 @@ def status(
     json: output.Json = False,
     where: target.Wanted = None,
 ) -> None:
-    """Show where every push stands. Of each pipeline what runs, and what ended last: its stages, what failed, what waits for whom."""
+    """Show where every push stands, and what serves. Of each pipeline what runs and what ended last: stages, failures, what waits for whom.
+
+    What serves is asked of the endpoints themselves; where that is not what their stacks say, it is said with the way back.
+    """
     names = [target.road(model)] if model else [*spec.names(), naming.PLATFORM]
     aws = target.choose(where)
     if watch and output.facts.is_terminal and not json:
         _watch_live(aws, names)
         return
     known = print_changes(aws, names, json=json) if watch else roads.read(aws, names)
+    known = [roads.with_endpoints(aws, road) for road in known]
     output.show(view(known), [road.as_dict() for road in known], json=json)
 
 
@@ -46,16 +52,20 @@ def view(known: Sequence[Road]) -> Group:
     for road in known:
         if not road.executions:
             blocks.append(Text(f"{road.pipeline}: nothing was pushed yet\n", "dim"))
-        for execution in road.executions:
+        for execution in road.newest:
             blocks += [_title(execution), _stages(road, execution)]
+        for execution in road.older:
+            blocks += [_title(execution), *_failure(execution), Text()]
+        if endpoints := list(_endpoints(road)):
+            blocks += [*endpoints, Text()]
         if road.retrainings and (began := road.retrainings.view()):
             blocks.append(began)
     return Group(*blocks)
 
 
 def standing(known: Sequence[Road]) -> Standing:
-    """A line about each stage that has begun, and about each execution that has ended, by execution and stage."""
-    return {place: line for road in known for execution in road.executions for place, line in _lines(road, execution)}
+    """A line about each stage that has begun, and about each execution that has ended, by execution and stage; none of older ones."""
+    return {place: line for road in known for execution in road.newest for place, line in _lines(road, execution)}
 
 
 def print_changes(aws: Target, names: Sequence[str], *, json: bool) -> list[Road]:
@@ -85,6 +95,7 @@ def _watch_live(aws: Target, names: Sequence[str]) -> None:
             time.sleep(aws.pace)
             known = roads.read(aws, names)
             live.update(view(known), refresh=True)
+        live.update(view([roads.with_endpoints(aws, road) for road in known]), refresh=True)
 
 
 def _lines(road: Road, execution: Execution) -> Iterator[tuple[tuple[str, str], str]]:
@@ -106,6 +117,24 @@ def _title(execution: Execution) -> Text:
         f"  commit {execution.commit[:8] or '?'}{said}",
         f"  ({execution.id})",
     )
+
+
+def _failure(execution: Execution) -> Iterator[Text]:
+    """What an older execution failed with: newer ones are shown stage by stage."""
+    if stage := execution.failed:
+        said = " ".join(part for part in (stage.said, execution.rollback) if part)
+        yield Text.assemble(f"  {stage.name} ", (stage.status, COLOURS.get(stage.status, "")), f"  {said}" if said else "")
+
+
+def _endpoints(road: Road) -> Iterator[Text]:
+    """What serves in each environment, what is wrong with it, and which versions were approved beside the road."""
+    for name, standing in road.endpoints.items():
+        if standing.serves:
+            yield Text.assemble(f"  {name}  ", ("serves", "green"), f" version {pack.group_and_version(standing.serves)[1]}")
+        for line in standing.lines:
+            yield Text.assemble(f"  {name}  ", (standing.state, "yellow" if standing.state == "under way" else "red"), f"  {line}")
+    for version in road.unproven:
+        yield Text.assemble("  ", ("unproven", "red"), f"  {version.line()}")
 
 
 def _stages(road: Road, execution: Execution) -> Table:
@@ -132,4 +161,13 @@ def _about(road: Road, execution: Execution, stage: Stage) -> str:
     source = stage.name == naming.SOURCE
     said = "" if source and stage.status == "Succeeded" else stage.said  # which is the commit's message
     exported = "" if source else " ".join(f"{name}={value}" for name, value in stage.variables.items())
-    return " ".join(part for part in (f"by {stage.by}" if stage.by else "", said, rollback, exported) if part)
+    return " ".join(part for part in (f"by {stage.by}" if stage.by else "", said, rollback, exported, _traffic(road, stage)) if part)
+
+
+def _traffic(road: Road, stage: Stage) -> str:
+    """That a version which is being deployed must be asked; nothing of other stages. In the first environment its stage asks it."""
+    later = {naming.stage(environment): environment.name for environment in CONFIG.environments[1:]}
+    if road.model == naming.PLATFORM or stage.status != RUNNING or stage.name not in later:
+        return ""
+    rows = spec.load(road.model).serving[later[stage.name]].deployment.minimum_requests
+    return f"a new version must answer {rows} rows, real ones or ./road traffic {road.model} --data FILE.csv" if rows else ""

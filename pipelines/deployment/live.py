@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -9,12 +10,24 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from pipelines.deployment.errors import DeploymentError, code
+from pipelines.deployment.pace import Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import ContainerDefinitionOutputTypeDef
 
 T = TypeVar("T")
+MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+LONGEST_MINUTES = 9 * 60  # a blue/green deployment may take eight hours
+log = logging.getLogger(__name__)
+
+
+class Undeterminable(DeploymentError):
+    """An endpoint of which cannot be told what it serves. `what` is wrong, `first` what must be done before a version can come back."""
+
+    def __init__(self, endpoint: str, why: str, first: str = "") -> None:
+        self.what, self.first = f"endpoint {endpoint}: what it serves cannot be told: {why}", first
+        super().__init__(f"{self.what}: {first}./road rollback MODEL --to VERSION brings a version back")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +48,22 @@ class Live:
         """The model package that serves; None where the model is made of a package's parts."""
         return self.container.get("ModelPackageName")
 
+    @property
+    def origin(self) -> str:
+        """What the model that serves is made of."""
+        return self.package or f"{self.container.get('Image')} with {self.container.get('ModelDataUrl')}"
+
+    @property
+    def moving(self) -> bool:
+        """Whether something is under way with the endpoint."""
+        return self.status in MOVING
+
 
 def live(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
     """What an endpoint serves now; None when there is no such endpoint.
 
     Raises:
-        DeploymentError: the endpoint is there, but what it was made of is not, or it is no endpoint of one model.
+        Undeterminable: the endpoint is there, but what it was made of is not, or it is no endpoint of one model.
     """
     description = _existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
     if description is None:
@@ -50,29 +73,39 @@ def live(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
         endpoint=endpoint,
         status=description["EndpointStatus"],
         endpoint_config=config,
-        container=_container(sagemaker, endpoint, config),
+        container=container(sagemaker, endpoint, config),
         why=description.get("FailureReason", ""),
     )
 
 
-def _container(sagemaker: SageMakerClient, endpoint: str, config: str) -> ContainerDefinitionOutputTypeDef:
-    """What the first variant of an endpoint's configuration runs. Raises DeploymentError naming the first part that is missing."""
+def settled(sagemaker: SageMakerClient, endpoint: str, pace: Pace) -> None:
+    """Wait until nothing is under way with an endpoint, or it is gone. Each state that it is seen in on the way is told."""
+    told = ""
+    for _ in pace.polls(minutes=LONGEST_MINUTES, waiting_for=f"endpoint {endpoint}"):
+        description = _existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
+        status = description["EndpointStatus"] if description else ""
+        if status not in MOVING:
+            return
+        if status != told:
+            told = status
+            log.info("endpoint %s is %s: its end is waited for", endpoint, status)
+
+
+def container(sagemaker: SageMakerClient, endpoint: str, config: str) -> ContainerDefinitionOutputTypeDef:
+    """What the first variant of an endpoint's configuration runs. Raises Undeterminable naming the first part that is missing."""
     made = _existing(lambda: sagemaker.describe_endpoint_config(EndpointConfigName=config))
     if made is None:
-        raise _unknown(endpoint, f"its configuration {config} was deleted")
+        first = f"SageMaker does not update it any more, so aws sagemaker delete-endpoint --endpoint-name {endpoint}, then "
+        raise Undeterminable(endpoint, f"its configuration {config} was deleted", first)
     name = made["ProductionVariants"][0].get("ModelName")
     if name is None:
-        raise _unknown(endpoint, f"its configuration {config} names no model")
+        raise Undeterminable(endpoint, f"its configuration {config} names no model")
     model = _existing(lambda: sagemaker.describe_model(ModelName=name))
     if model is None:
-        raise _unknown(endpoint, f"model {name} of its configuration {config} was deleted")
+        raise Undeterminable(endpoint, f"model {name} of its configuration {config} was deleted")
     if "PrimaryContainer" not in model:
-        raise _unknown(endpoint, f"model {name} of its configuration {config} is a chain of containers")
+        raise Undeterminable(endpoint, f"model {name} of its configuration {config} is a chain of containers")
     return model["PrimaryContainer"]
-
-
-def _unknown(endpoint: str, why: str) -> DeploymentError:
-    return DeploymentError(f"endpoint {endpoint}: what it serves cannot be told: {why}: bring a good version back with ./road rollback")
 
 
 def _existing(describe: Callable[[], T]) -> T | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipelines.deployment.errors import DeploymentError
+
+TELL_EVERY = 60  # seconds
+log = logging.getLogger(__name__)
 
 
 class Clock(Protocol):
@@ -29,12 +33,18 @@ class Pace:
     clock: Clock = time
 
     def polls(self, *, minutes: float, waiting_for: str) -> Iterator[None]:
-        """Come back at once and then every `poll_seconds`, for at most `minutes` of real time.
+        """Come back at once and then every `poll_seconds`, for at most `minutes` of real time. Who waits is told so every minute.
 
         Raises:
             DeploymentError: the time is over.
         """
-        yield from self._polls(60 * minutes)
+        began, told = self.clock.monotonic(), 0
+        for _ in self._polls(60 * minutes):
+            yield
+            waited = int((self.clock.monotonic() - began) // TELL_EVERY)
+            if waited > told:
+                told = waited
+                log.info("%s: waited for %d of at most %g minutes", waiting_for, waited, minutes)
         raise DeploymentError(f"{waiting_for}: not finished after {minutes:g} minutes: see its console page, then run the step again")
 
     def watch(self, minutes: float) -> Iterator[None]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from paved_runtime.protocol import model_version
-from pipelines.deployment import cdk, package, parameters, readback
+from pipelines.deployment import cdk, package, parameters, readback, standing
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.compare_evidence import bound
 from pipelines.deployment.errors import DeploymentError
@@ -41,24 +41,27 @@ def deploy(place: Place, version: Package, assembly: Path, pace: Pace) -> list[s
     """Deploy a version; the stacks. Where approval is asked for, only an approved one is let through, here and again by SageMaker itself.
 
     Raises:
-        DeploymentError: it is not approved, it lacks what it is made of, or CDK failed.
+        DeploymentError: it is not approved, it lacks what it is made of, stacks or endpoint cannot be deployed to, or CDK failed.
     """
     if place.environment.approved_only and version.status != "Approved":
         raise DeploymentError(
             f"{version.arn} is {version.status}: this environment takes approved versions only: approve it in the pipeline"
         )
-    stack = stacks.settled(place.cloudformation, place.serving_stack, pace)
+    stack = standing.ready(place, pace)
     values = serving_parameters(place, stack, version)
     log.info("deploying %s (%s)", version.arn, version.image)
     return _deploy(place, assembly, values.values())
 
 
-def redeploy(place: Place, assembly: Path) -> list[str]:
+def redeploy(place: Place, assembly: Path, pace: Pace) -> list[str]:
     """Bring the stacks to what the assembly says, with the version that they have; none where there is none yet.
 
     Only the hurry that a rollback may have left behind is ended.
+
+    Raises:
+        DeploymentError: stacks or endpoint cannot be deployed to, or CDK failed.
     """
-    stack = stacks.read(place.cloudformation, place.serving_stack)
+    stack = standing.ready(place, pace)
     if stack is None:
         log.info("%s is not deployed yet: nothing to update", place.serving_stack)
         return []
@@ -70,14 +73,16 @@ def serving_parameters(place: Place, stack: Stack | None, version: Package) -> S
 
     The version before is the one that really serves: after a rollback of SageMaker's own, the stack says otherwise. Once this version
     serves, the step was run before: what it said then stays.
+
+    Raises:
+        DeploymentError: a version lacks what it is made of, or the endpoint is gone.
     """
     s3 = place.registry.s3
     if stack is None:
         return parameters.serving(s3, version, None)
-    outputs = stack.serving
-    live = place.sagemaker.describe_endpoint(EndpointName=outputs.endpoint_name)["EndpointConfigName"]
-    container = readback.container(place.sagemaker, live)
-    if readback.made_of(container, version) and live == outputs.endpoint_config_name:
+    live = standing.live_of(place, stack)
+    container = live.container
+    if readback.made_of(container, version) and live.endpoint_config == stack.serving.endpoint_config_name:
         digest = package.model_sha256(s3, version.data, version.artifact_sha256)
         return replace(
             stack.version,

@@ -39,35 +39,43 @@ Progress = Callable[[str], AbstractContextManager[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """From which model package to which one (ARNs)."""
+    """From which model package to which one (ARNs). `left` is None where no version is left: the stack has the target, the endpoint not."""
 
-    left: str
+    left: str | None
     target: str
 
 
 def plan(
-    stack: Stack, ledger: Sequence[LedgerEntry], *, marked: Callable[[str], bool], left: str | None = None, to: int | None = None
+    stack: Stack,
+    ledger: Sequence[LedgerEntry],
+    *,
+    marked: Callable[[str], bool],
+    left: str | None = None,
+    to: int | None = None,
+    serves: bool = True,
 ) -> Plan:
     """What to go back from, and to: version `to`, or the newest one in the ledger that nobody went back from.
 
     `ledger` is oldest first; `marked` says whether the registry knows that a package was rolled back. Without `left` it is what the
     stack has. Where that is not what the ledger tells, because a rollback was killed before it was written down, it is that rollback
-    that is finished.
+    that is finished. `serves`: whether the endpoint serves what the stack has.
 
     Raises:
         DeploymentError: there is nothing to go back to.
     """
-    serves = stack.serving.model_package
-    last = ledger[-1].model_package_arn if ledger else serves
-    unfinished = left is None and last != serves and urgent(stack)
-    left = left or (last if unfinished else serves)
+    deployed = stack.serving.model_package
+    last = ledger[-1].model_package_arn if ledger else deployed
+    unfinished = left is None and last != deployed and urgent(stack)
+    left = left or (last if unfinished else deployed)
     if to is not None:
         target = f"{left.rpartition('/')[0]}/{to}"
+        if target == deployed and not serves:
+            return Plan(left=None, target=target)
         if target == left:
             raise DeploymentError(f"version {to} is what serves: there is nothing to roll back: name another version")
         return Plan(left=left, target=target)
     if unfinished:
-        return Plan(left=left, target=serves)
+        return Plan(left=left, target=deployed)
     abandoned = {left, *(entry.rolled_back_from for entry in ledger)}
     for entry in reversed(ledger):
         if entry.model_package_arn not in abandoned and not marked(entry.model_package_arn):
@@ -117,10 +125,12 @@ def carry_out(
         DeploymentError: the target could not be brought to serve.
     """
     registry = place.registry
-    target, left = (package.read(registry.sagemaker, arn) for arn in (chosen.target, chosen.left))
-    with progress(f"bring version {number(chosen.target)} back"):
-        values = parameters.serving(registry.s3, target, Previous.of(left), urgent=True)
-        stack = stacks.update(place.cloudformation, stack, values.values(), pace)
+    target = package.read(registry.sagemaker, chosen.target)
+    if chosen.left:
+        with progress(f"bring version {number(chosen.target)} back"):
+            previous = Previous.of(package.read(registry.sagemaker, chosen.left))
+            values = parameters.serving(registry.s3, target, previous, urgent=True)
+            stack = stacks.update(place.cloudformation, stack, values.values(), pace)
     with progress("read back what serves"):
         served = readback.served(place.sagemaker, stack.serving, target, pace)
     if monitoring := stacks.read(place.cloudformation, place.monitoring_stack):
@@ -129,7 +139,8 @@ def carry_out(
             stacks.update(place.cloudformation, monitoring, version.values(), pace)
     with progress("tell registry and ledger"):
         now = document.utc(datetime.now(UTC))
-        mark(registry.sagemaker, chosen.left, record or f"{now}: {by}")
+        if chosen.left:
+            mark(registry.sagemaker, chosen.left, record or f"{now}: {by}")
         entry = _entry(place, chosen, served, by=by, reason=reason, time=now)
         ledgers.record(registry, entry)
     return entry, served
@@ -154,10 +165,10 @@ def number(arn: str) -> str:
 
 
 def _entry(place: Place, chosen: Plan, served: Served, *, by: str, reason: str, time: str) -> LedgerEntry:
-    """The ledger's words. The endpoint configuration is new with each rollback, so it names this one."""
+    """The ledger's words. What names this one: the endpoint configuration, new with each rollback from a version; elsewhere the time."""
     registry = place.registry
     evidence = document.load_evidence(pack.read(registry.s3, pack.evidence_uri(registry.artifacts, chosen.target)) or b"")
     verified: Mapping[str, Any] = {**served.as_json(), "model_package_arn": chosen.target}
-    execution = f"rollback-{served.endpoint_config}"
+    execution = f"rollback-{served.endpoint_config}" if chosen.left else f"restored-{served.endpoint_config}-{time.replace(':', '')}"
     entry = ledgers.entry(evidence, verified, environment=place.environment.name, execution=execution, time=time)
     return entry.model_copy(update={"action": ACTION, "approved_by": by, "reason": reason, "rolled_back_from": chosen.left})

@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from pipelines.deployment.errors import DeploymentError, code
 from pipelines.deployment.pace import Pace
+from pipelines.evidence import document
 from pipelines.serving_stack import ServingOutputs, ServingParameters
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackEventTypeDef
 
 LONGEST_MINUTES = 9 * 60  # a blue/green deployment may take eight hours
 NOTHING_STANDS = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")  # nothing of it was ever made, or nothing is left
+BEGINNINGS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")  # of what somebody asked for
+GOES_BACK = "UPDATE_ROLLBACK_IN_PROGRESS"
+NEVER_WHOLE = "it was never whole: aws cloudformation delete-stack --stack-name {stack}"
+# CloudFormation takes no update in these states, whoever asks; what ends each of them. `resources` are those that failed last.
+WAYS_OUT = {
+    "UPDATE_ROLLBACK_FAILED": "put right what stops it, or leave it out: aws cloudformation continue-update-rollback --stack-name {stack}"
+    " --resources-to-skip {resources}",
+    "UPDATE_FAILED": "aws cloudformation rollback-stack --stack-name {stack}",
+    "DELETE_FAILED": "aws cloudformation delete-stack --stack-name {stack} --retain-resources {resources}",
+    "ROLLBACK_FAILED": NEVER_WHOLE,
+    "CREATE_FAILED": NEVER_WHOLE,
+}
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """A stack as it stands."""
+    """A stack as it stands. `changed` is when its last update began, where it had one."""
 
     name: str
     status: str
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
+    changed: datetime | None = None
+
+    @property
+    def moving(self) -> bool:
+        """Whether something is under way with it."""
+        return self.status.endswith("_IN_PROGRESS")
 
     @property
     def serving(self) -> ServingOutputs:
@@ -59,22 +81,57 @@ def read(cloudformation: CloudFormationClient, name: str) -> Stack | None:
         status=description["StackStatus"],
         outputs={output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])},
         parameters={parameter["ParameterKey"]: parameter.get("ParameterValue", "") for parameter in description.get("Parameters", [])},
+        changed=description.get("LastUpdatedTime"),
     )
 
 
 def settled(cloudformation: CloudFormationClient, name: str, pace: Pace) -> Stack | None:
-    """The stack once nothing is under way with it: a step that was killed leaves a deployment that goes on; None when there is no stack."""
+    """The stack once nothing is under way with it: a step that was killed leaves a deployment that goes on; None when there is no stack.
+
+    Each state that it is seen in on the way is told.
+    """
+    told = ""
     for _ in pace.polls(minutes=LONGEST_MINUTES, waiting_for=f"the deployment of {name}"):
         stack = read(cloudformation, name)
-        if stack is None or not stack.status.endswith("_IN_PROGRESS"):
+        if stack is None or not stack.moving:
             return stack
+        if stack.status != told:
+            told = stack.status
+            log.info("%s: its end is waited for", under_way(stack))
     raise AssertionError("polls() ends by raising")
+
+
+def ready(cloudformation: CloudFormationClient, name: str, pace: Pace) -> Stack | None:
+    """The stack once it can be updated; None when there is no stack.
+
+    Raises:
+        DeploymentError: it is in a state out of which only a person brings it.
+    """
+    stack = settled(cloudformation, name, pace)
+    if stack and (why := broken(cloudformation, stack)):
+        raise DeploymentError(f"{why}, then run this again")
+    return stack
+
+
+def under_way(stack: Stack) -> str:
+    """What is under way with a stack, in a few words."""
+    since = f" since {document.utc(stack.changed)}" if stack.changed else ""
+    return f"{stack.name} is {stack.status}{since}"
+
+
+def broken(cloudformation: CloudFormationClient, stack: Stack) -> str:
+    """Why a stack takes no update, and the way out; empty where it does."""
+    if stack.status not in WAYS_OUT:
+        return ""
+    last = _last_failures(cloudformation, stack.name)
+    way = WAYS_OUT[stack.status].format(stack=stack.name, resources=" ".join(last) or "LOGICAL-ID")
+    return f"{stack.name} is {stack.status}: {_reason(cloudformation, stack.name)}: {way}"
 
 
 def update(cloudformation: CloudFormationClient, stack: Stack, values: Mapping[str, str], pace: Pace) -> Stack:
     """Bring the stack to these parameters and wait; those that its template does not have are left out, the others keep their values.
 
-    Doing it twice changes nothing. Raises DeploymentError when the stack went back instead.
+    Doing it twice changes nothing. Raises DeploymentError when the stack went back instead, or came to a state that it does not leave.
     """
     known = {name: value for name, value in values.items() if name in stack.parameters}
     parameters: list[ParameterTypeDef] = [{"ParameterKey": name, "ParameterValue": value} for name, value in known.items()]
@@ -86,7 +143,7 @@ def update(cloudformation: CloudFormationClient, stack: Stack, values: Mapping[s
     except ClientError as error:
         if "No updates are to be performed" not in str(error):
             raise
-    updated = settled(cloudformation, stack.name, pace)
+    updated = ready(cloudformation, stack.name, pace)
     if updated is None or any(updated.parameters[name] != value for name, value in known.items()):
         raise DeploymentError(f"{stack.name} did not change: {_reason(cloudformation, stack.name)}: correct that and run it again")
     return updated
@@ -101,11 +158,32 @@ def template(cloudformation: CloudFormationClient, name: str) -> Any:
 
 
 def _reason(cloudformation: CloudFormationClient, name: str) -> str:
-    """Why the last update failed: its first resource that did."""
-    why = "CloudFormation gives no reason"
-    for event in cloudformation.describe_stack_events(StackName=name)["StackEvents"]:  # newest first
-        if event["ResourceStatus"].endswith("_FAILED"):
-            why = f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
-        if (event["LogicalResourceId"], event["ResourceStatus"]) == (name, "UPDATE_IN_PROGRESS"):
+    """Why what was asked for last failed: its first resource that did."""
+    failed = [event for event in _events(cloudformation, name) if _has_failed(event, name)]
+    if not failed:
+        return "CloudFormation gives no reason"
+    return f"{failed[-1]['LogicalResourceId']}: {failed[-1].get('ResourceStatusReason', 'no reason given')}"
+
+
+def _last_failures(cloudformation: CloudFormationClient, name: str) -> list[str]:
+    """The resources that failed since the stack last began to go back, or since what was asked for last began."""
+    failed = list[str]()
+    for event in _events(cloudformation, name):
+        if (event["LogicalResourceId"], event["ResourceStatus"]) == (name, GOES_BACK):
             break
-    return why
+        if _has_failed(event, name):
+            failed.append(event["LogicalResourceId"])
+    return sorted(set(failed))
+
+
+def _events(cloudformation: CloudFormationClient, name: str) -> Iterator[StackEventTypeDef]:
+    """Those of what was asked for last, newest first."""
+    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=name):
+        for event in page["StackEvents"]:
+            yield event
+            if event["LogicalResourceId"] == name and event["ResourceStatus"] in BEGINNINGS:
+                return
+
+
+def _has_failed(event: StackEventTypeDef, stack: str) -> bool:
+    return event["ResourceStatus"].endswith("_FAILED") and event["LogicalResourceId"] != stack

@@ -6,8 +6,7 @@ few requests prove nothing: the step fails as well, but the shadow stays, for th
 
 from __future__ import annotations
 
-from pipelines.deployment import release, shadow
-from pipelines.deployment import stack as stacks
+from pipelines.deployment import release, shadow, standing
 from pipelines.deployment.shadow_trial import compared, differs
 from pipelines.steps.step import add_assembly, add_environment, add_pace, conclude, open_place, pace, parser, print_report, progress, run
 
@@ -21,7 +20,7 @@ def main() -> None:
     add_pace(arguments)
     options = arguments.parse_args()
     place, pacing = open_place(options.model, options.environment), pace(options)
-    stack = stacks.settled(place.cloudformation, place.serving_stack, pacing)
+    stack = standing.ready(place, pacing)
     if stack is None:
         progress(f"{place.serving_stack} is not deployed yet: there are no requests to copy")
         print_report({"shadow": None})

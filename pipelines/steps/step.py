@@ -6,6 +6,7 @@ and from what the model's registry tells of itself.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -27,6 +28,8 @@ from pipelines.deployment.place import Place
 from pipelines.deployment.registry import Registry
 from pipelines.evidence.document import Verdict
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def run(step: Callable[[], None], name: str) -> None:
     """Run a step as a program."""
@@ -37,6 +40,11 @@ def run(step: Callable[[], None], name: str) -> None:
         sys.exit(f"{name}: {_one_line(error)}")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"{name}: AWS refused or did not answer: {_one_line(error)}: correct that and run the step again")
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where, do = error.filename or Path.cwd(), "free some space there, or choose a larger compute type, and run the step again"
+        sys.exit(f"{name}: writing {where}: the disk is full: {do}")
 
 
 def parser(module_doc: str | None) -> ArgumentParser:

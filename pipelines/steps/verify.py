@@ -14,8 +14,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
-from pipelines.deployment import package, release
-from pipelines.deployment import stack as stacks
+from pipelines.deployment import package, release, standing
 from pipelines.deployment.acceptance import answers
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.guard import Guard
@@ -38,8 +37,7 @@ def main() -> None:
     add_pace(arguments)
     options = arguments.parse_args()
     place, pacing, candidate = open_place(options.model, options.environment), pace(options), options.model_package_arn is not None
-    sagemaker = place.registry.sagemaker
-    stack = stacks.settled(place.cloudformation, place.serving_stack, pacing)
+    sagemaker, stack = place.registry.sagemaker, standing.ready(place, pacing)
     if stack is None:
         if candidate:
             raise DeploymentError(f"{place.serving_stack} is not deployed: there is nothing to verify: deploy it")

@@ -8,7 +8,7 @@ import naming
 from cli import approvals, candidate
 from cli.problem import Problem
 from tests.reference import MODEL
-from tests.support.code_pipeline import APPROVAL, PIPELINE, CodePipeline, Run, package
+from tests.support.code_pipeline import APPROVAL, PIPELINE, PRODUCTION, CodePipeline, Run, package
 from tests.support.fakes import Fake
 from tests.support.target import JO, FakeTarget
 
@@ -56,3 +56,18 @@ def test_a_rejection_is_kept_in_the_registry_too() -> None:
 def test_it_refuses_when_nothing_waits(runs: list[Run], chosen: str | None, why: str) -> None:
     with pytest.raises(Problem, match=why):
         approvals.find(CodePipeline(runs), MODEL, chosen)
+
+
+@pytest.mark.parametrize(("chosen", "said"), [(None, "b"), ("a", "a")])
+def test_an_approval_that_was_given_stands_and_the_way_to_leave_its_version_is_named(chosen: str | None, said: str) -> None:
+    runs = [Run("c", naming.BUILD), Run("b", PRODUCTION), Run("a")]
+    with pytest.raises(Problem) as error:
+        approvals.find(CodePipeline(runs), MODEL, chosen)
+
+    why = "nothing waits for approval: it was approved by ruth, and that stands"
+    assert str(error.value) == f"execution {said}: {why}: ./road rollback {MODEL} --reason … leaves that version"
+
+
+def test_what_the_platforms_road_let_in_is_left_by_a_push() -> None:
+    with pytest.raises(Problem, match="it was approved by ruth, and that stands: revert the commit and push"):
+        approvals.find(CodePipeline([Run("a")]), naming.PLATFORM)

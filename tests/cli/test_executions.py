@@ -42,12 +42,21 @@ def test_a_stage_is_known_to_be_skipped_after_a_newer_execution_has_been_in_it()
     assert older.stage(naming.UPDATE).status == "Skipped"
 
 
-def test_those_that_run_are_read_and_the_newest_that_has_ended() -> None:
-    runs = [Run("d", naming.BUILD), Run("c", naming.TRAIN, "Failed"), Run("b", APPROVAL), Run("a")]
-    assert [execution.id for execution in executions.current(CodePipeline(runs), PIPELINE)] == ["d", "b", "c"]
-    ended = executions.current(CodePipeline([Run("b"), Run("a", naming.TRAIN, "Failed")]), PIPELINE)
-    assert [execution.id for execution in ended] == ["b"]
-    assert executions.current(CodePipeline([]), PIPELINE) == []
+def test_those_that_run_are_read_and_the_newest_that_has_ended_of_each_commit() -> None:
+    def current(*runs: Run) -> list[str]:
+        return [execution.id for execution in executions.current(CodePipeline(list(runs)), PIPELINE)]
+
+    failed = Run("c", naming.TRAIN, "Failed")
+    assert current(Run("d", naming.BUILD), failed, Run("b", APPROVAL), Run("a")) == ["d", "b", "c", "a"]
+    assert current(Run("b"), failed) == ["b", "c"], "a failure is not hidden by another commit's success"
+    assert current(Run("b", again="c"), failed) == ["b"], "it is by the same commit's"
+    assert current(*(Run(name) for name in "gfedcba")) == ["g", "f", "e"]
+    assert current() == []
+
+
+def test_only_what_runs_waits() -> None:
+    waiting = executions.waiting(CodePipeline([Run("c", naming.BUILD), Run("b", APPROVAL), Run("a")]), PIPELINE)
+    assert [execution.id for execution in waiting] == ["b"]
 
 
 def test_an_execution_that_was_cancelled_has_ended() -> None:

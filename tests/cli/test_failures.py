@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 from botocore import exceptions as aws
 
+from cli import disk
 from cli.problem import Problem, explain
+from cli.tree import HERE
 from paved_runtime.spec import SpecError
 from tests.reference import CONFIG, MODEL
 from tests.support.road import Road, environment
@@ -142,6 +145,15 @@ def test_down_when_nothing_runs(road: Road) -> None:
         (aws.NoCredentialsError(), "no AWS to talk to: "),
         (aws.ProfileNotFound(profile="me"), "AWS credentials: The config profile (me) could not be found: "),
         (OSError(errno.ENOSPC, "No space left on device", "/work/data.csv"), "writing /work/data.csv: the disk is full: free some space"),
+        (OSError(errno.ENOSPC, "No space left on device"), f"writing {HERE}: the disk is full: free some space"),
+        (
+            shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")]),
+            f"writing {HERE}: the disk is full: free some space",
+        ),
+        (
+            Problem("training failed", "OSError: [Errno 28] No space left on device", "see its log"),
+            f"training failed: OSError: [Errno 28] No space left on device: see its log: {HERE}: the disk is full: free some",
+        ),
         (
             aws.ClientError({"Error": {"Code": "AccessDenied", "Message": "User x is not authorized."}}, "GetParameter"),
             "GetParameter was refused: AccessDenied: User x is not authorized: use credentials that are allowed to",
@@ -151,6 +163,17 @@ def test_down_when_nothing_runs(road: Road) -> None:
 def test_failures_of_the_libraries_are_put_into_words(error: Exception, said: str) -> None:
     assert str(explain(error)).startswith(said)
     assert "\n" not in str(explain(error))
+
+
+def test_what_is_said_of_a_full_disk_is_said_once() -> None:
+    said = explain(OSError(errno.EDQUOT, "Disk quota exceeded", "/work/data.csv"))
+    assert said
+    assert explain(said) is said
+
+
+def test_a_full_disk_is_known_by_what_is_left_on_it(tmp_path: Path) -> None:
+    assert str(tmp_path / "not" / "yet") in disk.full(tmp_path / "not" / "yet", least=1 << 60).split(", ")
+    assert disk.full(tmp_path, least=0) == ""
 
 
 def test_what_nobody_expected_stays_what_it_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,10 +91,12 @@ def test_a_push_takes_no_proxy(tmp_path: Path) -> None:
 def test_whoever_comes_second_is_told_who_is_at_work(road: Road, tmp_path: Path, command: list[str]) -> None:
     with (tmp_path / "cloud.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
+        print(os.getpid(), end="", file=turn, flush=True)
         done = road(*command)
 
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "road: localcloud: another ./road up or ./road demo is at work here: wait until it has ended"
+    who = f"another ./road up or ./road demo is at work here (process {os.getpid()})"
+    assert done.stderr.splitlines()[-1] == f"road: localcloud: {who}: wait until it has ended, or end it, then ./road down"
     assert not (tmp_path / "cloud").exists()
 
 

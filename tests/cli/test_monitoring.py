@@ -5,9 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
+from cli import monitoring
 from cli.monitoring import Look
+from cli.problem import Problem
+from cli.progress import Step
+from pipelines.deployment.standing import Standing
+from tests import reference
+from tests.support.fake_production import ENDPOINT, ENVIRONMENT, Production
+from tests.support.fakes import Altered
+from tests.support.sample import ARN
+from tests.support.target import FakeTarget
 
 COLUMN = {"test": "ks", "statistic": 0.1487, "psi": 0.35, "p_value": 1e-9, "adjusted_p_value": 1e-8, "moved": True}
 CALM = {**COLUMN, "test": "chi2", "statistic": 2.0, "psi": 0.004, "adjusted_p_value": 0.7, "moved": False}
@@ -32,13 +42,19 @@ REPORT: dict[str, Any] = {
         "calibration_error": 0.02,
     },
 }
+IN_LINE = Standing(state="in line")
+CHANGED = Standing(state="changed", lines=("endpoint e serves version 1, its stack says version 2",))
 
 
-def shown(**changed: Any) -> str:
+def look(standing: Standing = IN_LINE, **changed: Any) -> Look:
+    return Look(report={**REPORT, **changed}, source="s3://b/monitoring/x", folder=Path("/x"), standing=standing)
+
+
+def shown(standing: Standing = IN_LINE, **changed: Any) -> str:
     """The look as a person sees it."""
     console = Console(width=300)
     with console.capture() as captured:
-        console.print(Look(report={**REPORT, **changed}, source="s3://b/monitoring/x", folder=Path("/x")).view())
+        console.print(look(standing, **changed).view())
     return captured.get()
 
 
@@ -68,3 +84,24 @@ def test_a_look_that_saw_too_little_says_so_and_shows_no_columns() -> None:
 
 def test_too_few_labels_are_told() -> None:
     assert "12 labels, 300 are needed" in shown(quality={"labelled": 12, "skipped": "12 labels, 300 are needed"})
+
+
+def test_an_endpoint_that_serves_something_else_is_said_first() -> None:
+    first, second, *_ = shown(CHANGED).splitlines()
+
+    assert (first.split(maxsplit=2)[2].strip(), second.split()[0]) == (CHANGED.lines[0], "version")
+    assert look(CHANGED).as_dict()["endpoint_now"]["state"] == "changed"
+    assert shown().split()[0] == "version"
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_endpoint_that_answers_nothing_is_not_monitored(gone: bool) -> None:
+    """Started, the monitor would see no rows, and that is no finding."""
+    production = Production.serving(f"{ARN}/1")
+    production.gone, production.endpoint_status, started = gone, "Failed", list[str]()
+    sagemaker = Altered(production, describe_pipeline=lambda **_: {}, start_pipeline_execution=lambda **_: started.append("monitor"))
+    aws = FakeTarget(cloudformation=production, sagemaker=sagemaker)
+
+    with pytest.raises(Problem, match=rf"endpoint {ENDPOINT} is .*\./road rollback .*: --last shows what was seen before"):
+        monitoring.run(aws, reference.model(), ENVIRONMENT, Step("look"))
+    assert started == []

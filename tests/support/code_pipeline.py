@@ -30,7 +30,8 @@ def package(version: int) -> str:
 class Run:
     """One execution: it is in `stage` with `status`, or has succeeded where that is empty. `skipped` stages are passed.
 
-    `evidence` is what the first environment's stage exports. `ended` is the execution's own status where that is another one.
+    `evidence` is what the first environment's stage exports. `ended` is the execution's own status where that is another one, `again` the
+    execution whose commit it delivers once more.
     """
 
     id: str
@@ -41,10 +42,11 @@ class Run:
     evidence: dict[str, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = (naming.UPDATE,)
     ended: str = ""
+    again: str = ""
 
     @property
     def commit(self) -> str:
-        return self.id * 8
+        return (self.again or self.id) * 8
 
     @property
     def outcome(self) -> str:
@@ -78,6 +80,7 @@ class Run:
             "status": status,
             "startTime": started,
             "lastUpdateTime": started + timedelta(seconds=30),
+            **({"updatedBy": "ruth"} if stage == APPROVAL and status == "Succeeded" else {}),
             "input": {"resolvedConfiguration": {"CustomData": f"commit {self.commit}"} if stage == APPROVAL else {}},
             "output": {"executionResult": result, "outputVariables": exported.get(stage, {}) if status == "Succeeded" else {}},
         }

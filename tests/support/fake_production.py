@@ -13,7 +13,7 @@ from pipelines.deployment import stack as stacks
 from pipelines.deployment.stack import Stack
 from pipelines.serving_stack import ServingOutputs, ServingParameters
 from tests.reference import CONFIG, MODEL
-from tests.support.fakes import Anything, refusal
+from tests.support.fakes import Anything, Paginator, refusal
 
 ENVIRONMENT = CONFIG.environments[-1]
 STACK, ENDPOINT = naming.serving_stack(CONFIG, MODEL, ENVIRONMENT), naming.endpoint(CONFIG, MODEL, ENVIRONMENT)
@@ -25,6 +25,7 @@ Json = dict[str, Any]
 class Production(Anything):  # type: ignore[misc]
     """`configs` maps configuration → model package; the newest one is the stack's, `serves` is what really answers.
 
+    `foreign` is what `serves` names where a hand has put a model there that no version made. While `gone` there is no endpoint.
     `goes_back`: SageMaker takes every deployment back; `failure` is the reason it gives. `loud` maps an alarm that is in ALARM → reason;
     `scored` is what ScoredRows sums up to.
     """
@@ -38,6 +39,11 @@ class Production(Anything):  # type: ignore[misc]
     loud: dict[str, str] = field(default_factory=dict)
     scored: list[int] = field(default_factory=lambda: [0])
     endpoint_made: datetime = BEGAN - timedelta(days=9)
+    endpoint_status: str = "InService"
+    gone: bool = False
+    foreign: dict[str, str] = field(default_factory=dict)
+    events: list[Json] = field(default_factory=list)
+    moved_by_hand: list[str] = field(default_factory=list)
 
     @classmethod
     def serving(cls, package: str, **changes: str) -> Production:
@@ -115,22 +121,38 @@ class Production(Anything):  # type: ignore[misc]
         """It is in service already."""
 
     def describe_endpoint(self, **_: Any) -> Json:
+        if self.gone:
+            raise refusal("ValidationException", f'Could not find endpoint "{ENDPOINT}".')
         failure = {"FailureReason": self.failure} if self.failure else {}
-        return {"EndpointConfigName": self.serves, "EndpointStatus": "InService", "CreationTime": self.endpoint_made, **failure}
+        return {"EndpointConfigName": self.serves, "EndpointStatus": self.endpoint_status, "CreationTime": self.endpoint_made, **failure}
+
+    def create_endpoint(self, *, EndpointName: str, EndpointConfigName: str) -> None:  # noqa: N803
+        assert (EndpointName, self.gone) == (ENDPOINT, True)
+        self.gone, self.serves = False, EndpointConfigName
+        self.moved_by_hand.append(EndpointConfigName)
+
+    def update_endpoint(self, *, EndpointName: str, EndpointConfigName: str) -> None:  # noqa: N803
+        assert (EndpointName, self.gone) == (ENDPOINT, False)
+        self.serves = EndpointConfigName
+        self.moved_by_hand.append(EndpointConfigName)
 
     def describe_endpoint_config(self, *, EndpointConfigName: str) -> Json:  # noqa: N803
+        if EndpointConfigName not in {**self.configs, **self.foreign}:
+            raise refusal("ValidationException", f'Could not find endpoint configuration "{EndpointConfigName}".')
         variant = {"ModelName": EndpointConfigName, "InitialInstanceCount": 2}
         return {"CreationTime": BEGAN, "ProductionVariants": [variant]}
 
     def describe_model(self, *, ModelName: str) -> Json:  # noqa: N803
-        return {"PrimaryContainer": {"ModelPackageName": self.configs[ModelName]}}
+        return {"PrimaryContainer": {"ModelPackageName": {**self.configs, **self.foreign}[ModelName]}}
 
     # CloudWatch
 
     def describe_alarms(self, *, AlarmNames: list[str], **_: Any) -> Json:  # noqa: N803
         return {"MetricAlarms": [self._alarm(name) for name in AlarmNames if name in self.outputs.alarms]}
 
-    def get_paginator(self, name: str) -> Production:
+    def get_paginator(self, name: str) -> Any:
+        if name == "describe_stack_events":
+            return Paginator(lambda _: {"StackEvents": self.events})
         assert name == "describe_alarm_history"
         return self
 

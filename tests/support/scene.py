@@ -35,14 +35,17 @@ class Scene:
     production: Production
 
     def place(self, **changed: Any) -> Place:
-        """Where it happens; clients may be replaced: s3, registry, cloudformation."""
+        """Where it happens; clients may be replaced: s3, registry, cloudformation, and endpoint, which changes SageMaker there."""
         home = {"s3": changed.get("s3", self.good.s3), "sagemaker": changed.get("registry", self.good.sagemaker)}
         there = {"cloudformation": self.production, "sagemaker": self.production, "cloudwatch": self.production}
         caller = Fake(get_caller_identity=lambda: {"Arn": ROLE})
         return Place(
             registry=self.good.registry(**home, sts=caller),
             environment=ENVIRONMENT,
-            deployer=clients(there | {"cloudformation": changed.get("cloudformation", self.production)}),
+            deployer=clients(
+                there
+                | {"cloudformation": changed.get("cloudformation", self.production), "sagemaker": changed.get("endpoint", self.production)}
+            ),
             verifier=clients(there),
         )
 

@@ -29,6 +29,8 @@ class FakeTarget(Anything):  # type: ignore[misc]
     def session(self, *_: object) -> FakeTarget:
         return self
 
+    inside = session
+
     def client(self, service: str) -> Any:
         return self.services[service]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import logging
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import TextIO
 
 os.environ.update(
     {
@@ -45,6 +47,18 @@ def _end_with_input(ending: threading.Event) -> None:
     ending.set()
 
 
+def _log(root: Path) -> TextIO | None:
+    """The log, empty, held for as long as this process lives; None while another localcloud holds it."""
+    log = (root / LOG).open("a", encoding="utf-8")
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.close()
+        return None
+    log.truncate(0)
+    return log
+
+
 def _complain(why: str) -> int:
     print(f"localcloud: {why}", file=sys.stderr)
     return 1
@@ -56,10 +70,13 @@ def program() -> int:
     root: Path = options.root
     if root.exists() and not (root / LOG).exists() and any(root.iterdir()):
         return _complain(f"--root {root}: it is not empty and not a localcloud's, and would be emptied: name another folder")
-    from localcloud.server import Server  # moto reads its environment when it is imported
+    from localcloud.server import CannotListen, Server  # moto reads its environment when it is imported
 
     root.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(filename=root / LOG, filemode="w", level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    log = _log(root)
+    if log is None:
+        return _complain(f"--root {root}: another localcloud runs there, and its folder would be emptied: end it, or name another folder")
+    logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
@@ -67,9 +84,8 @@ def program() -> int:
         server = Server(
             root=root.resolve(), port=options.port, speed=options.speed, accounts=options.accounts.split(","), region=options.region
         )
-    except OSError as problem:
-        why = os.strerror(problem.errno) if problem.errno else problem
-        return _complain(f"cannot listen on port {options.port}: {why}: choose another or leave --port out")
+    except CannotListen as problem:
+        return _complain(f"{problem}: choose another or leave --port out")
     if options.exit_with_parent:
         threading.Thread(target=_end_with_input, args=(ending,), daemon=True).start()
     server.start()

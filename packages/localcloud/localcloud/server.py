@@ -28,13 +28,17 @@ class _QuietHandler(MotoRequestHandler):
         """A line a request would drown localcloud.log."""
 
 
+class CannotListen(Exception):
+    """A port that cannot be had; the message says why."""
+
+
 class Server:
-    """A listening cloud. Raises OSError when the port cannot be had."""
+    """A listening cloud. Raises CannotListen when the port cannot be had."""
 
     def __init__(self, *, root: Path, port: int, speed: float, accounts: list[str], region: str) -> None:
         self.accounts, self.region = accounts, region
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._socket = socket.create_server(("127.0.0.1", port))  # werkzeug would print and exit where the port is taken
+        self._socket = _listen(port)
         port, fd = self._socket.getsockname()[1], self._socket.fileno()
         self._http = make_server("127.0.0.1", port, self._answer, threaded=True, request_handler=_QuietHandler, fd=fd)
         self.url = f"http://localhost:{port}"
@@ -87,6 +91,14 @@ class Server:
         started = [line for push in git.read(lines) for line in pipelines.pushed(push)]
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(started).encode()]
+
+
+def _listen(port: int) -> socket.socket:
+    """Werkzeug would print and exit where the port is taken."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise CannotListen(f"cannot listen on port {port}: {os.strerror(error.errno) if error.errno else error}") from error
 
 
 def _environment(account: str) -> str:

@@ -78,3 +78,16 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
         said = refused(tmp_path, "--port", str(port))
 
     assert said == f"localcloud: cannot listen on port {port}: Address already in use: choose another or leave --port out\n"
+
+
+def test_a_folder_in_which_another_one_runs_is_left_to_it(tmp_path: Path) -> None:
+    with started(tmp_path):
+        described = (tmp_path / ".localcloud/cloud.json").read_text()
+
+        said = refused(tmp_path)
+
+        assert said == (
+            "localcloud: --root .localcloud: another localcloud runs there, and its folder would be emptied:"
+            " end it, or name another folder\n"
+        )
+        assert (tmp_path / ".localcloud/cloud.json").read_text() == described

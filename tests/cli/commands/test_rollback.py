@@ -16,7 +16,7 @@ from pipelines.evidence.document import LedgerEntry
 from pipelines.serving_stack import YES
 from tests.reference import MODEL
 from tests.support.fake_production import ENDPOINT, ENVIRONMENT
-from tests.support.fakes import AT_ONCE, Killed, mortal
+from tests.support.fakes import AT_ONCE, Altered, Killed, mortal, refusal
 from tests.support.road import Road
 from tests.support.scene import Scene
 
@@ -99,6 +99,86 @@ def test_who_names_the_version_needs_no_ledger_and_everybody_else_does(wrong: Sc
     with pytest.raises(DeploymentError, match="has no evidence: deliver it again with a push"):
         back(wrong, to=999)
     assert "it is not needed, as you named the version" in capsys.readouterr().err
+
+
+def put_by_hand(scene: Scene, package: str) -> None:
+    scene.production.foreign, scene.production.serves = {"by-hand": package}, "by-hand"
+
+
+def number(arn: str) -> int:
+    return int(arn.rpartition("/")[2])
+
+
+def test_an_endpoint_that_is_gone_is_said_and_the_version_must_be_named(wrong: Scene) -> None:
+    wrong.production.gone = True
+    with pytest.raises(DeploymentError, match=rf"endpoint {ENDPOINT} is gone, .* nothing answers: \./road rollback .* --to"):
+        back(wrong)
+    assert wrong.production.gone
+
+
+def test_an_endpoint_that_was_deleted_comes_back_with_the_stacks_own_version(scene: Scene) -> None:
+    for _ in range(2):
+        scene.production.gone = True
+        entry = back(scene, to=number(scene.good.arn))
+
+    assert scene.production.moved_by_hand == ["config-1", "config-1"]
+    assert scene.production.answers == scene.good.arn
+    assert (entry.model_package_arn, entry.rolled_back_from) == (scene.good.arn, None)
+    assert "serves again instead of what a hand had left there" in rollback.sentence(entry)
+    with pytest.raises(DeploymentError, match="is what serves: there is nothing to roll back"):
+        back(scene, "another reason", to=number(scene.good.arn))
+
+
+def test_a_foreign_model_makes_way_though_the_stack_believes_that_the_version_serves(scene: Scene) -> None:
+    put_by_hand(scene, scene.good.arn.replace("model-package/", "model-package/other-"))
+    with pytest.raises(DeploymentError, match=r"serves a model that no registered version made .* --to"):
+        back(scene)
+
+    entry = back(scene, to=number(scene.good.arn))
+
+    assert scene.production.serves == "config-1"
+    assert (entry.endpoint_config, entry.rolled_back_from) == ("config-1", None)
+    assert "rolled_back" not in scene.good.sagemaker.describe_model_package(ModelPackageName=scene.good.arn)["CustomerMetadataProperties"]
+
+
+def test_who_may_not_touch_the_endpoint_is_told_what_somebody_else_types(scene: Scene) -> None:
+    scene.production.gone = True
+    with pytest.raises(DeploymentError) as error:
+        back(scene, to=number(scene.good.arn), endpoint=mayhem(scene, "create_endpoint"))
+
+    command = f"aws sagemaker create-endpoint --endpoint-name {ENDPOINT} --endpoint-config-name config-1"
+    line = f"you may not do that: not you: have somebody who may in account {ENVIRONMENT.account.id} type {command}, then run this again"
+    assert str(error.value) == line
+
+
+def mayhem(scene: Scene, call: str) -> Altered:
+    """Production, which refuses one call."""
+
+    def refuse(**_: Any) -> None:
+        raise refusal("AccessDeniedException", "not you")
+
+    return Altered(scene.production, **{call: refuse})
+
+
+def test_a_version_without_a_configuration_does_not_come_back(scene: Scene) -> None:
+    scene.production.gone = True
+    scene.production.configs = {"config-2": scene.bad.arn}
+    with pytest.raises(DeploymentError, match=r"configuration config-2 is not made of .* any more: name another version with --to"):
+        back(scene, to=number(scene.good.arn))
+    assert scene.production.gone
+
+
+def test_a_stack_that_takes_no_update_is_named_before_anything_is_done(wrong: Scene) -> None:
+    wrong.production.status = "UPDATE_ROLLBACK_FAILED"
+    with pytest.raises(DeploymentError, match=r"is UPDATE_ROLLBACK_FAILED: .* aws cloudformation continue-update-rollback"):
+        back(wrong)
+    assert wrong.production.answers == wrong.bad.arn
+
+
+def test_an_endpoint_that_failed_must_be_deleted_first(wrong: Scene) -> None:
+    wrong.production.endpoint_status = "Failed"
+    with pytest.raises(DeploymentError, match="is Failed: delete what is left of it: aws sagemaker delete-endpoint"):
+        back(wrong, to=number(wrong.good.arn))
 
 
 def test_nobody_is_asked_where_nobody_can_answer(wrong: Scene) -> None:

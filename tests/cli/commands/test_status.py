@@ -13,8 +13,12 @@ import naming
 from cli import executions
 from cli.commands import status
 from cli.roads import Road
-from tests.reference import MODEL
-from tests.support.code_pipeline import APPROVAL, PIPELINE, PRODUCTION, CodePipeline, Run
+from pipelines.deployment.standing import Standing
+from pipelines.deployment.unproven import Unproven
+from tests import reference
+from tests.reference import CONFIG, MODEL
+from tests.support import sample
+from tests.support.code_pipeline import APPROVAL, PIPELINE, PRODUCTION, STAGING, CodePipeline, Run
 from tests.support.fakes import Fake
 from tests.support.target import FakeTarget
 
@@ -52,6 +56,35 @@ def test_a_source_that_failed_says_why() -> None:
 def test_a_failed_execution_does_not_vanish_behind_the_next() -> None:
     text = shown(road(Run("b", naming.BUILD), Run("a", naming.TRAIN, "Failed", "gate")))
     assert [word in text for word in ("(a)", "(b)", "gate")] == [True] * 3
+
+
+def test_a_failed_execution_does_not_vanish_behind_another_commits_success() -> None:
+    text = shown(road(Run("b"), Run("a", naming.TRAIN, "Failed", "roc_auc is 0.61"), rollback=""))
+    assert f"{PIPELINE}  Failed  commit aaaaaaaa" in text
+    assert f"  {naming.TRAIN} Failed  roc_auc is 0.61" in text.splitlines()
+
+
+def test_what_serves_and_what_is_wrong_with_it_is_said() -> None:
+    gone = Standing(state="gone", lines=("endpoint e is gone: ./road rollback",))
+    known = replace(
+        road(Run("a")),
+        endpoints={"staging": Standing(state="in line", serves=f"{sample.ARN}/7"), "production": gone},
+        unproven=[Unproven(model_package_arn=f"{sample.ARN}/9", why="it has no evidence")],
+    )
+    lines = shown(known).splitlines()
+
+    assert "  staging  serves version 7" in lines
+    assert "  production  gone  endpoint e is gone: ./road rollback" in lines
+    assert any(line.startswith("  unproven  version 9 is approved in the registry though it has no evidence: ") for line in lines)
+
+
+def test_a_version_that_must_be_asked_is_said_to_and_how() -> None:
+    rows = reference.model().serving[CONFIG.environments[-1].name].deployment.minimum_requests
+    asked = f"a new version must answer {rows} rows, real ones or ./road traffic {MODEL} --data FILE.csv"
+
+    assert asked in line(road(Run("a", PRODUCTION)), PRODUCTION)
+    assert "must answer" not in shown(road(Run("a", PRODUCTION, "Failed")))
+    assert "must answer" not in shown(road(Run("a", STAGING)))
 
 
 def test_what_waits_is_said_and_what_to_type() -> None:

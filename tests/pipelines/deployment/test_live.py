@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.live import Live, live
-from tests.support.fakes import Fake, refusal
+from pipelines.deployment.live import Live, Undeterminable, live, settled
+from tests.support.fakes import AT_ONCE, Fake, refusal
 from tests.support.packages import PACKAGE
 
 CONTAINER: Any = {"ModelPackageName": PACKAGE.arn}
@@ -65,19 +65,32 @@ def test_no_endpoint_is_none() -> None:
 @pytest.mark.parametrize(
     ("answers", "why"),
     [
-        ({"describe_endpoint_config": absent("endpoint configuration")}, "its configuration config-2 was deleted"),
-        ({"describe_model": absent("model")}, "model model-2 of its configuration config-2 was deleted"),
-        ({"describe_endpoint_config": {"ProductionVariants": [{"VariantName": "a"}]}}, "its configuration config-2 names no model"),
-        ({"describe_model": {"Containers": [CONTAINER]}}, "model model-2 of its configuration config-2 is a chain of containers"),
+        (
+            {"describe_endpoint_config": absent("endpoint configuration")},
+            "its configuration config-2 was deleted: SageMaker does not update it any more,"
+            f" so aws sagemaker delete-endpoint --endpoint-name {ENDPOINT}, then ",
+        ),
+        ({"describe_model": absent("model")}, "model model-2 of its configuration config-2 was deleted: "),
+        ({"describe_endpoint_config": {"ProductionVariants": [{"VariantName": "a"}]}}, "its configuration config-2 names no model: "),
+        ({"describe_model": {"Containers": [CONTAINER]}}, "model model-2 of its configuration config-2 is a chain of containers: "),
     ],
 )
 def test_parts_that_are_gone_are_named(answers: dict[str, Any], why: str) -> None:
-    with pytest.raises(DeploymentError) as error:
+    with pytest.raises(Undeterminable) as error:
         live(sagemaker(**answers), ENDPOINT)
 
-    assert str(error.value) == (
-        f"endpoint {ENDPOINT}: what it serves cannot be told: {why}: bring a good version back with ./road rollback"
-    )
+    way = "./road rollback MODEL --to VERSION brings a version back"
+    assert str(error.value) == f"endpoint {ENDPOINT}: what it serves cannot be told: {why}{way}"
+
+
+def test_an_endpoint_that_moves_is_waited_for_and_each_state_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    looks = iter(["Updating", "Updating", "RollingBack", "InService"])
+    moving = Fake(describe_endpoint=lambda **_: {"EndpointStatus": next(looks)})
+    with caplog.at_level(logging.INFO, "pipelines"):
+        settled(moving, ENDPOINT, AT_ONCE)
+
+    assert caplog.messages == [f"endpoint {ENDPOINT} is {status}: its end is waited for" for status in ("Updating", "RollingBack")]
+    settled(sagemaker(describe_endpoint=absent("endpoint")), ENDPOINT, AT_ONCE)
 
 
 @pytest.mark.parametrize("error", [refusal("AccessDeniedException", "not you"), refusal("ValidationException", "a name is too long")])

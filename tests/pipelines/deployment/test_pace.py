@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from pipelines.deployment.errors import DeploymentError
@@ -23,3 +25,13 @@ def test_a_watch_lasts_as_long_as_minutes_do(minute_seconds: float, looks: int) 
     pace = Pace(poll_seconds=15, minute_seconds=minute_seconds, clock=Clock())
 
     assert len(list(pace.watch(2))) == looks
+
+
+def test_who_waits_is_told_every_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    polls = Pace(poll_seconds=25, clock=clock).polls(minutes=9, waiting_for="the run")
+    with caplog.at_level(logging.INFO, "pipelines"):
+        for _ in range(7):
+            next(polls)
+
+    assert caplog.messages == [f"the run: waited for {minutes} of at most 9 minutes" for minutes in (1, 2)]

@@ -25,7 +25,7 @@ from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.facts import FACTS
 from tests.support.fake_production import ENDPOINT, ENVIRONMENT, STACK, Production
-from tests.support.fakes import AT_ONCE, Fake, archive, clients, refusal
+from tests.support.fakes import AT_ONCE, Altered, Fake, Paginator, archive, clients, refusal
 from tests.support.sample import ARN
 
 MONITORING = naming.monitoring_stack(CONFIG, MODEL, ENVIRONMENT)
@@ -208,7 +208,7 @@ def test_where_nothing_is_monitored_both_are_deployed_at_once(assembly: Path) ->
 def test_new_infrastructure_keeps_the_version_and_ends_a_hurry(assembly: Path) -> None:
     production = Production.serving(f"{ARN}/1", urgent=YES, previous_model_version=name(2))
 
-    assert release.redeploy(place(production), assembly) == [STACK, MONITORING]
+    assert release.redeploy(place(production), assembly, AT_ONCE) == [STACK, MONITORING]
     (_, values), _ = deployed(assembly)
     assert values == {**production.parameters, "Urgent": NO}
 
@@ -217,7 +217,44 @@ def test_where_nothing_serves_nothing_is_redeployed(assembly: Path) -> None:
     def absent(**_: Any) -> None:
         raise refusal("ValidationError", "Stack does not exist")
 
-    assert release.redeploy(place(Fake(describe_stacks=absent)), assembly) == []
+    assert release.redeploy(place(Fake(describe_stacks=absent)), assembly, AT_ONCE) == []
+    assert not (assembly / "cdk.log").exists()
+
+
+def stuck(status: str, stack: str = STACK) -> Any:
+    """Production with a stack that takes no update: the serving stack, or the monitoring stack."""
+    production = Production.serving(f"{ARN}/1")
+    if stack == STACK:
+        production.status = status
+        return production
+    other = {"Stacks": [{"StackStatus": status}]}
+    read = production.describe_stacks
+    return Altered(
+        production,
+        describe_stacks=lambda StackName: other if StackName == stack else read(StackName=StackName),  # noqa: N803
+        get_paginator=lambda _: Paginator(lambda _: {"StackEvents": []}),
+    )
+
+
+@pytest.mark.parametrize("stack", [STACK, MONITORING])
+def test_a_stack_that_takes_no_update_stops_everything_before_cdk_is_asked(stack: str, assembly: Path) -> None:
+    there, way = place(stuck("UPDATE_ROLLBACK_FAILED", stack)), f"{stack} is UPDATE_ROLLBACK_FAILED: .* --stack-name {stack}"
+    with pytest.raises(DeploymentError, match=way):
+        release.deploy(there, package(2), assembly, AT_ONCE)
+    with pytest.raises(DeploymentError, match=way):
+        release.redeploy(there, assembly, AT_ONCE)
+    assert not (assembly / "cdk.log").exists()
+
+
+def test_an_endpoint_that_is_gone_does_too(assembly: Path) -> None:
+    """CloudFormation would fail to move it, and then fail to go back."""
+    production = Production.serving(f"{ARN}/1")
+    production.gone = True
+    way = rf"endpoint {ENDPOINT} is gone, .*: \./road rollback {MODEL} --environment {ENVIRONMENT.name} --to 1 --reason …, then run this"
+    with pytest.raises(DeploymentError, match=way):
+        release.deploy(place(production), package(2), assembly, AT_ONCE)
+    with pytest.raises(DeploymentError, match=way):
+        release.redeploy(place(production), assembly, AT_ONCE)
     assert not (assembly / "cdk.log").exists()
 
 

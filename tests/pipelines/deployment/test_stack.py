@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.stack import Stack, read, settled, template, update
+from pipelines.deployment.stack import WAYS_OUT, Stack, read, ready, settled, template, update
 from tests.support.fakes import AT_ONCE, Fake, refusal
 
 STACK = Stack(name="Serving", status="UPDATE_COMPLETE", outputs={}, parameters={"Version": "1", "Urgent": "no"})
@@ -126,3 +127,70 @@ def test_an_update_that_goes_back_says_which_resource_failed_first() -> None:
 
     with pytest.raises(DeploymentError, match="Serving did not change: Endpoint: the container exited: correct that"):
         update(cloudformation, STACK, {"Version": "2"}, AT_ONCE)
+
+
+def test_what_is_waited_for_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    going = described("UPDATE_IN_PROGRESS")
+    going["Stacks"][0]["LastUpdatedTime"] = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    back = described("UPDATE_ROLLBACK_IN_PROGRESS")
+    with caplog.at_level(logging.INFO, "pipelines"):
+        settled(Fake(describe_stacks=in_turn(going, going, back, described())), "Serving", AT_ONCE)
+
+    assert caplog.messages == [
+        "Serving is UPDATE_IN_PROGRESS since 2026-11-21T10:00:00Z: its end is waited for",
+        "Serving is UPDATE_ROLLBACK_IN_PROGRESS: its end is waited for",
+    ]
+
+
+STUCK = [
+    event("Serving", "UPDATE_ROLLBACK_FAILED", "The following resource(s) failed to update: [Endpoint]"),
+    event("Endpoint", "UPDATE_FAILED", "Could not find endpoint"),
+    event("Serving", "UPDATE_ROLLBACK_IN_PROGRESS"),
+    event("Alarm", "UPDATE_FAILED", "Resource update cancelled"),
+    event("Model", "CREATE_FAILED", "no such model data"),
+    event("Serving", "UPDATE_IN_PROGRESS"),
+    event("Older", "UPDATE_FAILED", "another time"),
+]
+WAYS = {
+    "UPDATE_ROLLBACK_FAILED": "put right what stops it, or leave it out: aws cloudformation continue-update-rollback --stack-name Serving"
+    " --resources-to-skip Endpoint",
+    "UPDATE_FAILED": "aws cloudformation rollback-stack --stack-name Serving",
+    "DELETE_FAILED": "aws cloudformation delete-stack --stack-name Serving --retain-resources Endpoint",
+    "ROLLBACK_FAILED": "it was never whole: aws cloudformation delete-stack --stack-name Serving",
+    "CREATE_FAILED": "it was never whole: aws cloudformation delete-stack --stack-name Serving",
+}
+
+
+def stuck(status: str, events: list[dict[str, Any]]) -> Fake:
+    return Fake(
+        describe_stacks=lambda **_: described(status, Version="1", Urgent="no"),
+        describe_stack_events=lambda **_: {"StackEvents": events},
+        update_stack=lambda **_: {},
+    )
+
+
+@pytest.mark.parametrize("status", WAYS_OUT)
+def test_a_stack_that_takes_no_update_says_what_failed_first_and_the_way_out(status: str) -> None:
+    """Told before anything is asked of it, and where an update ends so."""
+    line = f"Serving is {status}: Model: no such model data: {WAYS[status]}, then run this again"
+    cloudformation = stuck(status, STUCK)
+
+    with pytest.raises(DeploymentError) as before:
+        ready(cloudformation, "Serving", AT_ONCE)
+    with pytest.raises(DeploymentError) as after:
+        update(cloudformation, STACK, {"Version": "2"}, AT_ONCE)
+
+    assert [str(before.value), str(after.value)] == [line, line]
+
+
+def test_a_stack_of_which_nothing_is_told_is_named_too() -> None:
+    with pytest.raises(DeploymentError, match=r"CloudFormation gives no reason: .* --resources-to-skip LOGICAL-ID, then"):
+        ready(stuck("UPDATE_ROLLBACK_FAILED", []), "Serving", AT_ONCE)
+
+
+@pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
+def test_a_stack_that_takes_updates_is_ready(status: str) -> None:
+    stack = ready(stuck(status, STUCK), "Serving", AT_ONCE)
+
+    assert stack
+    assert stack.status == status

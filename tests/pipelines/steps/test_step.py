@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import naming
 from pipelines.deployment.errors import DeploymentError
 from pipelines.evidence.document import Verdict
-from pipelines.steps.step import conclude, print_exports
+from pipelines.steps.step import conclude, print_exports, run
 from tests.reference import CONFIG, MODEL
 from tests.support import sample
 from tests.support.facts import put_facts
@@ -82,3 +83,19 @@ def test_an_error_of_aws_is_one_line(server: str, client: Clients, tree: Path) -
 
     assert (ran.returncode, ran.stdout, len(ran.stderr.splitlines())) == (1, "", 1)
     assert ran.stderr.startswith("deploy: AWS refused or did not answer: An error occurred (")
+
+
+def test_a_full_disk_is_one_line() -> None:
+    def step() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/b/x")
+
+    with pytest.raises(SystemExit, match="build: writing /b/x: the disk is full: free some space there, or choose a larger compute type"):
+        run(step, "build")
+
+
+def test_another_failure_of_the_system_stays_what_it_is() -> None:
+    def step() -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/b/x")
+
+    with pytest.raises(FileNotFoundError):
+        run(step, "build")

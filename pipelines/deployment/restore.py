@@ -1,0 +1,67 @@
+"""Puts an endpoint back under its stack, where a hand has deleted or moved it.
+
+CloudFormation makes and moves only what its parameters change, and to it nothing has: so this is done with SageMaker's own calls, from a
+configuration that CloudFormation has made. Replaced ones are kept, and an endpoint is known by its name alone, so the stack finds what it
+expects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from botocore.exceptions import ClientError
+
+from pipelines.deployment import live, readback
+from pipelines.deployment.errors import DeploymentError, code
+from pipelines.deployment.live import Undeterminable
+from pipelines.deployment.pace import Pace
+from pipelines.deployment.package import Package
+from pipelines.deployment.place import Place
+from pipelines.deployment.stack import Stack
+from pipelines.evidence.document import LedgerEntry
+
+REFUSED = ("AccessDenied", "AccessDeniedException")
+
+
+def configuration(place: Place, stack: Stack, ledger: Sequence[LedgerEntry], target: Package) -> str:
+    """The endpoint configuration with which a version served, or the stack has it serve; `ledger` is oldest first.
+
+    Raises:
+        DeploymentError: there is none any more, or it is made of something else.
+    """
+    outputs, name = stack.serving, ""
+    for entry in ledger:
+        name = entry.endpoint_config if entry.model_package_arn == target.arn else name
+    name = outputs.endpoint_config_name if outputs.model_package == target.arn else name
+    advice = f"name another version with --to, or begin anew: aws cloudformation delete-stack --stack-name {stack.name}, then push"
+    if not name:
+        raise DeploymentError(f"{target.arn}: no endpoint configuration of it is known: {advice}")
+    try:
+        container = live.container(place.sagemaker, outputs.endpoint_name, name)
+    except Undeterminable as error:
+        raise DeploymentError(f"{error.what}: {advice}") from error
+    if not readback.made_of(container, target):
+        raise DeploymentError(f"endpoint configuration {name} is not made of {target.arn} any more: {advice}")
+    return name
+
+
+def restore(place: Place, endpoint: str, config: str, pace: Pace, *, gone: bool) -> None:
+    """Make the endpoint anew where it is `gone`, else move all of its traffic; wait until that has ended.
+
+    Raises:
+        DeploymentError: who asks may not do that.
+    """
+    operation = "create-endpoint" if gone else "update-endpoint"
+    sagemaker = place.deployer("sagemaker")
+    change = sagemaker.create_endpoint if gone else sagemaker.update_endpoint
+    try:
+        change(EndpointName=endpoint, EndpointConfigName=config)
+    except ClientError as error:
+        if code(error) not in REFUSED:
+            raise
+        command = f"aws sagemaker {operation} --endpoint-name {endpoint} --endpoint-config-name {config}"
+        raise DeploymentError(
+            f"you may not do that: {error.response['Error']['Message']}: have somebody who may in account {place.environment.account.id}"
+            f" type {command}, then run this again"
+        ) from error
+    live.settled(place.sagemaker, endpoint, pace)
