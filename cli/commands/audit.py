@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import output, target
-from cli.commands.rollback import placed
 from cli.problem import Problem
+from cli.standings import place as placed
 from paved_runtime.page import legible
 from pipelines.deployment import ledger, package, readback
 from pipelines.deployment.errors import DeploymentError
@@ -20,6 +20,7 @@ from pipelines.deployment.ledger import Record
 from pipelines.deployment.live import live
 from pipelines.deployment.place import Place
 from pipelines.deployment.registry import Registry
+from pipelines.deployment.unproven import unproven
 from pipelines.evidence import pack
 from pipelines.evidence.document import LedgerEntry
 
@@ -67,14 +68,15 @@ def audit(
     where: target.Wanted = None,
 ) -> None:
     """Print what served when, and who let it in. Newest first: which versions answered, approved or brought back why, of which code and
-    data. Fails where an entry cannot be trusted, or the endpoint serves something else now.
+    data. Fails where an entry cannot be trusted, the endpoint serves something else now, or a version was approved beside the road.
     """
     known, there = target.model(model), target.environment(environment)
     place = placed(target.choose(where), known, there)
     served = history(place.registry, there.name)
     output.show(view(served), [period.as_dict() for period in served], json=json)
     doubtful = [f"{period.uri.rpartition('/')[2]}: {period.doubt}" for period in served if period.doubt]
-    if doubtful := [*doubtful, *differences(place, served[0].answers)]:
+    doubtful += [*differences(place, served[0].answers), *(each.line() for each in unproven(place.registry))]
+    if doubtful:
         raise Problem(f"ledger of {known.name} in {there.name}", "; ".join(doubtful), "find out who wrote or changed it")
 
 

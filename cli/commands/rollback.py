@@ -120,9 +120,9 @@ def sentence(entry: LedgerEntry) -> str:
 
 
 def _entries(place: Place, to: int | None) -> list[LedgerEntry]:
-    """What the environment has served. Who names the version does not depend on it."""
+    """The versions that the environment has served as good ones. Who names the version does not depend on it."""
     try:
-        return ledger.entries(place.registry, place.environment.name)
+        return [entry for entry in ledger.entries(place.registry, place.environment.name) if entry.serves]
     except DeploymentError as error:
         if to is None:
             raise

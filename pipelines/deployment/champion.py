@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 
 from pipelines.deployment import ledger, package, readback
+from pipelines.deployment.compare_evidence import Comparison
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.live import live
 from pipelines.deployment.package import Package
 from pipelines.deployment.place import Place
-from pipelines.evidence.document import LedgerEntry
+from pipelines.evidence.document import Evidence, LedgerEntry
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,19 @@ def champion(place: Place) -> Package | None:
         )
     log.info("champion: %s, since %s", version.arn, entry.time)
     return version
+
+
+def compared(place: Place, evidence: Evidence) -> Comparison | None:
+    """What a version was compared with, and what serves by now; None where nothing serves, or the version itself.
+
+    Between training and a decision other versions may come to serve: being better than one of the past says nothing.
+    """
+    if not place.model.gates.champion.compare or place.environment != place.config.environments[-1]:
+        return None
+    now, then = champion(place), evidence.evaluation.champion
+    if now is None or now.arn == evidence.model_package_arn:
+        return None
+    return Comparison(what="champion", expected=then.model_package_arn if then else "no version", found=now.arn)
 
 
 def serving(place: Place, entries: list[LedgerEntry]) -> LedgerEntry | None:

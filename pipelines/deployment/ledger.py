@@ -107,8 +107,16 @@ def entry(evidence: Evidence, verified: Mapping[str, Any], *, environment: str, 
     return document.parse(LedgerEntry, content, "ledger entry")
 
 
-def record(registry: Registry, new: LedgerEntry) -> str:
-    """Add an entry, unless it is what this execution has added last; where it lies.
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """An entry as it stands in the ledger, and where."""
+
+    uri: str
+    entry: LedgerEntry
+
+
+def record(registry: Registry, new: LedgerEntry) -> Recorded:
+    """Add an entry, unless it is what this execution has added last.
 
     Raises:
         DeploymentError: somebody else was faster every time.
@@ -122,17 +130,17 @@ def record(registry: Registry, new: LedgerEntry) -> str:
         chained = new.model_copy(update={"number": len(uris) + 1, "previous_sha256": last})
         uri = pack.ledger_entry(registry.artifacts, new.environment, len(uris) + 1)
         if pack.append(registry.s3, registry.signer, uri, document.canonical(chained), _lock(registry)):
-            return uri
+            return Recorded(uri=uri, entry=chained)
     raise DeploymentError(f"ledger of {new.model} in {new.environment}: others wrote to it {ATTEMPTS} times at once: run it again")
 
 
-def _written(contents: Mapping[str, bytes], new: LedgerEntry) -> str | None:
-    """Where the newest entry of an execution lies, if it says the same as `new`, whenever it was written."""
+def _written(contents: Mapping[str, bytes], new: LedgerEntry) -> Recorded | None:
+    """The newest entry of an execution, if it says the same as `new`, whenever it was written."""
     for uri, content in reversed(list(contents.items())):
         known, _ = _parsed(content)
         if known and known.execution == new.execution:
             own = {"time": known.time, "number": known.number, "previous_sha256": known.previous_sha256}
-            return uri if known == new.model_copy(update=own) else None
+            return Recorded(uri=uri, entry=known) if known == new.model_copy(update=own) else None
     return None
 
 

@@ -56,9 +56,9 @@ def plan(
 ) -> Plan:
     """What to go back from, and to: version `to`, or the newest one in the ledger that nobody went back from.
 
-    `ledger` is oldest first; `marked` says whether the registry knows that a package was rolled back. Without `left` it is what the
-    stack has. Where that is not what the ledger tells, because a rollback was killed before it was written down, it is that rollback
-    that is finished. `serves`: whether the endpoint serves what the stack has.
+    `ledger` has the versions that served as good ones, oldest first; `marked` says whether the registry knows that a package was rolled
+    back. Without `left` it is what the stack has. Where that is not what the ledger tells, because a rollback was killed before it was
+    written down, it is that rollback that is finished. `serves`: whether the endpoint serves what the stack has.
 
     Raises:
         DeploymentError: there is nothing to go back to.
@@ -141,8 +141,7 @@ def carry_out(
         now = document.utc(datetime.now(UTC))
         if chosen.left:
             mark(registry.sagemaker, chosen.left, record or f"{now}: {by}")
-        entry = _entry(place, chosen, served, by=by, reason=reason, time=now)
-        ledgers.record(registry, entry)
+        entry = ledgers.record(registry, _entry(place, chosen, served, by=by, reason=reason, time=now)).entry
     return entry, served
 
 

@@ -36,7 +36,7 @@ def main() -> None:
         evidence, verified = document.load_evidence(content), json.loads(options.verified.read_bytes())
         now = document.utc(datetime.now(UTC))
         entry = ledger.entry(evidence, verified, environment=environment, execution=options.execution, time=now)
-        written = ledger.record(registry, entry)
+        written = ledger.record(registry, entry).uri
     except DocumentError as error:
         raise DeploymentError(f"{error}: nothing was recorded: correct what wrote that, and retry the stage") from error
     progress(f"recorded in {written}")

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.deployment import champion as champions
 from pipelines.deployment import package
+from pipelines.deployment.compare_evidence import Comparison
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.package import Package
 from pipelines.deployment.place import Place
@@ -76,3 +77,27 @@ def test_a_registry_that_names_another_image_is_not_believed(staged: World) -> N
 
     with pytest.raises(DeploymentError, match=r"the registry has image .*, the ledger i@sha256:000"):
         champion(staged)
+
+
+def stale(world: World, compared_with: str | None, serves: str) -> Comparison | None:
+    """The comparison where evidence names one champion and another version serves."""
+    there = clients({"sagemaker": Production.serving(serves)})
+    place = Place(registry=world.registry(), environment=ENVIRONMENT, deployer=there, verifier=there)
+    known = sample.evidence()
+    then = known.evaluation.champion
+    assert then
+    champion = then.model_copy(update={"model_package_arn": compared_with}) if compared_with else None
+    return champions.compared(place, known.model_copy(update={"evaluation": known.evaluation.model_copy(update={"champion": champion})}))
+
+
+def test_what_was_compared_with_another_version_than_serves_by_now_is_told(staged: World) -> None:
+    write_entry(staged, "2026-11-20T09:00:00Z")
+    older = f"{sample.ARN}/3"
+    fresh, past, nobody = (stale(staged, compared_with, staged.arn) for compared_with in (staged.arn, older, None))
+
+    assert fresh
+    assert fresh.matches
+    assert [each.line() for each in (past, nobody) if each] == [
+        f"champion does not match: found {staged.arn}, expected {older}",
+        f"champion does not match: found {staged.arn}, expected no version",
+    ]

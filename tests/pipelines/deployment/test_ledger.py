@@ -67,10 +67,10 @@ def test_what_verify_did_not_see_is_not_recorded(verified: dict[str, Any], refus
 
 def test_an_execution_is_recorded_once(staged: World) -> None:
     registry = staged.registry()
-    first = record(registry, ledger_entry())
-    again = record(registry, ledger_entry(time="2026-11-21T11:00:00Z"))
-    other = record(registry, ledger_entry(execution="e-2", time="2026-11-21T12:00:00Z"))
-    elsewhere = record(registry, ledger_entry(environment="canada"))
+    first = record(registry, ledger_entry()).uri
+    again = record(registry, ledger_entry(time="2026-11-21T11:00:00Z")).uri
+    other = record(registry, ledger_entry(execution="e-2", time="2026-11-21T12:00:00Z")).uri
+    elsewhere = record(registry, ledger_entry(environment="canada")).uri
 
     assert again == first
     assert list(pack.ledger_objects(staged.s3, staged.artifacts, PRODUCTION)) == [first, other]
@@ -88,7 +88,7 @@ def test_an_execution_that_deployed_something_else_later_is_recorded_again(stage
         execution="e-1",
         time="2026-11-21T11:00:00Z",
     )
-    last = record(staged.registry(), retried)
+    last = record(staged.registry(), retried).uri
 
     assert list(pack.ledger_objects(staged.s3, staged.artifacts, PRODUCTION))[-1] == last
     assert document.load_entry(staged.read(last)).endpoint_config == "LiveConfig-2"
@@ -98,7 +98,7 @@ def test_an_execution_that_deployed_something_else_later_is_recorded_again(stage
 def test_killed_on_the_way_there_is_one_entry_and_it_is_signed(staged: World, writes: int) -> None:
     with pytest.raises(Killed):
         record(staged.registry(s3=mortal(staged.s3, writes=writes)), ledger_entry())
-    uri = record(staged.registry(), ledger_entry(time="2026-11-21T11:00:00Z"))
+    uri = record(staged.registry(), ledger_entry(time="2026-11-21T11:00:00Z")).uri
 
     assert list(pack.ledger_objects(staged.s3, staged.artifacts, PRODUCTION)) == [uri]
     assert holds(staged, uri)
@@ -112,7 +112,7 @@ def holds(world: World, uri: str) -> bool:
 
 def test_entries_are_a_chain_upon_those_of_older_releases(staged: World) -> None:
     old = write_entry(staged, "2026-11-20T09:00:00Z")
-    uris = [record(staged.registry(), ledger_entry(execution=f"e-{number}")) for number in range(3)]
+    uris = [record(staged.registry(), ledger_entry(execution=f"e-{number}")).uri for number in range(3)]
     made = entries(staged.registry(), PRODUCTION)
 
     assert [entry.number for entry in made] == [None, 2, 3, 4]
@@ -142,7 +142,7 @@ def test_several_that_write_at_once_all_come_into_one_chain(staged: World) -> No
 @pytest.mark.parametrize("position", [0, 1, 2])
 def test_an_entry_that_somebody_overwrites_or_deletes_is_noticed(staged: World, position: int) -> None:
     """Even with the key: what was there before is bound by what came after, and of the last one S3 keeps every version."""
-    uris = [record(staged.registry(), ledger_entry(execution=f"e-{number}")) for number in range(3)]
+    uris = [record(staged.registry(), ledger_entry(execution=f"e-{number}")).uri for number in range(3)]
     uri, content = uris[position], staged.read(uris[position])
     changed = content.replace(b'"e-', b'"x-', 1)
     assert changed != content

@@ -58,6 +58,7 @@ def planned(
 ) -> tuple[int, int]:
     """From which version to which."""
     chosen = plan(stack, ledger, marked=lambda arn: int(rollback.number(arn)) in marked, left=f"{ARN}/{left}" if left else None, to=to)
+    assert chosen.left
     return int(rollback.number(chosen.left)), int(rollback.number(chosen.target))
 
 

@@ -1,0 +1,87 @@
+"""What training left is copied to where it does not write, and from there on that copy is the version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import naming
+from pipelines.deployment import package
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.pin import pin
+from pipelines.evidence import document, pack
+from tests.support.fakes import Altered
+from tests.support.ledger import wipe
+from tests.support.world import World
+
+
+@pytest.fixture
+def trained(staged: World) -> World:
+    """A version as the training pipeline registers it: its package names what lies where training wrote."""
+    left = f"{staged.artifacts}/{naming.RUNS}/1/train/output/{naming.MODEL_ARCHIVE}"
+    for source, target in ((staged.model_data, left), (pack.report_of(staged.model_data), pack.report_of(left))):
+        pack.write(staged.s3, target, staged.read(source))
+    wipe(staged.s3, staged.artifacts, f"{naming.MODELS}/")
+    container = {"Image": package.read(staged.sagemaker, staged.arn).image, "ModelDataUrl": left}
+    staged.sagemaker.update_model_package(
+        ModelPackageArn=staged.arn,
+        InferenceSpecification={**specification(staged), "Containers": [container]},
+        CustomerMetadataPropertiesToRemove=["artifact_sha256"],
+    )
+    return staged
+
+
+def specification(world: World) -> dict[str, Any]:
+    described: dict[str, Any] = world.sagemaker.describe_model_package(ModelPackageName=world.arn)["InferenceSpecification"]
+    return described
+
+
+def test_the_package_names_a_copy_by_its_own_digest(trained: World) -> None:
+    before = specification(trained)
+    left = trained.read(trained.model_data)
+    version = pin(trained.registry(), trained.arn)
+
+    assert version.data == f"{trained.artifacts}/{naming.MODELS}/{document.sha256(left)}/{naming.MODEL_ARCHIVE}"
+    assert version.artifact_sha256 == document.sha256(left)
+    assert trained.read(version.data) == left
+    assert pack.members(trained.read(pack.report_of(version.data)), "report.json")
+    assert {**specification(trained), "Containers": []} == {**before, "Containers": []}
+    assert version.status == "PendingManualApproval"
+
+
+def test_doing_it_twice_changes_nothing(trained: World) -> None:
+    first = pin(trained.registry(), trained.arn)
+    stored = pack.measure(trained.s3, first.data)
+
+    assert pin(trained.registry(), trained.arn) == first
+    assert pack.measure(trained.s3, first.data) == stored
+
+
+def test_what_is_overwritten_between_the_measurement_and_the_copy_is_not_copied(trained: World) -> None:
+    """S3 copies the version that was measured."""
+    left = trained.read(trained.model_data)
+
+    def swap(*arguments: Any) -> None:
+        pack.write(trained.s3, trained.model_data, b"another")
+        trained.s3.copy(*arguments)
+
+    version = pin(trained.registry(s3=Altered(trained.s3, copy=swap)), trained.arn)
+    assert trained.read(version.data) == left
+
+
+def test_a_copy_that_is_another_is_refused(trained: World) -> None:
+    def swap(_source: Any, bucket: str, key: str) -> None:
+        trained.s3.put_object(Bucket=bucket, Key=key, Body=b"another")
+
+    with pytest.raises(DeploymentError, match=r"is not the copy of .* that was made just now: find out who writes there"):
+        pin(trained.registry(s3=Altered(trained.s3, copy=swap)), trained.arn)
+    assert package.read(trained.sagemaker, trained.arn).artifact_sha256 == ""
+
+
+def test_a_run_that_left_no_report_is_named(trained: World) -> None:
+    bucket, _, key = pack.report_of(trained.model_data).removeprefix("s3://").partition("/")
+    trained.s3.delete_object(Bucket=bucket, Key=key)
+
+    with pytest.raises(DeploymentError, match=r"output\.tar\.gz is not there: training has left it somewhere else"):
+        pin(trained.registry(), trained.arn)
