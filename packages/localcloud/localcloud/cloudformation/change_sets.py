@@ -11,6 +11,7 @@ from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.cloudformation import stacks
+from localcloud.cloudformation.states import require_updatable
 
 _create = CloudFormationBackend.create_change_set
 ANSWER_WITHIN = 20  # seconds that ExecuteChangeSet waits for the end: clients look at once, and then only every few seconds
@@ -62,7 +63,7 @@ def _execute_change_set(self: Any, change_set_name: str, stack_name: str | None 
     change_set = _change_set(self, change_set_name, stack_name)
     stack = self.stacks[change_set.stack_id]
     if stack.status != "REVIEW_IN_PROGRESS":
-        stacks.require_updatable(stack)
+        require_updatable(stack)
     change_set.execution_status = "EXECUTE_IN_PROGRESS"
 
     def ended(succeeded: bool) -> None:

@@ -1,7 +1,7 @@
-"""Stacks that are created, updated, rolled back with the reason in their events, deleted, and protected from deletion.
+"""Stacks that are created, updated, and rolled back with the reason in their events.
 
-moto runs inside the request, and never rolls back. Where a way back or a deletion fails, the stack says so by its state, as on AWS, and
-what may be done then is what may be done there.
+moto runs inside the request, and never rolls back. Where a way back fails, the stack says so by its state, as on AWS, and what may be done
+then is what may be done there.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from moto.cloudformation import models
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.parsing import OutputMap
 from moto.cloudformation.responses import CloudFormationResponse
-from moto.core.responses import ActionResult, EmptyResult
+from moto.core.responses import ActionResult
 
 from localcloud.cloudformation import deletions
 from localcloud.cloudformation.deletions import reason
 from localcloud.cloudformation.references import Json
 from localcloud.cloudformation.rollbacks import Rollback
+from localcloud.cloudformation.states import require_updatable, say, say_of
 
-UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
-UNDER_WAY = ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")  # no deletion meanwhile
-KEPT = ("Retain", "RetainExceptOnCreate")  # a DeletionPolicy
 _no_updates = CloudFormationResponse._validate_different_update
 
 
@@ -32,13 +30,8 @@ def install() -> None:
     """Put the engine in the place of moto's."""
     models.CloudFormationBackend.update_stack = _update_stack  # type: ignore[method-assign]
     models.Stack.create_resources = _create_resources  # type: ignore[method-assign]
-    for name, answer in (
-        ("_validate_different_update", _validate_update),
-        ("update_termination_protection", _update_termination_protection),
-        ("delete_stack", _delete_stack),
-        ("continue_update_rollback", _continue_update_rollback),
-    ):
-        setattr(CloudFormationResponse, name, answer)
+    setattr(CloudFormationResponse, "_validate_different_update", _validate_update)  # noqa: B010
+    setattr(CloudFormationResponse, "continue_update_rollback", _continue_update_rollback)  # noqa: B010
 
 
 def _create_resources(self: Any) -> None:
@@ -56,12 +49,6 @@ def _update_stack(
     stack.role_arn, stack.tags = role_arn or stack.role_arn, stack.tags if tags is None else tags
     begin(self, stack, stack.parse_template(template), values, "UPDATE", template, lambda _: None)
     return stack
-
-
-def require_updatable(stack: Any) -> None:
-    """Raise AWS's error where a stack cannot be updated: something is under way, or failed so that it must be mended first."""
-    if stack.status not in UPDATABLE:
-        raise ValidationError(message=f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")
 
 
 def _validate_update(self: Any, parameters: Any, text: str, stack: Any) -> None:
@@ -91,42 +78,6 @@ def _in_a_thread(stack: Any, work: Callable[[], None]) -> None:
     stack.deployment.start()
 
 
-def _update_termination_protection(self: Any) -> ActionResult:
-    stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
-    stack.enable_termination_protection = self._get_bool_param("EnableTerminationProtection", False)
-    return ActionResult({"StackId": stack.stack_id})
-
-
-def _delete_stack(self: Any) -> EmptyResult:
-    """DeleteStack: of every stack of the name, of which there are several where change sets made them. None is deleted too."""
-    backend, name = self.cloudformation_backend, self._get_param("StackName")
-    for stack in [s for s in backend.stacks.values() if name in (s.name, s.stack_id) and s.status != "DELETE_IN_PROGRESS"]:
-        _delete(backend, stack, set(self._get_param("RetainResources") or []), self._get_param("DeletionMode") == "FORCE_DELETE_STACK")
-    return EmptyResult()
-
-
-def _delete(backend: Any, stack: Any, retained: set[str], force: bool) -> None:
-    if stack.enable_termination_protection:
-        raise ValidationError(message=f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled")
-    if stack.status in UNDER_WAY:
-        raise ValidationError(message=f"Stack [{stack.name}] cannot be deleted while in status {stack.status}")
-    if (retained or force) and stack.status != "DELETE_FAILED":
-        only = "Specify resources to retain only when the current stack state is DELETE_FAILED."
-        raise ValidationError(message=f"Invalid operation on stack [{stack.stack_id}]. {only}")
-    exports = [export.name for export in stack.exports]
-    _say(stack, "DELETE_IN_PROGRESS", "User Initiated")
-    kept = retained | {n for n, json in stack.resource_map._resource_json_map.items() if json.get("DeletionPolicy") in KEPT}
-    failed = deletions.everything(stack.resource_map, kept)
-    if stack.__dict__.get("way_back"):
-        failed += deletions.together(stack.resource_map, stack.way_back.left)
-    if failed and not force:
-        return _say(stack, "DELETE_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
-    for name in exports:
-        backend.exports.pop(name, None)
-    backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
-    return _say(stack, "DELETE_COMPLETE")
-
-
 def _continue_update_rollback(self: Any) -> ActionResult:
     """ContinueUpdateRollback, with or without what the way back stopped at."""
     stack, skipped = self.cloudformation_backend.get_stack(self._get_param("StackName")), self._get_param("ResourcesToSkip") or []
@@ -149,8 +100,8 @@ def _deploy(stack: Any, template: Json, parameters: dict[str, Any], *, verb: str
     """Bring `stack` to `template`; on failure roll back, with the reason in the events. Says whether it succeeded."""
     resources = stack.resource_map
     before = (resources._template, dict(resources.input_parameters))
-    resources.on_event = lambda *what: _event(stack, *what)
-    _say(stack, f"{verb}_IN_PROGRESS", "User Initiated")
+    resources.on_event = lambda *what: say_of(stack, *what)
+    say(stack, f"{verb}_IN_PROGRESS", "User Initiated")
     try:
         resources.update(template, parameters)
     except Exception as error:
@@ -165,50 +116,27 @@ def _deploy(stack: Any, template: Json, parameters: dict[str, Any], *, verb: str
     stack.template = text if text is not None else stack.template
     stack.description = template.get("Description")
     stack.output_map = stack._create_output_map()
-    _say(stack, f"{verb}_COMPLETE")
+    say(stack, f"{verb}_COMPLETE")
     return True
 
 
 def _undo(stack: Any, why: str) -> None:
     """Delete what a creation that failed had made."""
-    _say(stack, "ROLLBACK_IN_PROGRESS", why)
+    say(stack, "ROLLBACK_IN_PROGRESS", why)
     stack.output_map = OutputMap(stack.resource_map, {}, stack.stack_id)  # what it would tell is not there
     if failed := deletions.everything(stack.resource_map):
-        return _say(stack, "ROLLBACK_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
-    return _say(stack, "ROLLBACK_COMPLETE", why)
+        return say(stack, "ROLLBACK_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
+    return say(stack, "ROLLBACK_COMPLETE", why)
 
 
 def _go_back(stack: Any, why: str, skipped: Collection[str] = ()) -> None:
-    _say(stack, "UPDATE_ROLLBACK_IN_PROGRESS", why)
+    say(stack, "UPDATE_ROLLBACK_IN_PROGRESS", why)
     try:
         stack.way_back.run(skipped)
     except Exception as error:
         logging.getLogger(__name__).exception("%s", stack.name)
         failed = stack.way_back.failed
-        return _say(
-            stack, "UPDATE_ROLLBACK_FAILED", f"The following resource(s) failed to update: [{failed}]. " if failed else reason(error)
-        )
+        stuck = f"The following resource(s) failed to update: [{failed}]. " if failed else reason(error)
+        return say(stack, "UPDATE_ROLLBACK_FAILED", stuck)
     stack.way_back = None
-    return _say(stack, "UPDATE_ROLLBACK_COMPLETE", why)
-
-
-def _say(stack: Any, status: str, why: str | None = None) -> None:
-    """Let a stack be in a state, of which its events tell first."""
-    stack._add_stack_event(status, resource_status_reason=why)
-    stack.stack_status_reason, stack.status = why, status
-
-
-def _event(stack: Any, name: str, kind: str, status: str, why: str | None, resource: Any = None) -> None:
-    resource = resource or stack.resource_map._parsed_resources.get(name)
-    stack.events.append(
-        models.Event(
-            stack_id=stack.stack_id,
-            stack_name=stack.name,
-            logical_resource_id=name,
-            physical_resource_id=getattr(resource, "physical_resource_id", "") or "",
-            resource_type=kind,
-            resource_status=status,
-            resource_status_reason=why,
-            resource_properties=None,
-        )
-    )
+    return say(stack, "UPDATE_ROLLBACK_COMPLETE", why)

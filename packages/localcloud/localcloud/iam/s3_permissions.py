@@ -5,7 +5,7 @@ S3 reads what is copied, and uses the keys of KMS, on the caller's behalf; locks
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
@@ -42,6 +42,12 @@ OF_OBJECT = {
     },
 }
 OF_BUCKET = {
+    "DELETE": {
+        "encryption": "PutEncryptionConfiguration",
+        "ownershipControls": "PutBucketOwnershipControls",
+        "publicAccessBlock": "PutBucketPublicAccessBlock",
+        "replication": "PutReplicationConfiguration",
+    },
     "GET": {
         "encryption": "GetEncryptionConfiguration",
         "object-lock": "GetBucketObjectLockConfiguration",
@@ -49,6 +55,7 @@ OF_BUCKET = {
         "publicAccessBlock": "GetBucketPublicAccessBlock",
         "replication": "GetReplicationConfiguration",
     },
+    "HEAD": {"": "ListBucket"},
     "PUT": {
         "encryption": "PutEncryptionConfiguration",
         "object-lock": "PutBucketObjectLockConfiguration",
@@ -87,11 +94,11 @@ def required(response: Any, action: str, resource: str) -> Iterator[Permission]:
     if method == "POST" and not path and "delete" in asked:
         yield from _deletions(response, resource)
     elif not path:
-        wanted = next((name for part, name in OF_BUCKET.get(method, {}).items() if part in asked), None)
+        wanted = _named(OF_BUCKET, method, asked)
         context: Context = {"s3:prefix": asked.get("prefix", [])} if action in ("s3:ListBucket", "s3:ListBucketVersions") else {}
         yield Permission(action=f"s3:{wanted}" if wanted else action, resource=resource, context=context)
     else:
-        named = next((name for part, name in OF_OBJECT.get(method, {}).items() if part in asked or not part), None)
+        named = _named(OF_OBJECT, method, asked)
         action = f"s3:{named.format('Version' if version else '')}" if named else action
         yield Permission(action=action, resource=resource, context=_of_request(response, version))
         yield from _bypass(response, resource)
@@ -99,6 +106,10 @@ def required(response: Any, action: str, resource: str) -> Iterator[Permission]:
             yield from _reading(bucket, unquote(path), version, response)
         elif action == "s3:PutObject":
             yield from _writing(response, bucket, resource)
+
+
+def _named(actions: Mapping[str, Mapping[str, str]], method: str, asked: Container[str]) -> str | None:
+    return next((name for part, name in actions.get(method, {}).items() if part in asked or not part), None)
 
 
 def _of_request(response: Any, version: str) -> Context:
@@ -113,7 +124,7 @@ def _days(response: Any) -> list[str]:
     """For how many whole days a request locks an object from now on."""
     until = response.headers.get(LOCK_UNTIL)
     if "retention" in response.querystring and response.method == "PUT":
-        until = xmltodict.parse(response.body)["Retention"].get("RetainUntilDate")
+        until = (xmltodict.parse(response.body)["Retention"] or {}).get("RetainUntilDate")
     return [str((datetime.fromisoformat(until) - datetime.now(UTC)).days)] if until else []
 
 

@@ -136,3 +136,22 @@ def test_suspended_versioning_leaves_the_versions_there_are(cloud: Running, buck
     assert answer(s3.get_object, Bucket=bucket, Key="a") == "NoSuchKey"
     assert s3.get_object(Bucket=bucket, Key="a", VersionId=first)["Body"].read() == b"1"
     assert [m["VersionId"] for m in s3.list_object_versions(Bucket=bucket)["DeleteMarkers"]] == ["null"]
+
+
+def test_what_is_asked_of_a_bucket_has_its_own_permission(cloud: Running, bucket: str) -> None:
+    arn = f"arn:aws:s3:::{bucket}"
+    lists = role(cloud, f"{bucket}-lists", "s3:ListBucket", "s3:PutBucketVersioning", on=arn)
+    keeps = role(cloud, f"{bucket}-keeps", "s3:*Configuration", on=arn)
+    rule = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+
+    assert answer(lists.head_bucket, Bucket=bucket) == "done"
+    assert answer(keeps.head_bucket, Bucket=bucket) == "403"
+    for call, members in (
+        ("put_bucket_encryption", {"ServerSideEncryptionConfiguration": rule}),
+        ("get_bucket_encryption", {}),
+        ("delete_bucket_encryption", {}),
+        ("put_object_lock_configuration", {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}),
+        ("get_object_lock_configuration", {}),
+    ):
+        assert answer(getattr(lists, call), Bucket=bucket, **members) == "AccessDenied", call
+        assert answer(getattr(keeps, call), Bucket=bucket, **members) == "done", call
