@@ -134,7 +134,7 @@ def _evidence(registry: Registry, arn: str, uri: str, digest: str) -> tuple[Evid
         return None, f"it is about {evidence.model_package_arn}, not about {arn}"
     if not pack.signed(registry.s3, registry.signer, uri, content):
         return evidence, "not valid: the evidence was changed after it was signed"
-    if (shown := document.shown_sha256(evidence)) != digest:
+    if (shown := document.sha256(content)) != digest:
         return evidence, f"valid, but the request is about evidence {digest}, and this is {shown}"
     return evidence, ""
 

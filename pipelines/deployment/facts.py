@@ -42,6 +42,7 @@ class Facts:
     image_repository: str
     key: str
     evidence_key: str
+    release_key: str
     data: DataSet | None = None
 
     @classmethod

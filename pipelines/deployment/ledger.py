@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.deployment import signatures
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack
@@ -68,7 +69,7 @@ def entry(evidence: Evidence, verified: Mapping[str, Any], *, environment: str, 
 
 def record(registry: Registry, new: LedgerEntry) -> str:
     """Add an entry, unless this execution has added the same one already; where it lies."""
-    s3, signer, artifacts = registry.s3, registry.signer, registry.artifacts
+    s3, signer, artifacts = registry.s3, registry.release_signer, registry.artifacts
     for uri in pack.ledger_entries(s3, artifacts, new.environment):
         content = pack.read(s3, uri) if uri.endswith(f"-{new.execution}.json") else None
         if content and content == document.canonical(new.model_copy(update={"time": document.load_entry(content).time})):
@@ -85,10 +86,9 @@ def _trusted(registry: Registry, uri: str, environment: str) -> LedgerEntry:
     Raises:
         DeploymentError: it is not signed by this key, is no entry, or is of another environment.
     """
-    s3, signer = registry.s3, registry.signer
-    content = pack.read(s3, uri)
-    if content is None or not pack.signed(s3, signer, uri, content):
-        why = f"found no signature that {signer.key} made for it"
+    content = pack.read(registry.s3, uri)
+    if content is None or not signatures.decided(registry, uri, content):
+        why = f"found no signature that {registry.release_signer.key} made for it"
         raise DeploymentError(f"{uri}: {why}: no version is trusted: find out who wrote the entry")
     try:
         trusted = document.load_entry(content)

@@ -1,6 +1,6 @@
 """Where things lie in the artifacts bucket, and how they get there: written once, kept when they are there already.
 
-evidence/<group>/<version>/                                the pack of one model package
+evidence/<group>/<version>/                                the pack of one model package, and the decision about it
 ledger/<environment>/<time>-<execution>.json               one deployment, with its signature beside it
 images/<digest>/sbom.json                                  the bill of materials of an image
 <where training wrote>/model.tar.gz and output.tar.gz      the artifact, and the report beside it
@@ -13,6 +13,7 @@ import io
 import tarfile
 import zlib
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -26,9 +27,18 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 EVIDENCE, PAGE, SBOM, CARD, REPORT = "evidence.json", "evidence.html", "sbom.json", "model-card.json", "report.json"
-SIGNATURE, PUBLIC_KEY = f"{EVIDENCE}.sig", "public-key.pem"
-FILES = (EVIDENCE, SIGNATURE, PAGE, SBOM, CARD, REPORT, PUBLIC_KEY)
-CONTENT_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8", "sig": "text/plain", "pem": "application/x-pem-file"}
+SIGNATURE, ATTESTATIONS = f"{EVIDENCE}.sig", "evidence.intoto.jsonl"
+PUBLIC_KEY, RELEASE_KEY = "public-key.pem", "release-key.pem"  # of what is measured, and of what is decided
+FILES = (EVIDENCE, SIGNATURE, ATTESTATIONS, PAGE, SBOM, CARD, REPORT, PUBLIC_KEY, RELEASE_KEY)
+APPROVAL, APPROVAL_ATTESTATION = "approval.json", "approval.intoto.jsonl"
+DECISION = (APPROVAL, f"{APPROVAL}.sig", APPROVAL_ATTESTATION)  # there once somebody said yes
+CONTENT_TYPES = {
+    "json": "application/json",
+    "jsonl": "application/jsonl",
+    "html": "text/html; charset=utf-8",
+    "sig": "text/plain",
+    "pem": "application/x-pem-file",
+}
 MISSING = ("NoSuchKey", "404", "NotFound")
 CHUNK = 1 << 20
 
@@ -51,6 +61,11 @@ def folder(artifacts: str, model_package_arn: str) -> str:
 def evidence_uri(artifacts: str, model_package_arn: str) -> str:
     """Where a model package's `evidence.json` lies; its signature is beside it."""
     return f"{folder(artifacts, model_package_arn)}/{EVIDENCE}"
+
+
+def approval_uri(artifacts: str, model_package_arn: str) -> str:
+    """Where the decision about a model package lies; its signature is beside it."""
+    return f"{folder(artifacts, model_package_arn)}/{APPROVAL}"
 
 
 def bill_of_materials(artifacts: str, image_uri: str) -> str:
@@ -90,6 +105,17 @@ def write(s3: S3Client, uri: str, content: bytes) -> None:
         kind = CONTENT_TYPES.get(uri.rpartition(".")[2], "application/octet-stream")
         bucket, key = _place(uri)
         s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)
+
+
+def stored(s3: S3Client, uri: str) -> datetime | None:
+    """Since when S3 has held an object's bytes, as S3 says it; None when there is no such object."""
+    bucket, key = _place(uri)
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)["LastModified"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in MISSING:
+            raise
+        return None
 
 
 def sha256(s3: S3Client, uri: str) -> str | None:

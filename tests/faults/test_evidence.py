@@ -26,6 +26,11 @@ def refused(world: World, **changes: Any) -> list[str]:
     return [comparison.line() for comparison in world.compare(**changes) if not comparison.matches]
 
 
+def sentence(world: World) -> str:
+    """What the registry keeps of the decision."""
+    return document.approval_sentence(document.with_approval(world.evidence, world.approval))
+
+
 def test_without_a_fault_nothing_is_refused(approved: World) -> None:
     assert refused(approved, evidence_sha256=document.shown_sha256(approved.evidence)) == []
 
@@ -75,8 +80,9 @@ def test_the_evidence_was_edited_into_no_evidence(approved: World) -> None:
 
 @EDITED
 def test_the_signature_is_of_another_key(approved: World) -> None:
-    with approved.signed(approved.stranger):
-        assert approved.wrong() == {"signature"}
+    for key in (approved.stranger, approved.releaser):
+        with approved.signed(key):
+            assert approved.wrong() == {"signature"}
     with approved.holding(f"{approved.uri}.sig", None):
         assert approved.wrong() == {"signature"}
 
@@ -89,15 +95,12 @@ def test_the_pack_is_of_another_model_package(approved: World, staged: World) ->
         pack.write(staged.s3, f"{staged.uri}{suffix}", approved.read(f"{approved.uri}{suffix}"))
     assert document.load_evidence(content).model_package_arn != staged.arn
 
-    assert {"model package", "model artifact", "image", "approval"} <= staged.wrong(signer=approved.signer)
+    assert {"model package", "model artifact", "image", "approval"} <= staged.wrong(signer=approved.signer, releaser=approved.releaser)
 
 
 @STALE
 def test_the_approval_is_of_an_older_execution(approved: World) -> None:
-    given = approved.evidence.approval
-    assert given
-
-    with approved.signed(approved.signer, approval=given.model_copy(update={"execution": OLDER})):
+    with approved.decided(approved.releaser, execution=OLDER):
         assert f"approval does not match: found {OLDER}, expected {EXECUTION}" in refused(approved)
 
 
@@ -119,24 +122,23 @@ def test_the_approval_of_an_older_execution_is_not_recorded(staged: World) -> No
 
 @STALE
 def test_the_approval_is_for_another_digest(approved: World) -> None:
-    given, shown = approved.evidence.approval, document.shown_sha256(approved.evidence)
-    assert given
+    shown = document.sha256(approved.read(approved.uri))
 
-    with approved.signed(approved.signer, approval=given.model_copy(update={"evidence_sha256": "ab" * 32})):
+    with approved.decided(approved.releaser, evidence_sha256="ab" * 32):
         assert f"approval does not match: found {'ab' * 32}, expected {shown}" in refused(approved)
     assert refused(approved, evidence_sha256="cd" * 32) == [f"approval does not match: found {shown}, expected {'cd' * 32}"]
 
 
 @EDITED
 def test_the_approval_was_removed(approved: World) -> None:
-    with approved.signed(approved.signer, approval=None):
-        assert "approval does not match: found none in the evidence, expected Approved" in refused(approved)
+    with approved.holding(approved.approval_uri, None):
+        assert f"approval does not match: found nothing at {approved.approval_uri}, expected Approved" in refused(approved)
 
 
 @STALE
 @pytest.mark.parametrize("status", ["PendingManualApproval", "Rejected"])
 def test_the_registry_does_not_say_approved(approved: World, status: str) -> None:
-    with approved.registered(status, document.approval_sentence(approved.evidence)):
+    with approved.registered(status, sentence(approved)):
         assert refused(approved) == [f"approval does not match: found {status}, expected Approved"]
 
 
@@ -144,7 +146,7 @@ def test_the_registry_does_not_say_approved(approved: World, status: str) -> Non
 @pytest.mark.parametrize("edit", [("user/ada", "user/eve"), ("T09:12:40Z", "T08:00:00Z"), (sample.COMMIT, "d" * 40), ("better", "worse")])
 def test_the_approval_text_was_edited(approved: World, edit: tuple[str, str]) -> None:
     """Approver, time, commit or reason, in the registry."""
-    right = document.approval_sentence(approved.evidence)
+    right = sentence(approved)
 
     with approved.registered("Approved", right.replace(*edit)):
         assert refused(approved) == [f"approval does not match: found {right.replace(*edit)}, expected {right}"]

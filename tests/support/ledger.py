@@ -45,5 +45,5 @@ def write_entry(world: World, time: str, *, signer: Signer | None = None, **chan
     }
     entry = document.parse(LedgerEntry, {**content, **changes}, "ledger entry")
     uri = pack.ledger_entry(world.artifacts, entry)
-    pack.write_signed(world.s3, signer or world.signer, uri, document.canonical(entry))
+    pack.write_signed(world.s3, signer or world.releaser, uri, document.canonical(entry))
     return uri

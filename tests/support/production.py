@@ -129,6 +129,7 @@ class Production:
             ecr=self.home("ecr"),
             ssm=self.home("ssm"),
             signer=self.registry.signer,
+            releaser=self.registry.release_signer,
             stranger=self.registry.signer,
             key=facts.key,
             artifacts=artifacts,

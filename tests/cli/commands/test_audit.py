@@ -65,7 +65,7 @@ class Ledger:
 
     def write(self, new: LedgerEntry) -> str:
         uri = pack.ledger_entry(self.registry.artifacts, new)
-        pack.write_signed(self.s3, self.registry.signer, uri, document.canonical(new))
+        pack.write_signed(self.s3, self.registry.release_signer, uri, document.canonical(new))
         return uri
 
 
@@ -162,19 +162,21 @@ def unsigned(ledger: Ledger, uri: str) -> str:
 
 
 def signed_by_a_stranger(ledger: Ledger, uri: str) -> str:
-    key = ledger.registry.signer.kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
-    pack.write(ledger.s3, f"{uri}.sig", Signer(kms=ledger.registry.signer.kms, key=key).sign(pack.read(ledger.s3, uri) or b"").encode())
+    key = ledger.registry.release_signer.kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    pack.write(
+        ledger.s3, f"{uri}.sig", Signer(kms=ledger.registry.release_signer.kms, key=key).sign(pack.read(ledger.s3, uri) or b"").encode()
+    )
     return "the signature does not hold"
 
 
 def no_entry(ledger: Ledger, uri: str) -> str:
-    pack.write_signed(ledger.s3, ledger.registry.signer, uri, b'{"version": 1, "action": "dreamt"}')
+    pack.write_signed(ledger.s3, ledger.registry.release_signer, uri, b'{"version": 1, "action": "dreamt"}')
     return "ledger entry: .*action"
 
 
 def from_elsewhere(ledger: Ledger, uri: str) -> str:
     pack.write_signed(
-        ledger.s3, ledger.registry.signer, uri, document.canonical(entry(7, "2026-11-21T10:15:59Z", environment=STAGING.name))
+        ledger.s3, ledger.registry.release_signer, uri, document.canonical(entry(7, "2026-11-21T10:15:59Z", environment=STAGING.name))
     )
     return f"an entry of {MODEL} in {STAGING.name}"
 

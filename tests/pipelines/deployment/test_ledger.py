@@ -74,7 +74,7 @@ def test_an_execution_is_recorded_once(staged: World) -> None:
     assert list(pack.ledger_entries(staged.s3, staged.artifacts, PRODUCTION)) == [first, other]
     assert [made.time for made in entries(registry, PRODUCTION)] == ["2026-11-21T10:00:00Z", "2026-11-21T12:00:00Z"]
     assert elsewhere.startswith(f"{staged.artifacts}/{naming.LEDGER}/canada/")
-    assert all(pack.signed(staged.s3, staged.signer, uri, staged.read(uri)) for uri in (first, other, elsewhere))
+    assert all(pack.signed(staged.s3, staged.releaser, uri, staged.read(uri)) for uri in (first, other, elsewhere))
 
 
 def test_an_execution_that_deployed_something_else_later_is_recorded_again(staged: World) -> None:
@@ -98,7 +98,7 @@ def test_killed_before_the_signature_it_signs_what_it_wrote(staged: World) -> No
     uri = record(staged.registry(), ledger_entry(time="2026-11-21T11:00:00Z"))
 
     assert list(pack.ledger_entries(staged.s3, staged.artifacts, PRODUCTION)) == [uri]
-    assert pack.signed(staged.s3, staged.signer, uri, staged.read(uri))
+    assert pack.signed(staged.s3, staged.releaser, uri, staged.read(uri))
 
 
 def newest_of(world: World) -> LedgerEntry | None:
@@ -121,10 +121,11 @@ def test_before_the_first_deployment_there_is_none(staged: World) -> None:
 
 def test_an_entry_of_another_key_is_not_trusted(staged: World) -> None:
     write_entry(staged, "2026-11-20T09:00:00Z")
-    write_entry(staged, "2026-11-21T09:00:00Z", signer=staged.stranger)
+    for number, key in enumerate((staged.stranger, staged.signer), start=1):
+        write_entry(staged, f"2026-11-2{number}T09:00:00Z", signer=key)
 
-    with pytest.raises(DeploymentError, match=r"found no signature that .* made for it: no version is trusted"):
-        newest_of(staged)
+        with pytest.raises(DeploymentError, match=r"found no signature that .* made for it: no version is trusted"):
+            newest_of(staged)
 
 
 def test_an_entry_that_was_edited_is_not_trusted(staged: World) -> None:
@@ -141,7 +142,7 @@ def test_an_entry_that_was_edited_is_not_trusted(staged: World) -> None:
 def test_an_entry_with_unknown_facts_is_not_trusted(staged: World) -> None:
     uri = write_entry(staged, "2026-11-21T09:00:00Z")
     content = json.dumps({**json.loads(staged.read(uri)), "color": "red"}).encode()
-    signature = staged.signer.sign(content).encode()
+    signature = staged.releaser.sign(content).encode()
 
     with staged.holding(uri, content), staged.holding(f"{uri}.sig", signature), pytest.raises(DeploymentError, match="color: found 'red'"):
         newest_of(staged)
