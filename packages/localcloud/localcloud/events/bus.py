@@ -19,7 +19,7 @@ from localcloud.cloudwatch import metrics
 from localcloud.core.errors import error, invalid
 from localcloud.events import inputs, patterns, targets
 from localcloud.events.patterns import Event
-from localcloud.iam.authorization import bus_allows
+from localcloud.iam.resource_policies import bus_allows
 
 MOST = 10  # events of one PutEvents
 

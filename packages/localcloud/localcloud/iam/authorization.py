@@ -1,6 +1,7 @@
 """Decides every request as IAM would, so that a missing permission fails on the laptop and not in the account.
 
-The ARN that a request is about is read off the request, where it tells; bucket, key, bus and trust policies decide across accounts.
+The ARN that a request is about is read off the request, where it tells. Bucket, key, bus and trust policies are asked too: across accounts
+both sides must allow, within one account either, and of a key its own policy first.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from typing import Any
 from urllib.parse import urlparse
 
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.events.models import events_backends
 from moto.iam.access_control import PermissionResult, S3IAMRequest
 from moto.iam.models import iam_backends
-from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.models import FakeBucket
 
 from localcloud.core.cloud import PARTITION
 from localcloud.core.errors import error
-from localcloud.iam.permissions import Context, Permission, required
-from localcloud.iam.policies import Statement, allows, lets_in, statements, trusts
-from localcloud.kms import keys
+from localcloud.iam import policies, resource_policies, s3_permissions
+from localcloud.iam.permissions import Permission, required
+from localcloud.iam.policies import Statement, statements
+from localcloud.iam.resource_policies import Guarded
 
 SERVICES = {"monitoring": "cloudwatch"}  # the name a request is signed with → IAM's prefix
 UNSIGNED = ("/moto-api/", "/localcloud/")  # paths whose requests nobody signs
@@ -73,29 +74,58 @@ def _authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
     if action == "sts:GetCallerIdentity":
         return
     caller = _role_of(request._access_key.arn)
-    granted = list(statements(request._access_key.collect_policies()))
-    denied = next((wanted for wanted in required(self, action, about) if not _granted(wanted, granted, caller)), None)
-    if denied:
-        logging.getLogger(__name__).warning("%s denied %s on %s", request._access_key.arn, denied.action, denied.resource)
-        if "json" in self.headers.get("Content-Type", ""):
-            where = f" on resource: {denied.resource}" if denied.resource else ""
-            raise error("AccessDeniedException", f"User: {request._access_key.arn} is not authorized to perform: {denied.action}{where}")
-        request._raise_access_denied()
+    identity = list(statements(request._access_key.collect_policies()))
+    needed = s3_permissions.required(self, action, about) if service == "s3" and about else required(self, action, about)
+    for wanted in needed:
+        if why := _refusal(wanted, identity, caller):
+            _refuse(self, request, wanted, why)
 
 
-def _granted(wanted: Permission, granted: list[Statement], caller: str) -> bool:
-    if not allows(granted, action=wanted.action, resource=wanted.resource, context=wanted.context):
-        return False
-    service, _, operation = wanted.action.partition(":")
-    if wanted.resource is None:
-        return True
-    if service == "s3":
-        return _bucket_allows(wanted.resource, caller, wanted.action)
-    if service == "kms":
-        return _key_allows(wanted.resource, caller, wanted.action)
-    if wanted.action == "events:PutEvents":
-        return bus_allows(wanted.resource, caller, wanted.context)
-    return (service, operation) != ("sts", "AssumeRole") or _may_assume(wanted.resource, caller)
+def _refuse(response: Any, request: Any, wanted: Permission, why: str) -> None:
+    """Raise AWS's error: a sentence where the service speaks JSON, and S3's short words elsewhere."""
+    who = request._access_key.arn
+    logging.getLogger(__name__).warning("%s denied %s on %s: %s", who, wanted.action, wanted.resource, why)
+    if "json" in response.headers.get("Content-Type", ""):
+        where = f" on resource: {wanted.resource}" if wanted.resource else ""
+        raise error("AccessDeniedException", f"User: {who} is not authorized to perform: {wanted.action}{where} {why}")
+    request._raise_access_denied()
+
+
+def _refusal(wanted: Permission, identity: list[Statement], caller: str) -> str | None:
+    """Why a principal may not do it, in AWS's words, or None where it may. An explicit Deny in any policy wins."""
+    asked: dict[str, Any] = {
+        "action": wanted.action,
+        "resource": wanted.resource,
+        "context": {**policies.known_of(caller), **wanted.context},
+    }
+    if policies.denies(identity, **asked):
+        return "with an explicit deny in an identity-based policy"
+    granted = policies.grants(identity, **asked)
+    if wanted.action == "sts:AssumeRole" and wanted.resource:
+        trusted = granted and _may_assume(wanted.resource, caller)
+        return None if trusted else _nothing_allows("resource-based" if granted else "identity-based", wanted)
+    guarded = resource_policies.of(wanted)
+    if guarded is None:
+        return None if granted else _nothing_allows("identity-based", wanted)
+    return _refusal_with(guarded, wanted, asked, caller, granted=granted)
+
+
+def _refusal_with(guarded: Guarded, wanted: Permission, asked: dict[str, Any], caller: str, *, granted: bool) -> str | None:
+    """Why not, by the policy of what is asked about too; `granted` is what the caller's own policies say."""
+    about = policies.addressing(guarded.policy, caller)
+    if policies.denies(about, **asked):
+        return "with an explicit deny in a resource-based policy"
+    let_in = policies.grants(about, **asked)
+    here = guarded.owner == caller.split(":")[4]
+    if here and policies.grants((s for s in about if not policies.delegates(s, caller)), **asked):
+        return None
+    if not granted:
+        return _nothing_allows("identity-based", wanted)
+    return None if let_in or (here and not guarded.alone) else _nothing_allows("resource-based", wanted)
+
+
+def _nothing_allows(kind: str, wanted: Permission) -> str:
+    return f"because no {kind} policy allows the {wanted.action} action"
 
 
 def _resource(response: Any, action: str, resource: str) -> str | None:
@@ -122,34 +152,7 @@ def _resource(response: Any, action: str, resource: str) -> str | None:
 def _may_assume(role_arn: str, caller: str) -> bool:
     """A role that does not exist is refused like one that does not trust: IAM tells nobody which it is."""
     roles = iam_backends[role_arn.split(":")[4]][PARTITION].roles.values()
-    return any(trusts(role.assume_role_policy_document, caller=caller) for role in roles if role.arn == role_arn)
-
-
-def _bucket_allows(resource: str, caller: str, action: str) -> bool:
-    """A bucket of another account needs a bucket policy that lets the caller in; its own account needs none."""
-    bucket = resource.rpartition(":")[2].split("/")[0]
-    if bucket not in s3_backends.bucket_accounts:
-        return True
-    partition, owner = s3_backends.bucket_accounts[bucket]
-    if owner == caller.split(":")[4]:
-        return True
-    return lets_in(s3_backends[owner][partition].buckets[bucket].policy, caller=caller, action=action, resource=resource)
-
-
-def _key_allows(resource: str, caller: str, action: str) -> bool:
-    """A key of another account needs a key policy that lets the caller in; every key of ours leaves its own account to IAM."""
-    owner = resource.split(":")[4]
-    key = keys.find(resource, owner, resource.split(":")[3])
-    return owner == caller.split(":")[4] or key is None or lets_in(key.policy, caller=caller, action=action)
-
-
-def bus_allows(resource: str, caller: str, context: Context) -> bool:
-    """A bus of another account needs a policy that lets the caller in. One that is not there is refused by its own service."""
-    _, _, _, region, owner, name = resource.split(":", 5)
-    bus = events_backends[owner][region].event_buses.get(name.removeprefix("event-bus/"))
-    if bus is None or owner == caller.split(":")[4]:
-        return True
-    return lets_in(bus.policy, caller=caller, action="events:PutEvents", resource=resource, context=context)
+    return any(policies.trusts(role.assume_role_policy_document, caller=caller) for role in roles if role.arn == role_arn)
 
 
 def _role_of(arn: str) -> str:

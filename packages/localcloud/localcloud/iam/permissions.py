@@ -1,22 +1,16 @@
-"""The permissions that a request requires, beyond what it asks for: S3 uses keys and lists on the caller's behalf.
+"""The permissions that a request requires, beyond what it asks for: AWS's services use other services on the caller's behalf.
 
-Each comes with the condition keys whose values are known here. A key that is not among them depends on facts that exist only in AWS,
-and conditions on it are not judged.
+Each comes with the condition keys whose values are known here. A key that is not among them depends on facts that exist only in AWS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
 
-from moto.s3.models import s3_backends
-
+from localcloud.iam.conditions import Context
 from localcloud.kms import keys
-
-ENCRYPTION_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
-Context = Mapping[str, list[str]]  # condition key → its values in this request; none for a key that is known to be absent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,30 +23,45 @@ class Permission:
 
 
 def required(response: Any, action: str, resource: str | None) -> Iterator[Permission]:
-    """What a request to do `action` on `resource` must be allowed, as moto's `response` object received it."""
-    service = action.partition(":")[0]
-    if service == "kms":
+    """What a request to do `action` on `resource` must be allowed, as moto's `response` object received it; S3 has its own."""
+    if action.startswith("kms:"):
         key = keys.find(response._get_param("KeyId") or "", response.current_account, response.region)
-        context: Context = {"kms:ViaService": [], "kms:ResourceAliases": list(key.aliases) if key else []}
-        yield Permission(action=action, resource=key.arn if key else None, context=context)
-    elif action == "sagemaker:UpdateModelPackage":
-        status = response._get_param("ModelApprovalStatus")
-        yield Permission(action=action, resource=resource, context={"sagemaker:ModelApprovalStatus": [status] if status else []})
+        yield Permission(action=action, resource=key.arn if key else None, context=of_key(key, response.current_account))
+    elif action in ("sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"):
+        yield Permission(action=action, resource=resource, context=_of_package(response))
     elif action == "events:PutEvents":
-        here = f"arn:{response.partition}:events:{response.region}:{response.current_account}"
-        for entry in response._get_param("Entries"):
-            name = entry.get("EventBusName") or "default"
-            context = {"events:source": [entry.get("Source", "")], "events:detail-type": [entry.get("DetailType", "")]}
-            yield Permission(action=action, resource=name if name.startswith("arn:") else f"{here}:event-bus/{name}", context=context)
-    elif service != "s3" or resource is None:
+        yield from _events(response, action)
+    else:
         yield Permission(action=action, resource=resource)
         if action in ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"):
             yield from _alarms(response)
-    elif action == "s3:ListBucket":
-        yield Permission(action=action, resource=resource, context={"s3:prefix": response.querystring.get("prefix", [])})
-    else:
-        yield Permission(action=action, resource=resource)
-        yield from _through_s3(response, action, resource)
+
+
+def of_key(key: Any, account: str, via: str | None = None) -> Context:
+    """What is known of the use of a KMS key (None: there is none) by a caller of `account`, itself or by the service `via`."""
+    return {
+        "kms:CallerAccount": [account],
+        "kms:ResourceAliases": list(key.aliases) if key else [],
+        "kms:ViaService": [via] if via else [],
+    }
+
+
+def _of_package(response: Any) -> Context:
+    status = response._get_param("ModelApprovalStatus")
+    metadata = response._get_param("CustomerMetadataProperties") or {}
+    return {
+        "sagemaker:ModelApprovalStatus": [status] if status else [],
+        "sagemaker:CustomerMetadataPropertiesToRemove": response._get_param("CustomerMetadataPropertiesToRemove") or [],
+        **{f"sagemaker:CustomerMetadataProperties/{key}": [value] for key, value in metadata.items()},
+    }
+
+
+def _events(response: Any, action: str) -> Iterator[Permission]:
+    here = f"arn:{response.partition}:events:{response.region}:{response.current_account}"
+    for entry in response._get_param("Entries"):
+        name = entry.get("EventBusName") or "default"
+        context = {"events:source": [entry.get("Source", "")], "events:detail-type": [entry.get("DetailType", "")]}
+        yield Permission(action=action, resource=name if name.startswith("arn:") else f"{here}:event-bus/{name}", context=context)
 
 
 def _alarms(response: Any) -> Iterator[Permission]:
@@ -61,28 +70,3 @@ def _alarms(response: Any) -> Iterator[Permission]:
     here = f"arn:{response.partition}:cloudwatch:{response.region}:{response.current_account}"
     for alarm in guards.get("Alarms", []):
         yield Permission(action="cloudwatch:DescribeAlarms", resource=f"{here}:alarm:{alarm['AlarmName']}")
-
-
-def _through_s3(response: Any, action: str, resource: str) -> Iterator[Permission]:
-    name, _, path = resource.rpartition(":")[2].partition("/")
-    if name not in s3_backends.bucket_accounts:
-        return
-    partition, owner = s3_backends.bucket_accounts[name]
-    bucket = s3_backends[owner][partition].buckets[name]
-    if action == "s3:GetObject":
-        stored = bucket.keys.get(unquote(path))
-        if stored is None:  # S3 tells only those who may list that an object is missing
-            yield Permission(action="s3:ListBucket", resource=resource.partition("/")[0], context={"s3:prefix": []})
-        elif key := getattr(stored, "kms_key_id", None):
-            yield from _use_of_key("kms:Decrypt", key, owner, bucket.region_name)
-    elif action == "s3:PutObject":
-        default = (bucket.encryption or {}).get("Rule", {}).get("ApplyServerSideEncryptionByDefault", {})
-        if key := response.headers.get(ENCRYPTION_KEY) or default.get("KMSMasterKeyID"):
-            yield from _use_of_key("kms:GenerateDataKey", key, owner, bucket.region_name)
-
-
-def _use_of_key(action: str, name: str, account: str, region: str) -> Iterator[Permission]:
-    """A key that S3 uses for the caller. One that is not there is AWS's own, which everybody may use."""
-    if key := keys.find(name, account, region):
-        via = f"s3.{key.region}.amazonaws.com"
-        yield Permission(action=action, resource=key.arn, context={"kms:ViaService": [via], "kms:ResourceAliases": list(key.aliases)})

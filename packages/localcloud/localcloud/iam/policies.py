@@ -1,12 +1,10 @@
-"""What policies say: whether their statements allow an action on a resource, let a caller in, or trust a principal.
+"""What policies say: whether their statements allow or deny an action on a resource, let a caller in, or trust a principal.
 
-moto compares resources with "*" only; here a statement's `Resource` is compared with an ARN. Conditions are judged where the value of
-their key is known.
+moto compares resources with "*" only; here a statement's `Resource` is compared with an ARN. What is not known never denies.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,29 +12,37 @@ from moto.iam.access_control import IAMPolicy
 from moto.iam.models import iam_backends
 
 from localcloud.core.cloud import PARTITION
-from localcloud.iam.permissions import Context
+from localcloud.iam.conditions import Context, hold, listed, matches
 
 Statement = dict[str, Any]
-EXACT, LIKE = ("StringEquals",), ("ArnEquals", "ArnLike", "StringLike")
 
 
 def statements(policies: Iterable[Any]) -> Iterator[Statement]:
     """All statements of policies in whichever form moto keeps them: objects, records, JSON text, or parsed."""
     for policy in policies:
         document = policy if isinstance(policy, dict) and "Statement" in policy else IAMPolicy(policy)._policy_json
-        listed = document["Statement"]
-        yield from (s for s in listed if s is not None) if isinstance(listed, list) else [listed]  # moto keeps AWS::NoValue as None
+        said = document["Statement"]
+        yield from (s for s in said if s is not None) if isinstance(said, list) else [said]  # moto keeps AWS::NoValue as None
 
 
 def allows(policy: Iterable[Statement], *, action: str, resource: str | None, context: Context | None = None) -> bool:
-    """Whether the statements allow `action` on the ARN `resource` (None: the request does not tell which)."""
-    allowed = False
-    for statement in policy:
-        if _concerns(statement, action) and _covers(statement, resource):
-            if statement["Effect"] == "Deny" and "Condition" not in statement:
-                return False
-            allowed = allowed or (statement["Effect"] == "Allow" and _conditions_hold(statement, context or {}))
-    return allowed
+    """Whether the statements allow `action` on the ARN `resource` (None: the request does not tell which), and none denies it."""
+    policy = list(policy)
+    return grants(policy, action=action, resource=resource, context=context) and not denies(
+        policy, action=action, resource=resource, context=context
+    )
+
+
+def grants(policy: Iterable[Statement], *, action: str, resource: str | None, context: Context | None = None) -> bool:
+    """Whether a statement allows it. Conditions that nobody here can judge are taken as met."""
+    concerned = (s for s in policy if s["Effect"] == "Allow" and _concerns(s, action))
+    return any((resource is None or _covers(s, resource)) and hold(s, context or {}) is not False for s in concerned)
+
+
+def denies(policy: Iterable[Statement], *, action: str, resource: str | None, context: Context | None = None) -> bool:
+    """Whether a statement denies it, its resource and all of its conditions being known."""
+    concerned = (s for s in policy if s["Effect"] == "Deny" and _concerns(s, action) and (resource or "NotResource" not in s))
+    return any(_covers(s, resource or "") and hold(s, context or {}) is True for s in concerned)
 
 
 def role_allows(role_arn: str, *, action: str, resource: str) -> bool:
@@ -44,65 +50,68 @@ def role_allows(role_arn: str, *, action: str, resource: str) -> bool:
     backend = iam_backends[role_arn.split(":")[4]][PARTITION]
     name = backend.get_role_by_arn(role_arn).name
     inline = [backend.get_role_policy(name, p)[1] for p in backend.list_role_policies(name)]
-    return allows(statements([*inline, *backend.list_attached_role_policies(name)[0]]), action=action, resource=resource)
+    policy = statements([*inline, *backend.list_attached_role_policies(name)[0]])
+    return allows(policy, action=action, resource=resource, context=known_of(role_arn))
 
 
 def lets_in(policy: Any, *, caller: str, action: str, resource: str | None = None, context: Context | None = None) -> bool:
     """Whether the policy on a resource lets a principal of another account (its ARN), or a service (its name), do `action`."""
-    document = statements([policy.decode() if isinstance(policy, bytes) else policy]) if policy else []
-    addressed = [s for s in document if _is_principal(s, caller)]
-    return allows(addressed, action=action, resource=resource, context={"aws:PrincipalArn": [caller], **(context or {})})
+    return allows(addressing(policy, caller), action=action, resource=resource, context={**known_of(caller), **(context or {})})
 
 
 def trusts(document: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:
     """Whether a role's trust policy lets `caller` (a principal's ARN, or a service name) assume it."""
-    return any(
-        s["Effect"] == "Allow" and _concerns(s, action) and _is_principal(s, caller) and _conditions_hold(s, {"aws:PrincipalArn": [caller]})
-        for s in statements([document])
-    )
+    return lets_in(document, caller=caller, action=action)
 
 
-def _listed(value: Any) -> list[str]:
-    return [str(v) for v in value] if isinstance(value, list) else [str(value)]
+def addressing(policy: Any, caller: str) -> list[Statement]:
+    """The statements of the policy on a resource, if it has one, that are about `caller`, or about its whole account."""
+    document = statements([policy.decode() if isinstance(policy, bytes) else policy]) if policy else ()
+    return [s for s in document if _is_about(s, caller)]
 
 
-def _matches(pattern: str, value: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), value, re.DOTALL) is not None
+def delegates(statement: Statement, caller: str) -> bool:
+    """Whether a statement that is about `caller` names its account only: what the account's own policies allow is then allowed."""
+    return not {"*", caller} & set(_principals(statement.get("Principal", {})))
+
+
+def known_of(caller: str) -> dict[str, list[str]]:
+    """The condition keys that a caller decides, by its ARN or by a service's name. What speaks to localcloud counts as TLS."""
+    is_service = not caller.startswith("arn:")
+    return {
+        "aws:PrincipalAccount": [] if is_service else [caller.split(":")[4]],
+        "aws:PrincipalArn": [] if is_service else [caller],
+        "aws:PrincipalIsAWSService": [str(is_service).lower()],
+        "aws:SecureTransport": ["true"],
+    }
 
 
 def _concerns(statement: Statement, action: str) -> bool:
-    if "NotAction" in statement:
-        return not any(_matches(p.lower(), action.lower()) for p in _listed(statement["NotAction"]))
-    return any(_matches(p.lower(), action.lower()) for p in _listed(statement["Action"]))
+    named = listed(statement["NotAction"] if "NotAction" in statement else statement["Action"])
+    return any(matches(p.lower(), action.lower()) for p in named) is not ("NotAction" in statement)
 
 
-def _covers(statement: Statement, resource: str | None) -> bool:
-    if resource is None or "Resource" not in statement:
-        return True
-    return any(_matches(p, resource) or _matches(p.removesuffix(":*"), resource.removesuffix(":*")) for p in _listed(statement["Resource"]))
+def _covers(statement: Statement, resource: str) -> bool:
+    """Policies on resources, as those of trust, may leave out what they are on."""
+    if "NotResource" in statement:
+        return not any(_is_of(p, resource) for p in listed(statement["NotResource"]))
+    return "Resource" not in statement or any(_is_of(p, resource) for p in listed(statement["Resource"]))
 
 
-def _is_principal(statement: Statement, caller: str) -> bool:
-    principal = statement.get("Principal", {})
-    if principal == "*":
-        return True
-    accepted = [p for kind in ("AWS", "Service") for p in _listed(principal.get(kind, []))]
+def _is_of(pattern: str, resource: str) -> bool:
+    return matches(pattern, resource) or matches(pattern.removesuffix(":*"), resource.removesuffix(":*"))
+
+
+def _is_about(statement: Statement, caller: str) -> bool:
+    if "NotPrincipal" in statement:
+        return not _is_named(statement["NotPrincipal"], caller)
+    return _is_named(statement.get("Principal", {}), caller)
+
+
+def _is_named(principal: Any, caller: str) -> bool:
     account = caller.split(":")[4] if caller.startswith("arn:") else None
-    return any(p in ("*", caller) or (account and (p == account or p.endswith(f"::{account}:root"))) for p in accepted)
+    return any(p in ("*", caller) or (account and (p == account or p.endswith(f"::{account}:root"))) for p in _principals(principal))
 
 
-def _conditions_hold(statement: Statement, context: Context) -> bool:
-    """Whether the conditions on keys of `context` are met; the others depend on facts that exist only in AWS."""
-    return all(
-        _is_met(operator.removeprefix("ForAnyValue:"), _listed(accepted), context[key])
-        for operator, keys in statement.get("Condition", {}).items()
-        for key, accepted in keys.items()
-        if key in context
-    )
-
-
-def _is_met(operator: str, accepted: list[str], values: list[str]) -> bool:
-    """A kind of comparison that is not known here is not met."""
-    if operator in EXACT:
-        return not set(accepted).isdisjoint(values)
-    return operator in LIKE and any(_matches(pattern, value) for pattern in accepted for value in values)
+def _principals(principal: Any) -> list[str]:
+    return ["*"] if principal == "*" else [p for kind in ("AWS", "Service") for p in listed(principal.get(kind, []))]

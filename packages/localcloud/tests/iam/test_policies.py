@@ -33,6 +33,40 @@ def test_a_deny_wins_over_an_allow() -> None:
     assert not policies.allows(both, action="s3:DeleteObject", resource=None)
 
 
+NAMED = {"Effect": "Deny", "Action": "*", "Resource": "arn:aws:s3:::b/*"}
+OTHERS = {"Effect": "Deny", "Action": "*", "NotResource": "arn:aws:s3:::b/*"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "resource", "denied"),
+    [
+        (NAMED, "arn:aws:s3:::b/k", True),
+        (NAMED, "arn:aws:s3:::c/k", False),
+        (NAMED, None, False),
+        (OTHERS, "arn:aws:s3:::b/k", False),
+        (OTHERS, "arn:aws:s3:::c/k", True),
+        (OTHERS, None, False),
+        ({**NAMED, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}, "arn:aws:s3:::b/k", False),
+        ({**NAMED, "Condition": {"Bool": {"aws:SecureTransport": "true"}}}, "arn:aws:s3:::b/k", True),
+        ({**NAMED, "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}}, "arn:aws:s3:::b/k", False),
+        ({**NAMED, "Condition": {"Bool": {"aws:SecureTransport": "true"}, "Null": {"aws:SourceVpce": "true"}}}, "arn:aws:s3:::b/k", False),
+    ],
+)
+def test_a_deny_needs_to_be_known(statement: dict[str, object], resource: str | None, denied: bool) -> None:
+    """Its resource, and every one of its conditions."""
+    caller = f"arn:aws:iam::{ACCOUNT}:role/reader"
+
+    assert policies.denies([statement], action="s3:GetObject", resource=resource, context=policies.known_of(caller)) is denied
+
+
+def test_a_statement_is_about_everybody_but_those_it_leaves_out() -> None:
+    left, other = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("kept", "other"))
+    policy = {"Statement": [{"Effect": "Deny", "NotPrincipal": {"AWS": left}, "Action": "*", "Resource": "*"}]}
+
+    assert policies.addressing(policy, left) == []
+    assert len(policies.addressing(policy, other)) == 1
+
+
 def test_a_condition_on_the_principal_is_judged() -> None:
     trusted = f"arn:aws:iam::{ACCOUNT}:role/deploy"
     document = json.dumps(
@@ -64,7 +98,8 @@ KEYS = {"kms:ResourceAliases": ["alias/mine"], "kms:ViaService": [], "s3:prefix"
         ({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}, False),
         ({"StringLike": {"s3:prefix": "ledger/*"}}, True),
         ({"StringLike": {"s3:prefix": "ledger/*"}, "StringEquals": {"kms:ViaService": "s3"}}, False),
-        ({"StringNotEquals": {"kms:ResourceAliases": "alias/theirs"}}, False),
+        ({"StringNotEquals": {"kms:ResourceAliases": "alias/theirs"}}, True),
+        ({"StringMatches": {"kms:ResourceAliases": "alias/mine"}}, False),
         ({"Bool": {"kms:GrantIsForAWSResource": "true"}}, True),
     ],
 )

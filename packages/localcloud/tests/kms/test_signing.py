@@ -12,11 +12,13 @@ import pytest
 from botocore.exceptions import ClientError
 from cloudformation_stacks import deploy, reasons
 
+from localcloud.testing import ACCOUNT
 from localcloud.testing.running import Running
 
 TEXT = b"x" * 5000
 SHA256 = hashlib.sha256(TEXT).digest()
-KEY = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "KeyPolicy": {"Version": "2012-10-17", "Statement": []}}
+OWN = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
+KEY = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "KeyPolicy": {"Version": "2012-10-17", "Statement": [OWN]}}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,181 @@
+"""The policies of keys and buckets decide beside those of roles, in their own account too."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.running import Running
+
+Json = dict[str, Any]
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+OWN: Json = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"}
+DIGEST = {"Message": bytes(32), "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
+SIGN = {"Action": "kms:Sign", "Resource": "*"}
+
+
+def role(cloud: Running, name: str, *allows: Json) -> Any:
+    """The keys of a new role that may do this."""
+    return cloud.assume(
+        cloud.role(name, trusts={"AWS": ROOT}, allows=list(allows) or [{"Action": "sts:GetCallerIdentity", "Resource": "*"}])
+    )
+
+
+def named(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def key(cloud: Running, *statements: Json) -> str:
+    """The ARN of a signing key with this key policy."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    made = cloud.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY", Policy=policy)
+    return str(made["KeyMetadata"]["Arn"])
+
+
+def signs(cloud: Running, keys: Json, arn: str) -> str:
+    """What becomes of signing: "signed", or why not."""
+    try:
+        cloud.client("kms", **keys).sign(KeyId=arn, **DIGEST)
+    except ClientError as problem:
+        return str(problem)
+    return "signed"
+
+
+def test_a_role_signs_only_where_the_key_lets_its_account_decide(cloud: Running) -> None:
+    """An identity policy alone is worth nothing: AWS's guide, "Key policies in AWS KMS"."""
+    keys = role(cloud, "kms-any", SIGN)
+    other = {**OWN, "Principal": {"AWS": named("kms-nobody")}}
+
+    assert signs(cloud, keys, key(cloud, OWN)) == "signed"
+    assert "no resource-based policy allows the kms:Sign action" in signs(cloud, keys, key(cloud, other))
+    assert "no resource-based policy" in signs(cloud, {}, key(cloud, other))
+
+
+def test_a_role_that_the_key_names_needs_no_policy_of_its_own(cloud: Running) -> None:
+    keys = role(cloud, "kms-named")
+    own = {"Effect": "Allow", "Principal": {"AWS": named("kms-named")}, "Action": "kms:Sign", "Resource": "*"}
+
+    assert signs(cloud, keys, key(cloud, OWN, own)) == "signed"
+    assert "no identity-based policy" in signs(cloud, keys, key(cloud, OWN))
+
+
+def test_a_key_denies_everybody_but_the_one_who_attests(cloud: Running) -> None:
+    """Whatever their own policies say, the administrator's too: so a key says who may sign, and no convention."""
+    attests, other = role(cloud, "kms-attests", SIGN), role(cloud, "kms-other", SIGN)
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "kms:Sign", "Resource": "*"}
+    alone = key(cloud, OWN, {**deny, "Condition": {"ArnNotEquals": {"aws:PrincipalArn": named("kms-attests")}}})
+    like = key(cloud, OWN, {**deny, "Condition": {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/kms-att*"}}})
+
+    for arn in (alone, like):
+        assert signs(cloud, attests, arn) == "signed"
+        assert "with an explicit deny in a resource-based policy" in signs(cloud, other, arn)
+        assert "explicit deny" in signs(cloud, {}, arn)
+
+
+def test_a_deny_of_a_role_wins_over_what_the_key_allows(cloud: Running) -> None:
+    keys = role(cloud, "kms-denied", SIGN, {"Effect": "Deny", **SIGN, "Condition": {"StringEquals": {"kms:CallerAccount": ACCOUNT}}})
+
+    assert "with an explicit deny in an identity-based policy" in signs(cloud, keys, key(cloud, OWN))
+
+
+def test_a_key_may_be_used_through_a_service_only(cloud: Running) -> None:
+    kms, s3 = cloud.client("kms"), cloud.client("s3")
+    through = {"StringNotEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "kms:GenerateDataKey", "Resource": "*", "Condition": through}
+    arn = kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [OWN, deny]}))["KeyMetadata"]["Arn"]
+    s3.create_bucket(Bucket="through", CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    s3.put_object(Bucket="through", Key="a", Body=b"1", ServerSideEncryption="aws:kms", SSEKMSKeyId=arn)
+    with pytest.raises(ClientError, match="explicit deny"):
+        kms.generate_data_key(KeyId=arn, KeySpec="AES_256")
+
+
+def bucket(cloud: Running, name: str, *statements: Json) -> str:
+    """A bucket with this policy; each statement is about its objects."""
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=name, Key="held", Body=b"1")
+    listed = [{"Principal": "*", "Resource": f"arn:aws:s3:::{name}/*", **s} for s in statements]
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": listed}))
+    return name
+
+
+def answer(call: Any, **members: Any) -> str:
+    """The code that a call to S3 comes to."""
+    try:
+        call(**members)
+    except ClientError as problem:
+        return str(problem.response["Error"]["Code"])
+    return "done"
+
+
+def test_a_bucket_denies_in_its_own_account(cloud: Running) -> None:
+    deny = {"Effect": "Deny", "Action": "s3:DeleteObjectVersion"}
+    secure = {"Effect": "Deny", "Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    name = bucket(cloud, "denies", deny, secure)
+    s3 = cloud.client("s3")
+    version = s3.head_object(Bucket=name, Key="held")["VersionId"]
+
+    assert answer(s3.delete_object, Bucket=name, Key="held", VersionId=version) == "AccessDenied"
+    assert answer(s3.get_object, Bucket=name, Key="held") == "done"
+    assert answer(s3.delete_object, Bucket=name, Key="held") == "done"
+    assert s3.get_object(Bucket=name, Key="held", VersionId=version)["Body"].read() == b"1"
+
+
+def test_a_bucket_lets_a_role_of_its_own_account_in(cloud: Running) -> None:
+    """Either policy is enough within an account; a statement about the account leaves it to the role's."""
+    one, two = role(cloud, "s3-named"), role(cloud, "s3-not-named")
+    read = {"Effect": "Allow", "Action": "s3:GetObject"}
+    name = bucket(cloud, "lets-in", {**read, "Principal": {"AWS": named("s3-named")}}, {**read, "Principal": {"AWS": ROOT}})
+
+    assert answer(cloud.client("s3", **one).get_object, Bucket=name, Key="held") == "done"
+    assert answer(cloud.client("s3", **two).get_object, Bucket=name, Key="held") == "AccessDenied"
+
+
+def test_a_bucket_takes_only_what_is_new(cloud: Running) -> None:
+    """As S3's guide has it ("Enforce conditional writes on Amazon S3 buckets"), uploads in parts included."""
+    new = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+    name = bucket(cloud, "only-new", {"Effect": "Deny", "Action": "s3:PutObject", "Condition": new})
+    s3 = cloud.client("s3")
+
+    assert answer(s3.put_object, Bucket=name, Key="held", Body=b"2") == "AccessDenied"
+    assert answer(s3.put_object, Bucket=name, Key="held", Body=b"2", IfNoneMatch="*") == "PreconditionFailed"
+    assert answer(s3.put_object, Bucket=name, Key="new", Body=b"2", IfNoneMatch="*") == "done"
+    assert answer(s3.create_multipart_upload, Bucket=name, Key="large") == "done"
+
+
+def test_a_package_may_be_registered_as_pending_only(cloud: Running) -> None:
+    sagemaker = cloud.client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="pending")
+    inference = {"Containers": [{"Image": "i"}], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
+    deny = {"Effect": "Deny", "Action": "sagemaker:CreateModelPackage", "Resource": "*"}
+    decided = {"StringEquals": {"sagemaker:ModelApprovalStatus": ["Approved", "Rejected"]}}
+    edits = {"Effect": "Deny", "Action": "sagemaker:UpdateModelPackage", "Resource": "*"}
+    keys = role(
+        cloud,
+        "registers",
+        {"Action": ["sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"], "Resource": "*"},
+        {**deny, "Condition": decided},
+        {**edits, "Condition": {"Null": {"sagemaker:ModelApprovalStatus": "true"}}},
+        {**edits, "Condition": {"StringLike": {"sagemaker:CustomerMetadataProperties/digest": "*"}}},
+    )
+    stage = cloud.client("sagemaker", **keys)
+    wanted = {"ModelPackageGroupName": "pending", "InferenceSpecification": inference}
+
+    arn = stage.create_model_package(**wanted, ModelApprovalStatus="PendingManualApproval")["ModelPackageArn"]
+    stage.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    for call, members in (
+        (stage.create_model_package, {**wanted, "ModelApprovalStatus": "Approved"}),
+        (stage.update_model_package, {"ModelPackageArn": arn, "InferenceSpecification": inference}),
+        (
+            stage.update_model_package,
+            {"ModelPackageArn": arn, "ModelApprovalStatus": "Rejected", "CustomerMetadataProperties": {"digest": "0"}},
+        ),
+    ):
+        with pytest.raises(ClientError, match="with an explicit deny in an identity-based policy"):
+            call(**members)
