@@ -187,7 +187,7 @@ class World:
             evidence_sha256=evidence_sha256 or document.shown_sha256(self.evidence),
         )
         made = approval.decision(self.codepipeline, request)
-        return approval.record(self.registry(s3=s3 or self.s3), made)
+        return approval.record(self.registry(s3=s3 or self.s3, kms=self.releaser.kms), made)
 
     def compare(
         self, *, signer: Signer | None = None, releaser: Signer | None = None, evidence_sha256: str | None = None, **changed: Any
