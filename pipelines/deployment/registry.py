@@ -10,6 +10,7 @@ import naming
 from config import Config
 from paved_runtime.spec import ModelSpec
 from pipelines.deployment.accounts import Clients
+from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.facts import Facts
 from pipelines.evidence.publish import Press
 from pipelines.evidence.signature import Signer
@@ -72,7 +73,14 @@ class Registry:
 
     @cached_property
     def release_signer(self) -> Signer:
-        """The key that signs what was decided about the model's versions, and what served."""
+        """The key that signs what was decided about the model's versions, and what served.
+
+        Raises:
+            DeploymentError: the registry is older than that key.
+        """
+        if self.facts.release_key is None:
+            stack = naming.registry_stack(self.config, self.model.name)
+            raise DeploymentError(f"{stack} has no release key yet: it was deployed with an older release: deploy it again")
         return Signer(kms=self.clients("kms"), key=self.facts.release_key)
 
     @property

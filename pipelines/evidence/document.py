@@ -388,4 +388,5 @@ def _problem(error: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(schema({"evidence": Evidence, "approval": ApprovalRecord}[sys.argv[1]]))
+    documents: dict[str, type[Document]] = {"evidence": Evidence, "approval": ApprovalRecord}
+    sys.stdout.write(schema(documents[sys.argv[1]]))
