@@ -131,7 +131,7 @@ def standing(registry: Registry, model_package_arn: str) -> ApprovalRecord | Non
 
 
 def evidence_of(registry: Registry, model_package_arn: str) -> Evidence:
-    """A model package's evidence and the decision about it as one, each under the key that is due. Without a decision, none is in it.
+    """A model package's evidence and the decision about exactly this evidence as one, each under the key that is due; without one, alone.
 
     Raises:
         DeploymentError: there is no evidence that holds.
@@ -142,7 +142,7 @@ def evidence_of(registry: Registry, model_package_arn: str) -> Evidence:
     if content is None or not signatures.measured(registry, uri, content):
         raise DeploymentError(f"{uri}: there is no evidence with a signature that holds: deliver the model again with a push")
     evidence, approval = document.load_evidence(content), standing(registry, model_package_arn)
-    if approval:
+    if approval and (approval.model_package_arn, approval.evidence_sha256) == (model_package_arn, document.sha256(content)):
         return document.with_approval(evidence, approval)
     return evidence if signatures.predates(registry, uri) else document.without_approval(evidence)
 

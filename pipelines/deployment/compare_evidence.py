@@ -59,11 +59,14 @@ def compare(registry: Registry, model_package_arn: str, *, evidence_sha256: str 
         return [signature, Comparison(what="schema", expected="valid", found=str(error))]
     version = package.read(registry.sagemaker, model_package_arn)
     comparisons = [signature, *_origin(registry, evidence, version), *_files(registry, evidence, version)]
-    if not signatures.predates(registry, uri):
+    if of_one_key := signatures.predates(registry, uri):
+        shown = document.shown_sha256(evidence)
+    else:
+        shown = document.sha256(content)
         comparisons.append(_attestation(registry, registry.signer, pack.beside(uri, pack.ATTESTATIONS), statements.of_evidence(evidence)))
-    comparisons += _approval(registry, content, evidence, version)
+    comparisons += _approval(registry, evidence, version, shown, of_one_key=of_one_key)
     if evidence_sha256:
-        comparisons.append(Comparison(what="approval", expected=evidence_sha256, found=_shown(content, evidence)))
+        comparisons.append(Comparison(what="approval", expected=evidence_sha256, found=shown))
     return comparisons
 
 
@@ -94,14 +97,17 @@ def _files(registry: Registry, evidence: Evidence, version: Package) -> Iterator
         yield Comparison(what=what, expected=expected, found=pack.sha256(registry.s3, uri) or f"nothing at {uri}")
 
 
-def _approval(registry: Registry, content: bytes, evidence: Evidence, version: Package) -> Iterator[Comparison]:
-    """`content` is the evidence as it lies there."""
+def _approval(registry: Registry, evidence: Evidence, version: Package, shown: str, *, of_one_key: bool) -> Iterator[Comparison]:
+    """`shown` is the digest of what was shown; `of_one_key`: the evidence is older than the release key, and may hold its approval."""
     uri = pack.approval_uri(registry.artifacts, version.arn)
     held, approval = pack.read(registry.s3, uri), evidence.approval
-    if held is None:
-        yield from _embedded(registry, evidence, version)
-    else:
-        yield _signature("approval", registry.release_signer, uri, signatures.decided(registry, uri, held))
+    if held is None and approval is None:
+        yield Comparison(what="approval", expected="Approved", found=f"nothing at {uri}")
+    elif held is None and not of_one_key:
+        due, place = f"signed with {registry.release_signer.key}", pack.beside(uri, pack.EVIDENCE)
+        yield Comparison(what="approval", expected=due, found=f"in {place}, signed with {registry.signer.key}")
+    elif held is not None:
+        yield _signature("approval", registry.release_signer, uri, pack.signed(registry.s3, registry.release_signer, uri, held))
         try:
             approval = document.load_approval(held)
         except DocumentError as error:
@@ -112,26 +118,11 @@ def _approval(registry: Registry, content: bytes, evidence: Evidence, version: P
         said = statements.of_approval(evidence, approval, pack.beside(uri, pack.EVIDENCE))
         yield _attestation(registry, registry.release_signer, pack.beside(uri, pack.APPROVAL_ATTESTATION), said)
     if approval:
-        yield Comparison(what="approval", expected=_shown(content, evidence), found=approval.evidence_sha256)
+        yield Comparison(what="approval", expected=shown, found=approval.evidence_sha256)
         yield Comparison(what="approval", expected=evidence.delivery.execution, found=approval.execution)
         evidence = document.with_approval(evidence, approval)
     yield Comparison(what="approval", expected="Approved", found=version.status)
     yield Comparison(what="approval", expected=document.approval_sentence(evidence), found=version.approval)
-
-
-def _embedded(registry: Registry, evidence: Evidence, version: Package) -> Iterator[Comparison]:
-    """The approval of 0.1.0, which the evidence holds: the key that signs evidence decides nothing any more."""
-    uri = pack.evidence_uri(registry.artifacts, version.arn)
-    if evidence.approval is None:
-        yield Comparison(what="approval", expected="Approved", found=f"nothing at {pack.beside(uri, pack.APPROVAL)}")
-    elif not signatures.predates(registry, uri):
-        due = f"signed with {registry.release_signer.key}"
-        yield Comparison(what="approval", expected=due, found=f"in {uri}, signed with {registry.signer.key}")
-
-
-def _shown(content: bytes, evidence: Evidence) -> str:
-    """The digest of what was approved: of the evidence as it lies there; where it holds the approval, without that."""
-    return document.sha256(content) if evidence.approval is None else document.shown_sha256(evidence)
 
 
 def _signature(what: str, signer: Signer, uri: str, holds: bool) -> Comparison:

@@ -229,6 +229,16 @@ def test_who_signs_evidence_writes_an_approval_of_their_own(approved: World, sta
 
 
 @NOT_THEIRS
+def test_who_signs_evidence_writes_the_approval_that_was_given_into_it(approved: World) -> None:
+    """What it says is true, but it is not the file that the approver was shown."""
+    planted, shown = document.with_approval(approved.evidence, approved.approval), approved.approval.evidence_sha256
+
+    with approved.signed(approved.signer, approval=planted.approval):
+        found = document.sha256(document.canonical(planted))
+        assert refused(approved) == [f"approval does not match: found {shown}, expected {found}"]
+
+
+@NOT_THEIRS
 def test_evidence_is_signed_with_the_key_of_decisions(approved: World) -> None:
     with approved.signed(approved.releaser):
         why = f"signature does not match: found none that {approved.signer.key} made for {approved.uri}, expected valid"

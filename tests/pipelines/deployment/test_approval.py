@@ -126,6 +126,8 @@ def test_evidence_and_decision_are_read_as_one_only_under_the_keys_that_are_due(
     assert evidence_of(registry, approved.arn) == document.with_approval(approved.evidence, approved.approval)
     with approved.decided(approved.signer):
         assert evidence_of(registry, approved.arn).approval is None
+    with approved.decided(approved.releaser, evidence_sha256="ab" * 32):
+        assert evidence_of(registry, approved.arn).approval is None
     planted = document.with_approval(approved.evidence, approved.approval).approval
     with approved.signed(approved.signer, approval=planted), approved.holding(f"{approved.approval_uri}.sig", b"bm9uZQ=="):
         assert evidence_of(registry, approved.arn).approval is None

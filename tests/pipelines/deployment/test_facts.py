@@ -13,6 +13,7 @@ from pipelines.deployment.registry import Registry
 from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.facts import FACTS, put_facts
+from tests.support.fakes import clients
 from tests.support.moto_server import Clients
 
 PATH = naming.parameter(CONFIG, MODEL)
@@ -52,7 +53,7 @@ def test_a_registry_of_an_older_release_has_no_release_key_and_is_told_when_it_i
     put_facts(ssm)
     ssm.delete_parameter(Name=f"{PATH}release-key")
     facts = Facts.read(ssm, PATH)
-    registry = Registry(config=CONFIG, model=reference.model(), facts=facts, clients=client)
+    registry = Registry(config=CONFIG, model=reference.model(), facts=facts, clients=clients({"kms": client("kms")}))
 
     assert facts == replace(FACTS, release_key=None)
     assert registry.signer.key == FACTS.evidence_key
