@@ -73,11 +73,6 @@ def bill_of_materials(artifacts: str, image_uri: str) -> str:
     return f"{artifacts.rstrip('/')}/{naming.IMAGES}/{image_uri.rpartition('sha256:')[2]}/{SBOM}"
 
 
-def bucket_of(uri: str) -> str:
-    """`s3://bucket` of any URI in it."""
-    return f"s3://{_place(uri)[0]}"
-
-
 def beside(uri: str, name: str) -> str:
     """The object `name` in the folder of `uri`."""
     return f"{uri.rpartition('/')[0]}/{name}"
