@@ -170,8 +170,13 @@ def data_bucket(config: Config, model: str) -> str:
 
 
 def evidence_key(config: Config, model: str) -> str:
-    """The alias of the key that signs a model's evidence: what a policy can name before the key exists."""
+    """The alias of the key that signs what was measured of a model: what a policy can name before the key exists."""
     return f"alias/{_name(config, model, 'evidence')}"
+
+
+def release_key(config: Config, model: str) -> str:
+    """The alias of the key that signs what was decided about a model's versions, and what served."""
+    return f"alias/{_name(config, model, 'release')}"
 
 
 def training_pipeline(config: Config, model: str) -> str:

@@ -14,6 +14,7 @@ from cli.problem import Problem
 from paved_runtime.spec import ModelSpec
 from pipelines.commands import Reference
 from pipelines.delivery import MODEL_PACKAGE_ARN
+from pipelines.deployment import compare_evidence
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, Evidence
@@ -120,7 +121,7 @@ def gather(registry: Registry, execution: Execution) -> Candidate:
 
 
 def _evidence(registry: Registry, arn: str, uri: str, digest: str) -> tuple[Evidence | None, str]:
-    """The evidence that the request names, and why it cannot be relied on."""
+    """The evidence that the request names, and why it cannot be relied on: it, or a thing that it binds, is not what it was."""
     if not uri:
         return None, "the execution has made no evidence"
     content = pack.read(registry.s3, uri)
@@ -134,9 +135,10 @@ def _evidence(registry: Registry, arn: str, uri: str, digest: str) -> tuple[Evid
         return None, f"it is about {evidence.model_package_arn}, not about {arn}"
     if not pack.signed(registry.s3, registry.signer, uri, content):
         return evidence, "not valid: the evidence was changed after it was signed"
-    if (shown := document.shown_sha256(evidence)) != digest:
+    if (shown := document.sha256(content)) != digest:
         return evidence, f"valid, but the request is about evidence {digest}, and this is {shown}"
-    return evidence, ""
+    compared = compare_evidence.compare(registry, arn)
+    return evidence, "; ".join(comparison.line() for comparison in compared if not comparison.matches and comparison.what != "approval")
 
 
 def _floors(model: ModelSpec, evidence: Evidence | None) -> dict[str, dict[str, float]]:

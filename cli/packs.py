@@ -17,17 +17,21 @@ from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack, page, rollback_record
 from pipelines.evidence.document import DocumentError, Evidence
+from pipelines.evidence.signature import Signer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-FILES = (*pack.FILES, *rollback_record.FILES)  # what says why a version was rolled back is there only if it was
+FILES = (*pack.FILES, *pack.DECISION, *rollback_record.FILES)  # what says that a version was approved, or rolled back, is there if it was
 CHANGED = "find out what changed it; nothing that it is about should be deployed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """One version's pack as it lies in `folder`, an S3 URI without a slash at its end. `files` has the content by name."""
+    """One version's pack as it lies in `folder`, an S3 URI without a slash at its end. `files` has the content by name.
+
+    `evidence` has the decision in it, where there is one.
+    """
 
     folder: str
     files: Mapping[str, bytes]
@@ -58,7 +62,7 @@ def read(registry: Registry, version: int | None = None) -> Pack:
     if pack.EVIDENCE not in files:
         raise Problem(f"{folder}/{pack.EVIDENCE}", "it is not there", CHANGED)
     try:
-        evidence = document.load_evidence(files[pack.EVIDENCE])
+        evidence = _composed(files)
     except DocumentError as error:
         raise Problem(folder, str(error), CHANGED) from error
     if (group, folder.rpartition("/")[2]) != pack.group_and_version(evidence.model_package_arn):
@@ -87,9 +91,9 @@ def check(registry: Registry, known: Pack) -> list[Comparison]:
 
 
 def page_is_genuine(registry: Registry, known: Pack) -> bool:
-    """Whether the page in the pack is the one that follows from signed evidence and from the report that it binds."""
-    signature = known.files.get(pack.SIGNATURE, b"").decode(errors="replace")
-    if not registry.signer.verify(known.files[pack.EVIDENCE], signature):
+    """Whether the page in the pack is the one that follows from signed evidence, a signed decision, and the report that is bound."""
+    signers = {pack.EVIDENCE: registry.signer, pack.APPROVAL: registry.release_signer}
+    if not all(_signed(signer, known, name) for name, signer in signers.items() if name in known.files):
         return False
     report = _report(registry.s3, known.evidence)
     return report is not None and page.render(known.evidence, report).encode() == known.files.get(pack.PAGE)
@@ -115,6 +119,16 @@ def summary(evidence: Evidence) -> dict[str, str]:
         "approval": f"{approval.status} by {approval.by}, {approval.time}: {approval.reason}" if approval else "not yet",
         "evidence sha256": document.shown_sha256(evidence),
     }
+
+
+def _composed(files: Mapping[str, bytes]) -> Evidence:
+    evidence = document.load_evidence(files[pack.EVIDENCE])
+    approval = files.get(pack.APPROVAL)
+    return evidence if approval is None else document.with_approval(evidence, document.load_approval(approval))
+
+
+def _signed(signer: Signer, known: Pack, name: str) -> bool:
+    return signer.verify(known.files[name], known.files.get(f"{name}.sig", b"").decode(errors="replace"))
 
 
 def _version(registry: Registry, home: str, version: int | None) -> int:

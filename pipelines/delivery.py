@@ -247,7 +247,7 @@ def _deploy(config: Config, model: ModelSpec, environment: Environment) -> Job:
     if first:
         variables |= {"PIPELINE_EXECUTION_ARN": PIPELINE_EXECUTION_ARN, "CAUSE": CAUSE}
     elif environment.approved_only:
-        variables |= {"COMMIT": COMMIT, **_evidence(config)}
+        variables |= {"COMMIT": COMMIT, "EVIDENCE_SHA256": _evidence(config)["EVIDENCE_SHA256"]}
     return Job(
         name=naming.stage(environment),
         commands=(
@@ -268,7 +268,7 @@ def _deploy(config: Config, model: ModelSpec, environment: Environment) -> Job:
 
 def _decide(place: Mapping[str, Word]) -> tuple[Command, ...]:
     digest = Variable("EVIDENCE_SHA256")
-    decision = {"execution": Variable("EXECUTION"), "commit": Variable("COMMIT"), "evidence_uri": Variable("EVIDENCE_URI")}
+    decision = {"execution": Variable("EXECUTION"), "commit": Variable("COMMIT")}
     return (
         _step("record_approval", **place, **decision, evidence_sha256=digest),
         _step("check_evidence", **place, evidence_sha256=digest),

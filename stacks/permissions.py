@@ -127,11 +127,11 @@ def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             on=[arn, f"{arn}/execution/*"],
         ),
         allow("iam:PassRole", on=[role], conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}),
-        *_read(stack, config, model.name, f"{naming.LEDGER}/*", f"{naming.RUNS}/*", f"{naming.MODELS}/*"),
+        *_read(stack, config, model.name, f"{naming.LEDGER}/*", f"{naming.EVIDENCE}/*", f"{naming.RUNS}/*", f"{naming.MODELS}/*"),
         allow("s3:GetObjectVersion", on=[f"{_bucket(stack, naming.artifacts_bucket(config, model.name))}/{naming.RUNS}/*"]),
         *_write(stack, config, model.name, f"{naming.MODELS}/*"),
         allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, model.name)], conditions=undecided),
-        _sign("kms:GetPublicKey", "kms:Verify", stack=stack, config=config, model=model.name),
+        _use(stack, _signing_keys(config, model.name), "kms:DescribeKey", "kms:GetPublicKey", "kms:Verify"),
         allow("sts:AssumeRole", on=[verifier]),
     ]
 
@@ -139,14 +139,19 @@ def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
 def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environment) -> list[iam.PolicyStatement]:
     """Deploy one model package to one environment and ask its endpoint; beside that, what its place on the road asks for.
 
-    The first environment makes the evidence. Where approval is asked for, it is written down, there and in the registry. Those
-    environments, and the last one, keep a ledger. Why a version was taken back is kept beside its evidence, and the registry rejects it.
+    The first environment makes the evidence, and signs it with the key of what is measured. Where approval is asked for, it is written
+    down, there and in the registry. Those environments, and the last one, keep a ledger; they sign with the key of what is decided. Why a
+    version was taken back is kept beside its evidence, and the registry rejects it.
     """
     approved, name = environment.approved_only, model.name
     first, last = environment == config.environments[0], environment == config.environments[-1]
     statements = [*_place(stack, config, name, environment), *facts(stack, config, name)]
     if first or last or approved:
-        statements += [*_check(stack, config, name), _sign("kms:Sign", stack=stack, config=config, model=name)]
+        statements += _check(stack, config, name)
+    if first:
+        statements.append(_use(stack, [naming.evidence_key(config, name)], "kms:Sign"))
+    if last or approved:
+        statements.append(_use(stack, [naming.release_key(config, name)], "kms:Sign"))
     if first or approved:
         statements += _pack(stack, config, name)
     if approved:
@@ -161,6 +166,32 @@ def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environm
         locked = f"{_bucket(stack, naming.artifacts_bucket(config, name))}/{naming.LEDGER}/{environment.name}/*"
         statements.append(allow("s3:PutObjectRetention", on=[locked]))
     return statements
+
+
+def measuring_roles(stack: Stack, config: Config, model: ModelSpec) -> list[str]:
+    """The ARNs of who signs what was measured of a model: the stage that makes the evidence, and nobody else."""
+    return [role_arn(stack, config.toolchain, naming.deploy_role(config, model.name, config.environments[0]))]
+
+
+def releasing_roles(stack: Stack, config: Config, model: ModelSpec) -> list[str]:
+    """The ARNs of the stages that sign what was decided about a model's versions, and what served."""
+    last = config.environments[-1]
+    names = [naming.deploy_role(config, model.name, each) for each in config.environments if each.approved_only or each == last]
+    return [role_arn(stack, config.toolchain, name) for name in names]
+
+
+def roads_roles(stack: Stack, config: Config) -> list[str]:
+    """The ARNs, as patterns, of every role that roads, jobs and endpoints have in the toolchain's account, of every model: no person's."""
+    every, home = naming.EVERY, config.toolchain
+    stages = (naming.BUILD, naming.UPDATE, naming.TRAIN, naming.CHECK, naming.ONBOARD)
+    serving = (naming.execution_role, naming.monitoring_role, naming.verifier_role)
+    names = [
+        *(naming.stage_project(config, every, stage) for stage in stages),
+        *(naming.deploy_role(config, every, environment) for environment in config.environments),
+        *(naming.controller_role(config, every), naming.training_role(config, every), naming.pull_request_project(config)),
+        *(role(config, every, each) for each in config.environments if each.account == home for role in serving),
+    ]
+    return [role_arn(stack, home, name) for name in names]
 
 
 def control(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
@@ -235,7 +266,7 @@ def _write(stack: Stack, config: Config, model: str, objects: str) -> list[iam.P
 
 
 def _check(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]:
-    """Hold evidence against what it binds: data set, image, pipeline definition, signature."""
+    """Hold evidence and approval against what they bind: data set, image, pipeline definition, signatures."""
     runs = f"{naming.training_pipeline(config, model)}/execution/*"
     repository = stack.format_arn(service="ecr", resource="repository", resource_name=naming.image_repository(config, model))
     definitions = stack.format_arn(service="sagemaker", resource="pipeline", resource_name=runs)
@@ -243,7 +274,7 @@ def _check(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement
         allow("s3:GetObject", on=[f"{_bucket(stack, naming.data_bucket(config, model))}/*"]),
         allow("ecr:DescribeImages", on=[repository]),
         allow("sagemaker:DescribePipelineDefinitionForExecution", on=[definitions]),
-        _sign("kms:GetPublicKey", "kms:Verify", stack=stack, config=config, model=model),
+        _use(stack, _signing_keys(config, model), "kms:DescribeKey", "kms:GetPublicKey", "kms:Verify"),
     ]
 
 
@@ -267,10 +298,14 @@ def _pack(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]
     ]
 
 
-def _sign(*actions: str, stack: Stack, config: Config, model: str) -> iam.PolicyStatement:
-    """Use of the evidence key, known by its alias: its ARN is made up when it is."""
-    alias = {"ForAnyValue:StringLike": {"kms:ResourceAliases": naming.evidence_key(config, model)}}
-    return allow(*actions, on=[_keys(stack)], conditions=alias)
+def _use(stack: Stack, aliases: Sequence[str], *actions: str) -> iam.PolicyStatement:
+    """Use of keys known by their aliases: their ARNs are made up when they are."""
+    return allow(*actions, on=[_keys(stack)], conditions={"ForAnyValue:StringLike": {"kms:ResourceAliases": list(aliases)}})
+
+
+def _signing_keys(config: Config, model: str) -> list[str]:
+    """The aliases of a model's keys."""
+    return [naming.evidence_key(config, model), naming.release_key(config, model)]
 
 
 def _keys(stack: Stack) -> str:

@@ -35,9 +35,7 @@ class Registry(Stack):
         readers = permissions.readers(config, model)
         group = naming.model_package_group(config, model.name)
         key = Key(self, "Key", description=f"Data sets and trained artifacts of {model.name}")
-        evidence_key = SigningKey(
-            self, "EvidenceKey", description=f"Signs the evidence of {model.name}", alias=naming.evidence_key(config, model.name)
-        )
+        evidence_key, release_key = self._signing_keys(config, model)
         data = Store(self, "Data", key=key, bucket_name=naming.data_bucket(config, model.name))
         announces(data)
         artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name), lockable=True)
@@ -66,8 +64,20 @@ class Registry(Stack):
             "image-repository": images.repository_uri,
             "key": key.key_arn,
             "evidence-key": evidence_key.key_arn,
+            "release-key": release_key.key_arn,
         }
         facts.tell(self, stored, lambda fact: naming.parameter(config, model.name, fact))
+
+    def _signing_keys(self, config: Config, model: ModelSpec) -> tuple[SigningKey, SigningKey]:
+        """The key of what is measured, which one stage has; and that of what is decided, which other stages and people have."""
+        name = model.name
+        evidence = SigningKey(self, "EvidenceKey", description=f"Signs the evidence of {name}", alias=naming.evidence_key(config, name))
+        release = SigningKey(
+            self, "ReleaseKey", description=f"Signs approvals and ledger of {name}", alias=naming.release_key(config, name)
+        )
+        evidence.signs_for_nobody_but(permissions.measuring_roles(self, config, model))
+        release.signs_for_none_of(permissions.roads_roles(self, config), but=permissions.releasing_roles(self, config, model))
+        return evidence, release
 
     def _roles_of(self, account: str, roles: list[str]) -> iam.IPrincipal:
         """The account, narrowed to roles that need not exist yet."""

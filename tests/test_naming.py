@@ -54,6 +54,7 @@ KINDS = {  # function → the service's own description of such a name (`service
     "pull_request_project": ROLE,
     "parameter": PARAMETER,
     "registry_stack": STACK,
+    "release_key": "AWS::KMS::Alias.AliasName",
     "retraining_pipeline": "codepipeline.PipelineName",
     "retraining_schedule": "events.RuleName",
     "serving_stack": STACK,

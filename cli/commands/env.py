@@ -38,5 +38,6 @@ def _names(model: str, place: str | None) -> dict[str, str]:
         "PIPELINE": naming.delivery_pipeline(CONFIG, model),
         "MODEL_PACKAGE_GROUP": naming.model_package_group(CONFIG, model),
         "EVIDENCE_KEY": naming.evidence_key(CONFIG, model),
+        "RELEASE_KEY": naming.release_key(CONFIG, model),
     }
     return {**names, "ENDPOINT": endpoints[place]} if place in endpoints else names

@@ -1,22 +1,24 @@
-"""Holds a version's evidence against everything that it binds: all of it must be what was approved.
+"""Holds a version's evidence and the decision about it against everything that they bind: all of it must be what was approved.
 
-Digests are made anew from the things themselves, not from what anybody noted about them.
+Digests are made anew from the things themselves, not from what anybody noted about them, and each signature must be of the key that is due.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from pipelines.deployment import package
+from pipelines.deployment import package, signatures
 from pipelines.deployment.errors import DeploymentError, code
 from pipelines.deployment.package import Package
 from pipelines.deployment.registry import Registry
-from pipelines.evidence import document, pack, publish
+from pipelines.evidence import document, envelope, pack, publish, statements
 from pipelines.evidence.document import DocumentError, Evidence
+from pipelines.evidence.envelope import Statement
+from pipelines.evidence.signature import Signer
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -46,20 +48,25 @@ def compare(registry: Registry, model_package_arn: str, *, evidence_sha256: str 
     Raises:
         DeploymentError: there is no evidence.
     """
-    s3, signer, uri = registry.s3, registry.signer, pack.evidence_uri(registry.artifacts, model_package_arn)
-    content = pack.read(s3, uri)
+    uri = pack.evidence_uri(registry.artifacts, model_package_arn)
+    content = pack.read(registry.s3, uri)
     if content is None:
         raise DeploymentError(f"{uri} is not there: {model_package_arn} has no evidence: deliver it again with a push")
-    signed = "valid" if pack.signed(s3, signer, uri, content) else f"none that {signer.key} made for {uri}"
-    signature = Comparison(what="signature", expected="valid", found=signed)
+    signature = _signature("signature", registry.signer, uri, signatures.measured(registry, uri, content))
     try:
         evidence = document.load_evidence(content)
     except DocumentError as error:
         return [signature, Comparison(what="schema", expected="valid", found=str(error))]
     version = package.read(registry.sagemaker, model_package_arn)
-    comparisons = [signature, *_origin(registry, evidence, version), *_files(registry, evidence, version), *_approval(evidence, version)]
+    comparisons = [signature, *_origin(registry, evidence, version), *_files(registry, evidence, version)]
+    if of_one_key := signatures.predates(registry, uri):
+        shown = document.shown_sha256(evidence)
+    else:
+        shown = document.sha256(content)
+        comparisons.append(_attestation(registry, registry.signer, pack.beside(uri, pack.ATTESTATIONS), statements.of_evidence(evidence)))
+    comparisons += _approval(registry, evidence, version, shown, of_one_key=of_one_key)
     if evidence_sha256:
-        comparisons.append(Comparison(what="approval", expected=evidence_sha256, found=document.shown_sha256(evidence)))
+        comparisons.append(Comparison(what="approval", expected=evidence_sha256, found=shown))
     return comparisons
 
 
@@ -126,15 +133,49 @@ def _files(registry: Registry, evidence: Evidence, version: Package) -> Iterator
             yield Comparison(what=what, expected=f"version {pinned}", found=f"version {measured.version}")
 
 
-def _approval(evidence: Evidence, version: Package) -> Iterator[Comparison]:
-    approval = evidence.approval
-    if approval is None:
-        yield Comparison(what="approval", expected="Approved", found="none in the evidence")
-    else:
-        yield Comparison(what="approval", expected=document.shown_sha256(evidence), found=approval.evidence_sha256)
+def _approval(registry: Registry, evidence: Evidence, version: Package, shown: str, *, of_one_key: bool) -> Iterator[Comparison]:
+    """`shown` is the digest of what was shown; `of_one_key`: the evidence is older than the release key, and may hold its approval."""
+    uri = pack.approval_uri(registry.artifacts, version.arn)
+    held, approval = pack.read(registry.s3, uri), evidence.approval
+    if held is None and approval is None:
+        yield Comparison(what="approval", expected="Approved", found=f"nothing at {uri}")
+    elif held is None and not of_one_key:
+        due, place = f"signed with {registry.release_signer.key}", pack.beside(uri, pack.EVIDENCE)
+        yield Comparison(what="approval", expected=due, found=f"in {place}, signed with {registry.signer.key}")
+    elif held is not None:
+        yield _signature("approval", registry.release_signer, uri, pack.signed(registry.s3, registry.release_signer, uri, held))
+        try:
+            approval = document.load_approval(held)
+        except DocumentError as error:
+            yield Comparison(what="approval", expected="valid", found=str(error))
+            return
+        yield Comparison(what="approval", expected=version.arn, found=approval.model_package_arn)
+        yield Comparison(what="approval", expected=evidence.commit.id, found=approval.commit)
+        said = statements.of_approval(evidence, approval, pack.beside(uri, pack.EVIDENCE))
+        yield _attestation(registry, registry.release_signer, pack.beside(uri, pack.APPROVAL_ATTESTATION), said)
+    if approval:
+        yield Comparison(what="approval", expected=shown, found=approval.evidence_sha256)
         yield Comparison(what="approval", expected=evidence.delivery.execution, found=approval.execution)
+        evidence = document.with_approval(evidence, approval)
     yield Comparison(what="approval", expected="Approved", found=version.status)
     yield Comparison(what="approval", expected=document.approval_sentence(evidence), found=version.approval)
+
+
+def _signature(what: str, signer: Signer, uri: str, holds: bool) -> Comparison:
+    return Comparison(what=what, expected="valid", found="valid" if holds else f"none that {signer.key} made for {uri}")
+
+
+def _attestation(registry: Registry, signer: Signer, uri: str, said: Sequence[Statement]) -> Comparison:
+    """Signed statements against what they follow from."""
+    expected = f"{len(said)} signed with {signer.key}, as the document beside says"
+    content = pack.read(registry.s3, uri)
+    if content is None:
+        return Comparison(what="attestation", expected=expected, found=f"nothing at {uri}")
+    try:
+        same = envelope.unseal(signer, content, uri) == list(said)
+    except DocumentError as error:
+        return Comparison(what="attestation", expected=expected, found=str(error))
+    return Comparison(what="attestation", expected=expected, found=expected if same else f"other statements at {uri}")
 
 
 def _digest(ecr: ECRClient, image_uri: str) -> str:

@@ -11,7 +11,7 @@ from pipelines.deployment.errors import DeploymentError
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
-DATA = "data"
+DATA, RELEASE_KEY = "data", "release_key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,8 @@ class DataSet:
 class Facts:
     """Names of buckets, ARNs of roles and keys, the repository's URI. `data` is None until a data set was stored.
 
-    The parameter `data-bucket` is the field `data_bucket`.
+    The parameter `data-bucket` is the field `data_bucket`. A registry that was deployed with 0.1.0 has no `release_key` until the road's
+    Update has brought it up to date; what comes before that does without.
     """
 
     data_bucket: str
@@ -43,6 +44,7 @@ class Facts:
     image_repository: str
     key: str
     evidence_key: str
+    release_key: str | None = None
     data: DataSet | None = None
 
     @classmethod
@@ -58,7 +60,7 @@ class Facts:
             for parameter in page["Parameters"]
         }
         names = {field.name: field.name.replace("_", "-") for field in fields(cls) if field.name != DATA}
-        if missing := [name for name in names.values() if name not in values]:
+        if missing := [name for field, name in names.items() if name not in values and field != RELEASE_KEY]:
             raise DeploymentError(f"{path}{missing[0]}: no such parameter: the model's registry stack is not deployed: deploy it")
         data = DataSet.read(values[DATA]) if DATA in values else None
-        return cls(**{field: values[name] for field, name in names.items()}, data=data)
+        return cls(**{field: values[name] for field, name in names.items() if name in values}, data=data)

@@ -136,12 +136,12 @@ class Guard:
         if not self.writes:
             return None
         registry, about = self.place.registry, {"environment": self.place.environment.name, **about}
-        record = rollback_record.read(registry.s3, registry.signer, registry.artifacts, self.version.arn)
+        record = rollback_record.read(registry.s3, self.place.signer, registry.artifacts, self.version.arn)
         return record if record and all(getattr(record, name) == value for name, value in about.items()) else None
 
     def _keep(self, record: RollbackRecord) -> str:
         registry = self.place.registry
-        return rollback_record.keep(registry.s3, registry.signer, registry.artifacts, record)
+        return rollback_record.keep(registry.s3, self.place.signer, registry.artifacts, record)
 
     def _record(self, loud: list[Alarm], *, since: datetime, otherwise: str, **about: Any) -> RollbackRecord:
         others = f"; so did {', '.join(alarm.name for alarm in loud[1:])}" if loud[1:] else ""

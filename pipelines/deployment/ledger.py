@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipelines.deployment import signatures
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack
@@ -58,14 +59,14 @@ def records(registry: Registry, environment: str) -> Iterator[Record]:
     """Everything that an environment's ledger has or had, oldest first, with what is wrong with it."""
     key, previous = "", b""
     for number, (uri, times) in enumerate(pack.ledger_objects(registry.s3, registry.artifacts, environment).items(), start=1):
-        key = key or registry.signer.public_key()
+        key = key or registry.release_signer.public_key()
         content = pack.read(registry.s3, uri)
         signature = pack.read(registry.s3, pack.signature_of(uri, content)) if content is not None else None
         entry, doubt = _parsed(content or b"")
         if content is None:
             doubt = "it was deleted"
-        elif signature is None or not verify_offline(key, content, signature.decode(errors="replace")):
-            doubt = f"found no signature that {registry.signer.key} made for it"
+        elif not _signed(registry, key, uri, content, signature):
+            doubt = f"found no signature that {registry.release_signer.key} made for it"
         elif entry and (entry.model, entry.environment) != (registry.model.name, environment):
             doubt = f"found an entry of {entry.model} in {entry.environment}"
         elif entry and entry.number:
@@ -129,7 +130,7 @@ def record(registry: Registry, new: LedgerEntry) -> Recorded:
         last = document.sha256(contents[uris[-1]]) if uris else None
         chained = new.model_copy(update={"number": len(uris) + 1, "previous_sha256": last})
         uri = pack.ledger_entry(registry.artifacts, new.environment, len(uris) + 1)
-        if pack.append(registry.s3, registry.signer, uri, document.canonical(chained), _lock(registry)):
+        if pack.append(registry.s3, registry.release_signer, uri, document.canonical(chained), _lock(registry)):
             return Recorded(uri=uri, entry=chained)
     raise DeploymentError(f"ledger of {new.model} in {new.environment}: others wrote to it {ATTEMPTS} times at once: run it again")
 
@@ -142,6 +143,13 @@ def _written(contents: Mapping[str, bytes], new: LedgerEntry) -> Recorded | None
             own = {"time": known.time, "number": known.number, "previous_sha256": known.previous_sha256}
             return Recorded(uri=uri, entry=known) if known == new.model_copy(update=own) else None
     return None
+
+
+def _signed(registry: Registry, release_key: str, uri: str, content: bytes, signature: bytes | None) -> bool:
+    """Whether the release key (PEM) signed an entry, or the evidence key did when there was no other."""
+    if signature is None:
+        return False
+    return verify_offline(release_key, content, signature.decode(errors="replace")) or signatures.decided(registry, uri, content)
 
 
 def _lock(registry: Registry) -> Lock:

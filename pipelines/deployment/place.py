@@ -16,6 +16,7 @@ from pipelines.deployment.accounts import Clients
 from pipelines.deployment.cloudwatch import CloudWatchClient
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
+from pipelines.evidence.signature import Signer
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -80,12 +81,19 @@ class Place:
     @property
     def keeps_evidence(self) -> bool:
         """Whether why a version was taken back is written down here."""
-        return self.first or self.keeps_ledger
+        return self.first or self.releases
 
     @property
-    def keeps_ledger(self) -> bool:
-        """Whether the ledger tells of this environment."""
+    def releases(self) -> bool:
+        """Whether versions are let in here: the ledger tells of them, and the stage signs with the release key, else with the evidence key
+        where it is the first.
+        """
         return self.environment.approved_only or self.environment == self.config.environments[-1]
+
+    @property
+    def signer(self) -> Signer:
+        """The key with which the stage signs why it took a version back."""
+        return self.registry.release_signer if self.releases else self.registry.signer
 
     @property
     def endpoint(self) -> str:

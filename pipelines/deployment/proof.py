@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from pipelines.deployment import approval as approvals
+from pipelines.deployment import signatures
 from pipelines.deployment.candidate import Candidate, gather
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
-from pipelines.evidence import document, pack, publish
-from pipelines.evidence.document import DocumentError, Evidence
+from pipelines.evidence import document, pack
+from pipelines.evidence.document import Approval, DocumentError, Evidence
 
 
 def prove(registry: Registry, candidate: Candidate) -> Evidence:
@@ -20,22 +22,24 @@ def prove(registry: Registry, candidate: Candidate) -> Evidence:
     Raises:
         DeploymentError: something is missing, malformed or contradictory; nothing was signed then.
     """
-    s3, sagemaker, signer, artifacts = registry.s3, registry.sagemaker, registry.signer, registry.artifacts
-    uri = pack.evidence_uri(artifacts, candidate.model_package_arn)
+    uri = pack.evidence_uri(registry.artifacts, candidate.model_package_arn)
     try:
         new = gather(registry, candidate, created=document.utc(datetime.now(UTC)))
-        content = pack.read(s3, uri)
+        content = pack.read(registry.s3, uri)
         existing = document.load_evidence(content) if content else None
-        signed = content is not None and pack.signed(s3, signer, uri, content)
-        evidence = settled(existing, new, signed=signed)
-        publish.publish(s3, sagemaker, signer, evidence, artifacts=artifacts, key=registry.facts.key)
+        signed = content is not None and signatures.measured(registry, uri, content)
+        approval = approvals.standing(registry, candidate.model_package_arn)
+        evidence = settled(existing, new, signed=signed, approval=approval)
+        registry.press.publish(evidence, approval)
     except DocumentError as error:
         raise DeploymentError(f"{error}: nothing was signed: correct what wrote that, and push again") from error
     return evidence
 
 
-def settled(existing: Evidence | None, new: Evidence, *, signed: bool) -> Evidence:
-    """The evidence to publish: what is there when it says the same, with its time and, when the signature holds, its approval.
+def settled(existing: Evidence | None, new: Evidence, *, signed: bool, approval: Approval | None) -> Evidence:
+    """The evidence to publish: what is there when it says the same, with its time. `approval` is the one whose signature holds.
+
+    Evidence of 0.1.0 holds its approval, which is kept where the signature holds.
 
     Raises:
         DeploymentError: what is there was approved and says something else.
@@ -44,9 +48,9 @@ def settled(existing: Evidence | None, new: Evidence, *, signed: bool) -> Eviden
         return new
     if document.without_approval(existing) == new.model_copy(update={"created": existing.created}):
         return existing if signed else document.without_approval(existing)
-    if existing.approval and signed:
+    if approval := approval or (existing.approval if signed else None):
         raise DeploymentError(
-            f"{existing.model_package_arn}: other evidence of it was approved by {existing.approval.by} at {existing.approval.time}:"
+            f"{existing.model_package_arn}: other evidence of it was approved by {approval.by} at {approval.time}:"
             " an approval is for what was shown: push again for a new candidate"
         )
     return new

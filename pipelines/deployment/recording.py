@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.deployment import ledger, readback
+from pipelines.deployment.approval import evidence_of
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.live import live
 from pipelines.deployment.package import Package
@@ -34,12 +35,12 @@ class Recording:
     execution: str
 
     def __post_init__(self) -> None:
-        if self.place.keeps_ledger and not self.execution:
+        if self.place.releases and not self.execution:
             raise DeploymentError(f"{self.place.environment.name} keeps a ledger, which names executions: name this one: --execution ID")
 
     def deploying(self) -> None:
         """Say that the version may answer from now on. A stage that is run again after it has succeeded moves nothing, and says nothing."""
-        if not self.place.keeps_ledger:
+        if not self.place.releases:
             return
         known = ledger.entries(self.place.registry, self.place.environment.name)
         if not known or (known[-1].execution, known[-1].action) != (self.execution, "deployed"):
@@ -62,7 +63,7 @@ class Recording:
             raise
 
     def _failed(self, why: str) -> None:
-        if not self.place.keeps_ledger:
+        if not self.place.releases:
             return
         known = ledger.entries(self.place.registry, self.place.environment.name)
         if known and known[-1].rolled_back_from == self.version.arn:
@@ -73,8 +74,8 @@ class Recording:
 
     def _record(self, action: str, why: str, endpoint_config: str = "") -> None:
         registry, version = self.place.registry, self.version
-        content = pack.read(registry.s3, pack.evidence_uri(registry.artifacts, version.arn))
-        evidence = document.load_evidence(content) if content else None
+        proven = pack.read(registry.s3, pack.evidence_uri(registry.artifacts, version.arn)) is not None
+        evidence = evidence_of(registry, version.arn) if proven else None
         approval = evidence.approval if evidence else None
         told: dict[str, Any] = {
             "version": 1,

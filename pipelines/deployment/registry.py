@@ -10,7 +10,9 @@ import naming
 from config import Config
 from paved_runtime.spec import ModelSpec
 from pipelines.deployment.accounts import Clients
+from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.facts import Facts
+from pipelines.evidence.publish import Press
 from pipelines.evidence.signature import Signer
 
 if TYPE_CHECKING:
@@ -66,8 +68,32 @@ class Registry:
 
     @cached_property
     def signer(self) -> Signer:
-        """The key that signs the model's evidence."""
+        """The key that signs the model's evidence: what was measured."""
         return Signer(kms=self.clients("kms"), key=self.facts.evidence_key)
+
+    @cached_property
+    def release_signer(self) -> Signer:
+        """The key that signs what was decided about the model's versions, and what served.
+
+        Raises:
+            DeploymentError: the registry is older than that key.
+        """
+        if self.facts.release_key is None:
+            stack = naming.registry_stack(self.config, self.model.name)
+            raise DeploymentError(f"{stack} has no release key yet: it was deployed with an older release: deploy it again")
+        return Signer(kms=self.clients("kms"), key=self.facts.release_key)
+
+    @property
+    def press(self) -> Press:
+        """What publishes evidence and decisions."""
+        return Press(
+            s3=self.s3,
+            sagemaker=self.sagemaker,
+            artifacts=self.artifacts,
+            evidence_key=self.signer,
+            release_key=self.release_signer,
+            card_key=self.facts.key,
+        )
 
     @cached_property
     def caller(self) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import naming
-from pipelines.deployment import compare_evidence, package, parameters, readback
+from pipelines.deployment import approval, compare_evidence, package, parameters, readback
 from pipelines.deployment import ledger as ledgers
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.errors import DeploymentError
@@ -166,7 +166,7 @@ def number(arn: str) -> str:
 def _entry(place: Place, chosen: Plan, served: Served, *, by: str, reason: str, time: str) -> LedgerEntry:
     """The ledger's words. What names this one: the endpoint configuration, new with each rollback from a version; elsewhere the time."""
     registry = place.registry
-    evidence = document.load_evidence(pack.read(registry.s3, pack.evidence_uri(registry.artifacts, chosen.target)) or b"")
+    evidence = approval.evidence_of(registry, chosen.target)
     verified: Mapping[str, Any] = {**served.as_json(), "model_package_arn": chosen.target}
     execution = f"rollback-{served.endpoint_config}" if chosen.left else f"restored-{served.endpoint_config}-{time.replace(':', '')}"
     entry = ledgers.entry(evidence, verified, environment=place.environment.name, execution=execution, time=time)

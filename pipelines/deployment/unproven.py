@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 import naming
-from pipelines.deployment import package
+from pipelines.deployment import approval, package
+from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError
@@ -34,7 +35,7 @@ class Unproven:
 def unproven(registry: Registry, *, newest: int | None = None) -> list[Unproven]:
     """The approved versions of the model's group whose evidence is not there or says something else, newest first.
 
-    Of `newest` approved ones only, where that is given. Signatures are not checked: `road evidence --verify` does that.
+    Of `newest` approved ones only, where that is given. What the evidence binds is not looked at: `road evidence --verify` does that.
     """
     pages = registry.sagemaker.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=naming.model_package_group(registry.config, registry.model.name),
@@ -48,12 +49,11 @@ def unproven(registry: Registry, *, newest: int | None = None) -> list[Unproven]
 
 def _lacks(registry: Registry, arn: str) -> str:
     """What is wrong with an approved version; empty where its evidence says what the registry does."""
-    content = pack.read(registry.s3, pack.evidence_uri(registry.artifacts, arn))
-    if content is None:
+    if pack.read(registry.s3, pack.evidence_uri(registry.artifacts, arn)) is None:
         return "it has no evidence"
     try:
-        evidence = document.load_evidence(content)
-    except DocumentError as error:
+        evidence = approval.evidence_of(registry, arn)
+    except (DeploymentError, DocumentError) as error:
         return f"its evidence is none ({error})"
     if evidence.model_package_arn != arn:
         return f"its evidence is of {evidence.model_package_arn}"

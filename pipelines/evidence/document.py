@@ -1,4 +1,4 @@
-"""What is written down about a candidate and about each deployment: two documents, typed, with one form of bytes.
+"""What is written down about a candidate, about the decision and about each deployment: documents, typed, with one form of bytes.
 
 A signature is over bytes, so a document has exactly one: `canonical`. What nobody expected is refused, by the field's name.
 """
@@ -215,7 +215,7 @@ class File(Document):
 
 
 class Approval(Document):
-    """Who let the candidate through. `evidence_sha256` is the digest of the document that they were shown."""
+    """Who let the candidate through. `evidence_sha256` is the digest of the `evidence.json` that they were shown."""
 
     status: Literal["Approved"]
     by: Text
@@ -225,8 +225,19 @@ class Approval(Document):
     evidence_sha256: Sha256
 
 
+class ApprovalRecord(Approval):
+    """The decision as a document of its own, and what it is about: `approval.json`. `evidence.json` stays as it was shown."""
+
+    version: Literal[1]
+    model_package_arn: PackageArn
+    commit: CommitId
+
+
 class Evidence(Document):
-    """Everything that a decision about one candidate rests on: `evidence.json`."""
+    """Everything that a decision about one candidate rests on: `evidence.json`.
+
+    `approval` is null in the file, whatever was decided, and put there from `approval.json` for who reads both. Packs of 0.1.0 hold it.
+    """
 
     version: Literal[1]
     model: Text
@@ -311,6 +322,12 @@ def without_approval(evidence: Evidence) -> Evidence:
     return evidence.model_copy(update={"approval": None})
 
 
+def with_approval(evidence: Evidence, approval: Approval) -> Evidence:
+    """Evidence and decision as one, for who reads both."""
+    decision = Approval(**{name: getattr(approval, name) for name in Approval.model_fields})
+    return evidence.model_copy(update={"approval": decision})
+
+
 def shown_sha256(evidence: Evidence) -> str:
     """The digest of `evidence.json` as the approver is shown it: without an approval."""
     return sha256(canonical(without_approval(evidence)))
@@ -332,6 +349,15 @@ def load_evidence(content: bytes) -> Evidence:
         DocumentError: naming the field.
     """
     return parse(Evidence, content, "evidence.json")
+
+
+def load_approval(content: bytes) -> ApprovalRecord:
+    """Read `approval.json`.
+
+    Raises:
+        DocumentError: naming the field.
+    """
+    return parse(ApprovalRecord, content, "approval.json")
 
 
 def load_entry(content: bytes) -> LedgerEntry:
@@ -371,9 +397,9 @@ def read_json(content: bytes, name: str) -> dict[str, Any]:
     return loaded
 
 
-def schema() -> str:
-    """The JSON schema of `evidence.json`, as docs/evidence.schema.json publishes it."""
-    return json.dumps(Evidence.model_json_schema(), indent=1, sort_keys=True) + "\n"
+def schema(kind: type[Document] = Evidence) -> str:
+    """The JSON schema of a document, as docs/evidence.schema.json and docs/approval.schema.json publish it."""
+    return json.dumps(kind.model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
 def _problem(error: Any) -> str:
@@ -383,4 +409,5 @@ def _problem(error: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(schema())
+    documents: dict[str, type[Document]] = {"evidence": Evidence, "approval": ApprovalRecord}
+    sys.stdout.write(schema(documents[sys.argv[1]]))

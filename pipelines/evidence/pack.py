@@ -1,6 +1,6 @@
 """Where things lie in the artifacts bucket, and how they get there: written once, kept when they are there already.
 
-evidence/<group>/<version>/                                the pack of one model package
+evidence/<group>/<version>/                                the pack of one model package, and the decision about it
 ledger/<environment>/entry-<number>.json                   one thing that happened to traffic, its signature beside it; 0.1.0 wrote
 ledger/<environment>/<time>-<execution>.json
 images/<digest>/sbom.json                                  the bill of materials of an image
@@ -30,9 +30,18 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 EVIDENCE, PAGE, SBOM, CARD, REPORT = "evidence.json", "evidence.html", "sbom.json", "model-card.json", "report.json"
-SIGNATURE, PUBLIC_KEY = f"{EVIDENCE}.sig", "public-key.pem"
-FILES = (EVIDENCE, SIGNATURE, PAGE, SBOM, CARD, REPORT, PUBLIC_KEY)
-CONTENT_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8", "sig": "text/plain", "pem": "application/x-pem-file"}
+SIGNATURE, ATTESTATIONS = f"{EVIDENCE}.sig", "evidence.intoto.jsonl"
+PUBLIC_KEY, RELEASE_KEY = "public-key.pem", "release-key.pem"  # of what is measured, and of what is decided
+FILES = (EVIDENCE, SIGNATURE, ATTESTATIONS, PAGE, SBOM, CARD, REPORT, PUBLIC_KEY, RELEASE_KEY)
+APPROVAL, APPROVAL_ATTESTATION = "approval.json", "approval.intoto.jsonl"
+DECISION = (APPROVAL, f"{APPROVAL}.sig", APPROVAL_ATTESTATION)  # there once somebody said yes
+CONTENT_TYPES = {
+    "json": "application/json",
+    "jsonl": "application/jsonl",
+    "html": "text/html; charset=utf-8",
+    "sig": "text/plain",
+    "pem": "application/x-pem-file",
+}
 MISSING = ("NoSuchKey", "404", "NotFound")
 TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")  # S3's answers to a conditional write that comes too late
 ENTRY = "entry-"
@@ -59,14 +68,14 @@ def evidence_uri(artifacts: str, model_package_arn: str) -> str:
     return f"{folder(artifacts, model_package_arn)}/{EVIDENCE}"
 
 
+def approval_uri(artifacts: str, model_package_arn: str) -> str:
+    """Where the decision about a model package lies; its signature is beside it."""
+    return f"{folder(artifacts, model_package_arn)}/{APPROVAL}"
+
+
 def bill_of_materials(artifacts: str, image_uri: str) -> str:
     """Where the bill of materials of an image lies."""
     return f"{artifacts.rstrip('/')}/{naming.IMAGES}/{image_uri.rpartition('sha256:')[2]}/{SBOM}"
-
-
-def bucket_of(uri: str) -> str:
-    """`s3://bucket` of any URI in it."""
-    return f"s3://{_place(uri)[0]}"
 
 
 def beside(uri: str, name: str) -> str:
@@ -132,6 +141,12 @@ def measure(s3: S3Client, uri: str) -> Measured | None:
     while piece := answer["Body"].read(CHUNK):
         digest.update(piece)
     return Measured(digest.hexdigest(), answer.get("VersionId", ""))
+
+
+def stored(s3: S3Client, uri: str) -> datetime | None:
+    """Since when S3 has held an object's bytes, as S3 says it; None when there is no such object."""
+    answer = _get(s3, uri)
+    return answer["LastModified"] if answer else None
 
 
 def copy(s3: S3Client, source: str, target: str, version: str) -> None:

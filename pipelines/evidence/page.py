@@ -91,7 +91,6 @@ def render(evidence: Evidence, report: Json) -> str:
         gates=_gates(verdicts),
         plots=_plots(facts, measured, verdicts),
         shown_sha256=document.shown_sha256(evidence),
-        sha256=document.sha256(document.canonical(evidence)),
         unfairest=_unfairest(measured["fairness"]),
         metrics=metrics(facts["evaluation"]["metrics"]),
         most_rows=MOST_ROWS,

@@ -1,13 +1,18 @@
-"""Makes a pack from a piece of evidence and from the things it names, and leaves what is there already as it is."""
+"""Makes a pack from a piece of evidence and from the things it names, and leaves what is there already as it is.
+
+What was measured is published first, signed with the evidence key, and is never written again once somebody has decided. The decision is
+published beside it, signed with the release key.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.evidence import card, document, pack, page
-from pipelines.evidence.document import DocumentError, Evidence
+from pipelines.evidence import card, document, envelope, pack, page, statements
+from pipelines.evidence.document import ApprovalRecord, DocumentError, Evidence
 from pipelines.evidence.signature import Signer
 
 if TYPE_CHECKING:
@@ -38,31 +43,66 @@ def sources(s3: S3Client, sagemaker: SageMakerClient, evidence: Evidence, artifa
     return Sources(report=report, bill_of_materials=bill, definition=definition)
 
 
-def publish(s3: S3Client, sagemaker: SageMakerClient, signer: Signer, evidence: Evidence, *, artifacts: str, key: str) -> None:
-    """Write the pack and bring the model card in line. `artifacts` is `s3://bucket`, `key` encrypts the card.
+@dataclass(frozen=True, kw_only=True)
+class Press:
+    """What publishes a model's packs: clients, `s3://bucket`, the keys that sign, and the one (an ARN) that encrypts model cards."""
 
-    The document comes first, so that its time is settled, and its signature last: a pack that is not complete is not signed.
+    s3: S3Client
+    sagemaker: SageMakerClient
+    artifacts: str
+    evidence_key: Signer
+    release_key: Signer
+    card_key: str
 
-    Raises:
-        DocumentError: what the evidence names is not there or is not what it says; nothing was written then.
-    """
-    content = document.canonical(evidence)
-    evidence = document.load_evidence(content)  # in the order in which everybody else will read it
-    bound = sources(s3, sagemaker, evidence, artifacts)
-    text = card.content(evidence, bound.report, hyperparameters(bound.definition))
-    files = {
-        pack.EVIDENCE: content,
-        pack.SBOM: bound.bill_of_materials,
-        pack.REPORT: (json.dumps(bound.report, indent=1, ensure_ascii=False) + "\n").encode(),
-        pack.PUBLIC_KEY: signer.public_key().encode(),
-        pack.CARD: (text + "\n").encode(),
-        pack.PAGE: page.render(evidence, bound.report).encode(),
-    }
-    uri = pack.evidence_uri(artifacts, evidence.model_package_arn)
-    for name, held in files.items():
-        pack.write(s3, pack.beside(uri, name), held)
-    card.put(sagemaker, evidence, text, key)
-    pack.write_signed(s3, signer, uri, content)
+    def publish(self, evidence: Evidence, approval: ApprovalRecord | None = None) -> None:
+        """Write the pack and bring the model card in line. `approval` is what was decided about this evidence before.
+
+        The document comes first, so that its time is settled, and its signature last: a pack that is not complete is not signed.
+
+        Raises:
+            DocumentError: what the evidence names is not there or is not what it says; nothing was written then.
+        """
+        content = document.canonical(evidence)
+        evidence = document.load_evidence(content)  # in the order in which everybody else will read it
+        bound = sources(self.s3, self.sagemaker, evidence, self.artifacts)
+        self._write(
+            evidence,
+            {
+                pack.EVIDENCE: content,
+                pack.SBOM: bound.bill_of_materials,
+                pack.REPORT: (json.dumps(bound.report, indent=1, ensure_ascii=False) + "\n").encode(),
+                pack.PUBLIC_KEY: self.evidence_key.public_key().encode(),
+                pack.RELEASE_KEY: self.release_key.public_key().encode(),
+            },
+        )
+        uri = pack.evidence_uri(self.artifacts, evidence.model_package_arn)
+        envelope.keep(self.s3, self.evidence_key, pack.beside(uri, pack.ATTESTATIONS), statements.of_evidence(evidence))
+        self._tell(document.with_approval(evidence, approval) if approval else evidence, bound)
+        pack.write_signed(self.s3, self.evidence_key, uri, content)
+
+    def decide(self, evidence: Evidence, approval: ApprovalRecord) -> None:
+        """Write the decision beside the evidence, which stays as it is, and have page and model card tell it. The signature comes last.
+
+        Raises:
+            DocumentError: like `publish`.
+        """
+        bound = sources(self.s3, self.sagemaker, evidence, self.artifacts)
+        content, uri = document.canonical(approval), pack.approval_uri(self.artifacts, evidence.model_package_arn)
+        said = statements.of_approval(evidence, approval, pack.beside(uri, pack.EVIDENCE))
+        self._write(evidence, {pack.APPROVAL: content})
+        envelope.keep(self.s3, self.release_key, pack.beside(uri, pack.APPROVAL_ATTESTATION), said)
+        self._tell(document.with_approval(evidence, approval), bound)
+        pack.write_signed(self.s3, self.release_key, uri, content)
+
+    def _tell(self, evidence: Evidence, bound: Sources) -> None:
+        """Page and model card, for people."""
+        text = card.content(evidence, bound.report, hyperparameters(bound.definition))
+        self._write(evidence, {pack.CARD: (text + "\n").encode(), pack.PAGE: page.render(evidence, bound.report).encode()})
+        card.put(self.sagemaker, evidence, text, self.card_key)
+
+    def _write(self, evidence: Evidence, files: Mapping[str, bytes]) -> None:
+        for name, held in files.items():
+            pack.write(self.s3, f"{pack.folder(self.artifacts, evidence.model_package_arn)}/{name}", held)
 
 
 def definition_of(sagemaker: SageMakerClient, execution_arn: str) -> str:

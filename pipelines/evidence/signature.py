@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import textwrap
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -50,6 +51,10 @@ class Signer:
         """The public half, as PEM."""
         der = base64.b64encode(self.kms.get_public_key(KeyId=self.key)["PublicKey"]).decode()
         return "\n".join(["-----BEGIN PUBLIC KEY-----", *textwrap.wrap(der, 64), "-----END PUBLIC KEY-----", ""])
+
+    def created(self) -> datetime:
+        """Since when there has been this key, as KMS says it."""
+        return self.kms.describe_key(KeyId=self.key)["KeyMetadata"]["CreationDate"]
 
     def _request(self, content: bytes) -> dict[str, Any]:
         digest = hashlib.sha256(content).digest()

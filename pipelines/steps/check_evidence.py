@@ -6,12 +6,11 @@ What does not match is named, all of it.
 from __future__ import annotations
 
 from pipelines.deployment import stack as stacks
+from pipelines.deployment.approval import evidence_of
 from pipelines.deployment.champion import compared
 from pipelines.deployment.compare_evidence import compare
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.place import Place
-from pipelines.evidence import document, pack
-from pipelines.evidence.document import Evidence
 from pipelines.steps.step import add_environment, open_place, parser, print_report, progress, run
 
 
@@ -30,18 +29,13 @@ def main() -> None:
         return
     comparisons = compare(place.registry, arn, evidence_sha256=options.evidence_sha256)
     sound = all(comparison.matches for comparison in comparisons)
-    if options.model_package_arn and sound and (champion := compared(place, evidence_of(place, arn))):
+    if options.model_package_arn and sound and (champion := compared(place, evidence_of(place.registry, arn))):
         comparisons.append(champion)
     if wrong := [comparison.line() for comparison in comparisons if not comparison.matches]:
         raise DeploymentError(f"{arn}: {'; '.join(wrong)}: nothing was deployed: find out what changed it, and push again")
     for comparison in comparisons:
         progress(f"{comparison.what:<20} {comparison.found}")
     print_report({"model_package_arn": arn, "matches": sorted({comparison.what for comparison in comparisons})})
-
-
-def evidence_of(place: Place, arn: str) -> Evidence:
-    """The evidence, which was found to be sound."""
-    return document.load_evidence(pack.read(place.registry.s3, pack.evidence_uri(place.registry.artifacts, arn)) or b"")
 
 
 def serving(place: Place) -> str | None:

@@ -1,4 +1,4 @@
-"""Writes a person's decision into the evidence and the registry: who approved this version, for which commit, and why."""
+"""Writes a person's decision beside the evidence and into the registry: who approved this version, for which commit, and why."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pipelines.steps.step import add_environment, open_place, parser, print_repo
 
 
 def main() -> None:
-    """Approve `--model-package-arn` in its evidence and in the registry, if this execution's approval says so."""
+    """Approve `--model-package-arn` beside its evidence and in the registry, if this execution's approval says so."""
     arguments = parser(__doc__)
     add_environment(arguments)
-    for flag in ("--model-package-arn", "--execution", "--commit", "--evidence-uri", "--evidence-sha256"):
+    for flag in ("--model-package-arn", "--execution", "--commit", "--evidence-sha256"):
         arguments.add_argument(flag, required=True)
     options = arguments.parse_args()
     place = open_place(options.model, options.environment)
@@ -25,7 +25,7 @@ def main() -> None:
         evidence_sha256=options.evidence_sha256,
     )
     decision = approval.decision(place.registry.codepipeline, request)
-    text = approval.record(place.registry, decision, options.model_package_arn, uri=options.evidence_uri)
+    text = approval.record(place.registry, decision)
     print_report({"model_package_arn": options.model_package_arn, "approval": text, "evidence_sha256": options.evidence_sha256})
 
 

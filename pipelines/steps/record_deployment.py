@@ -9,9 +9,9 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.deployment import ledger
+from pipelines.deployment import approval, ledger
 from pipelines.deployment.errors import DeploymentError
-from pipelines.evidence import document, pack
+from pipelines.evidence import document
 from pipelines.evidence.document import DocumentError
 from pipelines.steps.step import add_environment, open_place, parser, print_report, progress, run
 
@@ -26,14 +26,12 @@ def main() -> None:
     options = arguments.parse_args()
     place = open_place(options.model, options.environment)
     registry, environment = place.registry, place.environment.name
-    uri = pack.evidence_uri(registry.artifacts, options.model_package_arn)
-    content = pack.read(registry.s3, uri)
-    if content is None or not pack.signed(registry.s3, registry.signer, uri, content):
-        raise DeploymentError(
-            f"{uri}: there is no evidence with a signature that holds: nothing was recorded: deliver the model again with a push"
-        )
     try:
-        evidence, verified = document.load_evidence(content), json.loads(options.verified.read_bytes())
+        evidence, verified = approval.evidence_of(registry, options.model_package_arn), json.loads(options.verified.read_bytes())
+        if place.environment.approved_only and evidence.approval is None:
+            raise DeploymentError(
+                f"{evidence.model_package_arn} has no approval that the release key signed: nothing was recorded: approve it"
+            )
         now = document.utc(datetime.now(UTC))
         entry = ledger.entry(evidence, verified, environment=environment, execution=options.execution, time=now)
         written = ledger.record(registry, entry).uri

@@ -22,6 +22,7 @@ from tests.support.code_pipeline import APPROVAL, PIPELINE, CodePipeline, Run, p
 from tests.support.facts import FACTS
 from tests.support.fakes import Fake
 from tests.support.target import S3, FakeTarget, Kms
+from tests.support.world import World
 
 SAMPLE = sample.evidence()
 URI = pack.evidence_uri(sample.ARTIFACTS, SAMPLE.model_package_arn)
@@ -38,8 +39,16 @@ def asked(content: bytes = document.canonical(SAMPLE), *, signature: str = "", v
     return candidate.gather(aws.registry(), approvals.find(pipeline, MODEL))
 
 
-def test_the_approver_sees_the_commit_the_package_the_verdicts_and_the_evidence() -> None:
-    proof, gates = asked(), reference.model().gates
+def waiting(world: World) -> Candidate:
+    """What the approver is shown of a candidate whose evidence lies in an AWS, with everything that it binds."""
+    exported = {"EVIDENCE_URI": world.uri, "EVIDENCE_SHA256": document.sha256(world.read(world.uri))}
+    pipeline = CodePipeline([Run("a", APPROVAL, arn=world.arn, evidence=exported)])
+    return candidate.gather(world.registry(), approvals.find(pipeline, MODEL))
+
+
+def test_the_approver_sees_the_commit_the_package_the_verdicts_and_the_evidence(staged: World) -> None:
+    staged.prove()
+    proof, gates = waiting(staged), reference.model().gates
     out = Console(file=io.StringIO(), width=200)
     out.print(proof.view())
     text = out.file.getvalue()  # type: ignore[attr-defined]
@@ -53,16 +62,27 @@ def test_the_approver_sees_the_commit_the_package_the_verdicts_and_the_evidence(
     assert proof.history == before
     for fact in (
         sample.COMMIT,
-        package(7),
+        staged.arn,
         "38 passed, 0 failed, 5 reported",
-        URI,
-        EXPORTED["EVIDENCE_SHA256"],
+        staged.uri,
+        document.sha256(staged.read(staged.uri)),
         "valid",
         "PendingManualApproval",
     ):
         assert fact in text
-    assert f"./road evidence {MODEL} --version 7" in text
+    assert f"./road evidence {MODEL} --version 1" in text
     assert json.loads(json.dumps(proof.as_dict()))["evidence"]["commit"]["id"] == sample.COMMIT
+
+
+def test_nobody_can_approve_what_is_not_what_the_evidence_binds_any_more(staged: World) -> None:
+    """The evidence is sound, but a thing that it binds was changed while it waited."""
+    bound = staged.prove()
+    for uri, what in ((bound.data.uri, "data"), (bound.artifact.uri, "model artifact"), (bound.report.uri, "report")):
+        with staged.holding(uri, b"another"), pytest.raises(Problem, match=f"{what} does not match: found {document.sha256(b'another')}"):
+            waiting(staged).must_be_sound()
+    with staged.holding(pack.beside(staged.uri, pack.ATTESTATIONS), None), pytest.raises(Problem, match="attestation does not match"):
+        waiting(staged).must_be_sound()
+    waiting(staged).must_be_sound()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +93,7 @@ def test_the_approver_sees_the_commit_the_package_the_verdicts_and_the_evidence(
         (lambda: asked(b'{"version": 2}'), "evidence.json: version: "),
         (lambda: asked(signature="bm8="), "not valid: the evidence was changed after it was signed"),
         (lambda: asked(EVIDENCE_SHA256="ab" * 32), f"the request is about evidence {'ab' * 32}, and this is {EXPORTED['EVIDENCE_SHA256']}"),
+        (lambda: asked(document.canonical(sample.approved())), "valid, but the request is about evidence"),
         (lambda: asked(version=8), f"it is about {package(7)}, not about {package(8)}"),
     ],
 )
@@ -80,10 +101,6 @@ def test_nobody_can_approve_on_evidence_that_is_not_sound(proof: Callable[[], Ca
     with pytest.raises(Problem) as raised:
         proof().must_be_sound()
     assert why in str(raised.value)
-
-
-def test_evidence_that_was_approved_is_still_what_was_shown() -> None:
-    assert asked(document.canonical(sample.approved())).doubt == ""
 
 
 def test_without_a_model_package_there_is_nothing_to_show() -> None:

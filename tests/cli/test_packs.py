@@ -61,8 +61,9 @@ def test_the_newest_pack_is_brought_here_whole(candidate: Candidate, tmp_path: P
 
     known, folder = packs.bring(candidate.registry, out=tmp_path)
 
-    assert {file.name for file in folder.iterdir()} == {*pack.FILES, "note.txt"}
-    assert (folder / pack.EVIDENCE).read_bytes() == document.canonical(known.evidence)
+    assert {file.name for file in folder.iterdir()} == {*pack.FILES, *pack.DECISION, "note.txt"}
+    assert (folder / pack.EVIDENCE).read_bytes() == document.canonical(document.without_approval(known.evidence))
+    assert (folder / pack.APPROVAL).read_bytes() == document.canonical(candidate.world.approval)
     assert "Approved for production" in (folder / pack.PAGE).read_text()
     assert known.version == "1"
     assert known == candidate.read(1)
@@ -117,6 +118,7 @@ def test_everything_matches_when_nobody_has_touched_it(candidate: Candidate) -> 
     assert candidate.wrong() == set()
     assert compared >= {
         "signature",
+        "attestation",
         "commit",
         "data",
         "image",
@@ -163,6 +165,7 @@ def test_a_page_is_opened_only_when_it_follows_from_signed_evidence(candidate: C
     assert not genuine(pack.PAGE, known.files[pack.PAGE].replace(b"0.8093", b"0.9999"))
     assert not genuine(pack.EVIDENCE, known.files[pack.EVIDENCE].replace(b"0.809346", b"0.999999"))
     assert not genuine(pack.SIGNATURE, b"")
+    assert not genuine(pack.APPROVAL, known.files[pack.APPROVAL].replace(b"user/ada", b"user/eve"))
     assert not genuine(pack.PAGE, known.files[pack.PAGE], report=known.evidence.artifact)
 
 

@@ -35,6 +35,9 @@ FAULTS = (
     Fault("reasons that do not add up", "a score's reasons sum to the score, for every row"),
     Fault("corrupt or swapped artifact", "digests in the evidence, checked again before production and at load"),
     Fault("evidence edited", "the signature no longer holds, and production says so"),
+    Fault(
+        "somebody signs what is not theirs to sign", "keys refuse all but those who may attest; another key's signature counts for nothing"
+    ),
     Fault("pickle in an artifact", "formats that are data; loading refuses the rest, unread"),
     Fault("broken container", "the new fleet never takes traffic; the old one keeps serving"),
     Fault("bad canary", "5xx, latency or shifted scores bring the old fleet back; too little traffic is no success"),

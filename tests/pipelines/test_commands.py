@@ -44,8 +44,7 @@ LINES = {  # of the reference's model
         ' --cause "${CAUSE}" --staging verified.json > evidence.env && . ./evidence.env',
     ],
     "Production": [
-        f'{STEP}record_approval {PRODUCTION} --execution "${{EXECUTION}}" --commit "${{COMMIT}}"'
-        ' --evidence-uri "${EVIDENCE_URI}" --evidence-sha256 "${EVIDENCE_SHA256}"',
+        f'{STEP}record_approval {PRODUCTION} --execution "${{EXECUTION}}" --commit "${{COMMIT}}" --evidence-sha256 "${{EVIDENCE_SHA256}}"',
         f'{STEP}check_evidence {PRODUCTION} --evidence-sha256 "${{EVIDENCE_SHA256}}"',
         f"{STEP}deploy {PRODUCTION} {ASSEMBLY}",
         f"{STEP}verify {PRODUCTION} --report verified.json",

@@ -213,6 +213,7 @@ def test_logical_ids_of_what_keeps_state_do_not_move(three: Layout) -> None:
         "Images2D38C313",
         "Key961B73FD",
         "RegistryGroupF9A457C4",
+        "ReleaseKey129D576C",
     }
     assert ids(naming.serving_stack(CONFIG, MODEL, PRODUCTION)) == {"Capture4F9379E3", "Key961B73FD", "LiveEndpoint694423AB"}
     assert ids(naming.toolchain_stack(CONFIG)) == {"Artifacts82DD59A1", "Key961B73FD"}

@@ -20,6 +20,7 @@ CHECK_ALL, UPDATE_ALL, ONBOARD = (
 )
 CONTROL = naming.controller_role(CONFIG, MODEL)
 ROLE = "AWS::IAM::Role"
+LOOKS = ("kms:DescribeKey", "kms:GetPublicKey", "kms:Verify")
 
 
 def home(role: str) -> str:
@@ -42,13 +43,18 @@ def writes(layout: Layout, role: str) -> set[str]:
     return {arn.removeprefix(bucket) for arn in allowed(layout, role)["s3:PutObject"] if arn.startswith(bucket)}
 
 
-def signs(layout: Layout, role: str) -> dict[str, str]:
-    """KMS action → the alias of the keys that a role may use for it."""
-    aliases: dict[str, str] = {}
+def signs(layout: Layout, role: str) -> dict[str, set[str]]:
+    """KMS action → the aliases of the keys that a role may use for it."""
+    aliases: dict[str, set[str]] = {}
     for statement in layout.statements(home(role), role):
-        if alias := statement.get("Condition", {}).get("ForAnyValue:StringLike", {}).get("kms:ResourceAliases"):
-            aliases |= dict.fromkeys(listed(statement["Action"]), alias)
+        if known := statement.get("Condition", {}).get("ForAnyValue:StringLike", {}).get("kms:ResourceAliases"):
+            for action in listed(statement["Action"]):
+                aliases.setdefault(action, set()).update(listed(known))
     return aliases
+
+
+def keys(model: str) -> set[str]:
+    return {naming.evidence_key(CONFIG, model), naming.release_key(CONFIG, model)}
 
 
 def assumed(layout: Layout, role: str) -> set[tuple[str, str]]:
@@ -139,24 +145,25 @@ def test_each_stage_writes_its_own_part_of_the_artifacts(three: Layout) -> None:
 
 
 def test_evidence_is_signed_where_it_is_made_and_with_the_models_own_key(three: Layout) -> None:
-    own, every = naming.evidence_key(CONFIG, MODEL), naming.evidence_key(CONFIG, naming.EVERY)
+    own, every = (dict.fromkeys(LOOKS, keys(model)) for model in (MODEL, naming.EVERY))
 
     assert signs(three, BUILD) == signs(three, UPDATE) == signs(three, CONTROL) == {}
-    assert signs(three, TRAIN) == {"kms:Verify": own}
-    for role in DEPLOYS.values():
-        assert signs(three, role) == {"kms:GetPublicKey": own, "kms:Sign": own, "kms:Verify": own}
+    assert signs(three, TRAIN) == {action: own[action] for action in ("kms:DescribeKey", "kms:Verify")}
+    assert signs(three, DEPLOYS[STAGING]) == {**own, "kms:Sign": {naming.evidence_key(CONFIG, MODEL)}}
+    assert signs(three, DEPLOYS[PRODUCTION]) == {**own, "kms:Sign": {naming.release_key(CONFIG, MODEL)}}
     assert signs(three, REDEPLOYS[STAGING]) == {}
-    assert signs(three, REDEPLOYS[PRODUCTION]) == {"kms:GetPublicKey": every, "kms:Verify": every}
+    assert signs(three, REDEPLOYS[PRODUCTION]) == every
 
 
 def test_no_stage_may_sign_with_a_key_that_it_names_itself(layout: Layout) -> None:
     aliases = {
-        statement["Condition"]["ForAnyValue:StringLike"]["kms:ResourceAliases"]
+        alias
         for _, statement in every_statement(layout)
         if "kms:Sign" in listed(statement["Action"])
+        for alias in listed(statement["Condition"]["ForAnyValue:StringLike"]["kms:ResourceAliases"])
     }
 
-    assert aliases == {naming.evidence_key(CONFIG, model) for model in (MODEL, STEADY)}
+    assert aliases == {alias for model in (MODEL, STEADY) for alias in keys(model)}
 
 
 @pytest.mark.parametrize("role", [BUILD, TRAIN, *DEPLOYS.values(), CONTROL])

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import naming
+from localcloud.iam import policies
+from tests import reference
 from tests.reference import CONFIG, MODEL
-from tests.support.layouts import AWAY, HOME, PRODUCTION, STAGING, STEADY, Layout
+from tests.support.layouts import AWAY, HOME, PRODUCTION, STAGING, STEADY, Layout, joined, listed, synth
 
 REGISTRY = naming.registry_stack(CONFIG, MODEL)
 BUCKETS = {naming.artifacts_bucket(CONFIG, MODEL), naming.data_bucket(CONFIG, MODEL)}
+SIGNING = ("EvidenceKey", "ReleaseKey")
+ROADS = [  # roles of this model's road, of another's and of the platform's, and of what they start
+    *(naming.deploy_role(CONFIG, model, each) for model in (MODEL, STEADY, naming.PLATFORM) for each in (STAGING, PRODUCTION)),
+    *(naming.stage_project(CONFIG, MODEL, stage) for stage in (naming.BUILD, naming.UPDATE, naming.TRAIN)),
+    *(naming.stage_project(CONFIG, naming.PLATFORM, stage) for stage in (naming.CHECK, naming.UPDATE, naming.ONBOARD)),
+    *(role(CONFIG, MODEL) for role in (naming.controller_role, naming.training_role)),
+    naming.pull_request_project(CONFIG),
+]
 SERVED = f"{naming.RUNS}/*/{naming.MODEL_ARCHIVE}"
 Json = dict[str, Any]
 
@@ -29,9 +41,31 @@ def artifact_policy(layout: Layout) -> list[Json]:
     return statements
 
 
-def key(layout: Layout, usage: str | None) -> Json:
-    (key,) = [key for key in layout.all(REGISTRY, "AWS::KMS::Key").values() if key.get("KeyUsage") == usage]
+def key(layout: Layout, name: str) -> Json:
+    """The key of a construct."""
+    (key,) = [key for logical_id, key in layout.all(REGISTRY, "AWS::KMS::Key").items() if logical_id.startswith(name)]
     return key
+
+
+def refuses(layout: Layout, name: str, role: str) -> bool:
+    """Whether the policy of a signing key refuses to sign for a role of the toolchain's account."""
+    policy = {"Statement": [_plain(statement) for statement in key(layout, name)["KeyPolicy"]["Statement"]]}
+    arn = f"arn:aws:iam::{HOME.id}:role/{role}"
+    about = policies.addressing(policy, arn)
+    asked: Json = {"action": "kms:Sign", "resource": f"arn:aws:kms:{HOME.region}:{HOME.id}:key/1", "context": policies.known_of(arn)}
+    assert policies.grants(about, **asked), "the account may delegate, so a Deny is what decides"
+    return policies.denies(about, **asked)
+
+
+def _plain(statement: Json) -> Json:
+    """A statement with its ARNs as text."""
+    conditions = {
+        operator: {name: [joined(arn) for arn in listed(arns)] for name, arns in accepted.items()}
+        for operator, accepted in statement.get("Condition", {}).items()
+    }
+    principal = statement["Principal"]
+    named = principal if isinstance(principal, str) else {kind: joined(value) for kind, value in principal.items()}
+    return {**statement, "Principal": named, **({"Condition": conditions} if conditions else {})}
 
 
 def test_other_accounts_may_read_images_versions_artifacts_and_nothing_else(layout: Layout) -> None:
@@ -39,8 +73,8 @@ def test_other_accounts_may_read_images_versions_artifacts_and_nothing_else(layo
 
     assert strangers(layout.only(REGISTRY, "AWS::ECR::Repository")["RepositoryPolicyText"]) == others
     assert strangers(layout.only(REGISTRY, "AWS::SageMaker::ModelPackageGroup").get("ModelPackageGroupPolicy")) == others
-    assert strangers(key(layout, None)["KeyPolicy"]) == others
-    assert strangers(key(layout, "SIGN_VERIFY")["KeyPolicy"]) == set()
+    assert strangers(key(layout, "Key")["KeyPolicy"]) == others
+    assert strangers([key(layout, name)["KeyPolicy"] for name in SIGNING]) == set()
     assert strangers(artifact_policy(layout)) == others
     assert strangers(layout.all(REGISTRY, "AWS::IAM::Role")) == set()
 
@@ -89,18 +123,45 @@ def test_only_untagged_images_expire(three: Layout) -> None:
 def test_the_road_learns_where_things_are(three: Layout) -> None:
     names = {parameter["Name"] for parameter in three.all(REGISTRY, "AWS::SSM::Parameter").values()}
 
-    facts = ("artifacts-bucket", "data-bucket", "evidence-key", "image-repository", "key", "training-role")
+    facts = ("artifacts-bucket", "data-bucket", "evidence-key", "image-repository", "key", "release-key", "training-role")
     assert names == {naming.parameter(CONFIG, MODEL, fact) for fact in facts}
 
 
-def test_evidence_has_a_key_that_signs_known_by_its_alias(three: Layout) -> None:
-    signing = key(three, "SIGN_VERIFY")
-    alias = three.only(REGISTRY, "AWS::KMS::Alias")
+def test_what_is_measured_and_what_is_decided_have_keys_that_sign_known_by_their_aliases(three: Layout) -> None:
+    aliases = {
+        alias["TargetKeyId"]["Fn::GetAtt"][0].rstrip("0123456789ABCDEF"): alias["AliasName"]
+        for alias in three.all(REGISTRY, "AWS::KMS::Alias").values()
+    }
 
-    assert signing["KeySpec"] == "ECC_NIST_P256"
-    assert "EnableKeyRotation" not in signing  # KMS refuses it for asymmetric keys
-    assert alias["AliasName"] == naming.evidence_key(CONFIG, MODEL)
-    assert alias["TargetKeyId"]["Fn::GetAtt"][0].startswith("EvidenceKey")
+    for name in SIGNING:
+        signing = key(three, name)
+        assert (signing["KeySpec"], signing["KeyUsage"]) == ("ECC_NIST_P256", "SIGN_VERIFY")
+        assert "EnableKeyRotation" not in signing  # KMS refuses it for asymmetric keys
+    assert aliases == dict(zip(SIGNING, (naming.evidence_key(CONFIG, MODEL), naming.release_key(CONFIG, MODEL)), strict=True))
+
+
+def test_the_evidence_key_signs_for_the_stage_that_measures_and_nobody_else(layout: Layout) -> None:
+    signing = {role for role in (*ROADS, "administrator") if not refuses(layout, "EvidenceKey", role)}
+
+    assert signing == {naming.deploy_role(CONFIG, MODEL, STAGING)}
+
+
+def test_the_release_key_signs_for_the_stage_that_decides_and_for_people(layout: Layout) -> None:
+    signing = {role for role in (*ROADS, "administrator") if not refuses(layout, "ReleaseKey", role)}
+
+    assert signing == {naming.deploy_role(CONFIG, MODEL, PRODUCTION), "administrator"}
+
+
+def test_where_there_is_one_environment_its_stage_signs_with_both(tmp_path: Path) -> None:
+    alone = replace(CONFIG, environments=(replace(STAGING, account=HOME),))
+    model = reference.model()
+    serving = {STAGING.name: model.serving[STAGING.name]}
+    layout = synth(alone, [model.model_copy(update={"serving": serving})], tmp_path)
+    role = naming.deploy_role(CONFIG, MODEL, STAGING)
+
+    assert not refuses(layout, "EvidenceKey", role)
+    assert not refuses(layout, "ReleaseKey", role)
+    assert refuses(layout, "ReleaseKey", naming.deploy_role(CONFIG, STEADY, STAGING))
 
 
 def test_buckets_have_the_names_that_policies_know(three: Layout) -> None:

@@ -30,8 +30,8 @@ def package(version: int) -> str:
 class Run:
     """One execution: it is in `stage` with `status`, or has succeeded where that is empty. `skipped` stages are passed.
 
-    `evidence` is what the first environment's stage exports. `ended` is the execution's own status where that is another one, `again` the
-    execution whose commit it delivers once more.
+    `arn` is of its model package, where that is not the sample's of `version`; `evidence` is what the first environment's stage exports.
+    `ended` is the execution's own status where that is another one, `again` the execution whose commit it delivers once more.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Run:
     status: str = "InProgress"
     said: str = ""
     version: int = 1
+    arn: str = ""
     evidence: dict[str, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = (naming.UPDATE,)
     ended: str = ""
@@ -70,7 +71,7 @@ class Run:
         started = START + timedelta(minutes=STAGES.index(stage))
         exported = {
             naming.SOURCE: {"CommitId": self.commit},
-            naming.TRAIN: {"MODEL_PACKAGE_ARN": package(self.version)},
+            naming.TRAIN: {"MODEL_PACKAGE_ARN": self.arn or package(self.version)},
             STAGING: self.evidence,
         }
         result = {"externalExecutionId": f"{stage.lower()}:1", **({"errorDetails": {"message": self.said}} if status == "Failed" else {})}

@@ -20,6 +20,7 @@ FACTS = Facts(
     image_repository=sample.REPOSITORY,
     key=KEY,
     evidence_key=KEY,
+    release_key=KEY,
 )
 
 

@@ -44,7 +44,7 @@ def write_entry(world: World, time: str, *, signer: Signer | None = None, **chan
         "reason": "better",
     }
     entry = document.parse(LedgerEntry, {**content, **changes}, "ledger entry")
-    return write_old(world.s3, signer or world.signer, world.artifacts, entry)
+    return write_old(world.s3, signer or world.releaser, world.artifacts, entry)
 
 
 def write_old(s3: Any, signer: Signer, artifacts: str, entry: LedgerEntry) -> str:

@@ -33,6 +33,7 @@ from pipelines.deployment.place import Place
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import LedgerEntry
+from pipelines.evidence.signature import Signer
 from pipelines.serving_stack import ServingParameters
 from tests import reference
 from tests.reference import CONFIG, MODEL, ROOT
@@ -79,7 +80,7 @@ class Production:
             naming.registry_stack(CONFIG, MODEL),
             naming.delivery_stack(CONFIG, MODEL),
         ):
-            self._create(stack)
+            create(cloud, HOME, self.assembly, stack)
         self.image = self._image()
 
     def home(self, service: str, /, **_: Any) -> Any:
@@ -132,7 +133,8 @@ class Production:
             sagemaker=self.home("sagemaker"),
             ecr=self.home("ecr"),
             ssm=self.home("ssm"),
-            signer=self.registry.signer,
+            signer=self._measuring,
+            releaser=self.registry.release_signer,
             stranger=self.registry.signer,
             key=facts.key,
             artifacts=artifacts,
@@ -268,11 +270,7 @@ class Production:
 
     def stage_environment(self, role: str) -> dict[str, str]:
         """As CodeBuild gives it to a stage: the keys of its role."""
-        iam, arn = self.home("iam"), f"arn:aws:iam::{HOME}:role/{role}"
-        principals = {"Service": "codebuild.amazonaws.com", "AWS": f"arn:aws:iam::{HOME}:root"}  # CodeBuild, and this test in its place
-        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principals}]}
-        iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
-        keys = self.cloud.assume(arn, HOME)
+        keys = keys_of(self.cloud, role)
         return {
             **plain(),
             "PYTHONPATH": python_path(self.tree),
@@ -288,6 +286,12 @@ class Production:
             "CI": "true",
         }
 
+    @cached_property
+    def _measuring(self) -> Signer:
+        """The evidence key in the hands of the one role that may sign with it."""
+        keys = keys_of(self.cloud, naming.deploy_role(CONFIG, MODEL, CONFIG.environments[0]))
+        return Signer(kms=self.cloud.client("kms", HOME, **keys), key=self.registry.facts.evidence_key)
+
     def _bootstrap(self) -> None:
         """As `cdk bootstrap` leaves the accounts, as far as this needs it."""
         admin = {**self.cloud.state["accounts"][AWAY], "AWS_ENDPOINT_URL": self.cloud.state["url"], "AWS_REGION": REGION}
@@ -296,14 +300,6 @@ class Production:
         done = subprocess.run(command, env={**plain(), **admin, "CI": "true"}, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         self.home("ssm").put_parameter(Name=f"/cdk-bootstrap/{CONFIG.qualifier}/version", Value="30", Type="String")
-
-    def _create(self, stack: str) -> None:
-        cloudformation = self.home("cloudformation")
-        template = (self.assembly / f"{stack}.template.json").read_text()
-        cloudformation.create_stack(StackName=stack, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
-        events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-        status = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-        assert status == "CREATE_COMPLETE", [e.get("ResourceStatusReason") for e in events if "FAILED" in e["ResourceStatus"]]
 
     def _image(self) -> str:
         return self.cloud.docker(HOME).image(f"{self.registry.facts.image_repository}:{sample.COMMIT}", IMAGE)
@@ -335,6 +331,24 @@ def running(folder: Path, tree: Path, policy: Policy = "canary") -> Iterator[Pro
     """A production of its own; `tree` is where programs run."""
     with Running(folder / "cloud", speed=SPEED, accounts=[account.id for account in CONFIG.accounts], region=REGION) as cloud:
         yield Production(cloud, folder, tree, policy)
+
+
+def keys_of(cloud: Running, role: str) -> dict[str, str]:
+    """Temporary keys of a stage's role in the toolchain's account, which CodeBuild takes, and this test in its place."""
+    principals = {"Service": "codebuild.amazonaws.com", "AWS": f"arn:aws:iam::{HOME}:root"}
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principals}]}
+    cloud.client("iam", HOME).update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
+    return cloud.assume(f"arn:aws:iam::{HOME}:role/{role}", HOME)
+
+
+def create(cloud: Running, account: str, assembly: Path, stack: str) -> None:
+    """Make a stack of an assembly."""
+    cloudformation = cloud.client("cloudformation", account)
+    template = (assembly / f"{stack}.template.json").read_text()
+    cloudformation.create_stack(StackName=stack, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    status = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+    assert status == "CREATE_COMPLETE", [e.get("ResourceStatusReason") for e in events if "FAILED" in e["ResourceStatus"]]
 
 
 def plain() -> dict[str, str]:

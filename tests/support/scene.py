@@ -68,7 +68,7 @@ class Scene:
     @property
     def record(self) -> RollbackRecord | None:
         """What is kept of why the bad version was taken back."""
-        return rollback_record.read(self.good.s3, self.good.signer, self.good.artifacts, self.bad.arn)
+        return rollback_record.read(self.good.s3, self.good.releaser, self.good.artifacts, self.bad.arn)
 
     @property
     def ledger(self) -> list[tuple[str, str]]:

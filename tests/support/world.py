@@ -29,7 +29,7 @@ from pipelines.deployment.compare_evidence import Comparison
 from pipelines.deployment.facts import Facts
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import card, document, pack
-from pipelines.evidence.document import Evidence
+from pipelines.evidence.document import ApprovalRecord, Evidence
 from pipelines.evidence.signature import Signer
 from tests import reference
 from tests.reference import CONFIG
@@ -46,6 +46,7 @@ DATA = b"age,y\n30,yes\n40,no\n"
 ADA = "arn:aws:iam::123456789012:user/ada"
 BOUND = {  # by evidence
     "signature",
+    "attestation",
     "model package",
     "commit",
     "data",
@@ -92,6 +93,7 @@ class World:
     ecr: Any
     ssm: Any
     signer: Signer
+    releaser: Signer
     stranger: Signer
     key: str
     artifacts: str
@@ -117,6 +119,16 @@ class World:
         return document.load_evidence(self.read(self.uri))
 
     @property
+    def approval_uri(self) -> str:
+        """Where approval.json lies."""
+        return pack.approval_uri(self.artifacts, self.arn)
+
+    @property
+    def approval(self) -> ApprovalRecord:
+        """What lies there."""
+        return document.load_approval(self.read(self.approval_uri))
+
+    @property
     def facts(self) -> Facts:
         """What the registry tells of itself."""
         return Facts(
@@ -126,12 +138,13 @@ class World:
             image_repository=package.read(self.sagemaker, self.arn).image.partition("@")[0],
             key=self.key,
             evidence_key=self.signer.key,
+            release_key=self.releaser.key,
         )
 
-    def registry(self, signer: Signer | None = None, **changed: Any) -> Registry:
+    def registry(self, signer: Signer | None = None, releaser: Signer | None = None, **changed: Any) -> Registry:
         """The model's registry; clients may be replaced, by their service."""
         known = {"s3": self.s3, "sagemaker": self.sagemaker, "ecr": self.ecr, "codepipeline": self.codepipeline, "kms": self.signer.kms}
-        facts = replace(self.facts, evidence_key=(signer or self.signer).key)
+        facts = replace(self.facts, evidence_key=(signer or self.signer).key, release_key=(releaser or self.releaser).key)
         return Registry(config=CONFIG, model=MODEL, facts=facts, clients=clients(known | changed))
 
     def write_facts(self) -> None:
@@ -175,11 +188,13 @@ class World:
             evidence_sha256=evidence_sha256 or document.shown_sha256(self.evidence),
         )
         made = approval.decision(self.codepipeline, request)
-        return approval.record(self.registry(s3=s3 or self.s3), made, self.arn, uri=self.uri)
+        return approval.record(self.registry(s3=s3 or self.s3, kms=self.releaser.kms), made)
 
-    def compare(self, *, signer: Signer | None = None, evidence_sha256: str | None = None, **changed: Any) -> list[Comparison]:
+    def compare(
+        self, *, signer: Signer | None = None, releaser: Signer | None = None, evidence_sha256: str | None = None, **changed: Any
+    ) -> list[Comparison]:
         """Everything that the check before a deployment compares; clients may be replaced, by their service."""
-        return compare_evidence.compare(self.registry(signer, **changed), self.arn, evidence_sha256=evidence_sha256)
+        return compare_evidence.compare(self.registry(signer, releaser, **changed), self.arn, evidence_sha256=evidence_sha256)
 
     def wrong(self, **changes: Any) -> set[str]:
         """What does not match, by name."""
@@ -204,6 +219,13 @@ class World:
         """Evidence with other content under a signature of `signer`, for a while."""
         content = document.canonical(self.evidence.model_copy(update=changes))
         with self.holding(self.uri, content), self.holding(f"{self.uri}.sig", signer.sign(content).encode()):
+            yield
+
+    @contextmanager
+    def decided(self, signer: Signer, **changes: Any) -> Iterator[None]:
+        """A decision with other content under a signature of `signer`, for a while."""
+        content = document.canonical(self.approval.model_copy(update=changes))
+        with self.holding(self.approval_uri, content), self.holding(f"{self.approval_uri}.sig", signer.sign(content).encode()):
             yield
 
     @contextmanager
@@ -308,6 +330,7 @@ def deliver(url: str) -> World:
         ecr=ecr,
         ssm=ssm,
         signer=Signer(kms=kms, key=kms.create_key(**signing)["KeyMetadata"]["Arn"]),
+        releaser=Signer(kms=kms, key=kms.create_key(**signing)["KeyMetadata"]["Arn"]),
         stranger=Signer(kms=kms, key=kms.create_key(**signing)["KeyMetadata"]["Arn"]),
         key=kms.create_key()["KeyMetadata"]["Arn"],
         artifacts=artifacts,

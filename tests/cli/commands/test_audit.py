@@ -68,7 +68,7 @@ class Ledger:
         return audit.history(self.registry, environment)
 
     def write(self, new: LedgerEntry) -> str:
-        return write_old(self.s3, self.registry.signer, self.registry.artifacts, new)
+        return write_old(self.s3, self.registry.release_signer, self.registry.artifacts, new)
 
 
 @pytest.fixture
@@ -197,19 +197,20 @@ def unsigned(ledger: Ledger, uri: str) -> str:
 
 
 def signed_by_a_stranger(ledger: Ledger, uri: str) -> str:
-    key = ledger.registry.signer.kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
-    pack.write(ledger.s3, f"{uri}.sig", Signer(kms=ledger.registry.signer.kms, key=key).sign(pack.read(ledger.s3, uri) or b"").encode())
+    key = ledger.registry.release_signer.kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    stranger = Signer(kms=ledger.registry.release_signer.kms, key=key)
+    pack.write(ledger.s3, f"{uri}.sig", stranger.sign(pack.read(ledger.s3, uri) or b"").encode())
     return "found no signature that .* made for it"
 
 
 def no_entry(ledger: Ledger, uri: str) -> str:
-    pack.write_signed(ledger.s3, ledger.registry.signer, uri, b'{"version": 1, "action": "dreamt"}')
+    pack.write_signed(ledger.s3, ledger.registry.release_signer, uri, b'{"version": 1, "action": "dreamt"}')
     return "ledger entry: .*action"
 
 
 def from_elsewhere(ledger: Ledger, uri: str) -> str:
     pack.write_signed(
-        ledger.s3, ledger.registry.signer, uri, document.canonical(entry(7, "2026-11-21T10:15:59Z", environment=STAGING.name))
+        ledger.s3, ledger.registry.release_signer, uri, document.canonical(entry(7, "2026-11-21T10:15:59Z", environment=STAGING.name))
     )
     return f"an entry of {MODEL} in {STAGING.name}"
 

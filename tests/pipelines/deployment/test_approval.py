@@ -1,4 +1,4 @@
-"""A decision reaches evidence and registry only when it was about this package, commit and evidence, in this execution."""
+"""A decision reaches the pack and the registry only when it was about this package, commit and evidence, in this execution."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 import naming
 from pipelines.deployment import package
-from pipelines.deployment.approval import Request, approved
+from pipelines.deployment.approval import Request, checked, evidence_of
 from pipelines.deployment.approval import decision as decided
 from pipelines.deployment.errors import DeploymentError
 from pipelines.evidence import document, pack
-from pipelines.evidence.document import Approval
+from pipelines.evidence.document import ApprovalRecord
 from tests.reference import CONFIG, MODEL
 from tests.support import sample
 from tests.support.fakes import Fake, Killed
@@ -25,7 +25,7 @@ ACTION = naming.approval(CONFIG, CONFIG.environments[-1])
 ASKED = f"{MODEL}: commit {COMMIT}, model package {PACKAGE}, evidence s3://b/evidence/g/7/evidence.json sha256 {SHOWN}"
 
 
-def approval_of(*decisions: dict[str, Any]) -> Approval:
+def approval_of(*decisions: dict[str, Any]) -> ApprovalRecord:
     codepipeline = Fake(list_action_executions=lambda **_: {"actionExecutionDetails": list(decisions)})
     request = Request(
         pipeline=PIPELINE, execution=EXECUTION, action=ACTION, model_package_arn=PACKAGE, commit=COMMIT, evidence_sha256=SHOWN
@@ -34,7 +34,10 @@ def approval_of(*decisions: dict[str, Any]) -> Approval:
 
 
 def test_who_when_and_why() -> None:
-    assert approval_of(decision(ASKED)) == Approval(
+    assert approval_of(decision(ASKED)) == ApprovalRecord(
+        version=1,
+        model_package_arn=PACKAGE,
+        commit=COMMIT,
         status="Approved",
         by=ADA,
         time="2026-11-21T09:12:40Z",
@@ -82,23 +85,54 @@ def test_an_approval_of_something_else(asked: str) -> None:
         approval_of(decision(asked))
 
 
-def test_the_decision_is_written_into_evidence_card_and_registry(approved: World) -> None:
-    evidence, version = approved.evidence, package.read(approved.sagemaker, approved.arn)
+def test_the_decision_is_written_beside_the_evidence_and_into_card_and_registry(approved: World) -> None:
+    evidence, approval, version = approved.evidence, approved.approval, package.read(approved.sagemaker, approved.arn)
 
-    assert evidence.approval == Approval(
+    assert approval == ApprovalRecord(
+        version=1,
+        model_package_arn=approved.arn,
+        commit=sample.COMMIT,
         status="Approved",
         by=ADA,
         time="2026-11-21T09:12:40Z",
         reason="better on every slice",
         execution=EXECUTION,
-        evidence_sha256=document.shown_sha256(evidence),
+        evidence_sha256=document.sha256(approved.read(approved.uri)),
     )
-    assert pack.signed(approved.s3, approved.signer, approved.uri, document.canonical(evidence))
+    assert pack.signed(approved.s3, approved.releaser, approved.approval_uri, document.canonical(approval))
+    assert not pack.signed(approved.s3, approved.signer, approved.approval_uri, document.canonical(approval))
     assert ADA in approved.read(pack.beside(approved.uri, pack.PAGE)).decode()
     assert approved.card["ModelCardStatus"] == "Approved"
     assert ADA in approved.card["Content"]
-    assert (version.status, version.approval) == ("Approved", document.approval_sentence(evidence))
+    assert (version.status, version.approval) == ("Approved", document.approval_sentence(document.with_approval(evidence, approval)))
     assert version.metadata["commit"] == sample.COMMIT
+
+
+def test_the_evidence_stays_what_the_approver_was_shown(staged: World) -> None:
+    staged.prove()
+    names = (pack.EVIDENCE, pack.SIGNATURE, pack.ATTESTATIONS)
+    before = {name: staged.read(pack.beside(staged.uri, name)) for name in names}
+    staged.approve()
+
+    assert {name: staged.read(pack.beside(staged.uri, name)) for name in names} == before
+    assert staged.approval.evidence_sha256 == document.sha256(before[pack.EVIDENCE])
+
+
+def test_evidence_and_decision_are_read_as_one_only_under_the_keys_that_are_due(approved: World, staged: World) -> None:
+    staged.prove()
+    registry = approved.registry()
+
+    assert evidence_of(staged.registry(), staged.arn).approval is None
+    assert evidence_of(registry, approved.arn) == document.with_approval(approved.evidence, approved.approval)
+    with approved.decided(approved.signer):
+        assert evidence_of(registry, approved.arn).approval is None
+    with approved.decided(approved.releaser, evidence_sha256="ab" * 32):
+        assert evidence_of(registry, approved.arn).approval is None
+    planted = document.with_approval(approved.evidence, approved.approval).approval
+    with approved.signed(approved.signer, approval=planted), approved.holding(f"{approved.approval_uri}.sig", b"bm9uZQ=="):
+        assert evidence_of(registry, approved.arn).approval is None
+    with approved.signed(approved.releaser), pytest.raises(DeploymentError, match="no evidence with a signature that holds"):
+        evidence_of(registry, approved.arn)
 
 
 def test_recording_twice_changes_nothing(approved: World) -> None:
@@ -121,7 +155,7 @@ def test_killed_after_any_write_it_goes_on(staged: World) -> None:
             killed += 1
             assert package.read(staged.sagemaker, staged.arn).status == "PendingManualApproval"
 
-    assert killed == len({"model-card.json", "evidence.html", "evidence.json", "evidence.json.sig"})
+    assert killed == len({"model-card.json", "evidence.html", *pack.DECISION})
     assert sum(staged.versions.values()) == sum(before.values()) + killed
     assert package.read(staged.sagemaker, staged.arn).approval == sentence
     assert staged.wrong() == set()
@@ -132,9 +166,8 @@ def test_a_later_approval_in_the_same_execution_takes_its_place(staged: World) -
     staged.approve()
     staged.actions.append({**staged.actions[1], "updatedBy": "eve", "lastUpdateTime": datetime(2026, 11, 22, tzinfo=UTC)})
     staged.approve()
-    approval = staged.evidence.approval
+    approval = staged.approval
 
-    assert approval
     assert (approval.by, approval.time) == ("eve", "2026-11-22T00:00:00Z")
     assert staged.wrong() == set()
 
@@ -157,17 +190,18 @@ def test_what_is_refused_leaves_everything_as_it_was(staged: World) -> None:
         staged.approve(evidence_sha256=shown)
 
     assert set(staged.versions) == set(before)
-    assert staged.evidence.approval is None
+    assert pack.read(staged.s3, staged.approval_uri) is None
     assert package.read(staged.sagemaker, staged.arn).status == "PendingManualApproval"
 
 
 def test_evidence_of_another_execution_or_package_is_refused() -> None:
     evidence = sample.evidence()
     approval = approval_of(decision(ASKED)).model_copy(update={"evidence_sha256": document.shown_sha256(evidence)})
+    elsewhere = approval.model_copy(update={"model_package_arn": f"{sample.ARN}/8"})
 
     with pytest.raises(
         DeploymentError, match=f"the evidence is of execution {evidence.delivery.execution}, the approval of {EXECUTION}: refused"
     ):
-        approved(document.canonical(evidence), approval, evidence.model_package_arn, signed=True)
+        checked(document.canonical(evidence), approval, signed=True)
     with pytest.raises(DeploymentError, match=r"the evidence is of arn:.*/7, the approval of arn:.*/8: refused"):
-        approved(document.canonical(evidence), approval, f"{sample.ARN}/8", signed=True)
+        checked(document.canonical(evidence), elsewhere, signed=True)

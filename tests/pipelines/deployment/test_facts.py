@@ -9,8 +9,11 @@ import pytest
 import naming
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.facts import DataSet, Facts
+from pipelines.deployment.registry import Registry
+from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.facts import FACTS, put_facts
+from tests.support.fakes import clients
 from tests.support.moto_server import Clients
 
 PATH = naming.parameter(CONFIG, MODEL)
@@ -43,3 +46,16 @@ def test_a_registry_that_is_not_there_is_one_line_that_says_what_to_do(client: C
         DeploymentError, match=f"{PATH}data-bucket: no such parameter: the model's registry stack is not deployed: deploy it"
     ):
         Facts.read(client("ssm"), PATH)
+
+
+def test_a_registry_of_an_older_release_has_no_release_key_and_is_told_when_it_is_needed(client: Clients) -> None:
+    ssm = client("ssm")
+    put_facts(ssm)
+    ssm.delete_parameter(Name=f"{PATH}release-key")
+    facts = Facts.read(ssm, PATH)
+    registry = Registry(config=CONFIG, model=reference.model(), facts=facts, clients=clients({"kms": client("kms")}))
+
+    assert facts == replace(FACTS, release_key=None)
+    assert registry.signer.key == FACTS.evidence_key
+    with pytest.raises(DeploymentError, match=f"{naming.registry_stack(CONFIG, MODEL)} has no release key yet: .* deploy it again"):
+        registry.release_signer  # noqa: B018 - a property

@@ -9,7 +9,7 @@ import pytest
 from pipelines.deployment import ledger, rollback
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.live_check import Demand
-from pipelines.evidence import document, pack
+from pipelines.evidence import pack
 from pipelines.evidence.rollback_record import GRAPH, RECORD
 from pipelines.serving_stack import YES
 from tests.support.fake_production import ENDPOINT, ENVIRONMENT
@@ -121,5 +121,5 @@ def test_the_infrastructure_s_own_changes_are_not_the_versions_fault(scene: Scen
     with pytest.raises(DeploymentError, match="the deployment had ended by then: look at it, and revert this change"):
         scene.step(guard)
 
-    assert document.load_evidence(scene.good.read(scene.good.uri)).approval
+    assert scene.good.approval.model_package_arn == scene.good.arn
     assert scene.good.sagemaker.describe_model_package(ModelPackageName=scene.good.arn)["ModelApprovalStatus"] == "Approved"

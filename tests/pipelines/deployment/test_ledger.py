@@ -107,7 +107,7 @@ def test_killed_on_the_way_there_is_one_entry_and_it_is_signed(staged: World, wr
 def holds(world: World, uri: str) -> bool:
     """Whether an entry has a signature that holds."""
     content = world.read(uri)
-    return pack.signed(world.s3, world.signer, uri, content, pack.signature_of(uri, content))
+    return pack.signed(world.s3, world.releaser, uri, content, pack.signature_of(uri, content))
 
 
 def test_entries_are_a_chain_upon_those_of_older_releases(staged: World) -> None:
@@ -148,7 +148,7 @@ def test_an_entry_that_somebody_overwrites_or_deletes_is_noticed(staged: World, 
     assert changed != content
     with (
         staged.holding(uri, changed),
-        staged.holding(pack.signature_of(uri, changed), staged.signer.sign(changed).encode(), new=True),
+        staged.holding(pack.signature_of(uri, changed), staged.releaser.sign(changed).encode(), new=True),
         pytest.raises(DeploymentError, match="no version is trusted"),
     ):
         entries(staged.registry(), PRODUCTION)
@@ -178,10 +178,11 @@ def test_before_the_first_deployment_there_is_none(staged: World) -> None:
 
 def test_an_entry_of_another_key_is_not_trusted(staged: World) -> None:
     write_entry(staged, "2026-11-20T09:00:00Z")
-    write_entry(staged, "2026-11-21T09:00:00Z", signer=staged.stranger)
+    for number, key in enumerate((staged.stranger, staged.signer), start=1):
+        write_entry(staged, f"2026-11-2{number}T09:00:00Z", signer=key)
 
-    with pytest.raises(DeploymentError, match=r"found no signature that .* made for it: no version is trusted"):
-        newest_of(staged)
+        with pytest.raises(DeploymentError, match=r"found no signature that .* made for it: no version is trusted"):
+            newest_of(staged)
 
 
 def test_an_entry_that_was_edited_is_not_trusted(staged: World) -> None:
@@ -198,7 +199,7 @@ def test_an_entry_that_was_edited_is_not_trusted(staged: World) -> None:
 def test_an_entry_with_unknown_facts_is_not_trusted(staged: World) -> None:
     uri = write_entry(staged, "2026-11-21T09:00:00Z")
     content = json.dumps({**json.loads(staged.read(uri)), "color": "red"}).encode()
-    signature = staged.signer.sign(content).encode()
+    signature = staged.releaser.sign(content).encode()
 
     with staged.holding(uri, content), staged.holding(f"{uri}.sig", signature), pytest.raises(DeploymentError, match="color: found 'red'"):
         newest_of(staged)

@@ -59,11 +59,12 @@ def test_evidence_binds_everything(approved: World) -> None:
 def test_a_pack_is_complete_and_in_order(approved: World) -> None:
     files = {name: approved.read(pack.beside(approved.uri, name)) for name in pack.FILES}
 
-    assert set(approved.versions) == set(pack.FILES)
+    assert set(approved.versions) == {*pack.FILES, *pack.DECISION}
     assert pack.signed(approved.s3, approved.signer, approved.uri, files["evidence.json"])
     assert json.loads(files["sbom.json"]) == BILL
     assert json.loads(files["report.json"]) == sample.report()
     assert files["public-key.pem"].decode() == approved.signer.public_key()
+    assert files["release-key.pem"].decode() == approved.releaser.public_key()
     assert files["evidence.html"].startswith(b"<!doctype html>")
     assert json.loads(files["model-card.json"]) == json.loads(approved.card["Content"])
 
@@ -105,6 +106,7 @@ def test_approved_evidence_is_kept_as_it_is(approved: World) -> None:
     before = approved.evidence
 
     assert approved.prove() == before
+    assert approved.wrong() == set()
     assert approved.card["ModelCardStatus"] == "Approved"
 
 
@@ -119,9 +121,9 @@ def test_approved_evidence_is_never_replaced(approved: World) -> None:
 def test_an_approval_that_nobody_signed_is_dropped() -> None:
     planted, new = sample.approved(), sample.evidence(created="2026-11-22T00:00:00Z")
 
-    assert settled(planted, new, signed=True) == planted
-    assert settled(planted, new, signed=False) == sample.evidence()
-    assert settled(planted, sample.evidence(owner="eve@example.com"), signed=False).owner == "eve@example.com"
+    assert settled(planted, new, signed=True, approval=None) == planted
+    assert settled(planted, new, signed=False, approval=None) == sample.evidence()
+    assert settled(planted, sample.evidence(owner="eve@example.com"), signed=False, approval=None).owner == "eve@example.com"
 
 
 @pytest.mark.parametrize(

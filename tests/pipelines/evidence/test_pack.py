@@ -27,7 +27,7 @@ def test_where_things_lie() -> None:
     assert pack.evidence_uri("s3://b", f"{sample.ARN}/7") == f"s3://b/{naming.EVIDENCE}/{group}/7/evidence.json"
     assert pack.bill_of_materials("s3://b/", image) == f"s3://b/{naming.IMAGES}/{'5d' * 32}/sbom.json"
     assert pack.report_of("s3://b/runs/1/output/model.tar.gz") == "s3://b/runs/1/output/output.tar.gz"
-    assert pack.bucket_of("s3://b/runs/1/output/model.tar.gz") == "s3://b"
+    assert pack.approval_uri("s3://b", f"{sample.ARN}/7") == f"s3://b/{naming.EVIDENCE}/{group}/7/approval.json"
 
 
 def test_an_object_is_written_once(staged: World) -> None:

@@ -1,4 +1,4 @@
-"""What is known of a candidate is signed, and then a person's decision written into it, as stages do both."""
+"""What is known of a candidate is signed, and then a person's decision written beside it, as stages do both."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def test_evidence_is_signed_shown_and_decided_about(
     origin = ("--training-execution-arn", staged.training, "--cause", "push", "--staging", str(tmp_path / "verified.json"))
     uri, sha256 = variables_of(run("prove", STAGING.name, *origin).stdout, tmp_path, "EVIDENCE_URI", "EVIDENCE_SHA256")
     staged.actions.append(decision(f"{MODEL}: commit {sample.COMMIT}, model package {staged.arn}, evidence {uri} sha256 {sha256}"))
-    decided = run("record_approval", PRODUCTION.name, "--commit", sample.COMMIT, "--evidence-uri", uri, "--evidence-sha256", sha256)
+    decided = run("record_approval", PRODUCTION.name, "--commit", sample.COMMIT, "--evidence-sha256", sha256)
     version = package.read(staged.sagemaker, staged.arn)
 
-    assert (uri, sha256) == (staged.uri, document.shown_sha256(staged.evidence))
+    assert (uri, sha256) == (staged.uri, document.sha256(staged.read(staged.uri)))
     assert json.loads(decided.stdout) == {"model_package_arn": staged.arn, "approval": version.approval, "evidence_sha256": sha256}
     assert version.status == "Approved"
     assert staged.wrong() == set()
