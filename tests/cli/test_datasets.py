@@ -145,22 +145,50 @@ def _accepts(check: Callable[[], object]) -> bool:
 def stored(tmp_path: Path, content: bytes) -> DataFile:
     path = tmp_path / "data.csv"
     path.write_bytes(content)
-    return DataFile(path=path, sha256=content.hex(), rows=1, bytes=len(content))
+    return DataFile(path=path, sha256=digest(content), rows=1, bytes=len(content))
 
 
 def test_data_are_stored_once_by_content_and_pointed_to(client: Clients, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     s3, ssm, bucket = client("s3"), client("ssm"), FACTS.data_bucket
     registry = Registry(config=reference.CONFIG, model=MODEL, facts=FACTS, clients=clients({"s3": s3, "ssm": ssm}))
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": reference.CONFIG.toolchain.region})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    key = f"data/{digest(b'ab')}/data.csv"
 
     first = datasets.store(registry, stored(tmp_path, b"ab"))
-    written = s3.head_object(Bucket=bucket, Key="data/6162/data.csv")["LastModified"]
+    version = s3.head_object(Bucket=bucket, Key=key)["VersionId"]
     again = datasets.store(registry, stored(tmp_path, b"ab"))
 
-    assert first == again == {"uri": f"s3://{bucket}/data/6162/data.csv", "sha256": "6162", "rows": 1, "bytes": 2}
+    assert first == again == {"uri": f"s3://{bucket}/{key}", "sha256": digest(b"ab"), "version": version, "rows": 1, "bytes": 2}
     assert capsys.readouterr().err.count("this content is stored already") == 1
-    assert s3.head_object(Bucket=bucket, Key="data/6162/data.csv")["LastModified"] == written
+    assert s3.head_object(Bucket=bucket, Key=key)["VersionId"] == version
     other = datasets.store(registry, stored(tmp_path, b"cd"))
     pointer = ssm.get_parameter(Name=naming.parameter(reference.CONFIG, MODEL.name, "data"))["Parameter"]["Value"]
     assert json.loads(pointer) == other
-    assert {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]} == {"data/6162/data.csv", "data/6364/data.csv"}
+    assert {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]} == {key, f"data/{digest(b'cd')}/data.csv"}
+
+
+def test_what_was_overwritten_since_is_stored_again(client: Clients, tmp_path: Path) -> None:
+    """Other bytes, as many of them."""
+    s3, bucket = client("s3"), FACTS.data_bucket
+    registry = Registry(config=reference.CONFIG, model=MODEL, facts=FACTS, clients=clients({"s3": s3, "ssm": client("ssm")}))
+    uri = datasets.store(registry, stored(tmp_path, b"ab"))["uri"]
+    s3.put_object(Bucket=bucket, Key=uri.partition(f"{bucket}/")[2], Body=b"xy")
+    again = datasets.store(registry, stored(tmp_path, b"ab"))
+
+    assert pack.read(s3, uri) == b"ab"
+    assert again["version"] == s3.head_object(Bucket=bucket, Key=uri.partition(f"{bucket}/")[2])["VersionId"]
+
+
+def test_what_somebody_overwrites_at_once_is_no_success(client: Clients, tmp_path: Path) -> None:
+    def another(_file: str, bucket: str, key: str) -> None:
+        client("s3").put_object(Bucket=bucket, Key=key, Body=b"another")
+
+    s3 = Altered(client("s3"), upload_file=another)
+    registry = Registry(config=reference.CONFIG, model=MODEL, facts=FACTS, clients=clients({"s3": s3, "ssm": client("ssm")}))
+    with pytest.raises(Problem, match="it is not what was uploaded: .*: somebody writes there too: store it once more"):
+        datasets.store(registry, stored(tmp_path, b"ef"))
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -46,9 +46,9 @@ LINES = {  # of the reference's model
     "Production": [
         f'{STEP}record_approval {PRODUCTION} --execution "${{EXECUTION}}" --commit "${{COMMIT}}" --evidence-sha256 "${{EVIDENCE_SHA256}}"',
         f'{STEP}check_evidence {PRODUCTION} --evidence-sha256 "${{EVIDENCE_SHA256}}"',
-        f"{STEP}deploy {PRODUCTION} {ASSEMBLY}",
-        f"{STEP}verify {PRODUCTION} --report verified.json",
-        f'{STEP}record_deployment {PRODUCTION} --execution "${{EXECUTION}}" --verified verified.json',
+        f'{STEP}deploy {PRODUCTION} {ASSEMBLY} --execution "${{EXECUTION}}"',
+        f'{STEP}verify {PRODUCTION} --report verified.json --execution "${{EXECUTION}}"',
+        f'{STEP}record_deployment {PRODUCTION} --verified verified.json --execution "${{EXECUTION}}"',
     ],
 }
 OTHER_LINES = {  # (pipeline, stage) → those of the other roads

@@ -87,9 +87,14 @@ def test_a_stage_reaches_its_own_environment_only(three: Layout) -> None:
         assert assumed(three, role) == {*bootstrap(environment), verifier}
 
 
-def test_building_training_and_checking_take_no_other_role(three: Layout) -> None:
-    for role in (BUILD, TRAIN, CHECK_ALL):
+def test_building_and_checking_take_no_other_role(three: Layout) -> None:
+    for role in (BUILD, CHECK_ALL):
         assert assumed(three, role) == set()
+
+
+def test_training_looks_at_what_serves_and_reaches_nothing_else(three: Layout) -> None:
+    last = CONFIG.environments[-1]
+    assert assumed(three, TRAIN) == {(last.account.id, naming.verifier_role(CONFIG, MODEL, last))}
 
 
 def test_pipelines_and_registries_are_updated_in_the_toolchains_account_alone(three: Layout) -> None:
@@ -148,7 +153,7 @@ def test_evidence_is_signed_where_it_is_made_and_with_the_models_own_key(three: 
     own, every = (dict.fromkeys(LOOKS, keys(model)) for model in (MODEL, naming.EVERY))
 
     assert signs(three, BUILD) == signs(three, UPDATE) == signs(three, CONTROL) == {}
-    assert signs(three, TRAIN) == {action: own[action] for action in ("kms:DescribeKey", "kms:Verify")}
+    assert signs(three, TRAIN) == {action: own[action] for action in ("kms:DescribeKey", "kms:GetPublicKey", "kms:Verify")}
     assert signs(three, DEPLOYS[STAGING]) == {**own, "kms:Sign": {naming.evidence_key(CONFIG, MODEL)}}
     assert signs(three, DEPLOYS[PRODUCTION]) == {**own, "kms:Sign": {naming.release_key(CONFIG, MODEL)}}
     assert signs(three, REDEPLOYS[STAGING]) == {}

@@ -198,11 +198,13 @@ def test_the_verifier_trusts_the_stages_and_where_it_may_be_retrained_the_contro
     trusted = [
         naming.deploy_role(CONFIG, MODEL, LAST),
         naming.deploy_role(CONFIG, naming.PLATFORM, LAST),
+        naming.stage_project(CONFIG, MODEL, naming.TRAIN),
         naming.controller_role(CONFIG, MODEL),
     ]
 
     assert trust["Condition"]["ArnEquals"]["aws:PrincipalArn"] == [f"arn:aws:iam::{HOME.id}:role/{name}" for name in trusted]
-    assert naming.controller_role(CONFIG, MODEL) not in str(layout.role(STAGING, naming.verifier_role(CONFIG, MODEL, FIRST)))
+    first = str(layout.role(STAGING, naming.verifier_role(CONFIG, MODEL, FIRST)))
+    assert not any(role in first for role in trusted[2:])
 
 
 def test_the_endpoint_may_not_make_log_groups(layout: Layout) -> None:

@@ -6,59 +6,61 @@ from typing import Any
 
 import pytest
 
+from pipelines.deployment.registry import Registry
 from pipelines.deployment.unproven import Unproven, unproven
-from pipelines.evidence import document, pack
 from tests.support import sample
-from tests.support.fakes import Fake
-from tests.support.target import S3, FakeTarget
-
-EVIDENCE = sample.approved()
-ARN = EVIDENCE.model_package_arn
-SENTENCE = document.approval_sentence(EVIDENCE)
+from tests.support.fakes import Altered
+from tests.support.world import World
 
 
-def registry(said: str = SENTENCE, **objects: bytes) -> tuple[Any, Fake]:
-    """A registry in which one version is approved; `objects` are the content of its evidence, where it has one."""
-    container = {"Image": "i", "ModelDataUrl": "s3://b/k"}
-    described = {"InferenceSpecification": {"Containers": [container]}, "ModelApprovalStatus": "Approved", "ApprovalDescription": said}
-    sagemaker = Fake(
-        list_model_packages=lambda **_: {"ModelPackageSummaryList": [{"ModelPackageArn": ARN}] * 3},
-        describe_model_package=lambda **_: described,
-    )
-    aws = FakeTarget(sagemaker=sagemaker, s3=S3())
-    made = aws.registry()
-    aws.services["s3"].objects = {pack.evidence_uri(made.artifacts, ARN): content for content in objects.values()}
-    return made, sagemaker
+class Listing:
+    """A paginator that tells of one approved version three times; `asked` is what for."""
+
+    def __init__(self, arn: str) -> None:
+        self.arn, self.asked = arn, dict[str, Any]()
+
+    def paginate(self, **asked: Any) -> list[dict[str, Any]]:
+        self.asked = asked
+        return [{"ModelPackageSummaryList": [{"ModelPackageArn": self.arn}] * 3}]
 
 
-def test_what_the_road_approved_is_in_order() -> None:
-    made, sagemaker = registry(evidence=document.canonical(EVIDENCE))
+def registry(world: World, listing: Listing) -> Registry:
+    """The world's, as far as its version goes."""
+    return world.registry(sagemaker=Altered(world.sagemaker, get_paginator=lambda _: listing))
 
-    assert unproven(made) == []
-    (asked,) = sagemaker.asked("list_model_packages")
-    assert (asked["ModelApprovalStatus"], asked["SortOrder"]) == ("Approved", "Descending")
+
+def why(world: World) -> str:
+    """What the newest approved version lacks."""
+    made = registry(world, Listing(world.arn))
+    (first,) = unproven(made, newest=1)
+    assert len(unproven(made)) == 3
+    return first.why
+
+
+def test_what_the_road_approved_is_in_order(approved: World) -> None:
+    listing = Listing(approved.arn)
+
+    assert unproven(registry(approved, listing)) == []
+    assert (listing.asked["ModelApprovalStatus"], listing.asked["SortOrder"]) == ("Approved", "Descending")
 
 
 @pytest.mark.parametrize(
-    ("said", "objects", "why"),
+    ("lost", "content", "said"),
     [
-        (SENTENCE, {}, "it has no evidence"),
-        (SENTENCE, {"evidence": b"{}"}, "its evidence is none (evidence.json"),
-        ("fine", {"evidence": document.canonical(EVIDENCE)}, "its evidence has another approval"),
-        (SENTENCE, {"evidence": document.canonical(document.without_approval(EVIDENCE))}, "its evidence has no approval"),
-        (
-            SENTENCE,
-            {"evidence": document.canonical(EVIDENCE.model_copy(update={"model_package_arn": f"{sample.ARN}/99"}))},
-            f"its evidence is of {sample.ARN}/99",
-        ),
+        ("uri", None, "it has no evidence"),
+        ("uri", b"{}", "its evidence is none (s3://"),
+        ("approval_uri", None, "its evidence has no approval"),
+        ("approval_uri", b"{}", "its evidence has no approval"),
     ],
 )
-def test_what_a_hand_approved_is_told(said: str, objects: dict[str, bytes], why: str) -> None:
-    made, _ = registry(said, **objects)
-    (first,) = unproven(made, newest=1)
+def test_what_a_hand_approved_is_told(approved: World, lost: str, content: bytes | None, said: str) -> None:
+    with approved.holding(getattr(approved, lost), content):
+        assert why(approved).startswith(said)
 
-    assert first.why.startswith(why)
-    assert len(unproven(made)) == 3
+
+def test_what_the_registry_says_otherwise_is_told(approved: World) -> None:
+    with approved.registered("Approved", "fine"):
+        assert why(approved) == "its evidence has another approval"
 
 
 def test_the_line_says_what_to_type() -> None:

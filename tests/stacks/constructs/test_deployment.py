@@ -82,7 +82,7 @@ def test_what_is_left_out_of_a_deployment_asks_for_nothing(each: Layout) -> None
     for policy in POLICIES:
         defaults = {name: parameter.get("Default") for name, parameter in each.templates[policy]["Parameters"].items()}
         more = {"ShadowModelPackageArn": ""} if policy == "shadow" else {}
-        more |= {f"ExpectedShiftP{percent}": "+0" for percent in (10, 50, 90)}
+        more |= {"ModelSha256": ""} | {f"ExpectedShiftP{percent}": "+0" for percent in (10, 50, 90)}
         del defaults["BootstrapVersion"]
         assert defaults == {"ModelPackageArn": None, "ModelVersion": "none", "PreviousModelVersion": "none", "Urgent": "no", **more}
 
