@@ -71,9 +71,8 @@ def _head(purpose: str, owner: str) -> Iterator[str]:
 def _data(profile: Profile, gates: Gates, seed: int) -> Iterator[str]:
     yield "[data]"
     yield f"target = {_text(profile.target)}"
-    yield f"positive = {_text(profile.positive)}" + _why(
-        f"{profile.positive_share:.2%} of the rows; the other outcome is {profile.negative!r}"
-    )
+    yield f"positive = {_text(profile.positive)}" + _why(f"{profile.positive_share:.2%} of the rows")
+    yield f"negative = {_text(profile.negative)}"
     yield from _exclude(profile.excluded)
     yield f"minimum_rows = {gates.minimum_rows}" + _why(f"{profile.file.name} has {profile.rows}")
     yield "holdout = 0.2" + _why("share of rows that training never sees")

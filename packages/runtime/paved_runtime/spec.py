@@ -15,6 +15,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
 
+REQUIRED = {"data.negative": 'this key is required: the target\'s other outcome, spelt as in the data set, such as negative = "no"'}
 WORDS = {"missing": "this key is required", "extra_forbidden": "there is no such key; docs/model-toml.md lists them all"}
 MODELS = Path(os.environ.get("MODEL_CODE", "model_code"))  # where the program runs: the clone, or an image's WORKDIR
 RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
@@ -117,13 +118,15 @@ class Share(_Table):
 class Data(_Table):
     """What the data set must look like.
 
+    `target` says `positive` or `negative` in every row, spelt exactly so; the score is the probability of `positive`.
     `exclude` names columns that are dropped unread; `holdout` is a share of rows, and `seed` chooses which.
     `positive_share` is the label rate. `maximum_column_auc` is the ROC AUC from which a column that predicts the target alone is
     taken for a leak. `maximum_change` is the population stability index of a column against the champion's training data.
     """
 
-    target: str
+    target: str = Field(min_length=1)
     positive: str
+    negative: str
     exclude: Tuple[str] = ()
     minimum_rows: int = Field(gt=0)
     holdout: float = Field(gt=0, lt=0.9)
@@ -133,6 +136,17 @@ class Data(_Table):
     maximum_column_auc: float = Field(default=0.95, gt=0.5, le=1)
     maximum_change: float = Field(default=1.0, gt=0)
     columns: dict[str, Column] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _outcomes_can_be_told_apart(self) -> Data:
+        for outcome in (self.positive, self.negative):
+            if not outcome.strip():
+                raise ValueError(
+                    f"outcome {outcome!r} is empty: a row whose outcome is not known has none, and does not belong in the data"
+                )
+        if alike(self.positive, self.negative):
+            raise ValueError(f"positive {self.positive!r} and negative {self.negative!r} are one outcome: both are needed, spelt apart")
+        return self
 
     @model_validator(mode="after")
     def _target_is_no_feature(self) -> Data:
@@ -544,6 +558,11 @@ class ModelSpec(_Table):
         return tuple(self.data.columns)
 
 
+def alike(text: str, outcome: str) -> bool:
+    """Whether two texts differ in nothing but capitals and the blanks around them."""
+    return text.strip().casefold() == outcome.strip().casefold()
+
+
 def load(model: str, models: Path | None = None) -> ModelSpec:
     """Read and check one model's `model.toml`, in `MODELS` unless another folder is named.
 
@@ -587,6 +606,7 @@ def _line(where: str, error: object) -> str:
     path = error["loc"]
     path = path[:3] + path[4:] if path[:2] == ("data", "columns") else path  # pydantic puts a column's type behind its name
     key = ".".join(str(part) for part in path)  # none where several tables do not fit together: the message then has the key
-    accepted = WORDS.get(error["type"]) or re.sub(r"^Value error, ", "", error["msg"])
+    accepted = REQUIRED.get(key) if error["type"] == "missing" else None
+    accepted = accepted or WORDS.get(error["type"]) or re.sub(r"^Value error, ", "", error["msg"])
     found = "" if error["type"] in ("value_error", *WORDS) else f"found {error['input']!r}; "
     return ": ".join(part for part in (where, key, f"{found}{accepted}") if part)

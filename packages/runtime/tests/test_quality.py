@@ -22,7 +22,14 @@ ROWS = 4000
 
 
 def data(**settings: object) -> Data:
-    required = {"target": "y", "positive": "yes", "minimum_rows": 100, "holdout": 0.2, "columns": {"amount": NUMBER, "other": NUMBER}}
+    required = {
+        "target": "y",
+        "positive": "yes",
+        "negative": "no",
+        "minimum_rows": 100,
+        "holdout": 0.2,
+        "columns": {"amount": NUMBER, "other": NUMBER},
+    }
     return Data.model_validate({**required, **settings})
 
 
