@@ -54,7 +54,7 @@ def test_the_approver_sees_the_commit_the_package_the_verdicts_and_the_evidence(
     for fact in (
         sample.COMMIT,
         package(7),
-        "38 passed, 0 failed, 5 reported",
+        "40 passed, 0 failed, 5 reported",
         URI,
         EXPORTED["EVIDENCE_SHA256"],
         "valid",

@@ -2,7 +2,7 @@
 
 All of it is cross-fitted: what a bin says of the outcome is learnt from other rows than those that it is judged by. So it does not matter
 which way, or how crookedly, something tells the outcome, and what has many values gains nothing by chance. Where a bound is named, it is
-the least that what was seen leaves room for: of a thousand honest data sets about one has a figure beyond its bound by chance.
+the least that what was seen leaves room for: of a hundred data sets whose true figure is just what is accepted, about one is beyond it.
 
 The rows' order must say nothing about them.
 """
@@ -24,7 +24,7 @@ BINS = (50, 200, 800, 3200)  # of one column: few for broad relations, many for 
 ROWS_A_BIN = 4  # at least, on average
 FOLDS = 5
 PRIOR = 10  # rows of the average outcome that every bin begins with
-CHANCE = 0.001  # of a bound that is wrong, over all that are looked at together
+CHANCE = 0.01  # of a bound that is wrong, over all columns
 ROWS_A_CELL = 20  # of two columns' bins, about
 MOST_BINS = 50  # of each of two columns
 ROWS = 40_000  # on which pairs are looked at, at most
@@ -91,8 +91,8 @@ def together(table: Table, labels: Matrix, columns: Mapping[str, Column]) -> Pai
     best = sorted(range(len(pairs)), key=lambda pair: -hints[pair])[:SHORTLIST]
     folds = _folds(labels)
     areas = {pairs[pair]: _cross_fitted(_crossed(*(codes[name] for name in pairs[pair])), labels, folds) for pair in best}
-    columns_, area = max(areas.items(), key=lambda item: item[1])
-    return Pair(columns=columns_, roc_auc=area, low=lower_bound(area, labels, tests=len(pairs)))
+    told, area = max(areas.items(), key=lambda item: item[1])
+    return Pair(columns=told, roc_auc=area, low=lower_bound(area, labels, tests=len(codes)))
 
 
 def emptiness(values: Values, labels: Matrix, *, tests: int) -> Emptiness:

@@ -15,7 +15,7 @@ from paved_runtime.spec import Gates
 from paved_runtime.verdict import Verdict, asked_above
 
 GATE = "plausibility"
-NAMED = 3  # columns
+NAMED = 5  # columns
 
 
 def judge(roc_auc: float, holdout: Holdout, difference: Difference | None, reasons: Reasons, gates: Gates) -> Iterator[Verdict]:
