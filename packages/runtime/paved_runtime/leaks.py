@@ -74,12 +74,12 @@ def alone(values: Values, labels: Matrix, column: Column) -> float:
     return max(_cross_fitted(levels.codes(bins), labels, folds) for bins in (BINS[0], *fine))
 
 
-def together(table: Table, labels: Matrix, columns: Mapping[str, Column]) -> Pair | None:
+def together(table: Table, labels: Matrix, columns: Mapping[str, Column], *, most: int = MOST_COLUMNS) -> Pair | None:
     """The two of these columns that tell the outcome best together; None where there are no two.
 
-    Of the columns, the first `MOST_COLUMNS` are looked at; of many rows, a part that has as many of either outcome as there are.
+    Of the columns, the first `most` are looked at; of many rows, a part that has as many of either outcome as there are.
     """
-    pairs = list(combinations(list(columns)[:MOST_COLUMNS], 2))
+    pairs = list(combinations(list(columns)[:most], 2))
     if not pairs:
         return None
     rows = _some(labels, int(np.clip(WORK / len(pairs), LEAST_ROWS, ROWS)))
