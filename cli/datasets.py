@@ -10,7 +10,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import naming
 from cli.output import say
 from cli.problem import Problem
+from paved_runtime.rules import OutcomeRule
 from paved_runtime.spec import Category, Column, Integer, ModelSpec
 from pipelines.deployment.facts import DATA
 from pipelines.deployment.registry import Registry
@@ -94,8 +95,7 @@ def _rows(lines: Iterator[list[str]], path: Path, model: ModelSpec) -> int:
             if not accepts(line[i]):
                 raise _wrong(path, f"row {row}, column {name!r}: expected {expected}, found {line[i][:SHOWN]!r}", model)
         labels.setdefault(line[target], row)
-    if why := _labels(labels, model):
-        raise _wrong(path, why, model)
+    _outcomes(path, labels, model)
     return row
 
 
@@ -112,12 +112,16 @@ def _header(header: Sequence[str], model: ModelSpec) -> str:
     return ""
 
 
-def _labels(labels: dict[str, int], model: ModelSpec) -> str:
-    others = [label for label in labels if label != model.data.positive]
-    expected = f"column {model.data.target!r}: expected {model.data.positive!r} and one other value"
-    if len(others) > 1:
-        return f"row {labels[others[1]]}, {expected}, found {', '.join(repr(label[:SHOWN]) for label in labels)}"
-    return "" if len(labels) == 2 else f"{expected}, found only {', '.join(map(repr, labels)) or 'a header'}"
+def _outcomes(path: Path, labels: Mapping[str, int], model: ModelSpec) -> None:
+    """Judge the target's cells, each with the first row that has it. Raises Problem."""
+    rule, column = OutcomeRule.of(model.data), f"column {model.data.target!r}"
+    for label, row in labels.items():
+        if not rule.accepts(label):
+            why = f"row {row}, {column}: expected {rule.expected}, found {label[:SHOWN]!r}"
+            raise Problem(f"data file {path}", why, rule.advice(label))
+    if len(labels) < 2:
+        both = f"{column}: expected both {model.data.positive!r} and {model.data.negative!r}"
+        raise _wrong(path, f"{both}, found only {', '.join(map(repr, labels)) or 'a header'}", model)
 
 
 def _rule(column: Column) -> tuple[str, Callable[[str], bool]]:

@@ -13,6 +13,7 @@ from cli import capture
 from cli.problem import Problem
 from cli.target import Target
 from config import Environment
+from paved_runtime.rules import OutcomeRule
 from paved_runtime.spec import ModelSpec
 
 HEADER = ("inference_id", "label")
@@ -38,9 +39,6 @@ def check(path: Path, model: ModelSpec) -> Labels:
         raise _wrong(path, f"not CSV in UTF-8 ({error})") from error
     if not labels:
         raise _wrong(path, "there are no labels in it")
-    others = sorted(set(labels.values()) - {model.data.positive})
-    if len(others) > 1:
-        raise _wrong(path, f"expected {model.data.positive!r} and one other label, found {', '.join(map(repr, others[:3]))}")
     positive = sum(label == model.data.positive for label in labels.values())
     return Labels(path=str(path), rows=len(labels), positive=positive, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
@@ -57,10 +55,14 @@ def _lines(path: Path, model: ModelSpec) -> Iterator[tuple[str, str]]:
         lines = csv.reader(stream, strict=True)
         if tuple(next(lines, [])) != HEADER:
             raise _wrong(path, f"expected the header {','.join(HEADER)}")
+        outcomes = OutcomeRule.of(model.data)
         seen: dict[str, tuple[int, str]] = {}
         for number, line in enumerate(lines, start=1):
-            if len(line) != 2 or not all(line):
+            if len(line) != 2 or not line[0]:
                 raise _wrong(path, f"row {number}: expected an inference id and a label of {model.name}, found {','.join(line)[:40]!r}")
+            if not outcomes.accepts(line[1]):
+                why = f"row {number}, column 'label': expected {outcomes.expected}, found {line[1][:40]!r}"
+                raise Problem(f"label file {path}", why, outcomes.advice(line[1]))
             before, label = seen.setdefault(line[0], (number, line[1]))
             if label != line[1]:
                 raise _wrong(path, f"row {number}: inference id {line[0]!r} has another label in row {before}")

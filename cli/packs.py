@@ -103,6 +103,8 @@ def summary(evidence: Evidence) -> dict[str, str]:
     """The evidence in a few lines, for a person."""
     gates = [verdict for verdict in evidence.verdicts if verdict.passed is not None]
     failed = [verdict.line() for verdict in gates if not verdict.passed]
+    asked = [verdict.line() for verdict in evidence.verdicts if verdict.asked]
+    reported = len(evidence.verdicts) - len(gates) - len(asked)
     approval, load = evidence.approval, evidence.staging.load
     return {
         "model package": evidence.model_package_arn,
@@ -111,8 +113,9 @@ def summary(evidence: Evidence) -> dict[str, str]:
         "data": evidence.data.uri,
         "data sha256": evidence.data.sha256,
         "image": evidence.image.uri,
-        "gates": f"{len(gates) - len(failed)} passed, {len(failed)} failed, {len(evidence.verdicts) - len(gates)} reported, not judged",
+        "gates": f"{len(gates) - len(failed)} passed, {len(failed)} failed, {reported} reported, not judged",
         **{f"failed {number}": line for number, line in enumerate(failed, start=1)},
+        **{f"for you to decide {number}": line for number, line in enumerate(asked, start=1)},
         **{name: interval(metric.value, metric.low, metric.high) for name, metric in page.metrics(evidence.evaluation.metrics).values()},
         "champion": _champion(evidence),
         "staging": f"p50 {load.p50_ms:.1f} ms, p99 {load.p99_ms:.1f} ms, {load.errors} errors in {load.requests} requests",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cli import environments, synthesis
 from cli.profiles import Profile
-from cli.proposals import LEAK, Gates
+from cli.proposals import LEAK, PAIRS_LEAK, Gates
 from cli.tree import HERE
 from config import Config, Environment
 from paved_runtime.page import legible
@@ -27,7 +27,9 @@ DRAFT = Gates(
     roc_auc=0.5,
     calibration_error=1,
     champion_margin=0.01,
+    suspicious_roc_auc=1,
     maximum_column_auc=LEAK,
+    maximum_pair_auc=PAIRS_LEAK,
     maximum_duplicates=1,
     positive_share=(0, 1),
     minimum_rows=1,
@@ -71,9 +73,8 @@ def _head(purpose: str, owner: str) -> Iterator[str]:
 def _data(profile: Profile, gates: Gates, seed: int) -> Iterator[str]:
     yield "[data]"
     yield f"target = {_text(profile.target)}"
-    yield f"positive = {_text(profile.positive)}" + _why(
-        f"{profile.positive_share:.2%} of the rows; the other outcome is {profile.negative!r}"
-    )
+    yield f"positive = {_text(profile.positive)}" + _why(f"{profile.positive_share:.2%} of the rows")
+    yield f"negative = {_text(profile.negative)}"
     yield from _exclude(profile.excluded)
     yield f"minimum_rows = {gates.minimum_rows}" + _why(f"{profile.file.name} has {profile.rows}")
     yield "holdout = 0.2" + _why("share of rows that training never sees")
@@ -82,6 +83,7 @@ def _data(profile: Profile, gates: Gates, seed: int) -> Iterator[str]:
     natural = "with so few values, equal rows are different cases"
     yield f"maximum_duplicates = {gates.maximum_duplicates}" + (_why(natural) if gates.maximum_duplicates == 1 else "")
     yield f"maximum_column_auc = {gates.maximum_column_auc}" + _why("a column that tells the outcome better than that is taken for a leak")
+    yield f"maximum_pair_auc = {gates.maximum_pair_auc}" + _why("and two columns together")
     yield f"positive_share = {{ minimum = {gates.positive_share[0]}, maximum = {gates.positive_share[1]} }}"
     yield ""
     yield "# Known before the outcome, all of them? What is not belongs to exclude."
@@ -106,6 +108,7 @@ def _gates(gates: Gates) -> Iterator[str]:
     mean, spread = gates.roc_auc_seen
     yield "[gates]"
     yield f"roc_auc = {gates.roc_auc}" + _why(f"seen: {mean:.3f} ± {spread:.3f} over five splits")
+    yield f"suspicious_roc_auc = {gates.suspicious_roc_auc}" + _why("better than that is too good to be true: a person is asked")
     yield f"calibration_error = {gates.calibration_error}" + _why(f"seen: up to {gates.calibration_error_seen:.3f}")
     yield ""
     yield "[gates.champion]"

@@ -117,6 +117,7 @@ def _machine(name: str, profile: Profile, gates: Gates) -> dict[str, object]:
         "folder": f"model_code/{name}",
         "rows": profile.rows,
         "positive": profile.positive,
+        "negative": profile.negative,
         "positive_share": profile.positive_share,
         "columns": {column: declared.model_dump(mode="json") for column, declared in profile.columns.items()},
         "excluded": dict(profile.excluded),

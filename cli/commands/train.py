@@ -31,6 +31,7 @@ from pipelines.evidence.page import measured, metrics
 
 ROWS = 20_000
 LAST = "last.json"  # about the last run that ended
+MARKS = {False: ("✗ ", "red"), None: ("? ", "yellow"), True: ("✓ ", "green")}  # the most urgent first; None is left to a person
 Json = Mapping[str, Any]
 
 
@@ -135,12 +136,12 @@ def _metrics(training: Training, before: Training | None, serves: Evaluation | N
 
 
 def _gates(evaluation: Json, before: Training | None) -> Table:
-    """Failed ones first; what is not judged is left to the page."""
+    """Failed ones first, then what is left to a person; what is not judged is left to the page."""
     last = {(gate["gate"], gate["subject"]): gate["found"] for gate in before.evaluation["gates"]} if before else {}
     table = Table("gate", "subject", "found", "accepted", "last run", box=None, pad_edge=False)
-    judged = sorted((gate for gate in evaluation["gates"] if gate["passed"] is not None), key=lambda gate: bool(gate["passed"]))
+    judged = sorted((gate for gate in evaluation["gates"] if gate["comparison"]), key=lambda gate: list(MARKS).index(gate["passed"]))
     for gate in judged:
-        mark = Text("✓ ", "green") if gate["passed"] else Text("✗ ", "red")
+        mark = Text(*MARKS[gate["passed"]])
         found, accepted = figure(gate["found"]), f"{gate['comparison']} {figure(gate['threshold'])}"
         known = figure(last[gate["gate"], gate["subject"]]) if (gate["gate"], gate["subject"]) in last else NONE
         table.add_row(mark + gate["gate"], gate["subject"], found, accepted, known)

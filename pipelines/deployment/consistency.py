@@ -49,7 +49,7 @@ def unproven(model: ModelSpec, evaluation: Evaluation, staging: Staging) -> list
     passed, spoken = ({verdict.gate for verdict in verdicts if verdict.passed}, {verdict.gate for verdict in verdicts})
     gates = model.gates
     declared = {"slices": gates.slices, "fairness": gates.fairness, "behaviour": gates.behaviour != Behaviour()}
-    due = {"champion", *(name for name, there in declared.items() if there)}
+    due = {"champion", "plausibility", *(name for name, there in declared.items() if there)}
     silent = sorted((JUDGED - passed) | (due - spoken))
     return failed + [f"{gate}: no verdict: the image runs another version of the runtime" for gate in silent]
 

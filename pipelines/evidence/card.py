@@ -295,7 +295,7 @@ def _interval(metric: Metric) -> str | None:
 
 
 def _verdict(verdict: Verdict) -> SimpleMetric:
-    said = {True: "passed", False: "failed", None: "reported, not judged"}[verdict.passed]
+    said = "left to a person" if verdict.asked else {True: "passed", False: "failed", None: "reported, not judged"}[verdict.passed]
     return SimpleMetric(name=_cut(f"{verdict.gate}: {verdict.subject}", 255), type="string", value=said, notes=_cut(verdict.line(), 300))
 
 

@@ -46,7 +46,9 @@ class Document(BaseModel):
 
 
 class Verdict(Document):
-    """One gate's answer about one subject. `passed` is null where the figure is reported, not judged; `advice` then says why."""
+    """One gate's answer about one subject. `passed` is null where the figure is reported, not judged, and `advice` then says why; or, where
+    there is a `threshold`, left to a person, and `advice` says what to look at.
+    """
 
     gate: Text
     subject: str
@@ -55,6 +57,11 @@ class Verdict(Document):
     comparison: Literal["<=", ">=", "==", ""]
     threshold: int | float | str | None
     advice: str
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is left to a person."""
+        return self.passed is None and bool(self.comparison)
 
     def line(self) -> str:
         """The verdict as a sentence for a person."""

@@ -21,6 +21,7 @@ GATES = {
     "floor": "On rows it never saw, the model is good enough in itself.",
     "calibration": "A score means what it says: of the rows that score 0.2, two in ten turn out positive.",
     "champion": "It is not worse than the version in production, on the same held-out rows.",
+    "plausibility": "It is not too good to be true; if it may be, a person is asked.",
     "slices": "No part of the rows is served badly behind a good average.",
     "fairness": "Groups of people are treated alike.",
     "behaviour": "The score answers to its columns as was declared.",
@@ -32,6 +33,7 @@ GATES = {
     "error rate": "The live endpoint answers without errors at the declared rate.",
     "memory": "The live endpoint stays within its memory.",
 }
+OUTCOMES = ("failed", "asked", "passed", "reported")  # of verdicts; "asked" are left to a person. The most urgent first
 COMPARISONS = {"<=": "≤", ">=": "≥", "==": "="}
 MOST_ROWS = 30  # of a chart
 VISIBLE = 0.001  # of a population stability index: a bar in a chart that reaches to 0.25
@@ -68,7 +70,7 @@ class Gate:
     @property
     def shown(self) -> Sequence[Json]:
         """The verdicts that the page shows at once; to fold a single one would save nothing."""
-        return self.verdicts if len(self.verdicts) == FEW + 1 else self.verdicts[: max(FEW, self.counts["failed"])]
+        return self.verdicts if len(self.verdicts) == FEW + 1 else self.verdicts[: max(FEW, self.counts["failed"] + self.counts["asked"])]
 
     @property
     def folded(self) -> Sequence[Json]:
@@ -128,12 +130,12 @@ def accepted(verdict: Json) -> str:
 
 def counted(counts: Json) -> str:
     """What came out how often: `1 failed, 3 passed`."""
-    return ", ".join(f"{counts[name]} {name}" for name in ("failed", "passed", "reported") if counts[name])
+    return ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name])
 
 
 def _counts(verdicts: Sequence[Json]) -> dict[str, int]:
-    times = Counter(verdict["passed"] for verdict in verdicts)
-    return {"passed": times[True], "failed": times[False], "reported": times[None]}
+    times = Counter(_outcome(verdict) for verdict in verdicts)
+    return {name: times[name] for name in OUTCOMES}
 
 
 def _gates(verdicts: Sequence[Json]) -> list[Gate]:
@@ -148,7 +150,13 @@ def _gates(verdicts: Sequence[Json]) -> list[Gate]:
 
 
 def _urgency(verdict: Json) -> int:
-    return {False: 0, True: 1, None: 2}[verdict["passed"]]
+    return OUTCOMES.index(_outcome(verdict))
+
+
+def _outcome(verdict: Json) -> str:
+    if verdict["passed"] is None:
+        return "asked" if verdict["comparison"] else "reported"
+    return "passed" if verdict["passed"] else "failed"
 
 
 def _plots(facts: Json, report: Json, verdicts: Sequence[Json]) -> dict[str, Markup | None]:

@@ -63,7 +63,7 @@ def test_the_approver_sees_the_commit_the_package_the_verdicts_and_the_evidence(
     for fact in (
         sample.COMMIT,
         staged.arn,
-        "38 passed, 0 failed, 5 reported",
+        "40 passed, 0 failed, 5 reported",
         staged.uri,
         document.sha256(staged.read(staged.uri)),
         "valid",

@@ -19,9 +19,10 @@ from cli.problem import Problem
 from paved_runtime import contract
 from paved_runtime.spec import Category, Column, ModelSpec
 from pipelines.deployment.registry import Registry
+from pipelines.evidence import pack
 from tests import reference
 from tests.support.facts import FACTS
-from tests.support.fakes import clients
+from tests.support.fakes import Altered, clients
 from tests.support.moto_server import Clients
 
 REFERENCE = reference.model()
@@ -76,12 +77,22 @@ def test_columns_may_come_in_any_order(tmp_path: Path, header: list[str]) -> Non
         ({"age": ""}, "row 2, column 'age': expected an integer between 18 and 120, found ''"),
         ({"age": "nan"}, "row 2, column 'age': expected an integer between 18 and 120, found 'nan'"),
         ({"marital": "Single"}, "row 2, column 'marital': expected one of 'divorced', 'married', 'single', found 'Single'"),
-        ({"y": "maybe"}, "row 3, column 'y': expected 'yes' and one other value, found 'yes', 'maybe', 'no'"),
+        ({"y": "maybe"}, "row 2, column 'y': expected 'yes' or 'no', found 'maybe'"),
+        ({"y": ""}, "row 2, column 'y': expected 'yes' or 'no', found '': leave out the rows whose outcome is not known"),
+        ({"y": "Yes"}, "row 2, column 'y': expected 'yes' or 'no', found 'Yes': spelt 'yes' it would be an outcome"),
+        ({"y": " no"}, "row 2, column 'y': expected 'yes' or 'no', found ' no': spelt 'no' it would be an outcome"),
     ],
 )
 def test_a_wrong_value_is_named_with_row_and_column(tmp_path: Path, change: Row, expected: str) -> None:
     path = write(tmp_path / "data.csv", [good("yes"), {**good("no"), **change}, good("no")])
     assert expected in refusal(path)
+
+
+@pytest.mark.parametrize("empty", ["", "No"])
+def test_no_other_text_stands_for_an_outcome(tmp_path: Path, empty: str) -> None:
+    """Every row of one outcome was emptied, or written otherwise."""
+    path = write(tmp_path / "data.csv", [good("yes"), good(empty), good("yes"), good(empty)])
+    assert f"row 2, column 'y': expected 'yes' or 'no', found {empty!r}" in refusal(path)
 
 
 @pytest.mark.parametrize(

@@ -76,12 +76,21 @@ def test_a_person_reads_who_what_and_how_good(candidate: Candidate) -> None:
         candidate.world.arn,
         sample.COMMIT,
         "dana@example.com",
-        "38 passed, 0 failed, 5 reported",
+        "40 passed, 0 failed, 5 reported",
         "0.809 (0.794\N{EN DASH}0.825)",
         "better on every slice",
     ):
         assert fact in text
     assert "version 6; ROC AUC +0.0081, from -0.0021 to +0.0181" in text
+
+
+def test_what_a_person_is_asked_is_told_before_they_answer() -> None:
+    content = sample.content()["evaluation"]
+    question = sample.verdict("plausibility", "ROC AUC", 0.93, "<=", 0.87, passed=None, advice="ask when duration is filled")
+    told = packs.summary(sample.evidence(evaluation={**content, "gates": [*content["gates"], question]}))
+
+    assert told["gates"] == "40 passed, 0 failed, 5 reported, not judged"
+    assert told["for you to decide 1"] == "plausibility: ROC AUC: found 0.93, accepted is <= 0.87: ask when duration is filled"
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,17 @@ def proposed(areas: Sequence[float], *, rows: int = 2000, positive_share: float 
     return proposals.propose([training(area, **more) for area in areas], rows=rows, positive_share=positive_share)
 
 
+CHECKS = check("leak", "0.71"), check("pair leak", "0.76", "a and b"), check("duplicates", "0.013")
+
+
 def test_a_gate_is_what_was_seen_and_a_margin() -> None:
-    gates = proposed([0.80, 0.82, 0.81, 0.79, 0.83], calibration=0.04, checks=[check("leak", "0.71"), check("duplicates", "0.013")])
+    gates = proposed([0.80, 0.82, 0.81, 0.79, 0.83], calibration=0.04, checks=CHECKS)
 
     assert (gates.roc_auc, gates.champion_margin) == (0.76, 0.02)  # three deviations of 0.0158 below the mean, and one
     assert gates.roc_auc_seen == pytest.approx((0.81, 0.0158), abs=1e-4)
     assert (gates.calibration_error, gates.calibration_error_seen) == (0.08, 0.04)
-    assert (gates.maximum_column_auc, gates.maximum_duplicates) == (0.76, 0.04)
+    assert (gates.maximum_column_auc, gates.maximum_pair_auc, gates.maximum_duplicates) == (0.76, 0.81, 0.04)
+    assert gates.suspicious_roc_auc == 0.86
     assert gates.positive_share == (0.1, 0.4)
     assert gates.minimum_rows == 1000
 
@@ -63,10 +67,13 @@ def test_a_coin_is_no_model() -> None:
     share=st.floats(0.0005, 0.9995),
     calibration=st.floats(0, 1),
     alone=st.floats(0.5, 0.9),
+    paired=st.floats(0.5, 0.95),
     repeated=st.floats(0, 1),
 )
-def test_what_was_seen_passes(areas: list[float], rows: int, share: float, calibration: float, alone: float, repeated: float) -> None:
-    checks = [check("leak", f"{alone:.4f}"), check("duplicates", f"{repeated:.4f}")]
+def test_what_was_seen_passes(
+    areas: list[float], rows: int, share: float, calibration: float, alone: float, paired: float, repeated: float
+) -> None:
+    checks = [check("leak", f"{alone:.4f}"), check("duplicates", f"{repeated:.4f}"), check("pair leak", f"{paired:.4f}", "a and b")]
     try:
         gates = proposed(areas, rows=rows, positive_share=share, calibration=calibration, checks=checks)
     except Problem:
@@ -75,6 +82,8 @@ def test_what_was_seen_passes(areas: list[float], rows: int, share: float, calib
     assert 0.5 <= gates.roc_auc < max(gates.roc_auc_seen[0], 0.5001)
     assert calibration <= gates.calibration_error <= 1
     assert float(checks[0]["found"]) <= gates.maximum_column_auc <= 0.95
+    assert max(float(checks[2]["found"]), gates.maximum_column_auc) <= gates.maximum_pair_auc <= 0.97
+    assert gates.roc_auc < gates.suspicious_roc_auc <= 1
     assert float(checks[1]["found"]) <= gates.maximum_duplicates <= 1
     least, most = gates.positive_share
     assert 0 <= least < share < most <= 1
@@ -83,8 +92,17 @@ def test_what_was_seen_passes(areas: list[float], rows: int, share: float, calib
 
 
 def test_columns_that_tell_the_outcome_are_named() -> None:
-    leaks = Violations("churn", [check("leak", "0.97"), check("leak", "0.91", "b")])
-    assert proposals.leaks(leaks, FILE) == {"a": "0.97", "b": "0.91"}
+    leaks = Violations("churn", [check("leak", "0.97"), check("missing leak", "0.72, empty in 45.0%", "b")])
+    assert proposals.leaks(leaks, FILE) == {
+        "a": "it tells the outcome by itself (ROC AUC 0.97): known only afterwards?",
+        "b": "which of its cells are empty tells the outcome (ROC AUC 0.72, empty in 45.0%): filled only afterwards?",
+    }
+
+
+@pytest.mark.parametrize("leak", [check("pair leak", "0.97", "a and b"), check("missing leak", "0.97", "")])
+def test_of_columns_that_tell_the_outcome_together_a_person_says_which_is_the_leak(leak: Check) -> None:
+    with pytest.raises(Problem, match=r"expected less, found 0\.97: take it out"):
+        proposals.leaks(Violations("churn", [check("leak", "0.97"), leak]), FILE)
 
 
 def test_what_else_is_wrong_with_the_data_set_is_a_problem_of_it() -> None:

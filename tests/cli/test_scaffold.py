@@ -30,7 +30,9 @@ GATES = Gates(
     roc_auc=0.76,
     calibration_error=0.08,
     champion_margin=0.02,
+    suspicious_roc_auc=0.87,
     maximum_column_auc=0.8,
+    maximum_pair_auc=0.85,
     maximum_duplicates=0.03,
     positive_share=(0.1, 0.4),
     minimum_rows=1000,
@@ -58,7 +60,8 @@ def loaded(models: Path, contents: Mapping[str, str]) -> ModelSpec:
 def test_the_contract_says_what_was_inferred(profile: Profile, tmp_path: Path) -> None:
     model = loaded(tmp_path / "model_code", files(profile))
 
-    assert (model.purpose, model.owner, model.data.target, model.data.positive) == (PURPOSE, OWNER, profile.target, profile.positive)
+    assert (model.purpose, model.owner, model.data.target) == (PURPOSE, OWNER, profile.target)
+    assert (model.data.positive, model.data.negative) == (profile.positive, profile.negative)
     assert model.data.columns == profile.columns
     assert model.data.exclude == tuple(profile.excluded)
     assert (model.gates.roc_auc, model.gates.calibration_error, model.gates.champion.margin) == (0.76, 0.08, 0.02)

@@ -592,5 +592,6 @@ def test_a_fork_of_the_first_release_is_brought_to_this_tree_and_passes(tmp_path
     assert "# Acme adds nothing here." in fork.text("stacks/toolchain.py")
     assert [path.name for path in (fork.root / "model_code").iterdir()] == ["loan_scoring"]
     assert fork.git("diff", "--name-only", "origin/next", "--", "packages", "cli", "pipelines") == ""
+    fork.edit("model_code/loan_scoring/model.toml", 'positive = "yes"\n', 'positive = "yes"\nnegative = "no"\n')  # as docs/upgrade.md says
     check = subprocess.run(["./road", "check"], cwd=fork.root, capture_output=True, text=True)
     assert check.returncode == 0, check.stdout + check.stderr

@@ -28,7 +28,10 @@ class Fault:
 
 FAULTS = (
     Fault("poisoned data", "schema, ranges, label rate and change are judged before training; the column is named"),
-    Fault("target leakage", "a column that predicts the target alone is refused, with its figure"),
+    Fault(
+        "target leakage",
+        "a column, a pair or empty cells that tell the target are refused by name; what is too good to be true asks a person",
+    ),
     Fault("training crash", "the same data gives the same model again; what failed is said in one line"),
     Fault("worse model", "judged against the champion on the same held-out rows, with an interval; an equal one passes"),
     Fault("unfair model", "selection rates and opportunities of the groups are gates"),

@@ -87,7 +87,9 @@ def attack(s3: Any, uri: str, how: str) -> None:
     if how == "overwrite":
         s3.put_object(Bucket=bucket, Key=key, Body=b"another")
     elif how == "replay":
-        s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, MetadataDirective="REPLACE", Metadata={"again": "1"})
+        s3.copy_object(
+            Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, MetadataDirective="REPLACE", Metadata={"again": "1"}
+        )
     elif how == "delete":
         s3.delete_object(Bucket=bucket, Key=key)
     else:
@@ -124,7 +126,11 @@ def test_each_role_tries_each_object(production: Production) -> None:
     for role, name in ROLES.items():
         s3 = production.cloud.client("s3", HOME, **keys_of(production.cloud, name))
         for each, uri in places.items():
-            ways = ("overwrite", "delete", "delete for good") if each in ("its signature", "ledger") else ("overwrite", "replay", "delete", "delete for good")
+            ways = (
+                ("overwrite", "delete", "delete for good")
+                if each in ("its signature", "ledger")
+                else ("overwrite", "replay", "delete", "delete for good")
+            )
             outcomes[role, each] = worst({how: outcome(production, s3, uri, how) for how in ways})
     assert sound(production)
 

@@ -27,6 +27,9 @@ LEAK = {
     'exclude = ["duration"]        #': "exclude = []        #",
     "[data.columns]\n": '[data.columns]\nduration = { type = "integer", minimum = 0, maximum = 100000 }\n',
 }
+DIGIT = '{ type = "integer", minimum = 0, maximum = 9 }'
+WAVE = {"[data.columns]\n": f"[data.columns]\nregion = {DIGIT}\nwave = {DIGIT}\n"}
+MAY_BE_EMPTY = {'balance   = { type = "integer",': 'balance   = { missing = 0.6, type = "integer",'}
 PROXY = {"[data.columns]\n": '[data.columns]\naccount = { type = "integer", minimum = 0, maximum = 1000000 }\n'}
 
 
@@ -110,6 +113,111 @@ def test_a_planted_proxy_is_found(container: Container, root: Path, rows: list[R
 
     assert (violation["column"], violation["rule"]) == ("account", "leak")
     assert float(violation["found"]) == pytest.approx(0.9, abs=0.01)
+
+
+def banded(row: Row, draw: random.Random) -> str:
+    """A number that begins in one of three hundred bands: in an even one if the customer said no, in an odd one if they said yes."""
+    return str(3000 * (2 * draw.randrange(150) + (row["y"] == "yes")) + draw.randrange(3000))
+
+
+@LEAKED
+def test_a_proxy_in_narrow_bands_is_found(container: Container, root: Path, rows: list[Row], edited: Edited) -> None:
+    """Fifty wide bins would say nothing of it; trees find it."""
+    draw = random.Random(2)  # noqa: S311 - repeatable, not secret
+    (violation,) = refused(container, root, [row | {"account": banded(row, draw)} for row in rows], models=edited(PROXY))
+
+    assert (violation["column"], violation["rule"]) == ("account", "leak")
+    assert float(violation["found"]) > 0.85
+
+
+def together(row: Row, draw: random.Random) -> Row:
+    """Two numbers, each drawn by itself; for those who said yes, and for one in a hundred of the others, their sum is odd."""
+    region, odd = draw.randrange(10), (row["y"] == "yes") != (draw.random() < 0.01)
+    return {"region": str(region), "wave": str(2 * draw.randrange(5) + (region + odd) % 2)}
+
+
+@LEAKED
+def test_two_columns_that_tell_it_only_together_are_found(container: Container, root: Path, rows: list[Row], edited: Edited) -> None:
+    draw = random.Random(3)  # noqa: S311 - repeatable, not secret
+    (violation,) = refused(container, root, [row | together(row, draw) for row in rows], models=edited(WAVE))
+
+    assert violation["rule"] == "pair leak"
+    assert set(violation["column"].split(" and ")) == {"region", "wave"}
+    assert float(violation["found"]) == pytest.approx(0.99, abs=0.01)
+    assert violation["allowed"] == "a ROC AUC of at most 0.8 from two columns together"
+    assert "find out when each is filled" in violation["advice"]
+
+
+@LEAKED
+@pytest.mark.parametrize(("share", "rules"), [(0.45, {"leak", "missing leak"}), (0.2, {"missing leak"})])
+def test_cells_that_only_one_outcome_leaves_empty_are_found(
+    container: Container, root: Path, rows: list[Row], edited: Edited, share: float, rules: set[str]
+) -> None:
+    """A part of them: the balance of nobody who said yes is missing."""
+    draw = random.Random(4)  # noqa: S311 - repeatable, not secret
+    emptied = [row | ({"balance": ""} if row["y"] == "no" and draw.random() < share else {}) for row in rows]
+    violations = refused(container, root, emptied, models=edited(MAY_BE_EMPTY))
+    missing = next(violation for violation in violations if violation["rule"] == "missing leak")
+
+    assert {(violation["column"], violation["rule"]) for violation in violations} == {("balance", rule) for rule in rules}
+    assert "empty in 0.0% of the rows with 'yes' and in" in missing["found"]
+    assert "if balance is filled only afterwards, move it to data.exclude in model.toml" in missing["advice"]
+
+
+@LEAKED
+@pytest.mark.parametrize("shares", [(0.3, 0.3), (0.2, 0.35), (0.35, 0.2)])
+def test_cells_that_are_empty_for_other_reasons_pass(
+    container: Container, root: Path, rows: list[Row], edited: Edited, shares: tuple[float, float]
+) -> None:
+    """Also where one outcome has nearly twice as many: that may be known in time."""
+    draw = random.Random(5)  # noqa: S311 - repeatable, not secret
+    put(root, [row | ({"balance": ""} if draw.random() < shares[row["y"] == "yes"] else {}) for row in rows])
+    done = container(root, "prepare", models=edited(MAY_BE_EMPTY))
+
+    assert done.returncode == 0, done.stderr
+
+
+HALVES = {  # a column's cells, in two halves
+    "day": ([str(day) for day in range(1, 16)], [str(day) for day in range(16, 32)]),
+    "age": ([str(age) for age in range(25, 40)], [str(age) for age in range(40, 60)]),
+    "education": (["primary", "unknown"], ["secondary", "tertiary"]),
+    "job": (["blue-collar", "technician", "services", "entrepreneur"], ["management", "admin.", "retired", "student"]),
+}
+
+
+def hinted(row: Row, draw: random.Random) -> Row:
+    """Three cells in ten are from the half that tells what the customer said."""
+    return {column: draw.choice(half[row["y"] == "yes"]) for column, half in HALVES.items() if draw.random() < 0.3}
+
+
+@LEAKED
+def test_of_a_result_too_good_to_be_true_a_person_is_asked(container: Container, root: Path, rows: list[Row]) -> None:
+    """Four columns hint at the outcome, no two of them enough to be refused. Those who approve are told where to look."""
+    draw = random.Random(6)  # noqa: S311 - repeatable, not secret
+    put(root, [row | hinted(row, draw) for row in rows])
+    done = container(root, "prepare", "train", "evaluate")
+    assert done.returncode == 0, done.stderr
+    evaluation = json.loads((root / "model/evaluation.json").read_text())
+    (question,) = [verdict for verdict in evaluation["gates"] if verdict["passed"] is None and verdict["comparison"]]
+
+    assert (question["gate"], question["subject"], question["threshold"]) == ("plausibility", "ROC AUC", 0.87)
+    assert question["found"] == pytest.approx(evaluation["metrics"]["roc_auc"]["value"], rel=1e-5)
+    assert question["found"] > 0.87
+    named = question["advice"].split("before you approve: ")[1].split(";")[0]
+    assert sum(column in named for column in HALVES) >= 2, named
+    assert not any(verdict["gate"] == "plausibility" and verdict["passed"] is False for verdict in evaluation["gates"])
+
+
+@POISONED
+@pytest.mark.parametrize("spelling", ["", "No", " no"])
+def test_an_outcome_that_is_spelt_otherwise_is_no_outcome(container: Container, root: Path, rows: list[Row], spelling: str) -> None:
+    """Every customer who said no: no other text takes its place."""
+    violations = refused(container, root, [row | ({"y": spelling} if row["y"] == "no" else {}) for row in rows])
+    (violation,) = [violation for violation in violations if violation["column"] == "y"]
+
+    assert (violation["rule"], violation["found"], violation["allowed"]) == ("target", repr(spelling), "'yes' or 'no'")
+    assert violation["count"] == sum(row["y"] == "no" for row in rows)
+    assert violation["advice"].startswith("spelt 'no' it would be an outcome" if spelling else "leave out the rows whose outcome")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,9 @@ TRAINING, TRAIN = naming.training_role(CONFIG, MODEL), naming.stage_project(CONF
 
 def another(archive: bytes) -> bytes:
     """A model that is whole, and another."""
-    files = {name: json.loads(content) for name, content in pack.members(archive, "metadata.json", "evaluation.json", "golden.json").items()}
+    files = {
+        name: json.loads(content) for name, content in pack.members(archive, "metadata.json", "evaluation.json", "golden.json").items()
+    }
     return packed({**files, "model.onnx": {"score": 0.9, "number": 0}})
 
 
@@ -108,7 +110,9 @@ def test_what_the_endpoint_says_it_serves_is_asked_when_a_hand_has_moved_the_sta
     good, version = production.served(), production.version(score=0.3)
     stack = stacks.read(production.away("cloudformation"), SERVING)
     assert stack
-    values = replace(release.serving_parameters(production.place, stack, package.read(production.home("sagemaker"), version)), model_sha256="")
+    values = replace(
+        release.serving_parameters(production.place, stack, package.read(production.home("sagemaker"), version)), model_sha256=""
+    )
     with swapped(production, data_of(production, version)):
         stacks.update(production.away("cloudformation"), stack, values.values(), replace(AT_ONCE, poll_seconds=0.1))
     assert production.served() == version

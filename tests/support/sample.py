@@ -174,6 +174,8 @@ def gates() -> list[dict[str, Any]]:
         verdict("floor", "ROC AUC", 0.809346, ">=", 0.75),
         verdict("calibration", "expected calibration error", 0.00912, "<=", 0.1),
         verdict("champion", "ROC AUC, challenger minus champion, lower bound", -0.00213, ">=", -0.01),
+        verdict("plausibility", "ROC AUC", 0.809346, "<=", 0.87),
+        verdict("plausibility", "ROC AUC, challenger minus champion", 0.00812, "<=", 0.05),
         *(verdict("slices", f"{row['column']} {row['group']}: ROC AUC", row["roc_auc"], ">=", 0.6) for row in judged),
         *(
             verdict(

@@ -33,7 +33,10 @@ class ArtifactError(ValueError):
 
 def schema(spec: ModelSpec, features: Sequence[str]) -> dict[str, Any]:
     """What the model was trained to accept: its columns and rules, its target, and its features in order."""
-    return {**spec.data.model_dump(mode="json", include={"columns", "target", "positive", "exclude"}), "features": list(features)}
+    return {
+        **spec.data.model_dump(mode="json", include={"columns", "target", "positive", "negative", "exclude"}),
+        "features": list(features),
+    }
 
 
 def write_json(file: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:

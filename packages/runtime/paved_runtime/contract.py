@@ -10,7 +10,8 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paved_runtime.digests import Digests, digests
-from paved_runtime.rules import Rule, RuleError, rules, shown
+from paved_runtime.rules import OutcomeRule, Rule, RuleError, rules, shown
 from paved_runtime.spec import Data
 from paved_runtime.table import Examples, Matrix, Table
 
@@ -127,7 +128,7 @@ def inspect(folder: Path, data: Data, digested: Collection[str] | None = None) -
     cells = _joined([part.cells for part in parts])
     accepted = {name: rule for name, rule in rules(data).items() if name in cells}
     table, violations = encode(cells, accepted)
-    checks += [*_passed(accepted, violations), *violations, _target(cells[data.target], data)]
+    checks += [*_passed(accepted, violations), *violations, *_target(cells[data.target], data)]
     examples = Examples(table, _labels(cells[data.target], data), np.concatenate([part.digests for part in parts]))
     return Reading(", ".join(file.name for file in files), examples, checks, [part.digested for part in parts], measured.hexdigest())
 
@@ -144,7 +145,7 @@ def write(file: Path, examples: Examples, data: Data) -> None:
     """Write rows as CSV that `read` accepts: features in the order of `model.toml`, then the target."""
     file.parent.mkdir(parents=True, exist_ok=True)
     columns = [[rule.write(number) for number in examples.table[name].tolist()] for name, rule in rules(data).items()]
-    target = [data.positive if label else f"not {data.positive}" for label in examples.labels.tolist()]
+    target = [data.positive if label else data.negative for label in examples.labels.tolist()]
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*data.columns, data.target])
@@ -294,17 +295,23 @@ def _violations(name: str, cells: Sequence[str], refused: Mapping[str, str], all
     return violations
 
 
-def _target(cells: Sequence[str], data: Data) -> Check:
-    """A target has two values: `positive` and one other. The rarer others are taken for the mistakes."""
-    others = [value for value, _ in Counter(cells).most_common() if value != data.positive]
-    allowed = f"{data.positive!r} and one other value"
-    if data.positive not in cells or not others:
-        only = ", ".join(map(shown, others or [data.positive]))
-        return Check(column=data.target, rule="target", found=f"only {only}", allowed=f"both {allowed}")
-    if len(others) > 1:
-        return _violations(data.target, cells, dict.fromkeys(others[1:], "target"), allowed)[0]
-    return Check(column=data.target, rule="target", found=f"{data.positive!r} and {shown(others[0])}", allowed=allowed, passed=True)
+def _target(cells: Sequence[str], data: Data) -> list[Check]:
+    """A target says one of two outcomes in every row, and both of them somewhere. Cells that ask for the same correction are one check."""
+    rule, occurring = OutcomeRule.of(data), Counter(cells)
+    check = partial(Check, column=data.target, rule="target", allowed=rule.expected)
+    refused = {cell: rule.advice(cell) for cell in occurring if not rule.accepts(cell)}
+    wrong = [
+        replace(violation, rule="target", advice=violation.rule) for violation in _violations(data.target, cells, refused, rule.expected)
+    ]
+    absent = [outcome for outcome in (data.positive, data.negative) if outcome not in occurring]
+    if absent and not wrong:
+        found = f"no row with {' or '.join(map(repr, absent))}"
+        return [check(found=found, allowed=f"both {data.positive!r} and {data.negative!r}", advice="deliver rows of both outcomes")]
+    return wrong or [check(found="each of them", passed=True)]
 
 
 def _labels(cells: Sequence[str], data: Data) -> Matrix:
-    return np.array([cell == data.positive for cell in cells], dtype=np.float32)
+    """float32 [rows], 1 where the cell is the positive outcome, or a refused spelling of it."""
+    rule = OutcomeRule.of(data)
+    positive = {cell for cell in set(cells) if rule.resembled(cell) == data.positive}
+    return np.array([cell in positive for cell in cells], dtype=np.float32)

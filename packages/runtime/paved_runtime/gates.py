@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics  # type: ignore[import-untyped]
 
-from paved_runtime import behaviour, calibration, comparison, fairness, intervals, reasons, slices
+from paved_runtime import behaviour, calibration, comparison, fairness, intervals, plausibility, reasons, slices
 from paved_runtime.behaviour import Outcome
 from paved_runtime.comparison import Difference
 from paved_runtime.fairness import Treatment
@@ -78,6 +78,7 @@ def verdicts(findings: Findings) -> Iterator[Verdict]:
         "calibration", "expected calibration error", findings.metrics["calibration_error"], gates.calibration_error, advice=advice
     )
     yield comparison.judge(findings.holdout, findings.difference, gates.champion)
+    yield from plausibility.judge(findings.metrics["roc_auc"], findings.holdout, findings.difference, findings.reasons, gates)
     yield from slices.judge(findings.slices, findings.holdout, gates)
     if gates.fairness:
         yield from fairness.judge(findings.treatments, gates.fairness)

@@ -28,6 +28,7 @@ from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, Win
 from paved_runtime.monitoring.services import Services
 from paved_runtime.monitoring.store import Object, Shard, Store, place
 from paved_runtime.protocol import model_version
+from paved_runtime.rules import OutcomeRule
 from paved_runtime.spec import Monitoring
 
 ARCHIVE, COUNTS, REPORT = "processing/input/model/model.tar.gz", "processing/counts", "monitor.json"
@@ -137,7 +138,7 @@ def counted(job: Job, services: Services, task: Task, shard: Shard) -> Counts:
         counts.totals["own"] += len(inside) - len(exchanges)
         for reading in reader.read(exchanges):
             counts.add(reading, task.baseline)
-    labels = _labels(services, task, job.spec.data.positive)
+    labels = _labels(services, task, OutcomeRule.of(job.spec.data))
     counts.joined = Joined(len(labels.positive), labels.malformed)
     if labels.positive:
         labels.join(_answers(capture, _filed(capture, root, task.labelled, shard), task.labelled), counts.joined)
@@ -168,12 +169,12 @@ def _answers(capture: Store, objects: Iterator[Object], window: Window) -> Itera
         yield from (entry for entry in lines(block, decoder)[0] if window.holds(entry.eventMetadata.inferenceTime))
 
 
-def _labels(services: Services, task: Task, positive: str) -> Labels:
+def _labels(services: Services, task: Task, rule: OutcomeRule) -> Labels:
     """Every label that may be of a row scored in time: it cannot have been written before the row was scored."""
     bucket, prefix = place(task.labels_uri)
     store = Store(services.s3, bucket)
     files = sorted(file for file in store.objects(f"{prefix}/") if file.written >= task.labelled.start)
-    return Labels.read((_text(store, file) for file in files), positive)
+    return Labels.read((_text(store, file) for file in files), rule)
 
 
 def _text(store: Store, file: Object) -> Iterator[str]:

@@ -4,23 +4,20 @@ the usual label rate, and columns that are filled, that vary, that do not tell t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from paved_runtime import leaks
 from paved_runtime.contract import FIRST, Check
 from paved_runtime.digests import combined
-from paved_runtime.drift import edges
-from paved_runtime.spec import Category, Column, Data
+from paved_runtime.spec import Column, Data
 from paved_runtime.split import Rows
 from paved_runtime.table import Examples, Matrix, Values
 
-BINS, FOLDS = 50, 5
 OUTCOMES = 25  # rows of each outcome; with fewer, nothing can be said about what tells it
-PRIOR = 10  # rows of the average outcome that every bin begins with
 
 
 def checks(examples: Examples, data: Data, order: Rows) -> list[Check]:
@@ -31,10 +28,7 @@ def checks(examples: Examples, data: Data, order: Rows) -> list[Check]:
         judged.append(_duplicates(examples, data))
     for name in table.positions:
         judged += [_missing(name, table[name], data.columns[name]), _constant(name, table[name])]
-        kept = order[~np.isinf(table[name][order])]
-        if _fewest(labels[kept]) >= OUTCOMES:
-            judged.append(_leak(name, alone(table[name][kept], labels[kept], data.columns[name]), data))
-    return judged
+    return judged + list(_leaks(examples.take(order), data))
 
 
 def changed(indices: Mapping[str, float], data: Data) -> list[Check]:
@@ -61,45 +55,6 @@ def repeats(examples: Examples) -> Rows:
 def duplicates(examples: Examples) -> float:
     """The share of rows that repeat an earlier one."""
     return len(repeats(examples)) / len(examples)
-
-
-def alone(values: Values, labels: Matrix, column: Column) -> float:
-    """The ROC AUC with which one column alone tells the outcome, cross-fitted. The rows' order must say nothing about them.
-
-    Each bin's share of positive rows is learnt from the other folds, so that it does not matter which way, or how crookedly, the column
-    tells the outcome, and a column of many values gains nothing by chance. Empty cells are a bin of their own.
-    """
-    codes, positive, folds = _codes(values, column), labels.astype(np.intp), _folds(labels)
-    bins = int(codes.max()) + 1
-    counts = np.bincount((folds * bins + codes) * 2 + positive, minlength=FOLDS * bins * 2).reshape(FOLDS, bins, 2).astype(np.float64)
-    learnt = counts.sum(axis=0) - counts
-    average = learnt[:, :, 1].sum(axis=1) / learnt.sum(axis=(1, 2))
-    rates = (learnt[:, :, 1] + PRIOR * average[:, None]) / (learnt.sum(axis=2) + PRIOR)
-    return float(np.mean([roc_auc(rate, count) for rate, count in zip(rates, counts, strict=True)]))
-
-
-def roc_auc(scores: Values, counts: Values) -> float:
-    """The ROC AUC of binned rows: `scores` float64 [bins], `counts` float64 [bins, 2] of negative and positive rows."""
-    _, rank = np.unique(scores, return_inverse=True)
-    negative, positive = (np.bincount(rank, counts[:, outcome]) for outcome in (0, 1))
-    below = np.cumsum(negative) - negative / 2
-    return float((below * positive).sum() / (negative.sum() * positive.sum()))
-
-
-def _codes(values: Values, column: Column) -> NDArray[np.intp]:
-    """The bin of each value."""
-    present = ~np.isnan(values)
-    bins = np.arange(len(column.values) - 1.0) if isinstance(column, Category) else edges(values[present], BINS)
-    return np.where(present, np.searchsorted(bins, values), len(bins) + 1)
-
-
-def _folds(labels: Matrix) -> NDArray[np.intp]:
-    """The fold of each row; every fold has its share of each outcome."""
-    folds = np.empty(len(labels), dtype=np.intp)
-    for label in (0, 1):
-        rows = np.flatnonzero(labels == label)
-        folds[rows] = np.arange(len(rows)) % FOLDS
-    return folds
 
 
 def _fewest(labels: Matrix) -> int:
@@ -152,11 +107,67 @@ def _constant(name: str, values: Values) -> Check:
     return Check(column=name, rule="constant", found=distinct, allowed="2 or more values", passed=not constant, advice=advice)
 
 
+def _leaks(examples: Examples, data: Data) -> Iterator[Check]:
+    """Whether a column, two of them, or their empty cells tell the outcome. Refused cells are no empty ones: their rows are left out."""
+    table, honest = examples.table, dict[str, float]()
+    for name in table.positions:
+        kept = ~np.isinf(table[name])
+        if _fewest(examples.labels[kept]) >= OUTCOMES:
+            auc = leaks.alone(table[name][kept], examples.labels[kept], data.columns[name])
+            yield _leak(name, auc, data)
+            honest |= {name: auc} if auc <= data.maximum_column_auc else {}
+    examples = examples.take(np.flatnonzero(~np.isinf(table.values).any(axis=1)))
+    if _fewest(examples.labels) >= OUTCOMES:
+        yield from _pair_leak(examples, sorted(honest, key=lambda name: -honest[name]), data)
+        yield from _missing_leaks(examples, data)
+
+
 def _leak(name: str, auc: float, data: Data) -> Check:
     allowed = f"a ROC AUC of at most {data.maximum_column_auc:g} from this column alone"
     advice = f"it tells the outcome: if it is known only afterwards, move {name} to data.exclude in model.toml; "
     advice += "if it is known in time, raise data.maximum_column_auc"
     return Check(column=name, rule="leak", found=f"{auc:.4f}", allowed=allowed, passed=auc <= data.maximum_column_auc, advice=advice)
+
+
+def _pair_leak(examples: Examples, names: Sequence[str], data: Data) -> Iterator[Check]:
+    """The check of the two columns that tell most together; the first names are looked at first."""
+    pair = leaks.together(examples.table, examples.labels, {name: data.columns[name] for name in names})
+    if pair is None:
+        return
+    among = f", of the {leaks.MOST_COLUMNS} that tell most alone" if len(names) > leaks.MOST_COLUMNS else ""
+    check = partial(Check, column=" and ".join(pair.columns), rule="pair leak", found=f"{pair.roc_auc:.4f}")
+    advice = "together they tell the outcome: find out when each is filled, and move what is known only afterwards to data.exclude in "
+    advice += "model.toml; if both are known in time, raise data.maximum_pair_auc"
+    allowed = f"a ROC AUC of at most {data.maximum_pair_auc:g} from two columns together{among}"
+    yield check(allowed=allowed, passed=pair.low <= data.maximum_pair_auc, advice=advice)
+
+
+def _missing_leaks(examples: Examples, data: Data) -> Iterator[Check]:
+    """The check of each column that has empty cells, and of those together that tell little each."""
+    table, labels = examples.table, examples.labels
+    names = [name for name in table.positions if np.isnan(table[name]).any()]
+    judged = {name: _missing_leak(name, leaks.emptiness(table[name], labels, tests=len(names)), data) for name in names}
+    yield from judged.values()
+    honest = [name for name in names if judged[name].passed]
+    if len(honest) > 1:
+        auc, low = leaks.empty_together(table.values[:, [table.positions[name] for name in honest]], labels)
+        allowed = f"a ROC AUC of at most {data.maximum_pair_auc:g} from which cells of a row are empty"
+        advice = f"find out when {', '.join(honest)} are filled, and move what is filled only afterwards to data.exclude in model.toml; "
+        advice += "if all are filled in time, raise data.maximum_pair_auc"
+        check = partial(Check, column="", rule="missing leak", found=f"{auc:.4f}", allowed=allowed, advice=advice)
+        yield check(passed=low <= data.maximum_pair_auc)
+
+
+def _missing_leak(name: str, empty: leaks.Emptiness, data: Data) -> Check:
+    found = (
+        f"{empty.roc_auc:.4f}, empty in {empty.positive:.1%} of the rows with {data.positive!r} and in {empty.negative:.1%} of the others"
+    )
+    allowed = f"a ROC AUC of at most {data.maximum_missing_auc:g} from which cells are empty, "
+    allowed += f"none of the two outcomes having more than {data.maximum_missing_ratio:g} times as many empty or filled ones"
+    advice = f"which cells are empty tells the outcome: if {name} is filled only afterwards, move it to data.exclude in model.toml; "
+    advice += "if in time, raise data.maximum_missing_auc or data.maximum_missing_ratio"
+    passed = empty.low <= data.maximum_missing_auc and empty.times <= data.maximum_missing_ratio
+    return Check(column=name, rule="missing leak", found=found, allowed=allowed, passed=passed, advice=advice)
 
 
 def _where(rows: Rows) -> dict[str, Any]:

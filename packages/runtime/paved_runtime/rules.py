@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from paved_runtime.spec import Category, Column, Data, Integer
+from paved_runtime.spec import Category, Column, Data, Integer, alike
 
 Value = int | float | str | None
 NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
@@ -128,6 +128,39 @@ class OptionalRule:
 
     def write(self, number: float) -> Value:
         return None if math.isnan(number) else self.rule.write(number)
+
+
+@dataclass(frozen=True)
+class OutcomeRule:
+    """What a row turned out to be: one of the two outcomes that `model.toml` declares, spelt exactly so."""
+
+    positive: str
+    negative: str
+
+    @classmethod
+    def of(cls, data: Data) -> OutcomeRule:
+        """The rule of a model's target."""
+        return cls(data.positive, data.negative)
+
+    @property
+    def expected(self) -> str:
+        return f"{self.positive!r} or {self.negative!r}"
+
+    def accepts(self, cell: str) -> bool:
+        """Whether the cell is one of the two."""
+        return cell in (self.positive, self.negative)
+
+    def resembled(self, cell: str) -> str:
+        """The outcome that the cell is but for capitals and the blanks around it; empty where there is none."""
+        return next((outcome for outcome in (self.positive, self.negative) if alike(cell, outcome)), "")
+
+    def advice(self, cell: str) -> str:
+        """What to do about a cell that is not accepted."""
+        if outcome := self.resembled(cell):
+            return f"spelt {outcome!r} it would be an outcome: correct the spelling, where that is what it means"
+        if not cell.strip():
+            return "leave out the rows whose outcome is not known"
+        return "correct the cell, or leave out the row: data.positive and data.negative in model.toml are the only outcomes"
 
 
 def rules(data: Data) -> dict[str, Rule]:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
 
+REQUIRED = {"data.negative": 'this key is required: the target\'s other outcome, spelt as in the data set, such as negative = "no"'}
 WORDS = {"missing": "this key is required", "extra_forbidden": "there is no such key; docs/model-toml.md lists them all"}
 MODELS = Path(os.environ.get("MODEL_CODE", "model_code"))  # where the program runs: the clone, or an image's WORKDIR
 RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
@@ -117,13 +118,17 @@ class Share(_Table):
 class Data(_Table):
     """What the data set must look like.
 
+    `target` says `positive` or `negative` in every row, spelt exactly so; the score is the probability of `positive`.
     `exclude` names columns that are dropped unread; `holdout` is a share of rows, and `seed` chooses which.
     `positive_share` is the label rate. `maximum_column_auc` is the ROC AUC from which a column that predicts the target alone is
-    taken for a leak. `maximum_change` is the population stability index of a column against the champion's training data.
+    taken for a leak, `maximum_pair_auc` that of two columns together, or of all empty cells, `maximum_missing_auc` that of the empty
+    cells of one column; `maximum_missing_ratio` is how many times as often cells may be empty, or filled, for one outcome as for the
+    other. `maximum_change` is the population stability index of a column against the champion's training data.
     """
 
-    target: str
+    target: str = Field(min_length=1)
     positive: str
+    negative: str
     exclude: Tuple[str] = ()
     minimum_rows: int = Field(gt=0)
     holdout: float = Field(gt=0, lt=0.9)
@@ -131,8 +136,29 @@ class Data(_Table):
     maximum_duplicates: float = Field(default=0.05, ge=0, le=1)
     positive_share: Share = Share(minimum=0.001, maximum=0.999)
     maximum_column_auc: float = Field(default=0.95, gt=0.5, le=1)
+    maximum_pair_auc: float = Field(default=0.95, gt=0.5, le=1)
+    maximum_missing_auc: float = Field(default=0.65, gt=0.5, le=1)
+    maximum_missing_ratio: float = Field(default=10, gt=1)
     maximum_change: float = Field(default=1.0, gt=0)
     columns: dict[str, Column] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _outcomes_can_be_told_apart(self) -> Data:
+        for outcome in (self.positive, self.negative):
+            if not outcome.strip():
+                raise ValueError(
+                    f"outcome {outcome!r} is empty: a row whose outcome is not known has none, and does not belong in the data"
+                )
+        if alike(self.positive, self.negative):
+            raise ValueError(f"positive {self.positive!r} and negative {self.negative!r} are one outcome: both are needed, spelt apart")
+        return self
+
+    @model_validator(mode="after")
+    def _two_columns_tell_what_one_does(self) -> Data:
+        if self.maximum_pair_auc < self.maximum_column_auc:
+            least = f"maximum_column_auc {self.maximum_column_auc:g}: two columns tell at least what one of them does"
+            raise ValueError(f"maximum_pair_auc {self.maximum_pair_auc:g} is smaller than {least}")
+        return self
 
     @model_validator(mode="after")
     def _target_is_no_feature(self) -> Data:
@@ -156,12 +182,14 @@ class Champion(_Table):
     """How far a challenger may fall behind the version in production, on the same held-out rows.
 
     `margin` bounds the loss of ROC AUC that the one-sided `confidence` bound of a paired bootstrap must exclude; `slice_margin` the loss
-    that no slice may be shown to have. `compare = false` leaves the comparison out, and the evidence says so.
+    that no slice may be shown to have. Where the challenger ranks better by more than `suspicious_gain`, a person is asked whether that can
+    be. `compare = false` leaves the comparison out, and the evidence says so.
     """
 
     compare: bool = True
     margin: float = Field(default=0.01, gt=0, lt=0.5)
     slice_margin: float = Field(default=0.03, gt=0, lt=0.5)
+    suspicious_gain: float = Field(default=0.05, gt=0, lt=0.5)
     confidence: float = Field(default=0.95, ge=0.8, lt=1)
 
 
@@ -238,16 +266,25 @@ class Load(_Table):
 class Gates(_Table):
     """What a candidate must reach: on the held-out rows, against the champion, and live in staging.
 
-    `calibration_error` is the expected calibration error over ten bins of equal size.
+    `calibration_error` is the expected calibration error over ten bins of equal size. Above `suspicious_roc_auc` a person is asked whether
+    that can be.
     """
 
     roc_auc: float = Field(ge=0.5, le=1)
+    suspicious_roc_auc: float = Field(default=0.95, gt=0.5, le=1)
     calibration_error: float = Field(default=0.1, gt=0, le=1)
     champion: Champion = Champion()
     slices: Slices | None = None
     fairness: Fairness | None = None
     behaviour: Behaviour = Behaviour()
     load: Load = Load()
+
+    @model_validator(mode="after")
+    def _what_is_wanted_is_not_suspicious(self) -> Gates:
+        if self.suspicious_roc_auc <= self.roc_auc < 1:
+            above = f"roc_auc {self.roc_auc:g}: it is the ROC AUC from which a result is too good to be true"
+            raise ValueError(f"suspicious_roc_auc {self.suspicious_roc_auc:g} is not above {above}")
+        return self
 
 
 class Training(_Table):
@@ -544,6 +581,11 @@ class ModelSpec(_Table):
         return tuple(self.data.columns)
 
 
+def alike(text: str, outcome: str) -> bool:
+    """Whether two texts differ in nothing but capitals and the blanks around them."""
+    return text.strip().casefold() == outcome.strip().casefold()
+
+
 def load(model: str, models: Path | None = None) -> ModelSpec:
     """Read and check one model's `model.toml`, in `MODELS` unless another folder is named.
 
@@ -587,6 +629,7 @@ def _line(where: str, error: object) -> str:
     path = error["loc"]
     path = path[:3] + path[4:] if path[:2] == ("data", "columns") else path  # pydantic puts a column's type behind its name
     key = ".".join(str(part) for part in path)  # none where several tables do not fit together: the message then has the key
-    accepted = WORDS.get(error["type"]) or re.sub(r"^Value error, ", "", error["msg"])
+    accepted = REQUIRED.get(key) if error["type"] == "missing" else None
+    accepted = accepted or WORDS.get(error["type"]) or re.sub(r"^Value error, ", "", error["msg"])
     found = "" if error["type"] in ("value_error", *WORDS) else f"found {error['input']!r}; "
     return ": ".join(part for part in (where, key, f"{found}{accepted}") if part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Comparison = Literal["<=", ">=", "==", ""]
@@ -11,7 +11,9 @@ Comparison = Literal["<=", ">=", "==", ""]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`passed` is None where something is reported and not judged; `advice` then says why. A verdict that passed needs none."""
+    """`passed` is None where something is reported and not judged, or left to a person, who is told what is usual by `comparison` and
+    `threshold`; `advice` then says why. A verdict that passed needs none.
+    """
 
     gate: str
     subject: str
@@ -39,6 +41,12 @@ def at_least(gate: str, subject: str, value: float, threshold: float, *, advice:
 def at_most(gate: str, subject: str, value: float, threshold: float, *, advice: str) -> Verdict:
     """Passes when `value` is `threshold` or less. `advice` is what to do when it does not."""
     return _judged(gate, subject, value, "<=", threshold, advice, passed=value <= threshold)
+
+
+def asked_above(gate: str, subject: str, value: float, threshold: float, *, advice: str) -> Verdict:
+    """Passes when `value` is `threshold` or less; above it, a person decides. `advice` is what to look at then."""
+    verdict = at_most(gate, subject, value, threshold, advice=advice)
+    return replace(verdict, passed=None) if math.isfinite(value) and value > threshold else verdict
 
 
 def reported(gate: str, subject: str, value: float | None, *, why: str) -> Verdict:

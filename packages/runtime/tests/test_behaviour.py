@@ -15,6 +15,7 @@ DATA = Data.model_validate(
     {
         "target": "y",
         "positive": "1",
+        "negative": "0",
         "minimum_rows": 1,
         "holdout": 0.5,
         "columns": {

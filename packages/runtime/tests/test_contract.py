@@ -109,11 +109,54 @@ def broken(frame: Frame, column: str, cell: str, rule: str, data: st.DataObject)
     assert (violation.column, violation.rule, violation.count, violation.rows) == (column, rule, 1, (row + 1,))
 
 
-@given(frames, st.sampled_from(["Yes", "maybe", ""]))
-def test_a_third_target_value_is_named(frame: Frame, value: str) -> None:
-    violation = refused([*frame, frame[1], frame[1] | {"y": value}], COLUMNS)
+LIKE_YES, LIKE_NO = "spelt 'yes' it would be an outcome", "spelt 'no' it would be an outcome"
+NEITHER = {
+    **dict.fromkeys(["Yes", "YES", " yes", "yes\t"], LIKE_YES),
+    **dict.fromkeys(["No", "no "], LIKE_NO),
+    **dict.fromkeys(["", " ", "\t"], "leave out the rows whose outcome is not known"),
+    **dict.fromkeys(["maybe", "not yes", "1", "nan"], "correct the cell, or leave out the row"),
+}
 
-    assert (violation.column, violation.rule, violation.rows) == ("y", "target", (len(frame) + 2,))
+
+@given(frames, st.sampled_from(sorted(NEITHER)), st.data())
+def test_a_target_that_is_neither_outcome_is_named(frame: Frame, value: str, data: st.DataObject) -> None:
+    row = data.draw(st.integers(0, len(frame)))
+    violation = refused([*frame[:row], frame[0] | {"y": value}, *frame[row:]], COLUMNS)
+
+    assert (violation.column, violation.rule, violation.count, violation.rows) == ("y", "target", 1, (row + 1,))
+    assert (violation.found, violation.allowed) == (repr(value), "'yes' or 'no'")
+    assert violation.advice.startswith(NEITHER[value])
+
+
+@pytest.mark.parametrize("value", ["", "Yes", "No "])
+def test_an_outcome_that_is_never_spelt_right_is_refused(value: str) -> None:
+    """Every row of one outcome was emptied, or written otherwise: no other text stands for it."""
+    row = dict.fromkeys(COLUMNS, "?")
+    with pytest.raises(contract.ContractError) as caught:
+        read([row | {"y": "yes"}, row | {"y": value}, row | {"y": value}], COLUMNS)
+    (violation,) = [check for check in caught.value.violations if check.column == "y"]
+
+    assert (violation.rule, violation.found, violation.count, violation.rows) == ("target", repr(value), 2, (2, 3))
+
+
+def test_cells_that_ask_for_another_correction_are_listed_apart() -> None:
+    row = dict.fromkeys(COLUMNS, "?")
+    with pytest.raises(contract.ContractError) as caught:
+        read([row | {"y": value} for value in ("yes", "no", "Yes", "", "NO", "YES ", "perhaps")], COLUMNS)
+    violations = {check.found: check.rows for check in caught.value.violations if check.column == "y"}
+
+    assert violations == {"'Yes', 'YES '": (3, 6), "''": (4,), "'NO'": (5,), "'perhaps'": (7,)}
+
+
+def test_rows_are_written_with_the_outcomes_that_are_declared(tmp_path: Path) -> None:
+    """So what was written is read back under the same contract."""
+    data = DATA.model_copy(update={"positive": "bought", "negative": "left"})
+    row = {name: column.values[0] if isinstance(column, Category) else str(column.minimum) for name, column in DATA.columns.items()}
+    examples = read([row | {"y": outcome} for outcome in ("left", "bought")], [*DATA.columns, "y"], data)
+    contract.write(tmp_path / "part.csv", examples, data)
+
+    assert [line.rpartition(",")[2] for line in (tmp_path / "part.csv").read_text().splitlines()] == ["y", "left", "bought"]
+    assert contract.read(tmp_path, data).labels.tolist() == [0, 1]
 
 
 @given(frames, st.sampled_from(["yes", "no"]))

@@ -19,7 +19,7 @@ COLUMNS: dict[str, Column] = {
     "amount": Number(type="number", minimum=-1e9, maximum=1e9),
     "colour": Category(type="category", values=("red", "green", "blue")),
 }
-DATA = Data(target="y", positive="yes", minimum_rows=1, holdout=0.2, columns=COLUMNS)
+DATA = Data(target="y", positive="yes", negative="no", minimum_rows=1, holdout=0.2, columns=COLUMNS)
 
 
 def examples(amount: Values, colour: Values | None = None, share: float = 0.5) -> Examples:

@@ -23,7 +23,7 @@ from paved_runtime.spec import Gates, ModelSpec
 from paved_runtime.table import Table, Values
 
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/scores/7"
-KINDS = {"data contract", "floor", "calibration", "champion", "slices", "fairness", "behaviour", "reason codes"}
+KINDS = {"data contract", "floor", "calibration", "champion", "plausibility", "slices", "fairness", "behaviour", "reason codes"}
 Json = dict[str, Any]
 
 
@@ -102,7 +102,7 @@ def examined(model_spec: ModelSpec, holdout: Holdout, **judged: object) -> Findi
 @pytest.mark.parametrize(
     ("judged", "gate", "threshold"),
     [
-        ({"roc_auc": 0.99}, "floor", 0.99),
+        ({"roc_auc": 0.99, "suspicious_roc_auc": 0.995}, "floor", 0.99),
         ({"calibration_error": 0.0001}, "calibration", 0.0001),
         ({"slices": {"by": {"age": [40]}, "roc_auc": 0.95}}, "slices", 0.95),
         ({"fairness": {"groups": {"marital": []}, "threshold": 0.1, "selection_rate_ratio": 0.99}}, "fairness", 0.99),
@@ -127,6 +127,18 @@ def test_each_gate_fails_with_number_threshold_and_advice(
         assert len(verdict.advice) > 20
     metadata = {"model": "m", "commit": "c", "rows": {"train": 1}}
     assert report.evaluation(findings, verdicts, metadata)["gates_failed"] == len(failed)
+
+
+@pytest.mark.parametrize(("above", "passed"), [(-0.001, None), (0.001, True)])
+def test_a_result_better_than_is_declared_plausible_asks_a_person(
+    model_spec: ModelSpec, holdout: Holdout, above: float, passed: bool | None
+) -> None:
+    area = gates.measure(holdout.labels, holdout.challenger)["roc_auc"]
+    findings = examined(model_spec, holdout, suspicious_roc_auc=area + above)
+    (verdict,) = [verdict for verdict in gates.verdicts(findings) if verdict.gate == "plausibility"]
+
+    assert (verdict.passed, verdict.found, verdict.comparison) == (passed, pytest.approx(area, abs=1e-5), "<=")
+    assert ("raise gates.suspicious_roc_auc" in verdict.advice) is (passed is None)
 
 
 def test_data_that_were_not_checked_do_not_pass(model_spec: ModelSpec, holdout: Holdout) -> None:
@@ -206,6 +218,31 @@ def test_a_better_champion_refuses_the_challenger_and_the_job_succeeds(
     assert evaluation["champion"]["score_shift"]["p10"] == pytest.approx(lower)
     assert f"metric gates_failed={len(failed)}\n" in printed
     assert f"champion: ROC AUC, challenger minus champion, lower bound: found {failed[0]['found']}, accepted is >= -0.01: the" in printed
+
+
+def questions(evaluation: Json) -> list[Json]:
+    """What a person is asked."""
+    return [verdict for verdict in evaluation["gates"] if verdict["passed"] is None and verdict["comparison"]]
+
+
+def test_a_challenger_that_is_too_good_to_be_true_asks_a_person(root: Path, holdout: Holdout) -> None:
+    """Its champion ranks as a coin does: so large a gain may be a leak, and no gate fails for it."""
+    champion(root, np.random.default_rng(1).random(len(holdout)).tolist())
+    evaluation = evaluated(root)
+    (question,) = questions(evaluation)
+    weightiest = artifact.read_json(root / "processing/report/report.json")["importance"][0]["column"]
+
+    assert evaluation["gates_failed"] == 0
+    assert (question["gate"], question["subject"]) == ("plausibility", "ROC AUC, challenger minus champion")
+    assert question["found"] == pytest.approx(evaluation["champion"]["difference"]["value"], abs=1e-5)
+    assert (question["comparison"], question["threshold"]) == ("<=", 0.05)
+    assert question["advice"].startswith(f"ask when the columns that move its scores most are filled, before you approve: {weightiest} (")
+    assert "raise gates.champion.suspicious_gain for this push" in question["advice"]
+
+
+def test_a_champion_that_cannot_be_compared_raises_no_suspicion(root: Path, holdout: Holdout) -> None:
+    champion(root, np.random.default_rng(1).random(len(holdout)).tolist(), trained=[row >= 100 for row in range(800)])
+    assert questions(evaluated(root)) == []
 
 
 def test_a_champion_that_scored_too_few_rows_fails_closed(root: Path, holdout: Holdout) -> None:

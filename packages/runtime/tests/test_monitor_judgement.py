@@ -28,7 +28,7 @@ COLUMNS: dict[str, Column] = {
     "kind": Category(type="category", values=("usual", "rare", "never")),
     **{f"noise{n}": Number(type="number", minimum=-1e9, maximum=1e9) for n in range(6)},
 }
-DATA = Data(target="y", positive="yes", minimum_rows=1, holdout=0.2, columns=COLUMNS)
+DATA = Data(target="y", positive="yes", negative="no", minimum_rows=1, holdout=0.2, columns=COLUMNS)
 POSITIONS = {name: position for position, name in enumerate(COLUMNS)}
 WINDOW = Window(END - timedelta(days=1), END)
 RULE = Monitoring()

@@ -73,6 +73,7 @@ def test_every_check_is_listed_passed_as_it_is(summary: dict[str, Any]) -> None:
     assert len(checks) == len(summary["checks"])
     assert all(check["passed"] and not check["count"] and not check["rows"] for check in checks.values())
     assert {tuple(check) for check in checks.values()} == {("column", "rule", "found", "allowed", "passed", "count", "rows")}
+    assert [rule for name, rule in checks if " and " in name] == ["pair leak"]
     for column in SPEC.features:
         assert {rule for name, rule in checks if name == column} - {"type", "range", "category"} == {"missing", "constant", "leak"}
     assert {rule for name, rule in checks if name == "y"} == {"target", "outcomes", "label rate"}
@@ -96,7 +97,7 @@ def test_violations_of_every_kind_are_collected(tmp_path: Path, rows: list[Row])
 
     assert [(v.column, v.rule) for v in error.violations] == [
         *[("colour", "unexpected"), ("age", "range"), ("age", "type"), ("", "rows"), ("y", "label rate"), ("", "duplicates")],
-        *[("balance", "leak"), ("housing", "constant"), ("contact", "missing"), ("contact", "constant"), ("loan", "change")],
+        *[("housing", "constant"), ("contact", "missing"), ("contact", "constant"), ("balance", "leak"), ("loan", "change")],
     ]
     assert len(error.table().splitlines()) == 1 + len(error.violations)
     assert "\n" not in str(error)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from paved_runtime.monitoring import request_log, store
 from paved_runtime.monitoring.labels import Joined, Labels
 from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, Reading, Window
+from paved_runtime.rules import OutcomeRule
 from paved_runtime.spec import Category, Column, Data, Integer, Number
 
 COLUMNS: dict[str, Column] = {
@@ -28,7 +29,7 @@ COLUMNS: dict[str, Column] = {
     "income": Number(type="number", minimum=0, maximum=1e6, missing=1.0),
     "job": Category(type="category", values=("a", 'b, "quoted"', "ü"), missing=1.0),
 }
-DATA = Data(target="y", positive="yes", minimum_rows=1, holdout=0.2, columns=COLUMNS)
+DATA = Data(target="y", positive="yes", negative="no", minimum_rows=1, holdout=0.2, columns=COLUMNS)
 READER, DECODER = Reader(DATA), msgspec.json.Decoder(Entry)
 GOOD = {"age": 30, "income": 1.5, "job": "a"}
 
@@ -190,8 +191,11 @@ def joined(labels: Labels, *texts: str) -> Joined:
     return rows
 
 
+OUTCOMES = OutcomeRule("yes", "no")
+
+
 def label_files(*files: str) -> Labels:
-    return Labels.read([["inference_id,label", *file.split()] for file in files], "yes")
+    return Labels.read([["inference_id,label", *file.split()] for file in files], OUTCOMES)
 
 
 def test_labels_are_joined_by_the_inference_id() -> None:
@@ -210,12 +214,19 @@ def test_labels_are_joined_by_the_inference_id() -> None:
 
 
 def test_a_later_label_takes_an_earlier_ones_place_and_mistakes_are_counted() -> None:
-    labels = label_files("a,yes b,yes c,no", "a,no d,Yes c,no", "e,no f g,yes,1 ,yes")
+    labels = label_files("a,yes b,yes c,no", "a,no d,Yes c,no b,", "e,no f g,yes,1 ,yes")
 
     assert labels.positive == {"a": False, "b": True, "c": False, "e": False}
-    assert labels.malformed == 4
-    assert Labels.read([["id,label", "a,yes"], []], "yes") == Labels({}, 3)
-    assert Labels.read([["inference_id,label", '"a,yes' + "x" * 200_000]], "yes").malformed == 1
+    assert labels.malformed == 5
+    assert Labels.read([["id,label", "a,yes"], []], OUTCOMES) == Labels({}, 3)
+    assert Labels.read([["inference_id,label", '"a,yes' + "x" * 200_000]], OUTCOMES).malformed == 1
+
+
+@pytest.mark.parametrize("label", ["Yes", "NO", "", " yes", "maybe"])
+def test_no_other_text_stands_for_an_outcome(label: str) -> None:
+    """However often it occurs."""
+    lines = ["inference_id,label", "a,yes", *(f"{row},{label}" for row in "bcd")]
+    assert Labels.read([lines], OUTCOMES) == Labels({"a": True}, 3)
 
 
 def test_of_a_row_scored_twice_the_later_score_counts() -> None:

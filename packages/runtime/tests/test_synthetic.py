@@ -28,6 +28,7 @@ DATA = Data.model_validate(
     {
         "target": "bought",
         "positive": "yes",
+        "negative": "no",
         "minimum_rows": 1,
         "holdout": 0.2,
         "columns": {

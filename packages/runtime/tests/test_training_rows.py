@@ -18,6 +18,7 @@ DATA = Data.model_validate(
     {
         "target": "bought",
         "positive": "yes",
+        "negative": "no",
         "exclude": ["agent"],
         "minimum_rows": 1,
         "holdout": 0.5,

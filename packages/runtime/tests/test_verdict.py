@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paved_runtime.verdict import at_least, at_most, reported
+from paved_runtime.verdict import asked_above, at_least, at_most, reported
 
 thresholds = st.floats(-10, 10)
 
@@ -25,8 +25,17 @@ def test_at_least_and_at_most(value: float, threshold: float) -> None:
         assert json.loads(json.dumps(verdict.as_json(), allow_nan=False))["threshold"] == threshold
 
 
+@given(st.floats(allow_nan=False, allow_infinity=False), thresholds)
+def test_what_is_above_is_asked_and_never_failed(value: float, threshold: float) -> None:
+    verdict = asked_above("plausibility", "x", value, threshold, advice="look at this")
+
+    assert verdict.passed is (True if value <= threshold else None)
+    assert verdict.advice == ("" if verdict.passed else "look at this")
+    assert (verdict.comparison, verdict.threshold) == ("<=", threshold)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("judge", [at_least, at_most])
+@pytest.mark.parametrize("judge", [at_least, at_most, asked_above])
 def test_what_is_not_a_number_never_passes(value: float, judge: type) -> None:
     verdict = judge("calibration", "error", value, -math.copysign(1e9, value), advice="repair it")
 

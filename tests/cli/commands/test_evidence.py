@@ -36,7 +36,7 @@ def test_it_prints_facts_and_writes_files(road: Road, account: dict[str, str], t
     machine = road("evidence", MODEL, "--version", "7", "--json", "--out", "pack", ROAD_CWD=str(tmp_path), **account)
 
     assert (human.returncode, machine.returncode) == (0, 0), human.stderr + machine.stderr
-    assert "38 passed, 0 failed, 5 reported, not judged" in human.stdout
+    assert "40 passed, 0 failed, 5 reported, not judged" in human.stdout
     assert str(tmp_path / "pack/evidence.html") in human.stdout
     facts = json.loads(machine.stdout)
     assert (facts["folder"], facts["model"], facts["checks"]) == (str(tmp_path / "pack"), MODEL, [])

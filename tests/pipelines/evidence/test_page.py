@@ -162,7 +162,17 @@ def test_the_first_thing_said_is_where_the_version_stands(html: Callable[[], str
 
     assert says in text
     assert sum(state in text for state in states) == 1
-    assert text.index(says) < text.index("14 gates")
+    assert text.index(says) < text.index("15 gates")
+
+
+def test_what_a_person_is_asked_stands_at_the_top_with_what_to_look_at() -> None:
+    content = sample.content()["evaluation"]
+    question = sample.verdict("plausibility", "ROC AUC", 0.93, "<=", 0.87, passed=None, advice="ask when duration is filled")
+    text = read(page.render(sample.evidence(evaluation={**content, "gates": [*content["gates"], question]}), {"version": 1})).text
+
+    assert text.index("Waits for a person's decision") < text.index("ask when duration is filled") < text.index("15 gates")
+    assert "left to a person" in text
+    assert "left to a person" not in read(usual()).text
 
 
 def test_a_failed_verdict_is_never_folded_away() -> None:

@@ -86,7 +86,7 @@ def test_the_first_screen_of_a_phone_says_what_must_be_known(browser: Browser, w
     shown = browser.open(write(usual()), width=PHONE[0], height=PHONE[1])
     seen = shown.run(SEEN_AT_FIRST)
 
-    facts = (MODEL, "version 7", "Waits for a person's decision", sample.COMMIT[:10], "dana@example.com", "38", "0", "5")
+    facts = (MODEL, "version 7", "Waits for a person's decision", sample.COMMIT[:10], "dana@example.com", "40", "0", "5")
     assert [fact for fact in (*facts, "0.809 (0.794\N{EN DASH}0.825)") if fact not in seen] == []
 
 

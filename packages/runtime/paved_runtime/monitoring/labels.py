@@ -7,7 +7,6 @@ that have a label are kept in memory.
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -16,6 +15,7 @@ import numpy as np
 
 from paved_runtime.holdout import Mask
 from paved_runtime.monitoring.request_log import UNREADABLE, AnswerEntry, scores
+from paved_runtime.rules import OutcomeRule
 from paved_runtime.table import Values
 
 HEADER = ["inference_id", "label"]
@@ -23,7 +23,7 @@ HEADER = ["inference_id", "label"]
 
 @dataclass
 class Joined:
-    """Rows with a label: those that have none of the target's values are `malformed`, those with a score are in `pairs`.
+    """Rows with a label: those that say neither outcome are `malformed`, those with a score are in `pairs`.
 
     A pair is when the row was scored, the score, and whether the row turned out positive. Of a row scored twice the later score counts.
     """
@@ -73,26 +73,23 @@ class Labels:
     malformed: int = 0
 
     @classmethod
-    def read(cls, files: Iterable[Iterable[str]], positive: str) -> Self:
+    def read(cls, files: Iterable[Iterable[str]], rule: OutcomeRule) -> Self:
         """CSV files with the header `inference_id,label`, the oldest first: a later label takes the place of an earlier one.
 
-        A target has two values, `positive` and one other: where there are more, the rarer ones are taken for mistakes, as in training.
+        A label that is neither of the two outcomes, spelt exactly so, is none: an earlier one of the row stays.
         """
-        labels: dict[str, str] = {}
+        labels: dict[str, bool] = {}
         malformed = 0
         for file in files:
             rows = _rows(file)
             if next(rows, []) != HEADER:
                 malformed += 1 + sum(1 for _ in rows)
             for cells in rows:
-                if len(cells) == len(HEADER) and cells[0]:
-                    labels[cells[0]] = cells[1]
+                if len(cells) == len(HEADER) and cells[0] and rule.accepts(cells[1]):
+                    labels[cells[0]] = cells[1] == rule.positive
                 else:
                     malformed += 1
-        values = Counter(label for label in labels.values() if label != positive)
-        other = min(values, key=lambda label: (-values[label], label), default=None)
-        outcomes = {name: label == positive for name, label in labels.items() if label in (positive, other)}
-        return cls(outcomes, malformed + len(labels) - len(outcomes))
+        return cls(labels, malformed)
 
     def join(self, entries: Iterable[AnswerEntry], joined: Joined) -> None:
         """Note the scores of every row that has a label."""
