@@ -12,7 +12,6 @@ import argparse
 import io
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -46,7 +45,7 @@ def measured(folder: Path, data: Path | None, times: int) -> dict[str, Any]:
     model = testing.train(MODEL, file, folder / "job") / "model"
     known, names = spec.load(MODEL), plugin.features(MODEL).NAMES
     plain = mock.patch.object(contract, "_Measured", lambda path, _digest: io.FileIO(path))
-    unchecked = mock.patch.object(artifact, "_unchanged", lambda _folder: None)
+    unchecked = mock.patch.object(artifact, "_unchanged", return_value=None)
     works: dict[str, tuple[Callable[[], object], Any, int]] = {
         "read a data set": (lambda: contract.inspect(folder / "data", known.data), plain, (folder / "data/data.csv").stat().st_size),
         "check a model": (lambda: artifact.check(model, known, names), unchecked, sum(each.stat().st_size for each in model.iterdir())),
@@ -72,8 +71,9 @@ def _timed(work: Callable[[], object]) -> float:
 
 def _line(name: str, seconds: dict[str, float]) -> str:
     added = seconds["with"] - seconds["without"]
-    return f"{name:<16} {seconds['bytes'] / 2**20:6.1f} MiB  {seconds['with']:.3f} s, without measuring {seconds['without']:.3f} s: {added:+.3f} s"
+    size = f"{seconds['bytes'] / 2**20:6.1f} MiB"
+    return f"{name:<16} {size}  {seconds['with']:.3f} s, without measuring {seconds['without']:.3f} s: {added:+.3f} s"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

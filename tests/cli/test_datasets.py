@@ -197,7 +197,7 @@ def test_what_somebody_overwrites_at_once_is_no_success(client: Clients, tmp_pat
 
     s3 = Altered(client("s3"), upload_file=another)
     registry = Registry(config=reference.CONFIG, model=MODEL, facts=FACTS, clients=clients({"s3": s3, "ssm": client("ssm")}))
-    with pytest.raises(Problem, match="it is not what was uploaded: .*: somebody writes there too: store it once more"):
+    with pytest.raises(Problem, match=r"it is not what was uploaded: .*: somebody writes there too: store it once more"):
         datasets.store(registry, stored(tmp_path, b"ef"))
 
 

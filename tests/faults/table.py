@@ -37,6 +37,8 @@ FAULTS = (
     Fault("unfair model", "selection rates and opportunities of the groups are gates"),
     Fault("reasons that do not add up", "a score's reasons sum to the score, for every row"),
     Fault("corrupt or swapped artifact", "digests in the evidence, checked again before production and at load"),
+    Fault("data swapped after they were stored", "what was read is measured as it is read; other bytes stop the run there"),
+    Fault("somebody changes what evidence binds", "each role may write its own part; what was changed all the same is noticed and named"),
     Fault("evidence edited", "the signature no longer holds, and production says so"),
     Fault(
         "somebody signs what is not theirs to sign", "keys refuse all but those who may attest; another key's signature counts for nothing"

@@ -34,6 +34,8 @@ ROLES = {
     "retraining controller": naming.controller_role(CONFIG, MODEL),
 }
 OBJECTS = ("data set", "model", "report", "bill of materials", "evidence", "its signature", "approval", "ledger")
+UNVERSIONED = ("bill of materials", "evidence", "its signature", "approval")  # the same bytes once more are the same thing
+FORBIDDEN = 403
 Outcome = Literal["refused", "noticed", "missed"]
 START, END = "<!-- the table of tests/faults/test_attacks.py -->\n", "<!-- its end -->\n"
 
@@ -87,9 +89,8 @@ def attack(s3: Any, uri: str, how: str) -> None:
     if how == "overwrite":
         s3.put_object(Bucket=bucket, Key=key, Body=b"another")
     elif how == "replay":
-        s3.copy_object(
-            Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, MetadataDirective="REPLACE", Metadata={"again": "1"}
-        )
+        where = {"Bucket": bucket, "Key": key}
+        s3.copy_object(**where, CopySource=where, MetadataDirective="REPLACE", Metadata={"again": "1"})
     elif how == "delete":
         s3.delete_object(Bucket=bucket, Key=key)
     else:
@@ -102,7 +103,8 @@ def outcome(production: Production, s3: Any, uri: str, how: str) -> Outcome:
         try:
             attack(s3, uri, how)
         except ClientError as error:
-            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 403, error
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != FORBIDDEN:
+                raise
             return "refused"
         return "missed" if sound(production) else "noticed"
 
@@ -126,11 +128,7 @@ def test_each_role_tries_each_object(production: Production) -> None:
     for role, name in ROLES.items():
         s3 = production.cloud.client("s3", HOME, **keys_of(production.cloud, name))
         for each, uri in places.items():
-            ways = (
-                ("overwrite", "delete", "delete for good")
-                if each in ("its signature", "ledger")
-                else ("overwrite", "replay", "delete", "delete for good")
-            )
+            ways = (*(() if each in UNVERSIONED else ("replay",)), "overwrite", "delete", "delete for good")
             outcomes[role, each] = worst({how: outcome(production, s3, uri, how) for how in ways})
     assert sound(production)
 

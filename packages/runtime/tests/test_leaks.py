@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy import stats  # type: ignore[import-untyped]
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from paved_runtime import leaks
+from paved_runtime.holdout import Mask
 from paved_runtime.spec import Category, Column, Number
 from paved_runtime.table import Matrix, Table, Values
 
@@ -25,7 +27,7 @@ def noise(seed: int = 2, rows: int = ROWS) -> Values:
     return np.random.default_rng(seed).normal(size=rows)
 
 
-def chosen(share: float, seed: int = 3, rows: int = ROWS) -> Values:
+def chosen(share: float, seed: int = 3, rows: int = ROWS) -> Mask:
     """bool [rows]: about this share of them."""
     return np.random.default_rng(seed).random(rows) < share
 
@@ -87,7 +89,7 @@ def test_the_area_of_binned_rows_is_sklearns(rows: list[tuple[int, int, int]]) -
 # Two columns
 
 
-COIN = np.random.default_rng(8).integers(0, 2, ROWS)
+COIN: Any = np.random.default_rng(8).integers(0, 2, ROWS)
 PAIRS: dict[str, tuple[Values, Values, Column]] = {
     "two flags that differ": (COIN * 1.0, (COIN ^ OUTCOME.astype(int)) * 1.0, NUMBER),
     "two numbers of one sign": (np.abs(noise(9)) * (2 * COIN - 1), np.abs(noise(10)) * (2 * COIN - 1) * (1 - 2 * OUTCOME), NUMBER),
@@ -146,7 +148,7 @@ def test_noise_tells_nothing_together(rows: int) -> None:
 @pytest.mark.parametrize("share", [0.25, 0.45, 1.0])
 def test_cells_that_are_empty_or_filled_for_one_outcome_only(share: float, outcome: int, filled: bool) -> None:
     """The fewer of them, the less the ROC AUC is; but the one-sidedness remains."""
-    empty = ((outcome == OUTCOME) & chosen(share)) != filled
+    empty = ((OUTCOME == outcome) & chosen(share)) != filled  # noqa: SIM300
     told = leaks.emptiness(np.where(empty, np.nan, noise()), OUTCOME, tests=10)
 
     assert told.times > 10

@@ -164,7 +164,7 @@ def test_two_columns_that_tell_the_outcome_only_together() -> None:
 
 
 def test_a_column_that_tells_the_outcome_alone_is_no_part_of_a_pair() -> None:
-    rows = examples(OUTCOME * 1.0, OUTCOME)
+    rows = examples(OUTCOME.astype(np.float64), OUTCOME)
 
     assert [check.rule for check in failing(rows, data())] == ["leak"]
 

@@ -19,7 +19,7 @@ def recording(scene: Scene, execution: str = "second") -> Recording:
 
 
 def fail(told: Recording) -> None:
-    with pytest.raises(DeploymentError, match="^no good$"), told.outcome():
+    with pytest.raises(DeploymentError, match=r"^no good$"), told.outcome():
         raise DeploymentError("no good")
 
 
