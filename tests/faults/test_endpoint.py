@@ -9,6 +9,10 @@ import pytest
 
 import naming
 from pipelines.deployment import ledger, package
+from pipelines.deployment import stack as stacks
+from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.pace import Pace
+from pipelines.serving_stack import NO, YES
 from tests.reference import CONFIG, MODEL
 from tests.support.production import ENVIRONMENT, SERVING, Production
 
@@ -131,4 +135,32 @@ def test_an_older_version_put_there_by_hand_is_told_from_what_the_stack_has(prod
 
     back(production, "the newer one was right", new)
     assert production.served() == new
+    assert standing(production)["state"] == "in line"
+
+
+def test_a_stack_that_failed_to_go_back_is_named_and_the_command_that_is_named_works(production: Production) -> None:
+    """Somebody updates the stack beside the road, once the endpoint is gone: CloudFormation can move it neither on nor back."""
+    good, cloudformation = production.served(), production.away("cloudformation")
+    production.away("sagemaker").delete_endpoint(EndpointName=production.endpoint)
+    stack = stacks.read(cloudformation, SERVING)
+    assert stack
+    hurry = YES if stack.version.urgent == NO else NO
+    with pytest.raises(DeploymentError) as failure:
+        stacks.update(cloudformation, stack, {"Urgent": hurry}, Pace(poll_seconds=0.1))
+
+    line = str(failure.value)
+    assert line.startswith(f"{SERVING} is UPDATE_ROLLBACK_FAILED: ")
+    command = line.partition("leave it out: ")[2].removesuffix(", then run this again").split()
+    assert command[:5] == ["aws", "cloudformation", "continue-update-rollback", "--stack-name", SERVING]
+    refused = [
+        production.road("rollback", MODEL, "--reason", "deleted", "--to", number(good), "--yes"),
+        production.run(*production.deploy(good)),
+    ]
+    assert [(done.returncode, line in done.stderr.splitlines()[-1]) for done in refused] == [(1, True)] * 2, [d.stderr for d in refused]
+    assert [said.split(" is ")[0] for said in standing(production)["lines"]] == [SERVING, f"endpoint {production.endpoint}"]
+
+    cloudformation.continue_update_rollback(StackName=SERVING, ResourcesToSkip=command[6:])
+    stacks.ready(cloudformation, SERVING, Pace(poll_seconds=0.1))
+    back(production, "deleted, and then updated", good)
+    assert production.served() == good
     assert standing(production)["state"] == "in line"
