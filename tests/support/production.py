@@ -334,8 +334,8 @@ def running(folder: Path, tree: Path, policy: Policy = "canary") -> Iterator[Pro
 
 
 def keys_of(cloud: Running, role: str) -> dict[str, str]:
-    """Temporary keys of a stage's role in the toolchain's account, which CodeBuild takes, and this test in its place."""
-    principals = {"Service": "codebuild.amazonaws.com", "AWS": f"arn:aws:iam::{HOME}:root"}
+    """Temporary keys of a role in the toolchain's account, which CodeBuild or SageMaker takes, and this test in its place."""
+    principals = {"Service": ["codebuild.amazonaws.com", "sagemaker.amazonaws.com"], "AWS": f"arn:aws:iam::{HOME}:root"}
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principals}]}
     cloud.client("iam", HOME).update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
     return cloud.assume(f"arn:aws:iam::{HOME}:role/{role}", HOME)
