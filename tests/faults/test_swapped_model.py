@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 import naming
 from pipelines.deployment import package, release
 from pipelines.deployment import stack as stacks
-from pipelines.deployment.errors import DeploymentError
 from pipelines.evidence import pack
 from tests.reference import CONFIG, MODEL
 from tests.support.fakes import AT_ONCE
@@ -95,12 +94,17 @@ def test_an_archive_that_is_swapped_while_it_is_deployed_never_answers(productio
     stack = stacks.read(production.away("cloudformation"), SERVING)
     assert stack
     values = release.serving_parameters(production.place, stack, package.read(production.home("sagemaker"), version))
-    with production.asked() as asked, swapped(production, data_of(production, version)), pytest.raises(DeploymentError) as refused:
+    with production.asked() as asked, swapped(production, data_of(production, version)):
         stacks.update(production.away("cloudformation"), stack, values.values(), replace(AT_ONCE, poll_seconds=0.1))
+    served, done = production.served(), production.run(*production.verify(version))
 
-    assert "this endpoint was deployed to serve" in str(refused.value)
-    assert production.served() == good
+    assert served == good
     assert (asked["failed"], asked["answered"] > 0) == (0, True)
+    assert done.returncode == 1
+    assert "the deployment was rolled back" in done.stderr
+    assert "this endpoint was deployed to serve" in done.stderr
+    last: Any = production.ledger[-1]
+    assert (last.action, last.model_package_arn) == ("taken back", version)
 
 
 def test_what_the_endpoint_says_it_serves_is_asked_when_a_hand_has_moved_the_stack(production: Production) -> None:
