@@ -70,14 +70,14 @@ def propose(trainings: Sequence[Training], *, rows: int, positive_share: float) 
     calibration = max(training.metrics["calibration_error"] for training in trainings)
     alone, paired = (_most(trainings, rule, least=0.5) for rule in ("leak", "pair leak"))
     repeated = _most(trainings, "duplicates", least=0.0)
-    column_auc = min(0.95, _up(alone + 0.05))
+    column_auc, suspicious = min(0.95, _up(alone + 0.05)), min(1.0, _up(mean + max(SURE * spread, 0.05)))
     return Gates(
         roc_auc=max(0.5, _down(mean - max(SURE * spread, 0.02))),
         calibration_error=min(1.0, max(0.05, _up(2 * calibration))),
         champion_margin=min(0.1, max(0.01, _up(spread))),
-        suspicious_roc_auc=min(1.0, _up(mean + max(SURE * spread, 0.05))),
+        suspicious_roc_auc=suspicious,
         maximum_column_auc=column_auc,
-        maximum_pair_auc=max(column_auc, min(0.97, _up(paired + 0.05))),
+        maximum_pair_auc=max(column_auc, min(0.97, max(_up(paired + 0.05), suspicious))),  # two columns may tell as much as all of them
         maximum_duplicates=_up(2 * repeated + 0.01) if repeated < NATURAL else 1.0,
         positive_share=(round(positive_share / 2, 4), round(min(1 - (1 - positive_share) / 2, 2 * positive_share), 4)),
         minimum_rows=max(1, min(rows // 2, LEAST)),

@@ -41,10 +41,15 @@ def test_a_gate_is_what_was_seen_and_a_margin() -> None:
     assert (gates.roc_auc, gates.champion_margin) == (0.76, 0.02)  # three deviations of 0.0158 below the mean, and one
     assert gates.roc_auc_seen == pytest.approx((0.81, 0.0158), abs=1e-4)
     assert (gates.calibration_error, gates.calibration_error_seen) == (0.08, 0.04)
-    assert (gates.maximum_column_auc, gates.maximum_pair_auc, gates.maximum_duplicates) == (0.76, 0.81, 0.04)
+    assert (gates.maximum_column_auc, gates.maximum_pair_auc, gates.maximum_duplicates) == (0.76, 0.86, 0.04)
     assert gates.suspicious_roc_auc == 0.86
     assert gates.positive_share == (0.1, 0.4)
     assert gates.minimum_rows == 1000
+
+
+def test_two_columns_may_tell_as_much_as_all_of_them_and_more_where_they_were_seen_to() -> None:
+    gates = proposed([0.75] * SPLITS, checks=[check("leak", "0.6"), check("pair leak", "0.78", "a and b")])
+    assert (gates.maximum_pair_auc, gates.suspicious_roc_auc) == (0.83, 0.8)
 
 
 def test_margins_have_a_least() -> None:
