@@ -149,8 +149,8 @@ def differences(live: Any, expected: Any, path: str = "schema") -> Iterator[str]
                 yield f"{path}.{key} is {'missing' if key not in live else 'unexpected'}"
             else:
                 yield from differences(live[key], expected[key], f"{path}.{key}")
-    elif (type(live), live) != (type(expected), expected):
-        yield f"{path} is {json.dumps(live)}, not {json.dumps(expected)}"
+    elif (is_now := json.dumps(live, sort_keys=True)) != (was := json.dumps(expected, sort_keys=True)):  # to Python, false is 0
+        yield f"{path} is {is_now}, not {was}"
 
 
 def at_most(gate: str, subject: str, value: float | str, threshold: float, advice: str) -> Verdict:

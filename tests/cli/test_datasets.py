@@ -159,11 +159,20 @@ def stored(tmp_path: Path, content: bytes) -> DataFile:
     return DataFile(path=path, sha256=digest(content), rows=1, bytes=len(content))
 
 
-def test_data_are_stored_once_by_content_and_pointed_to(client: Clients, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    s3, ssm, bucket = client("s3"), client("ssm"), FACTS.data_bucket
+@pytest.fixture
+def bucket(client: Clients) -> str:
+    """The model's data bucket, versioned as its stack makes it."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket=FACTS.data_bucket, CreateBucketConfiguration={"LocationConstraint": reference.CONFIG.toolchain.region})
+    s3.put_bucket_versioning(Bucket=FACTS.data_bucket, VersioningConfiguration={"Status": "Enabled"})
+    return FACTS.data_bucket
+
+
+def test_data_are_stored_once_by_content_and_pointed_to(
+    client: Clients, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3, ssm = client("s3"), client("ssm")
     registry = Registry(config=reference.CONFIG, model=MODEL, facts=FACTS, clients=clients({"s3": s3, "ssm": ssm}))
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": reference.CONFIG.toolchain.region})
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     key = f"data/{digest(b'ab')}/data.csv"
 
     first = datasets.store(registry, stored(tmp_path, b"ab"))
@@ -179,9 +188,9 @@ def test_data_are_stored_once_by_content_and_pointed_to(client: Clients, tmp_pat
     assert {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]} == {key, f"data/{digest(b'cd')}/data.csv"}
 
 
-def test_what_was_overwritten_since_is_stored_again(client: Clients, tmp_path: Path) -> None:
+def test_what_was_overwritten_since_is_stored_again(client: Clients, bucket: str, tmp_path: Path) -> None:
     """Other bytes, as many of them."""
-    s3, bucket = client("s3"), FACTS.data_bucket
+    s3 = client("s3")
     registry = Registry(config=reference.CONFIG, model=MODEL, facts=FACTS, clients=clients({"s3": s3, "ssm": client("ssm")}))
     uri = datasets.store(registry, stored(tmp_path, b"ab"))["uri"]
     s3.put_object(Bucket=bucket, Key=uri.partition(f"{bucket}/")[2], Body=b"xy")
@@ -191,7 +200,9 @@ def test_what_was_overwritten_since_is_stored_again(client: Clients, tmp_path: P
     assert again["version"] == s3.head_object(Bucket=bucket, Key=uri.partition(f"{bucket}/")[2])["VersionId"]
 
 
-def test_what_somebody_overwrites_at_once_is_no_success(client: Clients, tmp_path: Path) -> None:
+def test_what_somebody_overwrites_at_once_is_no_success(client: Clients, bucket: str, tmp_path: Path) -> None:
+    assert bucket == FACTS.data_bucket
+
     def another(_file: str, bucket: str, key: str) -> None:
         client("s3").put_object(Bucket=bucket, Key=key, Body=b"another")
 
