@@ -123,7 +123,7 @@ def _image(uri: str, bill: bytes, bill_uri: str) -> Image:
 
 
 def _file(uri: str, stored: Stored) -> File:
-    return File(uri=uri, sha256=document.sha256(stored.content), version=stored.version or None)
+    return File(uri=uri, sha256=stored.sha256, version=stored.version or None)
 
 
 def _fetch(s3: S3Client, uri: str) -> Stored:

@@ -25,5 +25,5 @@ def decided(registry: Registry, uri: str, content: bytes) -> bool:
 def predates(registry: Registry, uri: str) -> bool:
     """Whether S3 has held a document and its signature since before there was a release key."""
     created = registry.release_signer.created().replace(microsecond=0)  # S3 tells whole seconds
-    times = [pack.stored(registry.s3, held) for held in (uri, f"{uri}.sig")]
+    times = [pack.stored_since(registry.s3, held) for held in (uri, f"{uri}.sig")]
     return all(time is not None and time < created for time in times)

@@ -97,17 +97,26 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """An object's bytes, and its version in S3."""
+class Measured:
+    """An object as it lies there: the SHA-256 of its bytes, and its version in S3."""
+
+    sha256: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Stored(Measured):
+    """An object with its bytes."""
 
     content: bytes
-    version: str
 
 
 def fetch(s3: S3Client, uri: str) -> Stored | None:
     """An object; None when there is no such object."""
-    answer = _get(s3, uri)
-    return Stored(bytes(answer["Body"].read()), answer.get("VersionId", "")) if answer else None
+    if (answer := _get(s3, uri)) is None:
+        return None
+    content = bytes(answer["Body"].read())
+    return Stored(document.sha256(content), answer.get("VersionId", ""), content)
 
 
 def read(s3: S3Client, uri: str) -> bytes | None:
@@ -124,18 +133,9 @@ def write(s3: S3Client, uri: str, content: bytes) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """An object as it lies there: the SHA-256 of its bytes, and its version in S3."""
-
-    sha256: str
-    version: str
-
-
 def measure(s3: S3Client, uri: str) -> Measured | None:
     """Read an object in pieces; None when there is no such object."""
-    answer = _get(s3, uri)
-    if answer is None:
+    if (answer := _get(s3, uri)) is None:
         return None
     digest = hashlib.sha256()
     while piece := answer["Body"].read(CHUNK):
@@ -143,7 +143,7 @@ def measure(s3: S3Client, uri: str) -> Measured | None:
     return Measured(digest.hexdigest(), answer.get("VersionId", ""))
 
 
-def stored(s3: S3Client, uri: str) -> datetime | None:
+def stored_since(s3: S3Client, uri: str) -> datetime | None:
     """Since when S3 has held an object's bytes, as S3 says it; None when there is no such object."""
     answer = _get(s3, uri)
     return answer["LastModified"] if answer else None

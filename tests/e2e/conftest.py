@@ -12,13 +12,8 @@ from tests.support.fork import Fork
 @pytest.fixture(scope="module")
 def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
     """The clone, with `./road up` done and a synthetic data set stored. Each module tells its story from the first push on."""
-    made = Fork(tmp_path_factory.mktemp("fork"))
-    made.road("up")
-    try:
-        made.store(shuffled=False)
+    with Fork.up(tmp_path_factory.mktemp("fork")) as made:
         yield made
-    finally:
-        made.road("down")
 
 
 @pytest.fixture

@@ -20,13 +20,8 @@ pytestmark = [pytest.mark.fault("data swapped after they were stored"), pytest.m
 @pytest.fixture(scope="module")
 def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
     """A clone whose stacks stand, and a data set that is stored."""
-    made = Fork(tmp_path_factory.mktemp("fork"))
-    made.road("up")
-    try:
-        made.store(shuffled=False)
+    with Fork.up(tmp_path_factory.mktemp("fork")) as made:
         yield made
-    finally:
-        made.road("down")
 
 
 def pointer(fork: Fork) -> dict[str, Any]:

@@ -9,8 +9,10 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
 from botocore.config import Config
@@ -61,6 +63,18 @@ class Clone:
 
 class Fork(Clone):
     """A clone of the reference, and the AWS that it speaks to."""
+
+    @classmethod
+    @contextmanager
+    def up(cls, home: Path) -> Iterator[Self]:
+        """With `./road up` done and a synthetic data set stored, until the block ends."""
+        made = cls(home)
+        made.road("up")
+        try:
+            made.store(shuffled=False)
+            yield made
+        finally:
+            made.road("down")
 
     def __init__(self, home: Path) -> None:
         super().__init__(reference_tree(home))

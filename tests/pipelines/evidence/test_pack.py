@@ -54,7 +54,7 @@ def test_the_digest_of_an_object_that_does_not_fit_into_one_piece(staged: World)
     measured = pack.measure(staged.s3, f"{staged.artifacts}/large")
     assert measured
     assert measured.sha256 == document.sha256(content)
-    assert pack.fetch(staged.s3, f"{staged.artifacts}/large") == Stored(content, measured.version)
+    assert pack.fetch(staged.s3, f"{staged.artifacts}/large") == Stored(measured.sha256, measured.version, content)
 
 
 def test_a_signature_that_holds_is_kept_and_any_other_is_replaced(staged: World) -> None:

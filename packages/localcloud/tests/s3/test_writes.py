@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from answers import answer
 
 from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.names import Name
@@ -22,15 +22,6 @@ def bucket(cloud: Running, name: Name) -> str:
     s3.create_bucket(Bucket=name("bucket"), CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_versioning(Bucket=name("bucket"), VersioningConfiguration={"Status": "Enabled"})
     return name("bucket")
-
-
-def answer(call: Any, **members: Any) -> str:
-    """The code that a call comes to."""
-    try:
-        call(**members)
-    except ClientError as problem:
-        return str(problem.response["Error"]["Code"])
-    return "done"
 
 
 def test_of_several_that_want_a_name_to_be_new_one_writes(cloud: Running, bucket: str) -> None:
