@@ -57,7 +57,7 @@ class Target:
         They take the roles that CDK's bootstrap made there, as CDK itself does: `deploy` updates stacks, `lookup` looks.
         """
         at_home = self.cloud or account.id == CONFIG.toolchain.id
-        if at_home or boto3.client("sts").get_caller_identity()["Account"] == account.id:
+        if at_home or boto3.client("sts", region_name=account.region).get_caller_identity()["Account"] == account.id:
             return self.session(account)
         name = naming.bootstrap_role(CONFIG, role, account)
         if name not in self._sessions:

@@ -6,8 +6,9 @@ AWS refuses, or whoever looks next notices and says which object it is. `docs/th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +16,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 import naming
-from pipelines.deployment import compare_evidence, ledger
+from pipelines.deployment import compare_evidence, ledger, package
+from pipelines.deployment.candidate import gather
 from pipelines.deployment.errors import DeploymentError
-from pipelines.evidence import document, pack
+from pipelines.evidence import pack
 from pipelines.evidence.document import DocumentError
 from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.production import ENVIRONMENT, HOME, Production, keys_of
+from tests.support.world import World
 
 pytestmark = [pytest.mark.fault("somebody changes what evidence binds"), pytest.mark.slow]
 STAGING, PRODUCTION = CONFIG.environments
@@ -40,29 +43,64 @@ Outcome = Literal["refused", "noticed", "missed"]
 START, END = "<!-- the table of tests/faults/test_attacks.py -->\n", "<!-- its end -->\n"
 
 
-def objects(production: Production) -> dict[str, str]:
-    """Where everything lies that the evidence of the version that serves binds, and what tells of it."""
-    registry, arn = production.registry, production.served()
-    uri = pack.evidence_uri(registry.artifacts, arn)
-    evidence = document.load_evidence(pack.read(registry.s3, uri) or b"")
-    places = (
-        evidence.data.uri,
-        evidence.artifact.uri,
-        evidence.report.uri,
-        pack.bill_of_materials(registry.artifacts, evidence.image.uri),
-        uri,
-        f"{uri}.sig",
-        pack.approval_uri(registry.artifacts, arn),
-        list(pack.ledger_objects(registry.s3, registry.artifacts, ENVIRONMENT.name))[-1],
-    )
-    return dict(zip(OBJECTS, places, strict=True))
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A version on its way: where everything lies by then, and whether those who look next find it as it was."""
+
+    objects: dict[str, str]
+    sound: Callable[[], bool]
 
 
-def sound(production: Production) -> bool:
-    """Whether those who look find everything as it was: the check before a deployment, and whoever reads the ledger."""
+def on_the_way(production: Production) -> list[Point]:
+    """A version that was registered, one that was proven and waits for a person, and one that was approved and serves."""
+    trained, proven = production.candidate(score=0.3), production.candidate(score=0.3)
+    proven.prove()
+    approved = production.served()
+    return [
+        Point(objects=_made(production, trained.arn), sound=lambda: _sound(lambda: _gathered(production, trained))),
+        Point(
+            objects=_made(production, proven.arn) | _proven(production, proven.arn),
+            sound=lambda: _sound(lambda: _compared(production, proven.arn, but="approval")),
+        ),
+        Point(
+            objects=_made(production, approved) | _proven(production, approved) | _decided(production, approved),
+            sound=lambda: _sound(lambda: _compared(production, approved)),
+        ),
+    ]
+
+
+def _made(production: Production, arn: str) -> dict[str, str]:
+    version = package.read(production.home("sagemaker"), arn)
+    bill = pack.bill_of_materials(production.registry.artifacts, version.image)
+    return dict(zip(OBJECTS, (version.metadata["data_uri"], version.data, pack.report_of(version.data), bill), strict=False))
+
+
+def _proven(production: Production, arn: str) -> dict[str, str]:
+    uri = pack.evidence_uri(production.registry.artifacts, arn)
+    return {"evidence": uri, "its signature": f"{uri}.sig"}
+
+
+def _decided(production: Production, arn: str) -> dict[str, str]:
+    registry = production.registry
+    entries = list(pack.ledger_objects(registry.s3, registry.artifacts, ENVIRONMENT.name))
+    return {"approval": pack.approval_uri(registry.artifacts, arn), "ledger": entries[-1]}
+
+
+def _gathered(production: Production, world: World) -> bool:
+    """What Staging does before it signs."""
+    return bool(gather(production.registry, world.candidate(), created="2026-11-21T10:00:00Z"))
+
+
+def _compared(production: Production, arn: str, *, but: str = "") -> bool:
+    """What `road approve`, Production and `road rollback` look at, and whoever reads the ledger."""
+    ledger.entries(production.registry, ENVIRONMENT.name)
+    compared = compare_evidence.compare(production.registry, arn)
+    return all(comparison.matches for comparison in compared if comparison.what != but)
+
+
+def _sound(look: Callable[[], bool]) -> bool:
     try:
-        ledger.entries(production.registry, ENVIRONMENT.name)
-        return all(comparison.matches for comparison in compare_evidence.compare(production.registry, production.served()))
+        return look()
     except (DeploymentError, DocumentError):
         return False
 
@@ -98,7 +136,7 @@ def attack(s3: Any, uri: str, how: str) -> None:
         s3.delete_object(Bucket=bucket, Key=key, VersionId=version, BypassGovernanceRetention=True)
 
 
-def outcome(production: Production, s3: Any, uri: str, how: str) -> Outcome:
+def outcome(production: Production, point: Point, s3: Any, uri: str, how: str) -> Outcome:
     with mended(production, uri):
         try:
             attack(s3, uri, how)
@@ -106,7 +144,7 @@ def outcome(production: Production, s3: Any, uri: str, how: str) -> Outcome:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != FORBIDDEN:
                 raise
             return "refused"
-        return "missed" if sound(production) else "noticed"
+        return "missed" if point.sound() else "noticed"
 
 
 def table(outcomes: dict[tuple[str, str], str]) -> str:
@@ -115,22 +153,24 @@ def table(outcomes: dict[tuple[str, str], str]) -> str:
     return head + "".join(f"| {role} | {' | '.join(outcomes[role, each] for each in OBJECTS)} |\n" for role in ROLES)
 
 
-def worst(seen: dict[str, Outcome]) -> str:
+def worst(seen: dict[tuple[int, str], Outcome]) -> str:
     """What is said of several attacks: that all were refused, or which of them was noticed only afterwards."""
     assert "missed" not in seen.values(), seen
-    noticed = [how for how, result in seen.items() if result == "noticed"]
+    noticed = dict.fromkeys(how for (_, how), result in seen.items() if result == "noticed")
     return f"{', '.join(noticed)}: noticed" if noticed else "refused"
 
 
-def test_each_role_tries_each_object(production: Production) -> None:
-    assert sound(production)
-    places, outcomes = objects(production), dict[tuple[str, str], str]()
+def test_each_role_tries_each_object_at_each_point(production: Production) -> None:
+    points, outcomes = on_the_way(production), dict[tuple[str, str], str]()
+    assert all(point.sound() for point in points)
     for role, name in ROLES.items():
         s3 = production.cloud.client("s3", HOME, **keys_of(production.cloud, name))
-        for each, uri in places.items():
+        for each in OBJECTS:
             ways = (*(() if each in UNVERSIONED else ("replay",)), "overwrite", "delete", "delete for good")
-            outcomes[role, each] = worst({how: outcome(production, s3, uri, how) for how in ways})
-    assert sound(production)
+            there = [(number, point) for number, point in enumerate(points) if each in point.objects]
+            seen = {(number, how): outcome(production, point, s3, point.objects[each], how) for number, point in there for how in ways}
+            outcomes[role, each] = worst(seen)
+    assert all(point.sound() for point in points)
 
     document_file = Path(ROOT) / "docs/threats.md"
     text = document_file.read_text(encoding="utf-8")

@@ -108,6 +108,13 @@ class Production:
 
     def version(self, **does: float) -> str:
         """A version that was registered, proven and approved; its model package's ARN."""
+        world = self.candidate(**does)
+        world.prove()
+        world.approve()
+        return world.arn
+
+    def candidate(self, **does: float) -> World:
+        """A version that was registered and pinned."""
         number = next(self._numbers)
         facts, artifacts, s3 = self.registry.facts, self.registry.artifacts, self.home("s3")
         data_uri = f"s3://{facts.data_bucket}/data.csv"
@@ -128,7 +135,10 @@ class Production:
             (pack.bill_of_materials(artifacts, self.image), b'{"components": []}'),
         ):
             pack.write(s3, uri, content)
-        world = World(
+        stored = pack.measure(s3, data_uri)
+        assert stored
+        registered = {**origin, "data_uri": data_uri, "data_version": stored.version, "artifact_sha256": artifact}
+        return World(
             s3=s3,
             sagemaker=self.home("sagemaker"),
             ecr=self.home("ecr"),
@@ -140,13 +150,10 @@ class Production:
             artifacts=artifacts,
             data=f"s3://{facts.data_bucket}",
             model_sha256=package.model_sha256(s3, model_data),
-            arn=self._register(model_data, {**origin, "data_uri": data_uri, "artifact_sha256": artifact}),
+            arn=self._register(model_data, registered),
             training=self._trained(number, origin),
             actions=[source()],
         )
-        world.prove()
-        world.approve()
-        return world.arn
 
     def step(self, name: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a step's program as Production's stage would."""
