@@ -110,13 +110,17 @@ def test_the_approval_still_approves_what_it_was_asked_for(fork: Fork, first: di
 def test_the_evidence_of_what_serves_is_read_verified_and_audited(fork: Fork, first: dict[str, Any]) -> None:
     pack = fork.home / "pack"
     told = json.loads(fork.road("evidence", MODEL, "--out", str(pack), "--verify", "--json").stdout)
-    (served,) = json.loads(fork.road("audit", MODEL, "--json").stdout)
+    served, began = json.loads(fork.road("audit", MODEL, "--json").stdout)
 
     assert told["model_package_arn"] == served["model_package_arn"] == first["package"]
     assert told["commit"]["id"] == served["commit"] == first["commit"]
     assert told["approval"]["reason"] == served["reason"] == "the numbers are fine"
     assert [check["what"] for check in told["checks"] if not check["matches"]] == []
     assert (served["signature_valid"], served["served_to"]) == (True, None)
+    assert [(entry["action"], entry["answers"]) for entry in (began, served)] == [
+        ("deploying", [first["package"]]),
+        ("deployed", [first["package"]]),
+    ]
     with browser() as running:
         page = running.open((pack / "evidence.html").as_uri(), width=390, height=844)
         assert page.run("document.documentElement.scrollWidth") == 390

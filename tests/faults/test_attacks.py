@@ -25,7 +25,7 @@ from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.production import ENVIRONMENT, HOME, Production, keys_of
 from tests.support.world import World
 
-pytestmark = [pytest.mark.fault("somebody changes what evidence binds"), pytest.mark.slow]
+pytestmark = [pytest.mark.fault("somebody changes what evidence binds"), pytest.mark.slow, pytest.mark.timeout(900)]
 STAGING, PRODUCTION = CONFIG.environments
 ROLES = {
     "training jobs": naming.training_role(CONFIG, MODEL),

@@ -1,4 +1,5 @@
-"""moto as a program, with three parts of localcloud: KMS over digests, model packages and cards that keep what they are told.
+"""moto as a program, with four parts of localcloud: KMS over digests, S3's conditional writes, model packages and cards that keep what they
+are told.
 
 Says its address in its one line, and goes on until its standard input ends.
 """
@@ -9,11 +10,13 @@ import sys
 from moto.server import ThreadedMotoServer
 
 from localcloud.kms import signing
+from localcloud.s3 import writes
 from localcloud.sagemaker import model_cards, model_packages
 
 if __name__ == "__main__":
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request would drown what tests say
     signing.install()
+    writes.install()
     model_packages.install()
     model_cards.install()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
