@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import pickle
@@ -112,7 +113,11 @@ def test_another_models_trees_keep_the_server_from_starting(container: Container
     (other / "input/config/hyperparameters.json").write_text(json.dumps({"seed": "5", "max_depth": "3"}))
     assert container(other, "train", "evaluate").returncode == 0
     shutil.copy(other / "model/model.onnx", model / "model.onnx")
+    assert "model.onnx has sha256" in refusal(container, model)
 
+    metadata = json.loads((model / "metadata.json").read_text())
+    metadata["files"]["model.onnx"] = hashlib.sha256((model / "model.onnx").read_bytes()).hexdigest()  # as its maker could say
+    (model / "metadata.json").write_text(json.dumps(metadata))
     assert "answered differently than in evaluation" in refusal(container, model)
 
 
