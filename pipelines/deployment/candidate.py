@@ -57,7 +57,9 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
     evaluation = document.parse(Evaluation, pack.json_member(archive, EVALUATION, version.data), EVALUATION)
     staging = document.parse(Staging, candidate.staging, "staging report")
     stored = pack.measure(s3, version.metadata["data_uri"]) if "data_uri" in version.metadata else None
-    statements = consistency.statements(model.name, version, source["CommitId"], evaluation, metadata, archive, staging, stored)
+    statements = consistency.statements(
+        model.name, version, source["CommitId"], evaluation, metadata, archive, held[report].content, staging, stored
+    )
     doubts = [
         *consistency.contradictions(statements),
         *consistency.missing_in(definition, commit=evaluation.commit, image=evaluation.image_uri, data=evaluation.data_sha256),

@@ -61,11 +61,12 @@ def statements(
     evaluation: Evaluation,
     metadata: Mapping[str, Any],
     archive: bytes,
+    report: bytes,
     staging: Staging,
     stored: Measured | None,
 ) -> Statements:
-    """What each place says of model, package, commit, image and data. `commit` is the source's, `archive` the bytes of the version's
-    `model.tar.gz`, `stored` the data set as it lies there.
+    """What each place says of model, package, commit, image and data. `commit` is the source's, `archive` and `report` the bytes of
+    the version's `model.tar.gz` and of what lies beside it, `stored` the data set as it lies there.
 
     What metadata.json and evaluation.json say of the data is what training measured as it read; what the staging report says of the model
     is what its container told.
@@ -77,6 +78,7 @@ def statements(
         "model": {"the command": model, METADATA: metadata.get("model"), EVALUATION: evaluation.model},
         "model package": {"the command": version.arn, "the staging report": staging.model_package_arn},
         "model artifact": {registry: version.artifact_sha256, naming.MODEL_ARCHIVE: document.sha256(archive)},
+        "report": {registry: version.report_sha256, "the report": document.sha256(report)},
         "model digest": {naming.MODEL_ARCHIVE: package.digest_of(archive), "the endpoint": staging.model_sha256},
         "commit": {
             "the source revision": commit,

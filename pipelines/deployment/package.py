@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-ARTIFACT_SHA256 = "artifact_sha256"
+ARTIFACT_SHA256, REPORT_SHA256 = "artifact_sha256", "report_sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,11 @@ class Package:
     def artifact_sha256(self) -> str:
         """The digest of `data` as Train measured it; empty where an older package does not have it."""
         return self.metadata.get(ARTIFACT_SHA256, "")
+
+    @property
+    def report_sha256(self) -> str:
+        """The digest of the report beside `data`, likewise."""
+        return self.metadata.get(REPORT_SHA256, "")
 
 
 def read(sagemaker: SageMakerClient, arn: str) -> Package:

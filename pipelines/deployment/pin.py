@@ -9,14 +9,14 @@ from __future__ import annotations
 import naming
 from pipelines.deployment import package
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.package import ARTIFACT_SHA256, Package
+from pipelines.deployment.package import ARTIFACT_SHA256, REPORT_SHA256, Package
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import pack
 from pipelines.evidence.pack import Measured
 
 
 def pin(registry: Registry, arn: str) -> Package:
-    """Copy a package's archive and report, and have the package name the copy and its digest. Doing it twice changes nothing.
+    """Copy a package's archive and report, and have the package name the copy and both digests. Doing it twice changes nothing.
 
     Raises:
         DeploymentError: one of them is not there, or is something else once it was copied.
@@ -24,7 +24,7 @@ def pin(registry: Registry, arn: str) -> Package:
     version = package.read(registry.sagemaker, arn)
     archive, report = (_measured(registry, uri) for uri in (version.data, pack.report_of(version.data)))
     pinned = f"{registry.artifacts}/{naming.MODELS}/{archive.sha256}/{naming.MODEL_ARCHIVE}"
-    if (version.data, version.artifact_sha256) == (pinned, archive.sha256):
+    if (version.data, version.artifact_sha256, version.report_sha256) == (pinned, archive.sha256, report.sha256):
         return version
     _copy(registry, version.data, pinned, archive)
     _copy(registry, pack.report_of(version.data), pack.report_of(pinned), report)
@@ -32,7 +32,7 @@ def pin(registry: Registry, arn: str) -> Package:
     registry.sagemaker.update_model_package(
         ModelPackageArn=arn,
         InferenceSpecification={**specification, "Containers": [{"Image": version.image, "ModelDataUrl": pinned}]},
-        CustomerMetadataProperties={ARTIFACT_SHA256: archive.sha256},
+        CustomerMetadataProperties={ARTIFACT_SHA256: archive.sha256, REPORT_SHA256: report.sha256},
     )
     return package.read(registry.sagemaker, arn)
 

@@ -37,7 +37,8 @@ ROLES = {
     "retraining controller": naming.controller_role(CONFIG, MODEL),
 }
 OBJECTS = ("data set", "model", "report", "bill of materials", "evidence", "its signature", "approval", "ledger")
-UNVERSIONED = ("bill of materials", "evidence", "its signature", "approval")  # the same bytes once more are the same thing
+PINNED = ("data set", "model", "report")  # once there is evidence
+WAYS = ("replay", "overwrite", "delete", "delete for good")
 FORBIDDEN = 403
 Outcome = Literal["refused", "noticed", "missed"]
 START, END = "<!-- the table of tests/faults/test_attacks.py -->\n", "<!-- its end -->\n"
@@ -45,9 +46,13 @@ START, END = "<!-- the table of tests/faults/test_attacks.py -->\n", "<!-- its e
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A version on its way: where everything lies by then, and whether those who look next find it as it was."""
+    """A version on its way: where everything lies by then, and whether those who look next find it as it was.
+
+    `pinned` are the objects of which the very version counts by then: of others the same bytes once more are the same thing.
+    """
 
     objects: dict[str, str]
+    pinned: tuple[str, ...]
     sound: Callable[[], bool]
 
 
@@ -57,16 +62,23 @@ def on_the_way(production: Production) -> list[Point]:
     proven.prove()
     approved = production.served()
     return [
-        Point(objects=_made(production, trained.arn), sound=lambda: _sound(lambda: _gathered(production, trained))),
+        Point(objects=_registered(production, trained.arn), pinned=("data set",), sound=lambda: _sound(lambda: _gathered(trained))),
         Point(
             objects=_made(production, proven.arn) | _proven(production, proven.arn),
+            pinned=PINNED,
             sound=lambda: _sound(lambda: _compared(production, proven.arn, but="approval")),
         ),
         Point(
             objects=_made(production, approved) | _proven(production, approved) | _decided(production, approved),
+            pinned=(*PINNED, "ledger"),
             sound=lambda: _sound(lambda: _compared(production, approved)),
         ),
     ]
+
+
+def _registered(production: Production, arn: str) -> dict[str, str]:
+    """Without the bill of materials, which is Build's own until there is evidence."""
+    return {name: uri for name, uri in _made(production, arn).items() if name != "bill of materials"}
 
 
 def _made(production: Production, arn: str) -> dict[str, str]:
@@ -86,9 +98,9 @@ def _decided(production: Production, arn: str) -> dict[str, str]:
     return {"approval": pack.approval_uri(registry.artifacts, arn), "ledger": entries[-1]}
 
 
-def _gathered(production: Production, world: World) -> bool:
+def _gathered(world: World) -> bool:
     """What Staging does before it signs."""
-    return bool(gather(production.registry, world.candidate(), created="2026-11-21T10:00:00Z"))
+    return bool(gather(world.registry(), world.candidate(), created="2026-11-21T10:00:00Z"))
 
 
 def _compared(production: Production, arn: str, *, but: str = "") -> bool:
@@ -156,19 +168,22 @@ def table(outcomes: dict[tuple[str, str], str]) -> str:
 def worst(seen: dict[tuple[int, str], Outcome]) -> str:
     """What is said of several attacks: that all were refused, or which of them was noticed only afterwards."""
     assert "missed" not in seen.values(), seen
-    noticed = dict.fromkeys(how for (_, how), result in seen.items() if result == "noticed")
+    noticed = [how for how in WAYS if "noticed" in {result for (_, tried), result in seen.items() if tried == how}]
     return f"{', '.join(noticed)}: noticed" if noticed else "refused"
 
 
 def test_each_role_tries_each_object_at_each_point(production: Production) -> None:
     points, outcomes = on_the_way(production), dict[tuple[str, str], str]()
-    assert all(point.sound() for point in points)
+    assert [point.sound() for point in points] == [True] * 3
     for role, name in ROLES.items():
         s3 = production.cloud.client("s3", HOME, **keys_of(production.cloud, name))
         for each in OBJECTS:
-            ways = (*(() if each in UNVERSIONED else ("replay",)), "overwrite", "delete", "delete for good")
-            there = [(number, point) for number, point in enumerate(points) if each in point.objects]
-            seen = {(number, how): outcome(production, point, s3, point.objects[each], how) for number, point in there for how in ways}
+            tries = [(number, how) for number, point in enumerate(points) if each in point.objects for how in WAYS]
+            seen = {
+                (number, how): outcome(production, points[number], s3, points[number].objects[each], how)
+                for number, how in tries
+                if how != "replay" or each in points[number].pinned
+            }
             outcomes[role, each] = worst(seen)
     assert all(point.sound() for point in points)
 
@@ -179,4 +194,5 @@ def test_each_role_tries_each_object_at_each_point(production: Production) -> No
     written = f"{before}{START}{table(outcomes)}{END}{after}"
     if os.environ.get("THREATS_DOCUMENT"):
         document_file.write_text(written, encoding="utf-8")
+        text = written
     assert text == written, "THREATS_DOCUMENT=1 ./road test -m slow tests/faults/test_attacks.py writes it"

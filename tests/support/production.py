@@ -125,19 +125,20 @@ class Production:
             "metadata.json": {"model": MODEL, **origin},
             "golden.json": {"requests": [], "bad_requests": [], "tolerance": 1e-6},
         }
-        archive = packed(files)
+        archive, report = packed(files), packed({"report.json": sample.report()})
         artifact = document.sha256(archive)
         model_data = f"{artifacts}/{naming.MODELS}/{artifact}/{naming.MODEL_ARCHIVE}"
         for uri, content in (
             (data_uri, DATA),
             (model_data, archive),
-            (pack.report_of(model_data), packed({"report.json": sample.report()})),
+            (pack.report_of(model_data), report),
             (pack.bill_of_materials(artifacts, self.image), b'{"components": []}'),
         ):
             pack.write(s3, uri, content)
         stored = pack.measure(s3, data_uri)
         assert stored
-        registered = {**origin, "data_uri": data_uri, "data_version": stored.version, "artifact_sha256": artifact}
+        digests = {"artifact_sha256": artifact, "report_sha256": document.sha256(report)}
+        registered = {**origin, "data_uri": data_uri, "data_version": stored.version, **digests}
         return World(
             s3=s3,
             sagemaker=self.home("sagemaker"),

@@ -312,16 +312,18 @@ def deliver(url: str) -> World:
     archived = archive(model=f"model {number}".encode(), evaluation=evaluation, metadata=metadata)
     artifact = document.sha256(archived)
     model_data = f"{artifacts}/{naming.MODELS}/{artifact}/{naming.MODEL_ARCHIVE}"
+    report = archive(report=sample.report(), parity={"instances": []})
     for uri, content in (
         (data_uri, DATA),
         (model_data, archived),
-        (pack.report_of(model_data), archive(report=sample.report(), parity={"instances": []})),
+        (pack.report_of(model_data), report),
         (pack.bill_of_materials(artifacts, image), json.dumps(BILL).encode()),
     ):
         pack.write(s3, uri, content)
     stored = pack.measure(s3, data_uri)
     assert stored
-    registered = {**origin, "data_uri": data_uri, "data_version": stored.version, "artifact_sha256": artifact}
+    digests = {"artifact_sha256": artifact, "report_sha256": document.sha256(report)}
+    registered = {**origin, "data_uri": data_uri, "data_version": stored.version, **digests}
     signing = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
     group = f"{naming.model_package_group(CONFIG, MODEL.name)}-{number}"
     return World(

@@ -27,7 +27,7 @@ def trained(staged: World) -> World:
     staged.sagemaker.update_model_package(
         ModelPackageArn=staged.arn,
         InferenceSpecification={**specification(staged), "Containers": [container]},
-        CustomerMetadataPropertiesToRemove=["artifact_sha256"],
+        CustomerMetadataPropertiesToRemove=["artifact_sha256", "report_sha256"],
     )
     return staged
 
@@ -44,6 +44,7 @@ def test_the_package_names_a_copy_by_its_own_digest(trained: World) -> None:
 
     assert version.data == f"{trained.artifacts}/{naming.MODELS}/{document.sha256(left)}/{naming.MODEL_ARCHIVE}"
     assert version.artifact_sha256 == document.sha256(left)
+    assert version.report_sha256 == document.sha256(trained.read(pack.report_of(version.data)))
     assert trained.read(version.data) == left
     assert pack.members(trained.read(pack.report_of(version.data)), "report.json")
     assert {**specification(trained), "Containers": []} == {**before, "Containers": []}
