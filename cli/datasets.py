@@ -6,7 +6,6 @@ listed, and what only the data set as a whole can break; here the first wrong ce
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
@@ -16,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import naming
+from cli import csv_files
 from cli.output import say
 from cli.problem import Problem
+from paved_runtime import csv_text
 from paved_runtime.rules import OutcomeRule
 from paved_runtime.spec import Category, Column, Integer, ModelSpec
 from pipelines.deployment.facts import DATA
@@ -44,13 +45,8 @@ def check(path: Path, model: ModelSpec) -> DataFile:
     Raises:
         Problem: the file is missing or empty, or names the first row, column, what was expected and what was found.
     """
-    if not path.is_file():
-        raise Problem(f"data file {path}", "there is no such file", "name a CSV file with a header")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = _rows(csv.reader(stream, strict=True), path, model)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise _wrong(path, f"not CSV in UTF-8 ({error})", model) from error
+    with csv_files.rows(path) as (header, lines):
+        rows = _rows(header, lines, path, model)
     if rows < model.data.minimum_rows:
         raise _wrong(path, f"expected at least {model.data.minimum_rows} rows, found {rows}", model)
     return DataFile(path=path, sha256=_sha256(path), rows=rows, bytes=path.stat().st_size)
@@ -78,10 +74,7 @@ def store(registry: Registry, file: DataFile) -> dict[str, Any]:
     return pointer
 
 
-def _rows(lines: Iterator[list[str]], path: Path, model: ModelSpec) -> int:
-    header = next(lines, [])
-    if not header:
-        raise _wrong(path, "the file is empty", model)
+def _rows(header: Sequence[str], lines: Iterator[list[str]], path: Path, model: ModelSpec) -> int:
     if why := _header(header, model):
         raise _wrong(path, why, model)
     target = header.index(model.data.target)
@@ -102,13 +95,11 @@ def _rows(lines: Iterator[list[str]], path: Path, model: ModelSpec) -> int:
 def _header(header: Sequence[str], model: ModelSpec) -> str:
     wanted = [*model.data.columns, model.data.target]
     for name in wanted:
-        if header.count(name) != 1:
-            return f"column {name!r}: expected it once in the header, found it {header.count(name)} times"
+        if name not in header:
+            return f"column {name!r}: expected it in the header, which is {csv_text.shortened(','.join(header))}"
     for name in header:
         if name not in wanted and name not in model.data.exclude:
             return f"column {name!r}: expected only columns of the contract, found this one"
-        if header.count(name) != 1:
-            return f"column {name!r}: expected it once in the header, found it {header.count(name)} times"
     return ""
 
 

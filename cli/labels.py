@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import naming
-from cli import capture
+from cli import capture, csv_files
 from cli.problem import Problem
 from cli.target import Target
 from config import Environment
+from paved_runtime import csv_text
 from paved_runtime.rules import OutcomeRule
 from paved_runtime.spec import ModelSpec
 
@@ -31,12 +31,10 @@ class Labels:
 
 def check(path: Path, model: ModelSpec) -> Labels:
     """Read the whole file. Raises Problem: it is missing or empty, or names the first line that is wrong."""
-    if not path.is_file():
-        raise Problem(f"label file {path}", "there is no such file", f"name a CSV file with the header {','.join(HEADER)}")
-    try:
-        labels = dict(_lines(path, model))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise _wrong(path, f"not CSV in UTF-8 ({error})") from error
+    with csv_files.rows(path, "label file") as (header, lines):
+        if tuple(header) != HEADER:
+            raise _wrong(path, f"expected the header {','.join(HEADER)}, found {csv_text.shortened(','.join(header))}")
+        labels = dict(_labels(lines, path, model))
     if not labels:
         raise _wrong(path, "there are no labels in it")
     positive = sum(label == model.data.positive for label in labels.values())
@@ -50,23 +48,19 @@ def store(aws: Target, model: ModelSpec, place: Environment, labels: Labels) -> 
     return f"s3://{bucket}/{key}"
 
 
-def _lines(path: Path, model: ModelSpec) -> Iterator[tuple[str, str]]:
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        lines = csv.reader(stream, strict=True)
-        if tuple(next(lines, [])) != HEADER:
-            raise _wrong(path, f"expected the header {','.join(HEADER)}")
-        outcomes = OutcomeRule.of(model.data)
-        seen: dict[str, tuple[int, str]] = {}
-        for number, line in enumerate(lines, start=1):
-            if len(line) != 2 or not line[0]:
-                raise _wrong(path, f"row {number}: expected an inference id and a label of {model.name}, found {','.join(line)[:40]!r}")
-            if not outcomes.accepts(line[1]):
-                why = f"row {number}, column 'label': expected {outcomes.expected}, found {line[1][:40]!r}"
-                raise Problem(f"label file {path}", why, outcomes.advice(line[1]))
-            before, label = seen.setdefault(line[0], (number, line[1]))
-            if label != line[1]:
-                raise _wrong(path, f"row {number}: inference id {line[0]!r} has another label in row {before}")
-            yield line[0], line[1]
+def _labels(lines: Iterator[list[str]], path: Path, model: ModelSpec) -> Iterator[tuple[str, str]]:
+    outcomes = OutcomeRule.of(model.data)
+    seen: dict[str, tuple[int, str]] = {}
+    for number, line in enumerate(lines, start=1):
+        if len(line) != 2 or not line[0]:
+            raise _wrong(path, f"row {number}: expected an inference id and a label of {model.name}, found {','.join(line)[:40]!r}")
+        if not outcomes.accepts(line[1]):
+            why = f"row {number}, column 'label': expected {outcomes.expected}, found {line[1][:40]!r}"
+            raise Problem(f"label file {path}", why, outcomes.advice(line[1]))
+        before, label = seen.setdefault(line[0], (number, line[1]))
+        if label != line[1]:
+            raise _wrong(path, f"row {number}: inference id {line[0]!r} has another label in row {before}")
+        yield line[0], line[1]
 
 
 def _wrong(path: Path, why: str) -> Problem:

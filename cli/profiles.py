@@ -14,8 +14,8 @@ from datetime import date
 from pathlib import Path
 
 from cli import csv_files
-from cli.csv_files import shortened
 from cli.problem import Problem
+from paved_runtime import csv_text
 from paved_runtime.spec import RESERVED, Category, Column, Integer, Number
 
 NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
@@ -105,7 +105,7 @@ def judge(name: str, cells: Sequence[str]) -> Column | Excluded:
     if numerals == len(present):
         return _numeric(name, values, len(cells), missing)
     if numerals >= MOSTLY * len(present):
-        odd = shortened(next(value for value in values if not NUMERAL.fullmatch(value)), SHOWN)
+        odd = csv_text.shortened(next(value for value in values if not NUMERAL.fullmatch(value)), SHOWN)
         return Excluded(f"numbers and texts are mixed, such as {odd}: write missing cells as nothing")
     return _textual(values, len(cells), missing)
 
@@ -142,16 +142,16 @@ def _outcomes(file: Path, target: str, cells: Sequence[str]) -> Counter[str]:
             what, f"{outcomes['']} rows have none, the first is row {cells.index('') + 1}", "take those rows out, or fill them in"
         )
     if len(outcomes) < 2:
-        raise Problem(what, f"every row has {shortened(next(iter(outcomes)), SHOWN)}", "a model needs rows of both outcomes")
+        raise Problem(what, f"every row has {csv_text.shortened(next(iter(outcomes)), SHOWN)}", "a model needs rows of both outcomes")
     if len(outcomes) > 2:
-        shown = ", ".join(shortened(value, SHOWN) for value, _ in outcomes.most_common(5))
+        shown = ", ".join(csv_text.shortened(value, SHOWN) for value, _ in outcomes.most_common(5))
         twins = len({value.strip().casefold() for value in outcomes}) == 2
         found = f"it has {len(outcomes)} values: {shown}{', …' if len(outcomes) > 5 else ''}"
         raise Problem(
             what, found, "write each outcome in one way" if twins else "choose a target with two outcomes: the road has binary models"
         )
     if len({value.strip().casefold() for value in outcomes}) == 1:
-        both = " and ".join(shortened(outcome, SHOWN) for outcome in outcomes)
+        both = " and ".join(csv_text.shortened(outcome, SHOWN) for outcome in outcomes)
         raise Problem(what, f"{both} are one outcome written in two ways", "write it in one way")
     return outcomes
 
@@ -164,7 +164,7 @@ def _positive(file: Path, target: str, outcomes: Counter[str], wanted: str | Non
         usual = [outcome for word in POSITIVE for outcome in outcomes if outcome.strip().casefold() == word]
         return usual[0] if usual else outcomes.most_common()[-1][0]
     if wanted not in outcomes:
-        both = " and ".join(shortened(outcome, SHOWN) for outcome in outcomes)
+        both = " and ".join(csv_text.shortened(outcome, SHOWN) for outcome in outcomes)
         raise Problem(f"--positive {wanted}", f"target {target!r} of {file} has {both}", "name one", code=2)
     return wanted
 

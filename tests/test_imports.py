@@ -52,6 +52,7 @@ RULES = (  # the first that fits holds
     Rule("pipelines.steps", ("pipelines.steps", *DEPLOYMENT)),
     Rule(SPEC, ("pydantic",)),
     Rule(PROTOCOL),
+    Rule("paved_runtime.csv_text"),
     Rule("deployability", ("deployability", "cfnlint")),
 )
 PATCHES = {"setattr", "delattr", "setitem", "delitem"}  # of MonkeyPatch; what setenv, chdir and syspath_prepend change is the world's

@@ -35,8 +35,9 @@ def refusal(file: Path) -> str:
         b"\xef\xbb\xbfa,b\r\n1,\r\n,x\r\n",
         b'a,"b"\n"1",""\n,"x"',
         b"a,b\r1,\r,x\r",
+        b"a,b\n1,\n,x\n\n\r\n",
     ],
-    ids=["plain", "spreadsheet's", "quoted", "old line ends"],
+    ids=["plain", "spreadsheet's", "quoted", "old line ends", "blank lines at the end"],
 )
 def test_spellings_of_one_table_are_read_as_the_same(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data.csv").write_bytes(content)
@@ -51,6 +52,7 @@ def test_spellings_of_one_table_are_read_as_the_same(tmp_path: Path, content: by
         (b" ,\n", HEADERLESS),
         (b"a;b;c\n1;2;3\n", f"found a header separated by semicolons: 'a;b;c': {COMMAS}"),
         (b"a\tb\n", rf"found a header separated by tabs: 'a\tb': {COMMAS}"),
+        (b'"a";"b"\n"1";"2"\n', f'found a header separated by semicolons: \'"a";"b"\': {COMMAS}'),
         (b"a|b\n", f"found a header separated by bars: 'a|b': {COMMAS}"),
         (b"a,,b\n", "a column has no name; the header is 'a,,b': give every column a name"),
         (b"a, b\n", "column ' b' begins or ends with a space; the header is 'a, b': take the spaces out"),

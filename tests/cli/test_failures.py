@@ -39,8 +39,8 @@ def line(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
     ("content", "why"),
     [
         (None, "there is no such file"),
-        ("", "the file is empty"),
-        (HEADER.replace("age", "edge") + "\n", "column 'age': expected it once in the header, found it 0 times"),
+        ("", "it has no header: its first line is empty"),
+        (HEADER.replace("age", "edge") + "\n", "column 'age': expected it in the header, which is 'edge,"),
         (f"{HEADER}\n{ROW}\n", "row 1, column 'age': expected an integer between 18 and 120, found 'x'"),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_bad_data_file_is_refused_before_anything_starts(
 
     said = line(road(*command, str(path)))
 
-    assert said.startswith(f"road: data file {path}: {why}: ")
+    assert said.startswith(f"road: data file {path}: {why}")
     assert not (tmp_path / "cloud").exists()
 
 

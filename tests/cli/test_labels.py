@@ -16,8 +16,9 @@ MODEL = reference.model()
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("", "expected the header inference_id,label"),
-        ("id,label\na,yes\n", "expected the header inference_id,label"),
+        ("", "it has no header"),
+        ("id,label\na,yes\n", "expected the header inference_id,label, found 'id,label'"),
+        ("inference_id;label\na;yes\n", "found a header separated by semicolons"),
         ("inference_id,label\n", "there are no labels in it"),
         ("inference_id,label\na\n", f"row 1: expected an inference id and a label of {MODEL.name}, found 'a'"),
         ("inference_id,label\n,yes\n", "row 1: expected an inference id and a label"),
@@ -26,7 +27,7 @@ MODEL = reference.model()
         ("inference_id,label\na,no\nb,maybe\n", "row 2, column 'label': expected 'yes' or 'no', found 'maybe': correct the cell"),
         ("inference_id,label\na,Yes\nb,Yes\n", "row 1, column 'label': expected 'yes' or 'no', found 'Yes': spelt 'yes' it would be"),
         ("inference_id,label\na,yes\nb,no \n", "row 2, column 'label': expected 'yes' or 'no', found 'no ': spelt 'no' it would be"),
-        ('inference_id,label\n"a,yes\n', "not CSV in UTF-8"),
+        ('inference_id,label\n"a,yes\n', "it is not CSV: unexpected end of data"),
     ],
 )
 def test_labels_that_cannot_be_are_refused(content: str, why: str, tmp_path: Path) -> None:

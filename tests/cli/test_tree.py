@@ -75,4 +75,4 @@ def test_the_script_says_where_it_was_typed(tree: Path, tmp_path: Path) -> None:
     command = [str(tree / "road"), "data", "put", MODEL, "mine.csv"]
     done = subprocess.run(command, cwd=tmp_path / "elsewhere", env=environment(tree, tmp_path / "cloud"), capture_output=True, text=True)
 
-    assert done.stderr.startswith(f"road: data file {tmp_path}/elsewhere/mine.csv: the file is empty"), done.stderr
+    assert done.stderr.startswith(f"road: data file {tmp_path}/elsewhere/mine.csv: it has no header"), done.stderr

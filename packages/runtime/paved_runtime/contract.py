@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paved_runtime import csv_text
 from paved_runtime.digests import Digests, digests
 from paved_runtime.rules import OutcomeRule, Rule, RuleError, rules, shown
 from paved_runtime.spec import Data
@@ -197,7 +198,9 @@ def _file(file: Path, data: Data, digested: Collection[str] | None, measured: ha
     """Read one file into `measured` and a part; `place` says in checks which of several it is."""
     try:
         with io.TextIOWrapper(io.BufferedReader(_Measured(file, measured)), newline="", encoding="utf-8-sig") as stream:
-            lines = csv.reader(stream, strict=True)
+            first = stream.readline()
+            _separated_by_commas(file.name, first)
+            lines = csv_text.rows(chain([first], stream))
             header = next(lines, [])
             checks = _header(header, data, place)
             if header.count(data.target) != 1:
@@ -207,6 +210,12 @@ def _file(file: Path, data: Data, digested: Collection[str] | None, measured: ha
             return _Part(cells, rows, names, checks)
     except (csv.Error, UnicodeDecodeError) as error:
         raise ContractError(file.name, [Check(column="", rule="format", found=str(error), allowed="CSV in UTF-8")]) from error
+
+
+def _separated_by_commas(file: str, first: str) -> None:
+    if name := csv_text.other_separator(first):
+        found = f"{name} in the header {csv_text.shortened(first.strip())}"
+        raise ContractError(file, [Check(column="", rule="format", found=found, allowed="CSV with commas")])
 
 
 def _header(header: Sequence[str], data: Data, place: str) -> list[Check]:

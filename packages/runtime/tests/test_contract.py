@@ -213,6 +213,9 @@ def test_rows_of_several_files_are_counted_through(tmp_path: Path, data: Path) -
         (",".join(COLUMNS).encode() + b"\n", "found a header and no rows"),
         (",".join(COLUMNS).encode() + b"\n1,2\n", "column 'marital': expected 17 cells a row, found 2 (1 row, first 1)"),
         (b"age,job\n1,2\n", "column 'y': expected columns age, job"),
+        (",".join(COLUMNS).encode() + b"\n\n\n1,2\n", "expected 17 cells a row, found 0, 2 (3 rows, first 1)"),
+        (b'"age";"job"\n"1";"2"\n', "expected CSV with commas, found semicolons in the header"),
+        (b"age\tjob\n1\t2\n", "expected CSV with commas, found tabs in the header"),
         (",".join(COLUMNS).encode() + b"\n\xff\n", "CSV in UTF-8"),
         (",".join(COLUMNS).encode() + b'\n"\n', "CSV in UTF-8"),
         (b"\x89PNG\r\n", "CSV in UTF-8"),
@@ -236,6 +239,12 @@ def test_a_byte_order_mark_and_several_files(tmp_path: Path, data: Path) -> None
         (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + data.read_bytes())
 
     assert len(contract.read(tmp_path, DATA)) == 8000
+
+
+def test_blank_lines_at_the_end_are_no_rows(tmp_path: Path, data: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(data.read_bytes() + b"\r\n\n")
+
+    assert len(contract.read(tmp_path, DATA)) == 4000
 
 
 OPTIONAL = DATA.model_copy(update={"columns": {name: column.model_copy(update={"missing": 0.5}) for name, column in DATA.columns.items()}})
