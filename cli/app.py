@@ -17,6 +17,7 @@ from cli.commands import (
     data,
     demo,
     deploy,
+    doctor,
     down,
     env,
     evidence,
@@ -44,7 +45,7 @@ WHO: dict[str, tuple[ModuleType, ...]] = {
     "First steps": (demo, init, new_model, up, down, env),
     "Data scientist": (train, data, push, status, logs, retry, evidence, invoke, labels, traffic, monitor),
     "Approver and auditor": (approve, reject, rollback, evidence, audit),
-    "Platform engineer": (bootstrap, deploy, upgrade),
+    "Platform engineer": (doctor, bootstrap, deploy, upgrade),
     "Contributor": (check, test, lock, bench),
 }
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -1,0 +1,73 @@
+"""SageMaker's quotas, against what the models can need at once: those of a new account are often lower, and raising one takes days.
+
+A quota is of instances of one type for one use, in one account and region ("Amazon SageMaker endpoints and quotas", General Reference).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from cli.preflight.finding import Finding, Visit
+from paved_runtime.spec import ModelSpec, Serving
+
+SAGEMAKER = "sagemaker"
+ENDPOINTS, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+
+
+def check(visit: Visit) -> Iterator[Finding]:
+    """Each quota that the models touch in this account."""
+    quotas = _quotas(visit)
+    for name, most in sorted(demand(visit).items()):
+        if name not in quotas:
+            advice = f"look it up: aws service-quotas list-service-quotas --service-code {SAGEMAKER}"
+            yield visit.unknown(name, f"up to {most}, and Service Quotas has no such quota", advice)
+        elif quotas[name][1] < most:
+            code, value = quotas[name]
+            ask = f"aws service-quotas request-service-quota-increase --service-code {SAGEMAKER} --quota-code {code} --desired-value {most}"
+            yield visit.wrong(name, f"{value:g}, and the models can need {most} at once", ask)
+        else:
+            yield visit.right(name, f"{quotas[name][1]:g}, of which the models can need {most}")
+
+
+def demand(visit: Visit) -> Counter[str]:
+    """The most instances by the name of their quota, all models at once, as a delivery of the platform may have them."""
+    most: Counter[str] = Counter()
+    for model in visit.models:
+        if visit.of_toolchain:
+            most += _to_train(model)
+        for environment in visit.config.environments:
+            if environment.account == visit.account and environment.name in model.serving:
+                serving = model.serving[environment.name]
+                most[_name(serving.instance_type, ENDPOINTS)] += _to_serve(serving)
+        if model.monitoring and visit.config.environments[-1].account == visit.account:
+            most[_name(model.monitoring.instance_type, PROCESSING)] += model.monitoring.instances
+    return most
+
+
+def _to_train(model: ModelSpec) -> Counter[str]:
+    """A training job; and the processing jobs around it, one after the other: the champion's, and others where steps are separate."""
+    kind, count = model.training.instance_type, model.training.instance_count
+    return Counter({_name(kind, TRAINING): count, _name(kind, PROCESSING): 1})
+
+
+def _to_serve(serving: Serving) -> int:
+    """Instances of one endpoint at its largest: blue/green deployments and shadows make a second fleet, rolling ones a part of it."""
+    largest = max(serving.instances, serving.maximum_instances or 0, serving.off_hours.maximum_instances if serving.off_hours else 0)
+    if serving.deployment.policy == "rolling":
+        return largest + max(1, largest * serving.deployment.size_percent // 100)
+    return 2 * largest
+
+
+def _name(instance_type: str, use: str) -> str:
+    return f"{instance_type} for {use}"
+
+
+def _quotas(visit: Visit) -> dict[str, tuple[str, float]]:
+    """The code and the value of each quota by its name: the account's own, and AWS's default where it has none."""
+    quotas = visit.clients("service-quotas")
+    values: dict[str, tuple[str, float]] = {}
+    for listing in ("list_aws_default_service_quotas", "list_service_quotas"):
+        for page in quotas.get_paginator(listing).paginate(ServiceCode=SAGEMAKER):
+            values |= {quota["QuotaName"]: (quota["QuotaCode"], quota["Value"]) for quota in page["Quotas"]}
+    return values
