@@ -1,0 +1,209 @@
+"""What `road doctor` finds on accounts that answer this or that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+import naming
+from cli.preflight import bootstrapping, connection, leftovers, quotas, regions
+from cli.preflight.finding import Finding, Verdict, Visit, look
+from config import Account
+from tests.reference import CONFIG, model
+from tests.support.fakes import Fake
+
+HOME, LAST = CONFIG.toolchain, CONFIG.environments[-1].account
+MODEL = model()
+
+
+def refused(code: str, operation: str = "Call") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "said AWS"}}, operation)
+
+
+def fails(code: str) -> Callable[..., Any]:
+    def call(**_: object) -> Any:
+        raise refused(code)
+
+    return call
+
+
+def answers(answer: Mapping[str, Any]) -> Callable[..., Any]:
+    return lambda **_: answer
+
+
+def visit(account: Account = HOME, **clients: Fake) -> Visit:
+    def make(service: str, /, **_: object) -> Any:
+        return clients[service.replace("-", "_")]
+
+    return Visit(config=CONFIG, models=(MODEL,), account=account, clients=make)
+
+
+def parameter(value: str) -> Callable[..., Any]:
+    return answers({"Parameter": {"Value": value}})
+
+
+def role(*principals: str) -> Callable[..., Any]:
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": list(principals)}}
+    return answers({"Role": {"AssumeRolePolicyDocument": {"Statement": [statement]}}})
+
+
+def only(findings: list[Finding]) -> Finding:
+    (finding,) = findings
+    return finding
+
+
+def test_a_bootstrap_that_is_there_new_enough_and_trusts() -> None:
+    good = visit(LAST, ssm=Fake(get_parameter=parameter("21")), iam=Fake(get_role=role(f"arn:aws:iam::{HOME.id}:root")))
+    assert [finding.verdict for finding in look("bootstrap", bootstrapping.check, good)] == [Verdict.RIGHT, Verdict.RIGHT]
+
+
+@pytest.mark.parametrize("principal", [f"arn:aws:iam::{LAST.id}:root", "*"])
+def test_an_environment_that_does_not_trust_the_toolchain_is_named(principal: str) -> None:
+    there = visit(LAST, ssm=Fake(get_parameter=parameter("21")), iam=Fake(get_role=role(principal)))
+    wrong = look("bootstrap", bootstrapping.check, there)[-1]
+
+    assert wrong.verdict is Verdict.WRONG
+    assert naming.bootstrap_role(CONFIG, "deploy", LAST) in wrong.state
+    assert f"road bootstrap {LAST.id}" in wrong.advice
+
+
+def test_the_toolchains_own_account_need_not_trust_itself() -> None:
+    assert only(look("bootstrap", bootstrapping.check, visit(ssm=Fake(get_parameter=parameter("21"))))).verdict is Verdict.RIGHT
+
+
+def test_an_old_bootstrap_is_named() -> None:
+    wrong = only(look("bootstrap", bootstrapping.check, visit(ssm=Fake(get_parameter=parameter("6")))))
+    assert (wrong.verdict, wrong.state) == (Verdict.WRONG, "version 6, and 8 is needed")
+
+
+def test_another_qualifier_is_named_where_ours_is_not_there() -> None:
+    listed = {"Parameters": [{"Name": "/cdk-bootstrap/firm/version"}]}
+    ssm = Fake(get_parameter=fails("ParameterNotFound"), describe_parameters=answers(listed))
+    wrong = only(look("bootstrap", bootstrapping.check, visit(ssm=ssm)))
+
+    assert wrong.verdict is Verdict.WRONG
+    assert wrong.state.endswith("qualifiers there: firm")
+
+
+def test_what_may_not_be_asked_is_unknown_in_awss_words() -> None:
+    unknown = only(look("bootstrap", bootstrapping.check, visit(ssm=Fake(get_parameter=fails("AccessDeniedException")))))
+    assert unknown.verdict is Verdict.UNKNOWN
+    assert "AccessDeniedException: said AWS" in unknown.state
+
+
+@pytest.mark.parametrize(("status", "verdict"), [("AVAILABLE", Verdict.RIGHT), ("PENDING", Verdict.WRONG), ("ERROR", Verdict.WRONG)])
+def test_a_connection_is_right_once_it_was_authorised(status: str, verdict: Verdict) -> None:
+    told = answers({"Connection": {"ConnectionStatus": status}})
+    there = visit(ssm=Fake(get_parameter=parameter("arn:aws:…")), codeconnections=Fake(get_connection=told))
+    assert only(look("connection", connection.check, there)).verdict is verdict
+
+
+def test_a_connection_that_does_not_stand_yet_is_no_fault() -> None:
+    there = visit(ssm=Fake(get_parameter=fails("ParameterNotFound")))
+    assert only(look("connection", connection.check, there)).verdict is Verdict.UNKNOWN
+    assert look("connection", connection.check, visit(LAST)) == []
+
+
+def service_quotas(applied: Mapping[str, float], defaults: Mapping[str, float]) -> Fake:
+    def listed(values: Mapping[str, float]) -> Callable[..., Any]:
+        return answers(
+            {"Quotas": [{"QuotaName": name, "QuotaCode": f"L-{i}", "Value": value} for i, (name, value) in enumerate(values.items())]}
+        )
+
+    return Fake(list_service_quotas=listed(applied), list_aws_default_service_quotas=listed(defaults))
+
+
+def test_a_quota_must_hold_two_fleets_of_the_largest_size() -> None:
+    serving = MODEL.serving[CONFIG.environments[-1].name]
+    most = 2 * max(serving.instances, serving.maximum_instances or 0)
+    name = f"{serving.instance_type} for endpoint usage"
+    others = {quota: 100.0 for quota in quotas.demand(visit(LAST)) if quota != name}
+
+    for value, verdict in ((most, Verdict.RIGHT), (most - 1, Verdict.WRONG)):
+        there = visit(LAST, service_quotas=service_quotas({**others, name: value}, {}))
+        finding = next(each for each in look("quotas", quotas.check, there) if each.subject == name)
+        assert finding.verdict is verdict
+    assert f"--desired-value {most}" in finding.advice
+
+
+def test_the_accounts_own_quota_counts_before_awss_default() -> None:
+    name = f"{MODEL.training.instance_type} for training job usage"
+    for applied, verdict in ({name: 5.0}, Verdict.RIGHT), ({name: 0.0}, Verdict.WRONG), ({}, Verdict.WRONG):
+        there = visit(service_quotas=service_quotas(applied, {name: 0.0}))
+        found = {finding.subject: finding.verdict for finding in look("quotas", quotas.check, there)}
+        assert found[name] is verdict
+
+
+def test_a_quota_that_aws_does_not_list_is_unknown() -> None:
+    findings = look("quotas", quotas.check, visit(service_quotas=service_quotas({}, {})))
+    assert {finding.verdict for finding in findings} == {Verdict.UNKNOWN}
+
+
+def test_models_ask_for_instances_together() -> None:
+    both = replace(visit(LAST), models=(MODEL, MODEL))
+    assert quotas.demand(both) == quotas.demand(visit(LAST)) + quotas.demand(visit(LAST))
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [("opt-in-not-required", Verdict.RIGHT), ("opted-in", Verdict.RIGHT), ("not-opted-in", Verdict.WRONG)]
+)
+def test_a_region_must_be_switched_on(status: str, verdict: Verdict) -> None:
+    ec2 = Fake(describe_regions=answers({"Regions": [{"OptInStatus": status}]}))
+    assert only(look("region", regions.check, visit(ec2=ec2))).verdict is verdict
+
+
+def test_a_region_without_a_service_is_named() -> None:
+    ec2 = Fake(describe_regions=answers({"Regions": [{"OptInStatus": "opt-in-not-required"}]}))
+    there = replace(
+        visit(ec2=ec2), account=replace(HOME, region="eu-nowhere-1"), config=replace(CONFIG, toolchain=replace(HOME, region="eu-nowhere-1"))
+    )
+    wrong = look("region", regions.check, there)[0]
+    assert wrong.verdict is Verdict.WRONG
+    assert "sagemaker" in wrong.state
+
+
+def stacks(**status: str) -> Fake:
+    def describe(StackName: str) -> Any:  # noqa: N803 - AWS's own
+        if StackName not in status:
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": f"Stack {StackName} does not exist"}}, "DescribeStacks")
+        return {"Stacks": [{"StackStatus": status[StackName]}]}
+
+    return Fake(describe_stacks=describe, describe_stack_events=answers({"StackEvents": []}))
+
+
+NOTHING = {
+    "s3": Fake(head_bucket=fails("404")),
+    "ecr": Fake(describe_repositories=fails("RepositoryNotFoundException")),
+    "sagemaker": Fake(describe_model_package_group=fails("ValidationException")),
+}
+
+
+def test_names_that_nobody_has_are_free() -> None:
+    findings = look("stacks", leftovers.check, visit(cloudformation=stacks(), **NOTHING))
+    assert {finding.verdict for finding in findings} == {Verdict.RIGHT}
+
+
+def test_what_a_deleted_stack_kept_is_named() -> None:
+    there = visit(cloudformation=stacks(), **{**NOTHING, "ecr": Fake(describe_repositories=answers({}))})
+    wrong = look("stacks", leftovers.check, there)[-1]
+    assert wrong.verdict is Verdict.WRONG
+    assert wrong.state.startswith(f"image repository {naming.image_repository(CONFIG, MODEL.name)} is there, and the stack ")
+
+
+def test_a_bucket_of_somebody_else_is_named() -> None:
+    there = visit(cloudformation=stacks(), **{**NOTHING, "s3": Fake(head_bucket=fails("403"))})
+    assert [finding.advice for finding in look("stacks", leftovers.check, there) if finding.verdict is Verdict.WRONG] == [
+        "choose another `project`"
+    ] * 2
+
+
+def test_a_stack_that_takes_no_update_is_named() -> None:
+    registry = naming.registry_stack(CONFIG, MODEL.name)
+    there = visit(cloudformation=stacks(**{registry: "UPDATE_ROLLBACK_FAILED"}))
+    wrong = only(look("stacks", leftovers.check, there))
+    assert wrong.verdict is Verdict.WRONG
+    assert registry in wrong.state
