@@ -164,3 +164,13 @@ def test_the_readme_begins_with_a_sentence_a_diagram_two_commands_and_the_rooms(
     assert places == sorted(places)
     rooms = {Path(link).name for link in re.findall(r"^\| \[`[^`]+`\]\(([^)]+)\)", text, re.MULTILINE)}
     assert rooms == {"model_code", "config.py", "naming.py", "stacks", "pipelines", "cli", "packages", "bench", "tests", "docs"}
+
+
+def test_every_row_of_what_was_verified_says_where_and_after_which_page() -> None:
+    rows = [line for line in (HERE / "docs/verified.md").read_text().splitlines() if line.startswith("|")]
+    cells = [re.split(r"(?<!\\)\|", row.strip().strip("|")) for row in rows]
+
+    assert rows
+    assert {len(row) for row in cells} == {3}
+    assert all(cell.strip() for row in cells for cell in row)
+    assert all(re.search(r"ran here|synth and lint only|needs your|kept and shown|held to|---|verified", row[1]) for row in cells)
