@@ -48,8 +48,13 @@ class Engine:
         return {"LOCALCLOUD_DOCKER": self.docker, "LOCALCLOUD_REGISTRY": self.registry}
 
     def stop(self) -> None:
-        """End the registry."""
+        """End the registry, and have Docker forget what it pulled from it; what was built stays, for the next build to begin with."""
         self.process.stop()
+        names = subprocess.run(
+            [self.docker, "images", "--format", "{{.Repository}}:{{.Tag}}"], capture_output=True, text=True, check=False
+        ).stdout.split()
+        if mine := [name for name in names if name.startswith(f"{self.registry}/")]:
+            subprocess.run([self.docker, "rmi", *mine], capture_output=True, check=False)
 
 
 def start(root: Path) -> Engine:

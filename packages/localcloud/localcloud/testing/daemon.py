@@ -2,7 +2,7 @@
 
 The daemon is the machine's own where one answers. Elsewhere it is started here, which takes root and Debian's `docker.io`; it makes no
 network and no rule of a firewall, and mounts nothing that others see. The image is Debian as `debootstrap` makes it, with the certificates
-and pip's settings of this machine, under whatever name a Dockerfile begins with.
+and the package index of this machine, under whatever name a Dockerfile begins with.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from localcloud.testing.waiting import until
 PROGRAMS = ("docker", "dockerd", "docker-registry", "debootstrap")
 PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
 UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt/archives", "var/lib/apt/lists")
-SETTINGS = ("/etc/pip.conf", "/etc/xdg/pip/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
+CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 STARTS_WITHIN, ENDS_WITHIN = 60, 60  # seconds
 
 
@@ -60,9 +61,8 @@ def python_image(folder: Path, *names: str) -> None:
     (root / "usr/bin/python").symlink_to("python3")
     for unused in UNUSED:
         shutil.rmtree(root / unused, ignore_errors=True)
-    for setting in filter(os.path.exists, SETTINGS):
-        (root / setting[1:]).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(setting, root / setting[1:])
+    shutil.copyfile(Path("/", CERTIFICATES), root / CERTIFICATES)
+    (root / "etc/pip.conf").write_text(f"[global]\ncert = /{CERTIFICATES}\n{_index()}")
     archive = folder / "base.tar"
     _run(["tar", "--create", "--file", str(archive), "--directory", str(root), "."])
     first, *others = wanted
@@ -71,6 +71,13 @@ def python_image(folder: Path, *names: str) -> None:
         _run(["docker", "tag", first, other])
     shutil.rmtree(root)
     archive.unlink()
+
+
+def _index() -> str:
+    """The index of packages that this machine's pip is told to use, if it is."""
+    asked = subprocess.run([sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, check=False)
+    url = os.environ.get("PIP_INDEX_URL") or asked.stdout.strip()
+    return f"index-url = {url}\n" if url else ""
 
 
 def _answers() -> bool:
