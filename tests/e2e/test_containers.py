@@ -43,7 +43,7 @@ def served(fork: Fork) -> dict[str, Any]:
     return dict(package["InferenceSpecification"]["Containers"][0])
 
 
-def test_what_answers_in_production_is_the_pushed_image_without_a_network(fork: Fork, served: dict[str, Any]) -> None:
+def test_what_answers_in_production_is_the_pushed_image_without_a_network(served: dict[str, Any]) -> None:
     repository, _, digest = served["Image"].partition("@")
     path = f"{CONFIG.toolchain.id}/{CONFIG.toolchain.region}/{repository.partition('/')[2]}"
     listed = subprocess.run(["docker", "ps", "--format", "{{.ID}} {{.Image}}"], capture_output=True, text=True, check=True).stdout
