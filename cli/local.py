@@ -31,11 +31,17 @@ PATIENCE = 60  # seconds that localcloud has to end everything it started
 
 Port = Annotated[int, typer.Option(metavar="PORT", help="Listen on this port; 0 asks the system for a free one.", min=0, max=65535)]
 Speed = Annotated[float, typer.Option(metavar="FACTOR", help="How many seconds of a template's durations pass in one second here.", min=1)]
+Containers = Annotated[
+    bool, typer.Option("--containers", help="Build images by Docker and run them as containers, isolated as on AWS; needs a registry, too.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalCloud:
-    """A running localcloud. `accounts` maps account ids to their administrator's keys; `remote` is its git repository."""
+    """A running localcloud. `accounts` maps account ids to their administrator's keys; `remote` is its git repository.
+
+    `containers` says of the Docker that builds and runs its images; nothing where that is its own stand-in.
+    """
 
     pid: int
     url: str
@@ -44,6 +50,7 @@ class LocalCloud:
     root: str
     speed: float
     accounts: dict[str, dict[str, str]]
+    containers: dict[str, str]
 
     @property
     def logs(self) -> Path:
@@ -105,7 +112,9 @@ def alone() -> Iterator[None]:
         yield
 
 
-def start(*, port: int = 0, speed: float = DEFAULT_SPEED, exit_with_parent: bool = False) -> tuple[LocalCloud, subprocess.Popen[str]]:
+def start(
+    *, port: int = 0, speed: float = DEFAULT_SPEED, containers: bool = False, exit_with_parent: bool = False
+) -> tuple[LocalCloud, subprocess.Popen[str]]:
     """Start localcloud and wait until it is ready. With `exit_with_parent` it ends when this process does.
 
     Raises:
@@ -114,7 +123,8 @@ def start(*, port: int = 0, speed: float = DEFAULT_SPEED, exit_with_parent: bool
     if running := find():
         raise Problem("localcloud", f"one runs already at {running.url} (process {running.pid})", "./road down")
     arguments = ["--root", str(CLOUD), "--port", str(port), "--speed", str(speed), "--region", CONFIG.toolchain.region]
-    arguments += ["--accounts", ",".join(account.id for account in CONFIG.accounts), *(["--exit-with-parent"] if exit_with_parent else [])]
+    arguments += ["--accounts", ",".join(account.id for account in CONFIG.accounts), *(["--containers"] if containers else [])]
+    arguments += ["--exit-with-parent"] if exit_with_parent else []
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
             [sys.executable, "-m", "localcloud", *arguments],

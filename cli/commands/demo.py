@@ -99,6 +99,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="With --yes: leave it running until Ctrl-C or ./road down.")] = False,
     port: local.Port = 0,
     speed: local.Speed = local.DEFAULT_SPEED,
+    containers: local.Containers = False,
     json: output.Json = False,
 ) -> None:
     """Take a model the whole road on this laptop. It begins with a push and ends with a tested, approved endpoint in production."""
@@ -114,7 +115,7 @@ def demo(
         count = story.SYNTHETIC_ROWS if with_story else ROWS
         file = datasets.check(data_file or synthetic.make(known.name, Path(folder) / "synthetic.csv", count), known)
         moving = world.part(file.path, known, Path(folder)) if with_story else None
-        with ExitStack() as turn, _cloud(turn, port, speed) as (cloud, process, progress):
+        with ExitStack() as turn, _cloud(turn, port, speed, containers) as (cloud, process, progress):
             taken = Journey(aws=Target(cloud=cloud), progress=progress, model=known)
             with progress:
                 provisioning.deploy(cloud, progress, fresh=True)
@@ -137,7 +138,7 @@ def _show(outcome: Outcome, tale: Story | None, *, seconds: float, json: bool) -
 
 
 @contextmanager
-def _cloud(turn: ExitStack, port: int, speed: float) -> Iterator[tuple[LocalCloud, subprocess.Popen[str], Progress]]:
+def _cloud(turn: ExitStack, port: int, speed: float, containers: bool) -> Iterator[tuple[LocalCloud, subprocess.Popen[str], Progress]]:
     """A localcloud that does not outlive the block, however the block ends. Its logs stay when the block has failed.
 
     Until `turn` is closed, nobody else starts one or deploys to it.
@@ -148,7 +149,7 @@ def _cloud(turn: ExitStack, port: int, speed: float) -> Iterator[tuple[LocalClou
     progress = Progress()
     try:
         with progress.step("start localcloud"):
-            cloud, process = local.start(port=port, speed=speed, exit_with_parent=True)
+            cloud, process = local.start(port=port, speed=speed, containers=containers, exit_with_parent=True)
         say(f"target: localcloud {cloud.url}")
         yield cloud, process, progress
     except KeyboardInterrupt:

@@ -11,18 +11,28 @@ from config import CONFIG
 from paved_runtime import spec
 
 
-def up(*, port: local.Port = 0, speed: local.Speed = local.DEFAULT_SPEED, json: output.Json = False) -> None:
+def up(
+    *,
+    port: local.Port = 0,
+    speed: local.Speed = local.DEFAULT_SPEED,
+    containers: local.Containers = False,
+    json: output.Json = False,
+) -> None:
     """Start localcloud and deploy to it what a push needs. When it runs already, deploys what has changed."""
     with local.alone():
         cloud = local.find()
         if cloud and port and not cloud.url.endswith(f":{port}"):
             raise Problem("localcloud", f"one runs already at {cloud.url}", "./road down first, or leave --port out")
+        if cloud and containers and not cloud.containers:
+            raise Problem(
+                "localcloud", f"one runs already at {cloud.url}, without containers", "./road down first, or leave --containers out"
+            )
         fresh = cloud is None
         try:
             with Progress() as progress:
                 if cloud is None:
                     with progress.step("start localcloud"):
-                        cloud, _ = local.start(port=port, speed=speed)
+                        cloud, _ = local.start(port=port, speed=speed, containers=containers)
                 provisioning.deploy(cloud, progress, fresh=fresh)
         except BaseException:
             if fresh:

@@ -66,10 +66,10 @@ class Fork(Clone):
 
     @classmethod
     @contextmanager
-    def up(cls, home: Path) -> Iterator[Self]:
-        """With `./road up` done and a synthetic data set stored, until the block ends."""
+    def up(cls, home: Path, *options: str) -> Iterator[Self]:
+        """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends."""
         made = cls(home)
-        made.road("up")
+        made.road("up", *options)
         try:
             made.store(shuffled=False)
             yield made

@@ -36,6 +36,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--accounts", default="123456789012", help="comma-separated account numbers (default: %(default)s)")
     parser.add_argument("--region", default="us-east-1", help="default: %(default)s")
+    parser.add_argument("--containers", action="store_true", help="build and run images by Docker, which must be there, and a registry")
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
     )
@@ -70,6 +71,7 @@ def program() -> int:
     root: Path = options.root
     if root.exists() and not (root / LOG).exists() and any(root.iterdir()):
         return _complain(f"--root {root}: it is not empty and not a localcloud's, and would be emptied: name another folder")
+    from localcloud.ecr.engine import NoEngine
     from localcloud.server import CannotListen, Server  # moto reads its environment when it is imported
 
     root.mkdir(parents=True, exist_ok=True)
@@ -82,10 +84,17 @@ def program() -> int:
         signal.signal(number, lambda *_: ending.set())
     try:
         server = Server(
-            root=root.resolve(), port=options.port, speed=options.speed, accounts=options.accounts.split(","), region=options.region
+            root=root.resolve(),
+            port=options.port,
+            speed=options.speed,
+            accounts=options.accounts.split(","),
+            region=options.region,
+            containers=options.containers,
         )
     except CannotListen as problem:
         return _complain(f"{problem}: choose another or leave --port out")
+    except NoEngine as problem:
+        return _complain(str(problem))
     if options.exit_with_parent:
         threading.Thread(target=_end_with_input, args=(ending,), daemon=True).start()
     server.start()

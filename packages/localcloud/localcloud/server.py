@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 from localcloud import services
 from localcloud.codepipeline import pipelines
 from localcloud.core.cloud import Cloud, install
+from localcloud.ecr import engine
 from localcloud.source import git
 
 STATE = "cloud.json"
@@ -33,9 +34,9 @@ class CannotListen(Exception):
 
 
 class Server:
-    """A listening cloud. Raises CannotListen when the port cannot be had."""
+    """A listening cloud. Raises CannotListen when the port cannot be had, and NoEngine where there are to be containers and cannot be."""
 
-    def __init__(self, *, root: Path, port: int, speed: float, accounts: list[str], region: str) -> None:
+    def __init__(self, *, root: Path, port: int, speed: float, accounts: list[str], region: str, containers: bool) -> None:
         self.accounts, self.region = accounts, region
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._socket = _listen(port)
@@ -45,7 +46,7 @@ class Server:
         for old in root.iterdir():
             if old.name != "localcloud.log":
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed)
+        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed, engine=engine.start(root) if containers else None)
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     def start(self) -> None:
@@ -61,6 +62,7 @@ class Server:
             "remote": str(remote),
             "root": str(self.cloud.root),
             "speed": self.cloud.speed,
+            "containers": self.cloud.engine.variables() if self.cloud.engine else {},
             "accounts": {account: self.cloud.administrator(account) for account in self.accounts},
         }
         for account, keys in state["accounts"].items():
@@ -73,6 +75,8 @@ class Server:
         for name in (STATE, *map(_environment, self.accounts)):
             (self.cloud.root / name).unlink(missing_ok=True)
         services.shutdown()
+        if self.cloud.engine:
+            self.cloud.engine.stop()
         self._http.shutdown()
         self._http.server_close()
         self._socket.close()

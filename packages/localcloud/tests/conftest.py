@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,15 +11,32 @@ from localcloud.testing.isolation import isolate
 
 isolate()
 
+from localcloud.ecr import engine  # noqa: E402
+from localcloud.ecr.engine import Engine  # noqa: E402
+from localcloud.testing.daemon import daemon, python_image  # noqa: E402
 from localcloud.testing.in_process import Aws, in_process  # noqa: E402  moto reads its environment when it is imported
 from localcloud.testing.names import Name, unique  # noqa: E402
 from localcloud.testing.running import Running  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine | None]:
+    """Docker, where the tests are to run their images by it (LOCALCLOUD_TESTS=containers); else none, and the stand-in does."""
+    if os.environ.get("LOCALCLOUD_TESTS") != "containers":
+        yield None
+        return
+    root = tmp_path_factory.mktemp("docker")
+    with daemon(root):
+        python_image(root, "python:3.11-slim")
+        running = engine.start(root)
+        yield running
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def aws(docker: Engine | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """The cloud in this process, without IAM."""
-    with in_process(tmp_path_factory.mktemp("in-process")) as cloud:
+    with in_process(tmp_path_factory.mktemp("in-process"), engine=docker) as cloud:
         yield cloud
 
 

@@ -117,6 +117,7 @@ class Build:
             "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
             "LOCALCLOUD_PYTHON": sys.executable,
             "LOCALCLOUD_IMAGES": str(cloud().folder("images")),
+            **(engine.variables() if (engine := cloud().engine) else {}),
             "CI": "true",
             "POLL_SECONDS": "0.3",  # for programs that ask AWS again and again: nothing here throttles
             "MINUTE_SECONDS": str(60 / cloud().speed),

@@ -7,13 +7,16 @@ import re
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from boto3.s3.transfer import TransferConfig
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.sts.models import sts_backends
+
+if TYPE_CHECKING:
+    from localcloud.ecr.engine import Engine
 
 PARTITION = "aws"
 ADMINISTRATOR = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
@@ -26,10 +29,14 @@ class Cloud:
 
     `root` holds logs and the folders of builds, jobs and endpoints. `speed` is how many seconds of a template's durations pass in one
     second here. `least_patience` is the real seconds that a program has to start: it does not start faster because the clock does.
+    `engine` is Docker, where images are built and run by it.
     """
 
-    def __init__(self, *, root: Path, url: str, region: str, speed: float, least_patience: float = 20.0) -> None:
+    def __init__(
+        self, *, root: Path, url: str, region: str, speed: float, least_patience: float = 20.0, engine: Engine | None = None
+    ) -> None:
         self.root, self.url, self.region, self.speed, self.least_patience = root, url, region, speed, least_patience
+        self.engine = engine
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
 

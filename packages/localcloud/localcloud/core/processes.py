@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import sys
 import threading
@@ -41,6 +42,10 @@ class Process:
     @property
     def running(self) -> bool:
         return self._popen.poll() is None
+
+    def connection(self, port: int, timeout: float) -> http.client.HTTPConnection:
+        """A connection to a port on which it listens."""
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, once the program has ended and its output was read. Raises `subprocess.TimeoutExpired`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from moto.ecr.models import ecr_backends
 
 from localcloud.core.cloud import cloud, machine_environment
 from localcloud.core.errors import invalid
+from localcloud.core.processes import Process, spawn
+from localcloud.ecr.containers import ContainerImage
 from localcloud.iam import policies
 
 BY_DIGEST = re.compile(
@@ -37,6 +39,19 @@ class Image:
     @property
     def cwd(self) -> Path:
         return self.rootfs / self.workdir.lstrip("/")
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        *variables: Mapping[str, str],
+        entrypoint: Sequence[str] | None = None,
+        ml: Path,
+        isolated: bool,
+        on_line: Callable[[str], None],
+    ) -> Process:
+        """Run it as a container would, with `ml` for /opt/ml. An isolated one is given no credentials, but has this machine's network."""
+        command = self.command(arguments, entrypoint=entrypoint, ml=ml)
+        return spawn(command, env=self.environment(*variables, ml=ml), cwd=self.cwd, on_line=on_line)
 
     def command(self, arguments: Sequence[str], *, entrypoint: Sequence[str] | None = None, ml: Path) -> list[str]:
         """What to execute: the entry point (the image's, unless given) and the arguments (CMD when there are none)."""
@@ -66,12 +81,15 @@ class Image:
         return f"{self.rootfs}{word}" if word.startswith("/") and (self.rootfs / word.lstrip("/")).exists() else word
 
 
-def find(uri: str, *, role_arn: str) -> Image:
+def find(uri: str, *, role_arn: str) -> Image | ContainerImage:
     """The image at `uri`, pulled as `role_arn`. Raises an AWS error when it is not there or may not be pulled."""
     match = BY_DIGEST.fullmatch(uri)
     if not match:
         raise invalid(f"image {uri} is not named by digest (ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY@sha256:…)")
     _pull(uri, match, role_arn)
+    if engine := cloud().engine:
+        stored = engine.reference(account=match["account"], region=match["region"], repository=match["name"])
+        return ContainerImage(engine, f"{stored}@{match['digest']}")
     store = cloud().folder("images")
     identity = store / "digests" / match["digest"]
     if not identity.exists():

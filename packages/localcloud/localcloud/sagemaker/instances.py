@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.core.cloud import cloud
-from localcloud.core.processes import Process, spawn
+from localcloud.core.processes import Process
 from localcloud.ecr import images
+from localcloud.ecr.containers import ContainerImage
 from localcloud.sagemaker.records import reason
 from localcloud.sagemaker.roles import credentials
 
@@ -38,7 +39,7 @@ class Answer:
 class Program:
     """What an instance runs, and as whom. `model` is the folder of the unpacked model, if there is one."""
 
-    image: images.Image
+    image: images.Image | ContainerImage
     uri: str
     role: str
     region: str
@@ -115,7 +116,7 @@ class Instance:
         """Send one request over a kept connection. Raises OSError or HTTPException when there is no answer."""
         while True:
             reused = bool(self._idle)
-            connection = self._idle.pop() if reused else http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+            connection = self._idle.pop() if reused else self._connection(timeout)
             try:
                 connection.request("POST", "/invocations", body, dict(headers))
                 response = connection.getresponse()
@@ -180,12 +181,13 @@ class Instance:
         p = self.program
         own = {"SAGEMAKER_BIND_TO_PORT": str(self.port), "SAGEMAKER_SAFE_PORT_RANGE": f"{self.port}-{self.port}"}
         own["SCORE_LOG_SECONDS"] = str(max(SCORES_EVERY / cloud().speed, LEAST))
-        env = p.image.environment(credentials(p.role, p.region, isolated=p.isolated), p.environment, own, ml=ml)
+        aws = credentials(p.role, p.region, isolated=p.isolated)
         with self._lock:
             if self._ended.is_set():
                 gone.set()
                 return gone
-            process = self._process = spawn(p.image.command(["serve"], ml=ml), env=env, cwd=p.image.cwd, on_line=self._line)
+            process = p.image.start(["serve"], aws, p.environment, own, ml=ml, isolated=p.isolated, on_line=self._line)
+            self._process = process
 
         def note_end() -> None:
             process.wait()  # its output is read to the end by then
@@ -207,11 +209,15 @@ class Instance:
             misses = 0 if self._ping() else misses + 1
 
     def _ping(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        connection = self._connection(2)
         with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/ping")
             return connection.getresponse().status == 200
         return False
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        assert self._process is not None  # who asks has seen it start
+        return self._process.connection(self.port, timeout)
 
     def _line(self, line: str) -> None:
         if line.strip():

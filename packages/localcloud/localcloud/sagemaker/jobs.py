@@ -21,8 +21,9 @@ from moto.core.utils import unix_time, utcnow
 
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import error, invalid
-from localcloud.core.processes import Process, spawn
+from localcloud.core.processes import Process
 from localcloud.ecr import images
+from localcloud.ecr.containers import ContainerImage
 from localcloud.sagemaker.records import Request, backend, keep, reason
 from localcloud.sagemaker.roles import assumable, credentials
 from localcloud.sagemaker.s3_files import download
@@ -211,17 +212,22 @@ class Job(ABC):
             (ml / name).parent.mkdir(parents=True, exist_ok=True)
             (ml / name).write_text(json.dumps(value, indent=2, default=str))
 
-    def _execute(self, image: images.Image) -> int:
+    def _execute(self, image: images.Image | ContainerImage) -> int:
         own = {f"{self.kind.upper()}_JOB_NAME": self.name, f"{self.kind.upper()}_JOB_ARN": self.record.arn}
         aws = credentials(self.role, self.region, isolated=self.plan.isolated)
         with self._lock:
             if self._stopping.is_set():
                 return 0
             for host, ml in self.hosts.items():
-                argv = image.command(self.plan.arguments, entrypoint=self.plan.entrypoint, ml=ml)
-                env = image.environment(aws, own, self.request.get("Environment", {}), ml=ml)
-                stream = f"{self.name}/{host}-{self._began}"
-                self._processes.append(spawn(argv, env=env, cwd=image.cwd, on_line=functools.partial(self._line, stream)))
+                process = image.start(
+                    self.plan.arguments,
+                    *(aws, own, self.request.get("Environment", {})),
+                    entrypoint=self.plan.entrypoint,
+                    ml=ml,
+                    isolated=self.plan.isolated,
+                    on_line=functools.partial(self._line, f"{self.name}/{host}-{self._began}"),
+                )
+                self._processes.append(process)
         with ThreadPoolExecutor(len(self._processes)) as pool:
             list(pool.map(self._await, self._processes))
         return self._code

@@ -1,4 +1,4 @@
-"""Images for tests, built and pushed by localcloud's own docker."""
+"""Images for tests, built and pushed by the docker of localcloud's builds: its own, or the machine's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from localcloud.codebuild.builds import BIN
@@ -16,15 +16,19 @@ IMAGE = Path(__file__).with_name("image")
 
 @dataclass(frozen=True)
 class Docker:
-    """The stand-in for docker, as somebody with `keys` (AWS_*) of the cloud at `url` runs it; `images` is that cloud's store."""
+    """docker, as somebody with `keys` (AWS_*) of the cloud at `url` runs it.
+
+    `images` is that cloud's store; `engine` says of its Docker, where it has one.
+    """
 
     url: str
     keys: Mapping[str, str]
     images: Path
+    engine: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """`docker ARGUMENTS`, to its end."""
-        own = {"AWS_ENDPOINT_URL": self.url, "LOCALCLOUD_PYTHON": sys.executable, "LOCALCLOUD_IMAGES": str(self.images)}
+        own = {"AWS_ENDPOINT_URL": self.url, "LOCALCLOUD_PYTHON": sys.executable, "LOCALCLOUD_IMAGES": str(self.images), **self.engine}
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         command = [str(BIN / "docker"), *arguments]
         return subprocess.run(command, env={**kept, **self.keys, **own}, input=stdin, capture_output=True, text=True, check=False)

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from localcloud import services
 from localcloud.core.cloud import ADMINISTRATOR, Cloud, install
+from localcloud.ecr.engine import Engine
 from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.docker import Docker
 from localcloud.testing.waiting import until
@@ -33,8 +34,8 @@ TRUST = {
 class PacedCloud(Cloud):
     """A cloud in which an hour does not pass by itself: waits of an hour or more end by their event, or by `pass_an_hour`."""
 
-    def __init__(self, *, root: Path, url: str) -> None:
-        super().__init__(root=root, url=url, region=REGION, speed=SPEED, least_patience=PATIENCE)
+    def __init__(self, *, root: Path, url: str, engine: Engine | None) -> None:
+        super().__init__(root=root, url=url, region=REGION, speed=SPEED, least_patience=PATIENCE, engine=engine)
         self._hours: list[threading.Event] = []
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
@@ -106,7 +107,8 @@ class Aws:
 
     @property
     def _docker(self) -> Docker:
-        return Docker(self.cloud.url, self.cloud.administrator(ACCOUNT), self.cloud.folder("images"))
+        engine = self.cloud.engine.variables() if self.cloud.engine else {}
+        return Docker(self.cloud.url, self.cloud.administrator(ACCOUNT), self.cloud.folder("images"), engine)
 
     def prepare(self) -> None:
         """Make the bucket `lab` with a small data set, and the repository REPOSITORY."""
@@ -116,14 +118,16 @@ class Aws:
 
 
 @contextmanager
-def in_process(root: Path) -> Iterator[Aws]:
+def in_process(root: Path, *, engine: Engine | None = None) -> Iterator[Aws]:
     """A cloud with SageMaker, CloudWatch and autoscaling that run, a bucket and a repository, a hundred times faster than AWS.
+
+    With an `engine` its images are built and run by Docker.
 
     moto keeps its state in the process, so there can be one in the life of a process.
     """
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    cloud = PacedCloud(root=root, url=f"http://localhost:{server.get_host_and_port()[1]}")
+    cloud = PacedCloud(root=root, url=f"http://localhost:{server.get_host_and_port()[1]}", engine=engine)
     install(cloud)
     services.install((*services.CLOUDWATCH, *services.AUTOSCALING, *services.SAGEMAKER))
     aws = Aws(cloud)

@@ -24,10 +24,12 @@ ENDS_WITHIN = 120  # seconds
 class Running:
     """`with Running(folder) as cloud:` — ends with the block, or with the test process, however that ends."""
 
-    def __init__(self, root: Path, *, speed: float = 600, accounts: Sequence[str] = (ACCOUNT, OTHER), region: str = REGION) -> None:
+    def __init__(
+        self, root: Path, *, speed: float = 600, accounts: Sequence[str] = (ACCOUNT, OTHER), region: str = REGION, containers: bool = False
+    ) -> None:
         self.region = region
         argv = [sys.executable, "-m", "localcloud", "--exit-with-parent", "--root", str(root), "--speed", str(speed)]
-        argv += ["--accounts", ",".join(accounts), "--region", region]
+        argv += ["--accounts", ",".join(accounts), "--region", region, *(["--containers"] if containers else [])]
         env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         env["PYTHONPATH"] = os.pathsep.join([str(SOURCE), *filter(None, [env.get("PYTHONPATH")])])
         self.process = subprocess.Popen(argv, cwd=root.parent, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -59,7 +61,7 @@ class Running:
 
     def docker(self, account: str = ACCOUNT) -> Docker:
         """docker, as the account's administrator runs it."""
-        return Docker(self.state["url"], self.state["accounts"][account], Path(self.state["root"]) / "images")
+        return Docker(self.state["url"], self.state["accounts"][account], Path(self.state["root"]) / "images", self.state["containers"])
 
     def image(self, repository: str, account: str = ACCOUNT) -> str:
         """The URI, by digest, of the image of `localcloud.testing`, built and pushed to a repository that is there."""

@@ -31,7 +31,7 @@ def test_an_endpoint_answers_with_its_model(aws: Aws, image: str, name: Name) ->
     assert description["ProductionVariants"][0]["CurrentInstanceCount"] == 2
     assert description["ProductionVariants"][0]["DeployedImages"][0]["ResolvedImage"] == image
     assert {a["model"]["version"] for a in answers} == {"one"}
-    assert len({a["pid"] for a in answers}) == 2
+    assert len({a["instance"] for a in answers}) == 2
     assert (answers[0]["said"], answers[0]["type"], answers[0]["variant"], answers[0]["custom"]) == ("ÿ\x00", "text/csv", "live", "trace=1")
     assert "serving" in aws.lines(f"/aws/sagemaker/Endpoints/{endpoint}")
 
@@ -53,13 +53,13 @@ def test_what_a_container_refuses_is_a_model_error(aws: Aws, image: str, name: N
 def test_a_dead_instance_is_started_again(aws: Aws, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c"), count=2), name("e"))
     instances = endpoints.find(ACCOUNT, REGION, endpoint).variant("live").instances
-    first = {ask(aws, endpoint)["pid"] for _ in range(2)}
+    first = {ask(aws, endpoint)["instance"] for _ in range(2)}
     with pytest.raises(ClientError, match="from primary"):
         ask(aws, endpoint, "die")
     until(lambda: not all(i.ready.is_set() for i in instances))
-    assert ask(aws, endpoint)["pid"] in first
+    assert ask(aws, endpoint)["instance"] in first
     until(lambda: all(i.ready.is_set() for i in instances))
-    again = {ask(aws, endpoint)["pid"] for _ in range(2)}
+    again = {ask(aws, endpoint)["instance"] for _ in range(2)}
 
     assert len(again) == 2
     assert again != first
@@ -261,8 +261,9 @@ def test_only_an_approved_package_becomes_a_model_even_in_another_account(aws: A
 
 def test_a_deleted_endpoint_leaves_no_process(aws: Aws, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
-    pid = ask(aws, endpoint)["pid"]
     held = endpoints.find(ACCOUNT, REGION, endpoint)
+    pid = held.variant("live").instances[0].pid
+    assert pid
     aws.client("sagemaker").delete_endpoint(EndpointName=endpoint)
     held.delete()
 

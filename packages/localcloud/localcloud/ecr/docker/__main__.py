@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from localcloud.ecr.docker import Refused, builds, registry
+from localcloud.ecr.docker import Refused, builds, real, registry
 from localcloud.ecr.docker.dockerfile import Reader
 
 
@@ -42,6 +42,8 @@ def main(argv: list[str]) -> int:
         print("Docker version 0, localcloud's stand-in")
         return 0
     arguments = _arguments(argv)
+    if (program := real.docker()) and arguments.command != "login":
+        return _by_docker(program, arguments.command, argv[1:])
     store = Path(os.environ["LOCALCLOUD_IMAGES"])
     if arguments.command == "login":
         if not sys.stdin.read().strip():
@@ -58,6 +60,14 @@ def main(argv: list[str]) -> int:
     else:
         digest = registry.push(arguments.tag, store)
         print(f"{arguments.tag.rpartition(':')[2]}: digest: {digest} size: 1")
+    return 0
+
+
+def _by_docker(program: str, command: str, words: list[str]) -> int:
+    if command == "build":
+        real.build(program, words)
+    else:
+        print(f"{words[-1].rpartition(':')[2]}: digest: {real.push(program, words[-1])} size: 1")
     return 0
 
 

@@ -20,11 +20,8 @@ def tag(name: str, identity: str, store: Path) -> None:
 
 
 def push(name: str, store: Path) -> str:
-    """Register the tagged image in ECR as whoever the environment's AWS_* say; returns its digest."""
-    import boto3  # here, because most commands do without it, and it takes its time
-    from botocore.exceptions import ClientError
-
-    reference = _reference(name)
+    """Register the tagged image in ECR; returns its digest."""
+    named = reference(name)
     if not _tag(name, store).exists():
         raise Refused(f"no image is tagged {name}: docker build -t {name} first")
     identity = _tag(name, store).read_text()
@@ -38,20 +35,28 @@ def push(name: str, store: Path) -> str:
     manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": about, "layers": [layer]}, indent=3)
     digest = f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
     _write(store / "digests" / digest, identity)
-    ecr = boto3.client("ecr", region_name=reference["region"])
+    return register(named, manifest, digest)
+
+
+def register(named: re.Match[str], manifest: str, digest: str) -> str:
+    """Register a manifest in ECR under a reference, as whoever the environment's AWS_* say; returns its digest. Raises Refused."""
+    import boto3  # here, because most commands do without it, and it takes its time
+    from botocore.exceptions import ClientError
+
+    ecr = boto3.client("ecr", region_name=named["region"])
     try:
         put = ecr.put_image(
-            registryId=reference["account"],
-            repositoryName=reference["repository"],
-            imageTag=reference["tag"],
+            registryId=named["account"],
+            repositoryName=named["repository"],
+            imageTag=named["tag"],
             imageManifest=manifest,
             imageManifestMediaType=MANIFEST,
             imageDigest=digest,
         )
     except ClientError as problem:
-        raise Refused(f"push {name}: {problem.response['Error']['Code']}: {problem.response['Error']['Message']}") from problem
-    if put["image"]["registryId"] != reference["account"]:
-        raise Refused(f"push {name}: these credentials are of account {put['image']['registryId']}")
+        raise Refused(f"push {named[0]}: {problem.response['Error']['Code']}: {problem.response['Error']['Message']}") from problem
+    if put["image"]["registryId"] != named["account"]:
+        raise Refused(f"push {named[0]}: these credentials are of account {put['image']['registryId']}")
     return digest
 
 
@@ -59,7 +64,8 @@ def _tag(name: str, store: Path) -> Path:
     return store / "tags" / quote(name, safe="")
 
 
-def _reference(name: str) -> re.Match[str]:
+def reference(name: str) -> re.Match[str]:
+    """The parts of an image's name in ECR. Raises Refused."""
     match = REFERENCE.fullmatch(name)
     if not match:
         raise Refused(f"{name} does not name an ECR image (ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG)")

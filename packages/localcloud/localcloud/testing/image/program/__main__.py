@@ -10,7 +10,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-ROOT = Path(os.environ["ML_ROOT"])
+ROOT = Path(os.environ.get("ML_ROOT", "/opt/ml"))
 BEHAVIOUR = os.environ.get("BEHAVIOUR", "")
 
 
@@ -82,7 +82,13 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(422 if body == b"bad" else 500, b'{"error": "row 1"}')
             return
         model = json.loads((ROOT / "model/model.json").read_text())
-        about = {"model": model, "pid": os.getpid(), "said": body.decode("latin-1"), "type": self.headers["Content-Type"]}
+        about = {
+            "model": model,
+            "pid": os.getpid(),
+            "instance": os.environ["SAGEMAKER_BIND_TO_PORT"],
+            "said": body.decode("latin-1"),
+            "type": self.headers["Content-Type"],
+        }
         self.answer(200, json.dumps(about).encode())
 
     def answer(self, status: int, body: bytes) -> None:

@@ -1,0 +1,67 @@
+"""The whole road with real containers: Docker builds the image, a registry holds it, and every job and endpoint runs from its digest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import naming
+from localcloud.testing.daemon import daemon, python_image
+from tests.reference import CONFIG, MODEL
+from tests.support.fork import Fork
+
+pytestmark = [pytest.mark.e2e, pytest.mark.containers, pytest.mark.timeout(1800)]
+PRODUCTION = CONFIG.environments[-1]
+BASE = "python:3.11-slim-bookworm"  # of the reference's Dockerfile
+
+
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
+    """A clone whose localcloud builds and runs by Docker. The model trains in three jobs."""
+    root = tmp_path_factory.mktemp("docker")
+    with daemon(root):
+        python_image(root, BASE)
+        with Fork.up(tmp_path_factory.mktemp("fork"), "--containers") as made:
+            made.edit(f"model_code/{MODEL}/model.toml", 'steps = "one-job"', 'steps = "separate"')
+            yield made
+
+
+@pytest.fixture(scope="module")
+def served(fork: Fork) -> dict[str, Any]:
+    """The container that production serves after the first push, as SageMaker describes it."""
+    _, execution = fork.push("the first version")
+    fork.stop_others()
+    fork.wait(execution, "Approval", "InProgress")
+    fork.road("approve", MODEL, "--reason", "it runs in a container", "--yes")
+    fork.wait(execution, "Production", "Succeeded")
+    container = fork.served(PRODUCTION)
+    package = fork.client("sagemaker").describe_model_package(ModelPackageName=container["ModelPackageName"])
+    return dict(package["InferenceSpecification"]["Containers"][0])
+
+
+def test_what_answers_in_production_is_the_pushed_image_without_a_network(served: dict[str, Any]) -> None:
+    repository, _, digest = served["Image"].partition("@")
+    path = f"{CONFIG.toolchain.id}/{CONFIG.toolchain.region}/{repository.partition('/')[2]}"
+    listed = subprocess.run(["docker", "ps", "--format", "{{.ID}} {{.Image}}"], capture_output=True, text=True, check=True).stdout
+    running = [line.split()[0] for line in listed.splitlines() if line.endswith(f"/{path}@{digest}")]
+    networks = subprocess.run(["docker", "inspect", "--format", "{{.HostConfig.NetworkMode}}", *running], capture_output=True, text=True)
+
+    assert len(running) >= sum(1 for _ in CONFIG.environments)
+    assert set(networks.stdout.split()) == {"none"}
+
+
+def test_production_answers_and_the_monitor_looks(fork: Fork, served: dict[str, Any]) -> None:
+    assert served
+    data = fork.home / ".road" / "data.csv"
+    fork.road("traffic", MODEL, "--data", str(data), "--rows", "600", "--rate", "200", "--json")
+    looked = json.loads(fork.road("monitor", MODEL, "--no-open", "--json").stdout)
+
+    assert looked["skipped"] is None
+    assert looked["drifted"] is False
+    assert looked["rows"] >= 600
+    assert fork.road("evidence", MODEL, "--verify", "--no-open").returncode == 0
+    assert naming.endpoint(CONFIG, MODEL, PRODUCTION) in fork.road("status", MODEL).stdout
