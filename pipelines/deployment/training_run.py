@@ -24,36 +24,45 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import PipelineExecutionStepTypeDef
+    from mypy_boto3_sagemaker.type_defs import StartPipelineExecutionRequestTypeDef as Start
 
 LONGEST_MINUTES = 36 * 60
 ALIVE = {"Executing", "Stopping", "Succeeded"}
 log = logging.getLogger(__name__)
 
 
-def write(sagemaker: SageMakerClient, *, pipeline: str, definition: str, role: str) -> None:
-    """Create the pipeline, or give it this definition."""
+def write(sagemaker: SageMakerClient, *, pipeline: str, definition: str, role: str) -> int | None:
+    """Create the pipeline, or give it this definition; the id of the version that this is, None where it is the only one.
+
+    No token of ours goes with a creation: SageMaker would take the next delivery's for a repetition, and keep the old definition.
+    """
     try:
-        sagemaker.create_pipeline(
-            PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role, ClientRequestToken=_token(pipeline, 0)
-        )
+        sagemaker.create_pipeline(PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role)
     except ClientError as error:
         if code(error) != "ValidationException" or "already exists" not in str(error):
             raise
-        sagemaker.update_pipeline(PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role)
+        updated = sagemaker.update_pipeline(PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role)
+        return updated.get("PipelineVersionId")
+    return None
 
 
-def start(sagemaker: SageMakerClient, *, pipeline: str, execution: str) -> str:
-    """The ARN of the delivery's run: the one that lives or succeeded, or else a new one."""
+def start(sagemaker: SageMakerClient, *, pipeline: str, execution: str, version: int | None = None) -> str:
+    """The ARN of the delivery's run: the one that lives or succeeded, or else a new one, of the `version` that `write` made.
+
+    UpdatePipeline need not have reached whoever starts the run next: without a version it could be the definition before
+    (SageMaker API Reference, StartPipelineExecution, `PipelineVersionId`).
+    """
     pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
     runs = [run for page in pages for run in page["PipelineExecutionSummaries"] if run.get("PipelineExecutionDisplayName") == execution]
     for run in runs:
         if run["PipelineExecutionStatus"] in ALIVE:
             log.info("taking up %s", run["PipelineExecutionArn"])
             return run["PipelineExecutionArn"]
-    started = sagemaker.start_pipeline_execution(
-        PipelineName=pipeline, PipelineExecutionDisplayName=execution, ClientRequestToken=_token(execution, len(runs))
-    )
-    return started["PipelineExecutionArn"]
+    token = _token(execution, len(runs))
+    request: Start = {"PipelineName": pipeline, "PipelineExecutionDisplayName": execution, "ClientRequestToken": token}
+    if version is not None:
+        request["PipelineVersionId"] = version
+    return sagemaker.start_pipeline_execution(**request)["PipelineExecutionArn"]
 
 
 def wait(sagemaker: SageMakerClient, s3: S3Client, arn: str, pace: Pace) -> str:

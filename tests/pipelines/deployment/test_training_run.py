@@ -78,6 +78,21 @@ def test_a_run_that_failed_is_not_taken_up_again() -> None:
     assert started["ClientRequestToken"] == f"{EXECUTION}-2"
 
 
+def test_a_run_is_of_the_definition_that_was_written_for_it() -> None:
+    taken = refusal("ValidationException", "Pipeline names must be unique: Pipeline with name (p) already exists.")
+
+    def create_pipeline(**request: Any) -> None:
+        assert "ClientRequestToken" not in request  # of which a second delivery's would be the first's, repeated
+        raise taken
+
+    written = Fake(create_pipeline=create_pipeline, update_pipeline=lambda **_: {"PipelineArn": "arn", "PipelineVersionId": 7})
+    sagemaker = listing()
+
+    start(sagemaker, pipeline="p", execution=EXECUTION, version=write(written, pipeline="p", definition=definition(7), role=ROLE))
+
+    assert [request["PipelineVersionId"] for request in sagemaker.asked("start_pipeline_execution")] == [7]
+
+
 def test_a_run_in_progress_is_taken_up() -> None:
     assert start(listing("Failed", "Executing"), pipeline="p", execution=EXECUTION) == f"{ARN}1"
 
