@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.codebuild import buildspec
+from localcloud.codebuild import buildspec, compute
 from localcloud.core.errors import invalid, missing
 from localcloud.core.validation import check
 
@@ -22,6 +22,7 @@ def put(account: str, region: str, project: dict[str, Any], *, webhook: dict[str
 
     Raises an AWS error for what cannot be honoured.
     """
+    compute.check(project)
     if project["source"]["type"] in HOSTED:
         _check_hosted(project)
     else:

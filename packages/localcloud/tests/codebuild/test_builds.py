@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.testing import ACCOUNT
+from localcloud.codebuild import builds, compute, projects
+from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.in_process import Aws
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
 BUILD_ROLE = {"Service": "codebuild.amazonaws.com"}
+TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": BUILD_ROLE, "Action": "sts:AssumeRole"}]}
 
 
 def project(cloud: Running, name: str, spec: dict[str, Any], *, minutes: int = 5, trusts: dict[str, str] = BUILD_ROLE) -> None:
@@ -102,3 +106,47 @@ def test_a_role_that_does_not_trust_codebuild_starts_nothing(cloud: Running) -> 
 def test_a_buildspec_key_that_cannot_be_honoured_is_refused(cloud: Running) -> None:
     with pytest.raises(ClientError, match="batch"):
         project(cloud, "odd", {"batch": {}, "phases": {"build": {"commands": ["true"]}}})
+
+
+HOLDS = "python3 -c 'import mmap; m = mmap.mmap(-1, 200 << 20); m.write(bytes(200 << 20)); print(input())'"
+WAITS_BESIDE = f"{{ sleep 100 & {HOLDS} < <(sleep 100); }}"  # until it is killed
+
+
+def held(aws: Aws, commands: list[str]) -> builds.Build:
+    """A build in this process, on a machine whose memory `compute.MEMORY` says, once it is over."""
+    role = aws.client("iam").create_role(RoleName=f"held-{len(builds.newest_first('held'))}", AssumeRolePolicyDocument=json.dumps(TRUST))
+    projects.put(
+        ACCOUNT,
+        REGION,
+        {
+            "name": "held",
+            "source": {"type": "NO_SOURCE", "buildspec": json.dumps({"version": 0.2, "phases": {"build": {"commands": commands}}})},
+            "artifacts": {"type": "NO_ARTIFACTS"},
+            "environment": {"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL"},
+            "serviceRole": role["Role"]["Arn"],
+        },
+    )
+    folder = aws.cloud.folder("builds", "held", "source")
+    build = builds.start(account=ACCOUNT, region=REGION, name="held", variables={}, sources={"": folder}, outputs=(), initiator="a test")
+    assert build.done.wait(60)
+    return build
+
+
+def test_a_build_that_holds_more_than_its_machine_has_is_killed_with_all_that_it_started(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(compute.MEMORY, "BUILD_GENERAL1_SMALL", 0.1)
+
+    build = held(aws, [WAITS_BESIDE, "echo never"])
+
+    assert build.status == "FAILED"
+    assert re.match(r"a phase failed with exit code 137: killed for memory: held \S+ GiB, more than the 0.1 GiB of BUILD_", build.failure)
+    assert "never" not in aws.lines(build.group, build.uuid)
+
+
+def test_the_log_says_how_much_a_build_held(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builds, "LOOKED_EVERY", 0.02)
+
+    build = held(aws, [f"sleep 1 | {HOLDS} || true"])
+
+    assert build.status == "SUCCEEDED"
+    assert 200 << 20 <= build.memory < 300 << 20
+    assert "[Container] Held 0.2 GiB of memory at most; BUILD_GENERAL1_SMALL has 3 GiB" in aws.lines(build.group, build.uuid)
