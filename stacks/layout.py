@@ -10,6 +10,7 @@ import naming
 from config import Config, Environment
 from naming import RESERVED
 from paved_runtime.spec import ModelSpec, Serving
+from pipelines.delivery import LONGEST_ACTION, deploying_minutes
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
@@ -109,6 +110,12 @@ def _serving(serving: Serving, environment: Environment) -> Iterator[str]:
         yield (
             "deployment.policy: found 'shadow' where nothing is approved; accepted are the others:"
             " a shadow is made of a registered version, and SageMaker makes models of approved ones only"
+        )
+    if (longest := deploying_minutes(serving)) > LONGEST_ACTION:
+        yield (
+            f"deployment: found up to {serving.deployment_minutes} minutes for a {serving.deployment.policy} deployment, {longest} for its"
+            f" stage; accepted are {LONGEST_ACTION}, after which CodePipeline ends a stage: lower bake_minutes or maximum_minutes, or raise"
+            " size_percent"
         )
     zones = available_timezones()
     if serving.off_hours and zones and serving.off_hours.timezone not in zones:

@@ -1,7 +1,7 @@
 """Runs a training pipeline for one delivery and waits for the version it registers, or says which gates refused it and by how much.
 
 The run is named after the delivery's execution, so a step that was killed finds its run again instead of starting a second
-one. A run that failed is not taken up again: trying again means a new run.
+one; so does one that is tried again because the run outlasted it. A run that failed is not taken up again: trying again means a new run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 import naming
 from paved_runtime.protocol import EVALUATION
 from pipelines.deployment.errors import DeploymentError, code
-from pipelines.deployment.pace import Pace
+from pipelines.deployment.pace import LONGEST_MINUTES, Pace
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, Evaluation
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import PipelineExecutionStepTypeDef
     from mypy_boto3_sagemaker.type_defs import StartPipelineExecutionRequestTypeDef as Start
 
-LONGEST_MINUTES = 36 * 60
 ALIVE = {"Executing", "Stopping", "Succeeded"}
 log = logging.getLogger(__name__)
 

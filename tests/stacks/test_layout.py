@@ -154,6 +154,18 @@ def test_a_time_zone_that_is_none() -> None:
     )
 
 
+def test_a_deployment_that_no_stage_can_wait_for() -> None:
+    slow = serving("canary", instances=2, deployment={"maximum_minutes": 211})
+    tables = {**models()[0].serving, "production": slow}
+
+    assert refusal_of_model(serving=tables) == (
+        f"{FILE}: serving.production.deployment: found up to 211 minutes for a canary deployment, 482 for its stage; accepted are 480,"
+        " after which CodePipeline ends a stage: lower bake_minutes or maximum_minutes, or raise size_percent"
+    )
+    shorter = serving("canary", instances=2, deployment={"maximum_minutes": 210})
+    check(CONFIG, [models()[0].model_copy(update={"serving": {**tables, "production": shorter}})])
+
+
 def test_monitoring_of_what_nobody_captures() -> None:
     tables = models()[0].serving
     unseen = tables["production"].model_copy(update={"capture_percent": 0})

@@ -29,13 +29,16 @@ _builds: dict[str, Build] = {}
 
 @dataclass
 class Build:
-    """One build. `sources` maps artifact names to folders, the primary one first; `outputs` are artifact names."""
+    """One build. `sources` maps artifact names to folders, the primary one first; `outputs` are artifact names. `most` is how many bytes of
+    memory it may hold.
+    """
 
     account: str
     region: str
     project: dict[str, Any]
     variables: dict[str, str]
     sources: dict[str, Path]
+    most: int
     outputs: tuple[str, ...] = ()
     initiator: str = ""
     status: str = "IN_PROGRESS"
@@ -92,7 +95,7 @@ class Build:
         self.phase = "BUILD"
         self.process = spawn(["bash", str(script)], env=self._environment(spec, folder), cwd=source, on_line=self._line)
         code = self._code(self.process)
-        self._line(f"[Container] Held {_gib(self.memory)} of memory at most; {compute.kind(self.project)} has {_gib(self._most)}")
+        self._line(f"[Container] Held {_gib(self.memory)} of memory at most; {compute.kind(self.project)} has {_gib(self.most)}")
         if code is None or self.status == "STOPPED":
             return
         exported = folder / "exported"
@@ -100,7 +103,7 @@ class Build:
             self.exported = dict(pair.split("=", 1) for pair in exported.read_text().split("\0") if pair)
         if code:
             phase = (folder / "failed").read_text().strip() if (folder / "failed").exists() else "a phase"
-            why = self.last_line if self.memory <= self._most else self._out_of_memory()
+            why = self.last_line if self.memory <= self.most else self._out_of_memory()
             self.status, self.failure = "FAILED", f"{phase} failed with exit code {code}: {why}"
             return
         self.artifacts = {name: buildspec.collect(spec.get("artifacts", {}), name, self.outputs, source, folder) for name in self.outputs}
@@ -115,19 +118,15 @@ class Build:
                 return process.wait(LOOKED_EVERY)
             except subprocess.TimeoutExpired:
                 self.memory = max(self.memory, process_trees.memory(process.pid))
-            if self.memory > self._most:
+            if self.memory > self.most:
                 return process.kill()
         process.stop()
         self.status, self.failure = "TIMED_OUT", f"the build took longer than {minutes} minutes"
         return None
 
-    @property
-    def _most(self) -> int:
-        return compute.memory(self.project)
-
     def _out_of_memory(self) -> str:
         held, kind = _gib(self.memory), compute.kind(self.project)
-        return f"killed for memory: held {held}, more than the {_gib(self._most)} of {kind}: choose a larger compute type, or need less"
+        return f"killed for memory: held {held}, more than the {_gib(self.most)} of {kind}: choose a larger compute type, or need less"
 
     def _environment(self, spec: Mapping[str, Any], folder: Path) -> dict[str, str]:
         machine = machine_environment()
@@ -195,7 +194,7 @@ def start(
     role = iam_backends[account][PARTITION].get_role_by_arn(project["serviceRole"])
     if not policies.trusts(role.assume_role_policy_document, caller="codebuild.amazonaws.com"):
         raise error("AccessDeniedException", f"role {project['serviceRole']} does not trust codebuild.amazonaws.com")
-    return Build(account, region, project, variables, sources, outputs, initiator).start()
+    return Build(account, region, project, variables, sources, compute.memory(project), outputs, initiator).start()
 
 
 def find(build_id: str) -> Build | None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.core.exceptions import JsonRESTError
 
-from localcloud.codebuild import builds, compute, projects
+from localcloud.codebuild import builds, compute
 from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.in_process import Aws
 from localcloud.testing.running import Running
@@ -112,41 +113,36 @@ HOLDS = "python3 -c 'import mmap; m = mmap.mmap(-1, 200 << 20); m.write(bytes(20
 WAITS_BESIDE = f"{{ sleep 100 & {HOLDS} < <(sleep 100); }}"  # until it is killed
 
 
-def held(aws: Aws, commands: list[str]) -> builds.Build:
-    """A build in this process, on a machine whose memory `compute.MEMORY` says, once it is over."""
-    role = aws.client("iam").create_role(RoleName=f"held-{len(builds.newest_first('held'))}", AssumeRolePolicyDocument=json.dumps(TRUST))
-    projects.put(
-        ACCOUNT,
-        REGION,
-        {
-            "name": "held",
-            "source": {"type": "NO_SOURCE", "buildspec": json.dumps({"version": 0.2, "phases": {"build": {"commands": commands}}})},
-            "artifacts": {"type": "NO_ARTIFACTS"},
-            "environment": {"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL"},
-            "serviceRole": role["Role"]["Arn"],
-        },
-    )
-    folder = aws.cloud.folder("builds", "held", "source")
-    build = builds.start(account=ACCOUNT, region=REGION, name="held", variables={}, sources={"": folder}, outputs=(), initiator="a test")
+def held(aws: Aws, commands: list[str], *, most: int) -> builds.Build:
+    """A build in this process, on a machine with so many bytes, once it is over."""
+    role = aws.client("iam").create_role(RoleName=f"held-{most}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    project = {
+        "name": "held",
+        "source": {"type": "NO_SOURCE", "buildspec": json.dumps({"version": 0.2, "phases": {"build": {"commands": commands}}})},
+        "environment": {"computeType": "BUILD_GENERAL1_SMALL"},
+        "serviceRole": role,
+    }
+    build = builds.Build(ACCOUNT, REGION, project, {}, {"": aws.cloud.folder("builds", "held", "source")}, most).start()
     assert build.done.wait(60)
     return build
 
 
-def test_a_build_that_holds_more_than_its_machine_has_is_killed_with_all_that_it_started(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(compute.MEMORY, "BUILD_GENERAL1_SMALL", 0.1)
-
-    build = held(aws, [WAITS_BESIDE, "echo never"])
+def test_a_build_that_holds_more_than_its_machine_has_is_killed_with_all_that_it_started(aws: Aws) -> None:
+    build = held(aws, [WAITS_BESIDE, "echo never"], most=100 << 20)
 
     assert build.status == "FAILED"
-    assert re.match(r"a phase failed with exit code 137: killed for memory: held \S+ GiB, more than the 0.1 GiB of BUILD_", build.failure)
+    assert re.match(r"a phase failed with exit code 137: killed for memory: held \S+ GiB, more than the 0.098 GiB of BUILD_", build.failure)
     assert "never" not in aws.lines(build.group, build.uuid)
 
 
-def test_the_log_says_how_much_a_build_held(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(builds, "LOOKED_EVERY", 0.02)
-
-    build = held(aws, [f"sleep 1 | {HOLDS} || true"])
+def test_the_log_says_how_much_a_build_held(aws: Aws) -> None:
+    build = held(aws, [f"sleep 1 | {HOLDS} || true"], most=compute.GIB)
 
     assert build.status == "SUCCEEDED"
     assert 200 << 20 <= build.memory < 300 << 20
-    assert "[Container] Held 0.2 GiB of memory at most; BUILD_GENERAL1_SMALL has 3 GiB" in aws.lines(build.group, build.uuid)
+    assert "[Container] Held 0.2 GiB of memory at most; BUILD_GENERAL1_SMALL has 1 GiB" in aws.lines(build.group, build.uuid)
+
+
+def test_a_compute_type_that_is_not_known_is_refused() -> None:
+    with pytest.raises(JsonRESTError, match="not of BUILD_LAMBDA_1GB"):
+        compute.check({"name": "odd", "environment": {"computeType": "BUILD_LAMBDA_1GB"}})
