@@ -235,13 +235,13 @@ class PlatformDelivery(Delivery):
 
     def _check_pull_requests(self) -> None:
         scope, job = Construct(self, "PullRequests"), pull_request_check()
-        source, host = layout.HOSTS[self.config.repository.provider]
+        source, location = layout.source(self.config.repository)
         PullRequestCheck(
             scope,
             "Check",
             project_name=naming.pull_request_project(self.config),
             source=source,
-            location=f"{host}/{self.config.repository.id}.git",
+            location=location,
             branch=self.config.repository.branch,
             connection=self.connection,
             buildspec=job.buildspec(),

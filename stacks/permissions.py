@@ -27,10 +27,10 @@ def allow(*actions: str, on: Sequence[str], conditions: dict[str, Any] | None = 
 
 
 def artifacts(store: s3.IBucket, key: kms.IKey) -> list[iam.PolicyStatement]:
-    """Hand artifacts from stage to stage."""
+    """Hand artifacts from stage to stage: what the guides of CodePipeline and CodeBuild give their service roles of S3."""
     return [
         allow("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", on=[store.arn_for_objects("*")]),
-        allow("s3:GetBucketVersioning", "s3:ListBucket", on=[store.bucket_arn]),
+        allow("s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket", on=[store.bucket_arn]),
         allow("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", on=[key.key_arn]),
     ]
 

@@ -175,6 +175,38 @@ def test_monitoring_of_what_nobody_captures() -> None:
     )
 
 
+HOST = "arn:aws-us-gov:codestar-connections:us-gov-west-1:100000000001:host/server/0123abcd"
+OF_HOST = "accepted is the ARN of the GitHubEnterpriseServer's host in CodeConnections"
+OF_URL = "accepted is where the GitLabSelfManaged answers: https://git.example.com"
+
+
+@pytest.mark.parametrize(
+    ("repository", "pull_requests", "problem"),
+    [
+        (
+            {"provider": "Gitea"},
+            False,
+            "provider: found 'Gitea'; accepted are Bitbucket, GitHub, GitHubEnterpriseServer, GitLab, GitLabSelfManaged",
+        ),
+        (
+            {"host": HOST},
+            False,
+            f"host: found {HOST!r} with GitHub; accepted is one with GitHubEnterpriseServer, GitLabSelfManaged",
+        ),
+        ({"provider": "GitHubEnterpriseServer"}, False, f"host: found ''; {OF_HOST}"),
+        ({"provider": "GitHubEnterpriseServer", "host": HOST.replace(":host/", ":connection/")}, False, OF_HOST),
+        ({"provider": "GitLabSelfManaged", "host": HOST}, True, f"url: found ''; {OF_URL}"),
+        ({"provider": "GitLabSelfManaged", "host": HOST, "url": "git.acme.test/"}, False, f"url: found 'git.acme.test/'; {OF_URL}"),
+    ],
+)
+def test_a_repository_that_codeconnections_does_not_reach(repository: dict[str, str], pull_requests: bool, problem: str) -> None:
+    assert problem in refusal_of_config(repository=replace(CONFIG.repository, **repository), pull_requests=pull_requests)
+
+
+def test_a_server_of_ones_own_needs_no_url_where_nobody_asks_for_it() -> None:
+    check(replace(CONFIG, repository=replace(CONFIG.repository, provider="GitLabSelfManaged", host=HOST)), [])
+
+
 def test_every_problem_has_a_line_of_its_own() -> None:
     lines = refusal(replace(CONFIG, project="Acme"), [named("build"), named(STEADY + "_")]).splitlines()
 
