@@ -11,9 +11,11 @@ from dataclasses import replace
 import pytest
 
 import naming
+from localcloud.codepipeline.globs import compiled
 from pipelines import delivery
 from pipelines.commands import Reference, Variable
 from pipelines.delivery import (
+    INFRASTRUCTURE,
     Approval,
     deploying_minutes,
     model_road,
@@ -29,6 +31,7 @@ from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.delivery_roads import environments, flags, job, lead, programs, roads, shadowed, steps
 from tests.support.layouts import serving
 from tests.support.runs import CHAMPIONED
+from tests.test_imports import ROOMS
 
 PLATFORM = roads()[naming.delivery_pipeline(CONFIG, naming.PLATFORM)]
 PROGRAMS = sorted({module for road in roads().values() for stage in road.jobs for module in programs(stage)})
@@ -216,6 +219,27 @@ def test_the_platform_trains_nothing() -> None:
 
 def test_the_platform_without_a_model_has_nothing_to_deploy_and_asks_nobody() -> None:
     assert [stage.name for stage in platform_road(CONFIG, []).stages] == ["Check", "Update"]
+
+
+def started(file: str) -> bool:
+    """Whether a push of a file starts the platform's road."""
+    return any(compiled(pattern).fullmatch(file) for some in INFRASTRUCTURE for pattern in some)
+
+
+def test_a_push_to_any_room_of_the_infrastructure_starts_the_platforms_road() -> None:
+    """What an action of a road runs: `bench` is none of it, and models have roads of their own."""
+    rooms = [room for room in (*ROOMS, "packages") if room not in ("bench", "model_code")]
+    files = [path for room in rooms for path in (ROOT / f"{room}.py", *(ROOT / room).rglob("*")) if path.is_file()]
+
+    assert {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in files} == set(rooms)
+    assert [path for path in files if not started(str(path.relative_to(ROOT)))] == []
+
+
+def test_a_push_to_what_the_environment_is_made_of_starts_the_platforms_road() -> None:
+    read = {word for word in re.findall(r"[\w.-]+", (ROOT / "road").read_text()) if (ROOT / word).is_file()}
+
+    assert {"requirements.lock", "package-lock.json", ".npmrc"} <= read
+    assert [name for name in ("road", "pyproject.toml", "cdk.json", *sorted(read)) if not started(name)] == []
 
 
 def test_a_pipeline_has_patterns_and_filters_as_codepipeline_takes_them() -> None:
