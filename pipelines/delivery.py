@@ -57,6 +57,7 @@ CLOUD_ASSEMBLY = "cdk.out"
 DIFFER = "STACKS_DIFFER"  # what Build says of the model's own stacks: yes or no
 ACTIONS = 50  # of a stage at most (CodePipeline User Guide, "Quotas")
 LONGEST_ACTION = 8 * 60  # minutes; CodePipeline's of an action that builds, whatever CodeBuild gives (User Guide, "Quotas")
+PATIENCE = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "10"}  # with calls that are throttled, as where fifty models deploy at once
 BEFORE_AND_AFTER = 60  # minutes of a stage that deploys, beside the deployment: its environment, evidence, the endpoint's answers
 
 COMMIT = Reference("Source", "CommitId")
@@ -113,7 +114,7 @@ class Job:
         """The job as CodeBuild reads it."""
         return {
             "version": "0.2",
-            **({"env": {"exported-variables": list(self.exports)}} if self.exports else {}),
+            "env": {"variables": dict(PATIENCE), **({"exported-variables": list(self.exports)} if self.exports else {})},
             "phases": {
                 "install": {"runtime-versions": {"python": "3.11"}, "commands": ["chmod +x road"]},  # artifacts may lose file modes
                 "build": {"commands": [str(command) for command in self.commands]},

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import boto3
 import pytest
 
 import naming
@@ -181,7 +182,10 @@ def test_a_buildspec() -> None:
 
     assert spec == {
         "version": "0.2",
-        "env": {"exported-variables": ["IMAGE_URI", "STACKS_DIFFER"]},
+        "env": {
+            "variables": {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "10"},
+            "exported-variables": ["IMAGE_URI", "STACKS_DIFFER"],
+        },
         "phases": {
             "install": {"runtime-versions": {"python": "3.11"}, "commands": ["chmod +x road"]},
             "build": {"commands": [str(command) for command in build.commands]},
@@ -189,6 +193,16 @@ def test_a_buildspec() -> None:
         "artifacts": {"base-directory": "cdk.out", "files": ["**/*"]},
     }
     assert "artifacts" not in job(lead(), "Train").buildspec()
+
+
+def test_a_stage_is_patient_with_calls_that_are_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 reads that from the environment, and so do the AWS CLI and the CDK CLI."""
+    for name, value in delivery.PATIENCE.items():
+        monkeypatch.setenv(name, value)
+
+    retries = boto3.client("cloudformation", region_name=CONFIG.toolchain.region).meta.config.retries
+
+    assert (retries["mode"], retries["total_max_attempts"]) == ("standard", 10)
 
 
 def test_the_approval_of_a_model_names_commit_package_and_evidence() -> None:
