@@ -47,8 +47,13 @@ class Toolchain(Stack):
     def _connection(self) -> codeconnections.CfnConnection:
         """A server of one's own is known by its host, which says of which kind it is."""
         repository = self.config.repository
-        server = {"host_arn": repository.host} if repository.host else {"provider_type": repository.provider}
-        return codeconnections.CfnConnection(self, "Connection", connection_name=naming.connection(self.config), **server)
+        return codeconnections.CfnConnection(
+            self,
+            "Connection",
+            connection_name=naming.connection(self.config),
+            host_arn=repository.host or None,
+            provider_type=None if repository.host else repository.provider,
+        )
 
     def _failures(self, topic: Notices) -> None:
         pipeline = f"{naming.console(self.region)}/codesuite/codepipeline/pipelines/<pipeline>"

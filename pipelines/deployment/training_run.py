@@ -10,6 +10,7 @@ import logging
 import re
 from tarfile import TarError
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
@@ -33,10 +34,10 @@ log = logging.getLogger(__name__)
 def write(sagemaker: SageMakerClient, *, pipeline: str, definition: str, role: str) -> int | None:
     """Create the pipeline, or give it this definition; the id of the version that this is, None where it is the only one.
 
-    No token of ours goes with a creation: SageMaker would take the next delivery's for a repetition, and keep the old definition.
+    Each creation has a token of its own: the same one would be a repetition to SageMaker, which keeps the definition that it has.
     """
     try:
-        sagemaker.create_pipeline(PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role)
+        sagemaker.create_pipeline(PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role, ClientRequestToken=str(uuid4()))
     except ClientError as error:
         if code(error) != "ValidationException" or "already exists" not in str(error):
             raise
