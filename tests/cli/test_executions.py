@@ -88,7 +88,7 @@ def test_only_what_runs_is_stopped() -> None:
     assert pipeline.stopped == ["c", "a"]
 
 
-class SideBySide(CodePipeline):  # type: ignore[misc]
+class SideBySide(CodePipeline):
     """Its stage Staging has an action for each model."""
 
     def actions(self, **statuses: str) -> SideBySide:

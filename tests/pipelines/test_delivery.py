@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import boto3
 import pytest
@@ -200,9 +201,9 @@ def test_a_stage_is_patient_with_calls_that_are_throttled(monkeypatch: pytest.Mo
     for name, value in delivery.PATIENCE.items():
         monkeypatch.setenv(name, value)
 
-    retries = boto3.client("cloudformation", region_name=CONFIG.toolchain.region).meta.config.retries
+    config: Any = boto3.client("cloudformation", region_name=CONFIG.toolchain.region).meta.config
 
-    assert (retries["mode"], retries["total_max_attempts"]) == ("standard", 10)
+    assert (config.retries["mode"], config.retries["total_max_attempts"]) == ("standard", 10)
 
 
 def test_the_approval_of_a_model_names_commit_package_and_evidence() -> None:
