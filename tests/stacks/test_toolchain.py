@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +15,14 @@ from moto.events.models import EventPattern
 import naming
 from localcloud.events import inputs
 from localcloud.events.patterns import matches
+from localcloud.testing.running import Running
+from localcloud.testing.waiting import until
 from stacks import layout
 from stacks.toolchain import Toolchain
 from tests.reference import CONFIG, MODEL
 from tests.support.api_requests import accepted, plain
 from tests.support.layouts import HOME, STEADY, Layout
+from tests.support.production import create
 
 HOST = f"arn:aws:codeconnections:{HOME.region}:{HOME.id}:host/server/0123abcd"
 Json = dict[str, Any]
@@ -57,6 +62,24 @@ def test_owners_are_told_of_every_execution_that_failed_and_of_no_other(three: L
     assert (target["Arn"], "RoleArn" in target) == ({"Ref": topic}, False)
     accepted("events", "PutRule", {"Name": "rule", "EventPattern": json.dumps(rule["EventPattern"])})
     accepted("events", "PutTargets", {"Rule": "rule", "Targets": [{**plain(target), "Arn": "arn"}]})
+
+
+def test_whoever_is_subscribed_hears_of_a_pipeline_that_failed(three: Layout, tmp_path: Path) -> None:
+    """A pipeline that is new starts by itself, and fails here: its branch has no commit yet."""
+    with Running(tmp_path / "cloud", accounts=[HOME.id], region=HOME.region) as cloud:
+        sns, sqs, ssm = (cloud.client(service, HOME.id) for service in ("sns", "sqs", "ssm"))
+        ssm.put_parameter(Name=f"/cdk-bootstrap/{CONFIG.qualifier}/version", Value="27", Type="String")
+        create(cloud, HOME.id, three.folder, TOOLCHAIN)
+        queue = sqs.create_queue(QueueName="owner")["QueueUrl"]
+        topic = ssm.get_parameter(Name=naming.toolchain_parameter(CONFIG, "approvals"))["Parameter"]["Value"]
+        owner = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=owner)
+
+        create(cloud, HOME.id, three.folder, naming.delivery_stack(CONFIG, naming.PLATFORM))
+
+        messages = until(lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5).get("Messages"))
+    text = json.loads(messages[0]["Body"])["Message"]
+    assert re.match(rf'"{CONFIG.project}-(platform|onboarding) failed in execution [\w-]+; ./road status', text), text
 
 
 def test_events_reach_the_encrypted_topic(layout: Layout) -> None:
