@@ -33,11 +33,17 @@ class Environment:
 
 @dataclass(frozen=True, kw_only=True)
 class Repository:
-    """The Git repository that CodeConnections watches. `id` is `owner/name`."""
+    """The Git repository that CodeConnections watches. `id` is `owner/name`.
+
+    On a server of your own (`GitHubEnterpriseServer`, `GitLabSelfManaged`) `host` is the ARN of its host in CodeConnections, which a person
+    sets up once in the toolchain's account, and `url` where it answers: `https://git.example.com`.
+    """
 
     id: str
     branch: str
     provider: str = "GitHub"
+    host: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import boto3
 
 from cli.config_source import STATEMENT
 from cli.problem import Problem
-from config import Account, Config, Environment
+from config import Account, Config, Environment, Repository
 from stacks import layout
 
 ACCOUNT = re.compile(r"\d{12}", re.ASCII)
@@ -19,7 +20,6 @@ REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)+", re.ASCII)
 BRANCH = re.compile(r"[^\s~^:?*\[\\]+")
 MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 QUALIFIER = re.compile(r"[a-z0-9]{1,10}")
-PROVIDERS = ("Bitbucket", "GitHub", "GitHubEnterpriseServer", "GitLab", "GitLabSelfManaged")
 RESERVED_DOMAINS = re.compile(r"@(.*\.)?example(\.(com|org|net))?$")
 MOST_ENVIRONMENTS = 3
 TEAM = "@example/"  # the template's own, in CODEOWNERS
@@ -36,8 +36,6 @@ def problems(config: Config) -> Iterator[str]:
         yield f"environments: found {len(config.environments)}; accepted are 1 to {MOST_ENVIRONMENTS}"
     else:
         yield from _layout(config)
-    if config.repository.provider not in PROVIDERS:
-        yield f"provider: found {config.repository.provider!r}; accepted are {', '.join(PROVIDERS)}"
     if not config.owners:
         yield "owners: found none; accepted is at least one mail address"
 
@@ -140,8 +138,8 @@ def _environment_source(environment: Environment) -> str:
 
 def _repository_source(config: Config) -> str:
     repository = config.repository
-    provider = f", provider={_text(repository.provider)}" if repository.provider != type(repository).provider else ""
-    return f"Repository(id={_text(repository.id)}, branch={_text(repository.branch)}{provider})"
+    chosen = [f"{name}={_text(value)}" for name, value in asdict(repository).items() if value != getattr(Repository, name, None)]
+    return f"Repository({', '.join(chosen)})"
 
 
 def _text(text: str) -> str:

@@ -13,17 +13,27 @@ from pipelines.commands import Reference
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
-    from mypy_boto3_codepipeline.type_defs import ActionExecutionDetailTypeDef, PipelineExecutionSummaryTypeDef, StageStateTypeDef
+    from mypy_boto3_codepipeline.type_defs import (
+        ActionExecutionDetailTypeDef,
+        ActionExecutionResultTypeDef,
+        PipelineExecutionSummaryTypeDef,
+        StageStateTypeDef,
+    )
+
+    Details = list[ActionExecutionDetailTypeDef]
 
 RUNNING, SKIPPED, NOT_STARTED = "InProgress", "Skipped", "NotStarted"
 UNENDED = (RUNNING, "Stopping")
+FAILURES = ("Failed", "Abandoned", "Stopped")
 RECENT = 20
 COMMITS = 3  # of which ended executions are shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One stage of one execution. `token` is set while a person's answer is waited for; `external` is the build's id."""
+    """One stage of one execution. `token` is set while a person's answer is waited for. `external` has the ids of builds by their
+    actions' names; the rest is of all its actions together, or, where one says more than the others, of that one.
+    """
 
     name: str
     action: str
@@ -31,7 +41,7 @@ class Stage:
     started: datetime | None = None
     ended: datetime | None = None
     said: str = ""
-    external: str = ""
+    external: Mapping[str, str] = field(default_factory=dict)
     by: str = ""
     request: str = ""
     token: str = ""
@@ -78,7 +88,7 @@ class Execution:
     @property
     def failed(self) -> Stage | None:
         """The stage that ended the execution."""
-        return next((stage for stage in self.stages if stage.status in ("Failed", "Abandoned", "Stopped")), None)
+        return next((stage for stage in self.stages if stage.status in FAILURES), None)
 
     def stage(self, name: str) -> Stage:
         """The stage of that name, in any case. Raises Problem."""
@@ -161,20 +171,18 @@ def _commit(summary: PipelineExecutionSummaryTypeDef) -> str:
     return next((revision.get("revisionId", "") for revision in summary.get("sourceRevisions", [])), "")
 
 
-def _actions(codepipeline: CodePipelineClient, pipeline: str, execution_id: str) -> dict[str, ActionExecutionDetailTypeDef]:
-    """The newest run of each stage's one action, by the stage's name."""
+def _actions(codepipeline: CodePipelineClient, pipeline: str, execution_id: str) -> dict[str, Details]:
+    """The newest run of each action, by the stage's name."""
     pages = codepipeline.get_paginator("list_action_executions").paginate(
         pipelineName=pipeline, filter={"pipelineExecutionId": execution_id}
     )
-    newest: dict[str, ActionExecutionDetailTypeDef] = {}
+    newest: dict[str, dict[str, ActionExecutionDetailTypeDef]] = {}
     for detail in (detail for page in pages for detail in page["actionExecutionDetails"]):
-        newest.setdefault(detail["stageName"], detail)
-    return newest
+        newest.setdefault(detail["stageName"], {}).setdefault(detail["actionName"], detail)
+    return {stage: list(actions.values()) for stage, actions in newest.items()}
 
 
-def _stages(
-    states: Sequence[StageStateTypeDef], actions: Mapping[str, ActionExecutionDetailTypeDef], execution_id: str
-) -> tuple[Stage, ...]:
+def _stages(states: Sequence[StageStateTypeDef], actions: Mapping[str, Details], execution_id: str) -> tuple[Stage, ...]:
     """A stage without an action was skipped when the pipeline says so, or when a later one has begun."""
     last = max((number for number, state in enumerate(states) if state["stageName"] in actions), default=-1)
     return tuple(
@@ -191,22 +199,35 @@ def _not_begun(state: StageStateTypeDef, execution_id: str, *, passed: bool) -> 
     return Stage(name=state["stageName"], action=state["actionStates"][0]["actionName"], status=SKIPPED if skipped else NOT_STARTED)
 
 
-def _begun(state: StageStateTypeDef, detail: ActionExecutionDetailTypeDef, execution_id: str) -> Stage:
-    """`state` is the stage as it stands now, which may be another execution's."""
-    result = detail.get("output", {}).get("executionResult", {})
+def _begun(state: StageStateTypeDef, details: Details, execution_id: str) -> Stage:
+    """`state` is the stage as it stands now, which may be another execution's.
+
+    It runs as long as an action of it does. What has failed says why, and which it was where there are others.
+    """
+    detail = min(details, key=lambda each: (RUNNING, *FAILURES, each["status"]).index(each["status"]))
     here = state.get("latestExecution", {}).get("pipelineExecutionId") == execution_id
     standing = state["actionStates"][0].get("latestExecution", {}) if here else {}
     running = detail["status"] == RUNNING
+    telling = [each for each in details if each["status"] in FAILURES] if len(details) > 1 else details
     return Stage(
         name=state["stageName"],
         action=detail["actionName"],
         status=detail["status"],
-        started=detail["startTime"],
-        ended=None if running else detail["lastUpdateTime"],
-        said=one_line(result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary") or ""),
-        external=result.get("externalExecutionId", ""),
+        started=min(each["startTime"] for each in details),
+        ended=None if running else max(each["lastUpdateTime"] for each in details),
+        said="; ".join(f"{each['actionName']}: {_said(each)}" if len(details) > 1 else _said(each) for each in telling),
+        external={each["actionName"]: _result(each).get("externalExecutionId", "") for each in details},
         by=detail.get("updatedBy", ""),
         request=detail.get("input", {}).get("resolvedConfiguration", {}).get("CustomData", ""),
         token=standing.get("token", "") if running else "",
         variables=detail.get("output", {}).get("outputVariables", {}),
     )
+
+
+def _said(detail: ActionExecutionDetailTypeDef) -> str:
+    result = _result(detail)
+    return one_line(result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary") or "")
+
+
+def _result(detail: ActionExecutionDetailTypeDef) -> ActionExecutionResultTypeDef:
+    return detail.get("output", {}).get("executionResult", {})

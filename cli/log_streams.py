@@ -91,11 +91,12 @@ def whole(aws: Target, road: str, execution: Execution, stage: str) -> list[str]
 
 
 def _streams(aws: Target, road: str, stage: Stage) -> Iterator[Stream]:
-    if ":" in stage.external:
-        for build in aws.session().client("codebuild").batch_get_builds(ids=[stage.external])["builds"]:
-            where = build.get("logs", {})
-            if where.get("groupName") and where.get("streamName"):
-                yield Stream(stage.name, where["groupName"], where["streamName"])
+    builds = {build: action for action, build in stage.external.items() if ":" in build}
+    for build in aws.session().client("codebuild").batch_get_builds(ids=list(builds))["builds"] if builds else ():
+        where = build.get("logs", {})
+        if where.get("groupName") and where.get("streamName"):
+            label = stage.name if len(stage.external) == 1 else f"{stage.name}/{builds[build['id']]}"
+            yield Stream(label, where["groupName"], where["streamName"])
     if stage.name == naming.TRAIN and stage.started:
         yield from _jobs(aws, road, stage)
 

@@ -24,7 +24,7 @@ The road of everything else (`platform_road`), started by a push to the infrastr
 1. Source      the pushed commit
 2. Check       every check and every test
 3. Update      the pipelines and registries themselves
-4. Staging     the serving stacks that stand there, with the model packages that are in them: nothing is trained
+4. Staging     the serving stacks that stand there, with the model packages that are in them, models side by side: nothing is trained
 5. Approval    a person decides; the request names the commit
 6. Production  the same, there, once the evidence of what serves was checked
 
@@ -32,6 +32,9 @@ What starts a model's road without a push (`retraining_road`), woken by an alarm
 
 1. Source      the newest commit
 2. Control     asks what there is to do, and whether it may be now; starts the model's road with that cause, or records why not
+
+Nobody waits longer than CodePipeline lets an action: `stacks/layout.py` refuses deployments that might take more, and a training run that
+does is taken up by a retry of its stage.
 
 Environments come from `config.py`: each gets a stage, and an approval in front of it when it is `approved_only`. Evidence is made in
 the first one, which is not; the ledger tells of every approved one and of the last.
@@ -42,31 +45,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import naming
 from config import Config, Environment
-from paved_runtime.spec import ModelSpec
+from paved_runtime.spec import ModelSpec, Serving
 from pipelines.commands import Command, Reference, Variable, Word, program, road
 
 ASSEMBLY = "Assembly"  # the artifact that Build makes of the folder cdk.out
 CLOUD_ASSEMBLY = "cdk.out"
 DIFFER = "STACKS_DIFFER"  # what Build says of the model's own stacks: yes or no
-LONGEST_DEPLOYMENT = 17 * 60  # minutes; SageMaker gives a blue/green deployment eight hours at most, and it may be watched as long again
-LONGEST_BUILD = 36 * 60  # minutes; CodeBuild's own limit
+ACTIONS = 50  # of a stage at most (CodePipeline User Guide, "Quotas")
+LONGEST_ACTION = 8 * 60  # minutes; CodePipeline's of an action that builds, whatever CodeBuild gives (User Guide, "Quotas")
+PATIENCE = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "10"}  # with calls that are throttled, as where fifty models deploy at once
+BEFORE_AND_AFTER = 60  # minutes of a stage that deploys, beside the deployment: its environment, evidence, the endpoint's answers
 
 COMMIT = Reference("Source", "CommitId")
 EXECUTION = Reference("codepipeline", "PipelineExecutionId")
 CAUSE = Reference("variables", "cause")
 IMAGE_URI = Reference(naming.BUILD, "IMAGE_URI")
+MODEL = Variable("MODEL")  # which of the platform's models a job is about
 MODEL_PACKAGE_ARN = Reference(naming.TRAIN, "MODEL_PACKAGE_ARN")
 PIPELINE_EXECUTION_ARN = Reference(naming.TRAIN, "PIPELINE_EXECUTION_ARN")
 
 # CodePipeline takes at most eight patterns a filter, and three filters.
 INFRASTRUCTURE = (
     ("app.py", "config.py", "naming.py", "cdk.json", "pyproject.toml", "requirements.lock", "package.json", "package-lock.json"),
-    ("stacks/**", "pipelines/**", "packages/**", "cli/**", "road", "tests/**"),
+    ("stacks/**", "pipelines/**", "packages/**", "cli/**", "road", ".npmrc", "tests/**"),
 )
 MODELS = "model_code/*/model.toml"
+Compute = Literal[
+    "SMALL", "MEDIUM", "LARGE"
+]  # 3, 7 and 15 GB of memory (CodeBuild User Guide, "Build environment compute modes and types")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +93,8 @@ class Job:
 
     `variables` reach the commands as environment variables; `exports` are the environment variables that later stages see as
     `#{<name>.<variable>}`; `output` is an artifact made of the folder `cdk.out`. `environment` is where the job deploys to; without one
-    it stays in the toolchain's account.
+    it stays in the toolchain's account. `models`: it is done once for each, side by side, its name in the variable MODEL; where one fails
+    the others go on.
     """
 
     name: str
@@ -94,14 +105,16 @@ class Job:
     output: str | None = None
     environment: Environment | None = None
     condition: Condition | None = None
+    models: tuple[str, ...] = ()
     builds_images: bool = False
+    compute: Compute = "SMALL"
     timeout_minutes: int = 60
 
     def buildspec(self) -> dict[str, object]:
         """The job as CodeBuild reads it."""
         return {
             "version": "0.2",
-            **({"env": {"exported-variables": list(self.exports)}} if self.exports else {}),
+            "env": {"variables": dict(PATIENCE), **({"exported-variables": list(self.exports)} if self.exports else {})},
             "phases": {
                 "install": {"runtime-versions": {"python": "3.11"}, "commands": ["chmod +x road"]},  # artifacts may lose file modes
                 "build": {"commands": [str(command) for command in self.commands]},
@@ -164,14 +177,14 @@ def retraining_road(config: Config, model: ModelSpec) -> Road:
 
 def onboarding_road(config: Config) -> Road:
     """What gives a model its road that has none yet."""
-    onboard = Job(name=naming.ONBOARD, commands=(_step("onboard"),))
+    onboard = Job(name=naming.ONBOARD, commands=(_step("onboard"),), compute="MEDIUM")
     return Road(model=naming.PLATFORM, pipeline=naming.onboarding_pipeline(config), paths=((MODELS,),), stages=(onboard,))
 
 
 def platform_road(config: Config, models: Sequence[ModelSpec]) -> Road:
-    """The road of the infrastructure under every model."""
+    """The road of the infrastructure under every model. Without a model it ends in the toolchain's account."""
     request = f"infrastructure: commit {COMMIT}"
-    environments = _environments(config, request, lambda environment: _redeploy(models, environment))
+    environments = _environments(config, request, lambda environment: _redeploy(models, environment)) if models else ()
     return Road(
         model=naming.PLATFORM,
         pipeline=naming.delivery_pipeline(config, naming.PLATFORM),
@@ -182,7 +195,12 @@ def platform_road(config: Config, models: Sequence[ModelSpec]) -> Road:
 
 def pull_request_check() -> Job:
     """What a pull request must pass, where CodeBuild checks them: the README's two commands."""
-    return Job(name="PullRequest", commands=(road("check"), road("test")), timeout_minutes=2 * 60)
+    return Job(name="PullRequest", commands=(road("check"), road("test")), compute="LARGE", timeout_minutes=2 * 60)
+
+
+def deploying_minutes(serving: Serving) -> int:
+    """How long a stage that deploys may take: a deployment, watched as long again; the same once more where a shadow comes first."""
+    return BEFORE_AND_AFTER + serving.deployment_minutes * (4 if serving.deployment.policy == "shadow" else 2)
 
 
 def _environments(config: Config, request: str, stage: Callable[[Environment], Job]) -> Iterator[Job | Approval]:
@@ -207,6 +225,7 @@ def _build(model: ModelSpec) -> Job:
         exports=("IMAGE_URI", DIFFER),
         output=ASSEMBLY,
         builds_images=True,
+        compute="MEDIUM",
     )
 
 
@@ -230,7 +249,7 @@ def _train(model: ModelSpec) -> Job:
         ),
         variables={"COMMIT": COMMIT, "EXECUTION": EXECUTION, "IMAGE_URI": IMAGE_URI, "CAUSE": CAUSE},
         exports=(MODEL_PACKAGE_ARN.variable, PIPELINE_EXECUTION_ARN.variable),
-        timeout_minutes=min(model.training.max_runtime_minutes + 120, LONGEST_BUILD),
+        timeout_minutes=LONGEST_ACTION,  # a run that takes longer goes on, and the stage, once retried, waits for the same one
     )
 
 
@@ -262,7 +281,7 @@ def _deploy(config: Config, model: ModelSpec, environment: Environment) -> Job:
         variables=variables,
         exports=tuple(_evidence(config)) if first else (),
         environment=environment,
-        timeout_minutes=LONGEST_DEPLOYMENT * (2 if shadowed else 1),
+        timeout_minutes=LONGEST_ACTION,
     )
 
 
@@ -287,7 +306,9 @@ def _kept(config: Config, environment: Environment) -> bool:
 
 
 def _check() -> Job:
-    return Job(name=naming.CHECK, commands=(road("check"), road("test"), _synth()), output=ASSEMBLY, timeout_minutes=2 * 60)
+    return Job(
+        name=naming.CHECK, commands=(road("check"), road("test"), _synth()), output=ASSEMBLY, compute="LARGE", timeout_minutes=2 * 60
+    )
 
 
 def _update_all() -> Job:
@@ -295,18 +316,18 @@ def _update_all() -> Job:
 
 
 def _redeploy(models: Sequence[ModelSpec], environment: Environment) -> Job:
-    commands: list[Command] = []
-    for model in models:
-        place: dict[str, Word] = {"model": model.name, "environment": environment.name}
-        if environment.approved_only:
-            commands.append(_step("check_evidence", **place))
-        commands += [_step("redeploy", **place, assembly=_assembly()), _step("verify", **place)]
+    place: dict[str, Word] = {"model": MODEL, "environment": environment.name}
     return Job(
         name=naming.stage(environment),
-        commands=tuple(commands),
+        commands=(
+            *([_step("check_evidence", **place)] if environment.approved_only else []),
+            _step("redeploy", **place, assembly=_assembly()),
+            _step("verify", **place),
+        ),
         inputs=(naming.SOURCE, ASSEMBLY),
         environment=environment,
-        timeout_minutes=LONGEST_DEPLOYMENT,
+        models=tuple(model.name for model in models),
+        timeout_minutes=LONGEST_ACTION,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,18 @@ from constructs import Construct
 import naming
 from config import Config
 from paved_runtime.spec import ModelSpec, Retraining
-from pipelines.delivery import Approval, Job, Road, model_road, onboarding_road, platform_road, pull_request_check, retraining_road
+from pipelines.delivery import (
+    ACTIONS,
+    MODEL,
+    Approval,
+    Job,
+    Road,
+    model_road,
+    onboarding_road,
+    platform_road,
+    pull_request_check,
+    retraining_road,
+)
 from stacks import facts, layout, permissions
 from stacks.constructs.delivery_pipeline import DeliveryPipeline, action, entered_where
 from stacks.constructs.event_rule import EventRule, alarm_pattern, upload_pattern
@@ -60,7 +71,8 @@ class Delivery(Stack):
         scope = Construct(self, home)
         log_group = logs.LogGroup(scope, "Log", retention=logs.RetentionDays.ONE_YEAR, removal_policy=RemovalPolicy.DESTROY)
         projects = {job.name: self._project(scope, road, job, allowed[job.name], log_group) for job in road.jobs}
-        stages = [{"action": self._source()}, *(self._stage(stage, projects) for stage in road.stages)]
+        source = {"name": naming.SOURCE, "actions": [self._source()]}
+        stages = [source, *(placed for stage in road.stages for placed in self._stages(stage, projects))]
         return DeliveryPipeline(
             scope,
             "Pipeline",
@@ -87,6 +99,7 @@ class Delivery(Stack):
             key=self.key,
             log_group=log_group,
             privileged=job.builds_images,
+            compute=job.compute,
             timeout_minutes=job.timeout_minutes,
         )
 
@@ -121,21 +134,33 @@ class Delivery(Stack):
             namespace=naming.SOURCE,
         )
 
-    def _stage(self, stage: Job | Approval, projects: Mapping[str, StageProject]) -> dict[str, Any]:
+    def _stages(self, stage: Job | Approval, projects: Mapping[str, StageProject]) -> Iterator[dict[str, Any]]:
+        """One, or as many as it takes where a job is done for more models than a stage has actions."""
         if isinstance(stage, Approval):
-            return {"action": self._approval(stage)}
-        condition = stage.condition
+            yield {"name": stage.name, "actions": [self._approval(stage)]}
+            return
+        condition, project = stage.condition, projects[stage.name]
         entry = {"entry": entered_where(str(condition.variable), condition.value)} if condition else {}
-        return {"action": self._build(stage, projects[stage.name]), **entry}
+        if not stage.models:
+            yield {"name": stage.name, "actions": [self._build(stage, project)], **entry}
+        for first in range(0, len(stage.models), ACTIONS):
+            name = f"{stage.name}.{first // ACTIONS + 1}" if first else stage.name
+            yield {
+                "name": name,
+                "actions": [self._build(stage, project, model) for model in stage.models[first : first + ACTIONS]],
+                **entry,
+            }
 
     def _approval(self, stage: Approval) -> dict[str, Any]:
         configuration = {"NotificationArn": self.approvals, "CustomData": stage.request}
         return action(stage.name, category="Approval", provider="Manual", configuration=configuration)
 
-    def _build(self, stage: Job, project: StageProject) -> dict[str, Any]:
-        variables = [{"name": name, "value": str(value), "type": "PLAINTEXT"} for name, value in stage.variables.items()]
+    def _build(self, stage: Job, project: StageProject, model: str | None = None) -> dict[str, Any]:
+        """The action of a job: the stage's one, or that of one model."""
+        values = {name: str(value) for name, value in stage.variables.items()} | ({MODEL.name: model} if model else {})
+        variables = [{"name": name, "value": value, "type": "PLAINTEXT"} for name, value in values.items()]
         return action(
-            stage.name,
+            model or stage.name,
             category="Build",
             provider="CodeBuild",
             configuration={
@@ -145,7 +170,7 @@ class Delivery(Stack):
             },
             inputs=stage.inputs,
             outputs=[stage.output] if stage.output else [],
-            namespace=stage.name,
+            namespace=None if model else stage.name,
         )
 
 
@@ -210,16 +235,17 @@ class PlatformDelivery(Delivery):
 
     def _check_pull_requests(self) -> None:
         scope, job = Construct(self, "PullRequests"), pull_request_check()
-        source, host = layout.HOSTS[self.config.repository.provider]
+        source, location = layout.source(self.config.repository)
         PullRequestCheck(
             scope,
             "Check",
             project_name=naming.pull_request_project(self.config),
             source=source,
-            location=f"{host}/{self.config.repository.id}.git",
+            location=location,
             branch=self.config.repository.branch,
             connection=self.connection,
             buildspec=job.buildspec(),
             log_group=logs.LogGroup(scope, "Log", retention=logs.RetentionDays.ONE_YEAR, removal_policy=RemovalPolicy.DESTROY),
+            compute=job.compute,
             timeout_minutes=job.timeout_minutes,
         )

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import available_timezones
 
 import naming
-from config import Config, Environment
+from config import Config, Environment, Repository
 from naming import RESERVED
 from paved_runtime.spec import ModelSpec, Serving
+from pipelines.delivery import LONGEST_ACTION, deploying_minutes
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
@@ -24,11 +25,16 @@ LONGEST = {  # characters that AWS gives a name
     "schedule": 64,
     "stack": 128,
 }
-HOSTS = {  # whose pull requests CodeBuild checks: its name of the source, and where repositories lie
+SOURCES = {  # a provider, as CodeBuild names a source that is there, and where repositories lie that are on no server of one's own
     "Bitbucket": ("BITBUCKET", "https://bitbucket.org"),
     "GitHub": ("GITHUB", "https://github.com"),
+    "GitHubEnterpriseServer": ("GITHUB_ENTERPRISE", ""),
     "GitLab": ("GITLAB", "https://gitlab.com"),
+    "GitLabSelfManaged": ("GITLAB_SELF_MANAGED", ""),
 }
+SELF_MANAGED = tuple(provider for provider, (_, url) in SOURCES.items() if not url)
+HOST = re.compile(r"arn:aws[\w-]*:(codeconnections|codestar-connections):[\w-]+:\d{12}:host/\S+", re.ASCII)
+URL = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.-]+)*", re.ASCII)
 Name = tuple[str, str]  # its kind, one of LONGEST, and the name
 
 
@@ -40,7 +46,7 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
     """
     problems = [
         *_environments(config),
-        *_pull_requests(config),
+        *_repository(config),
         *(problem for model in models for problem in _model(config, model)),
         *_names(config, models),
     ]
@@ -77,10 +83,25 @@ def _environments(config: Config) -> Iterator[str]:
             yield f"config.py: environment {name!r}: found region {region!r}; accepted is that of the images: {config.toolchain.region!r}"
 
 
-def _pull_requests(config: Config) -> Iterator[str]:
-    provider = config.repository.provider
-    if config.pull_requests and provider not in HOSTS:
-        yield f"config.py: pull_requests: found True with a repository at {provider!r}; CodeBuild checks those of {_listed(HOSTS)}"
+def source(repository: Repository) -> tuple[str, str]:
+    """How CodeBuild names the kind of source that a repository is, and its URL there."""
+    kind, url = SOURCES[repository.provider]
+    return kind, f"{repository.url or url}/{repository.id}.git"
+
+
+def _repository(config: Config) -> Iterator[str]:
+    repository = config.repository
+    if repository.provider not in SOURCES:
+        yield f"config.py: provider: found {repository.provider!r}; accepted are {_listed(SOURCES)}"
+    elif repository.provider not in SELF_MANAGED:
+        for key, value in (("host", repository.host), ("url", repository.url)):
+            if value:
+                yield f"config.py: {key}: found {value!r} with {repository.provider}; accepted is one with {_listed(SELF_MANAGED)}"
+    else:
+        if not HOST.fullmatch(repository.host):
+            yield f"config.py: host: found {repository.host!r}; accepted is the ARN of the {repository.provider}'s host in CodeConnections"
+        if not URL.fullmatch(repository.url) and (repository.url or config.pull_requests):
+            yield f"config.py: url: found {repository.url!r}; accepted is where the {repository.provider} answers: https://git.example.com"
 
 
 def _model(config: Config, model: ModelSpec) -> Iterator[str]:
@@ -109,6 +130,12 @@ def _serving(serving: Serving, environment: Environment) -> Iterator[str]:
         yield (
             "deployment.policy: found 'shadow' where nothing is approved; accepted are the others:"
             " a shadow is made of a registered version, and SageMaker makes models of approved ones only"
+        )
+    if (longest := deploying_minutes(serving)) > LONGEST_ACTION:
+        yield (
+            f"deployment: found up to {serving.deployment_minutes} minutes for a {serving.deployment.policy} deployment, {longest} for its"
+            f" stage; accepted are {LONGEST_ACTION}, after which CodePipeline ends a stage: lower bake_minutes or maximum_minutes, or raise"
+            " size_percent"
         )
     zones = available_timezones()
     if serving.off_hours and zones and serving.off_hours.timezone not in zones:

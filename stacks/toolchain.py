@@ -14,26 +14,26 @@ from constructs import Construct
 import naming
 from config import Config
 from stacks import facts
-from stacks.constructs.event_rule import ALARM_CHANGES, ALARMS
-from stacks.constructs.key import Key
+from stacks.constructs.event_rule import ALARM_CHANGES, ALARMS, EventNotice, failure_pattern
+from stacks.constructs.key import EVENTS, Key
 from stacks.constructs.notices import Notices
 from stacks.constructs.store import Store
 
 ARTIFACT_DAYS = 90
+FAILED = "<pipeline> failed in execution <execution>; ./road status says at what, ./road logs shows it, ./road retry tries the stage again"
 
 
 class Toolchain(Stack):
-    """Connection to the repository, artifact store, key, approval mail, and the bus on which other accounts tell of alarms."""
+    """Connection to the repository, artifact store, key, mail to the owners, and the bus on which other accounts tell of alarms."""
 
     def __init__(self, scope: Construct, name: str, *, config: Config) -> None:
         super().__init__(scope, name, env=Environment(account=config.toolchain.id, region=config.toolchain.region))
         self.config = config
-        key = Key(self, "Key", description="Artifacts and approval requests of the delivery pipelines")
+        key = Key(self, "Key", description="Artifacts and approval requests of the delivery pipelines", services=[EVENTS])
         store = Store(self, "Artifacts", key=key, expire_days=ARTIFACT_DAYS)
-        approvals = Notices(self, "Approvals", key=key, addresses=config.owners)
-        connection = codeconnections.CfnConnection(
-            self, "Connection", connection_name=naming.connection(config), provider_type=config.repository.provider
-        )
+        approvals = Notices(self, "Approvals", key=key, addresses=config.owners, publishers=[EVENTS])
+        self._failures(approvals)
+        connection = self._connection()
         CfnOutput(self, "ConnectionArn", value=connection.attr_connection_arn, description="A person authorises it once, in the console")
         self._event_bus()
         shared = {
@@ -43,6 +43,29 @@ class Toolchain(Stack):
             "connection": connection.attr_connection_arn,
         }
         facts.tell(self, shared, lambda fact: naming.toolchain_parameter(config, fact))
+
+    def _connection(self) -> codeconnections.CfnConnection:
+        """A server of one's own is known by its host, which says of which kind it is."""
+        repository = self.config.repository
+        return codeconnections.CfnConnection(
+            self,
+            "Connection",
+            connection_name=naming.connection(self.config),
+            host_arn=repository.host or None,
+            provider_type=None if repository.host else repository.provider,
+        )
+
+    def _failures(self, topic: Notices) -> None:
+        pipeline = f"{naming.console(self.region)}/codesuite/codepipeline/pipelines/<pipeline>"
+        EventNotice(
+            self,
+            "Failures",
+            description="Tells the owners of every execution that failed",
+            topic=topic.topic_arn,
+            pattern=failure_pattern(f"{self.config.project}-"),
+            values={"pipeline": "$.detail.pipeline", "execution": "$.detail.execution-id"},
+            message=f"{FAILED}: {pipeline}/executions/<execution>/timeline?region={self.region}",
+        )
 
     def _event_bus(self) -> None:
         bus = events.CfnEventBus(self, "Events", name=naming.event_bus(self.config), description="Alarms of the environments")

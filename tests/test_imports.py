@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -267,3 +268,16 @@ def test_a_liberty_is_seen(source: str, liberty: str) -> None:
 )
 def test_what_is_no_liberty(source: str) -> None:
     assert list(liberties(ast.parse(source))) == []
+
+
+def test_all_of_cdk_that_is_used_has_its_types_read() -> None:
+    """mypy skips what pyproject.toml does not list, and takes it for Any."""
+    overrides = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
+    (listed,) = [each["module"] for each in overrides if "aws_cdk" in each["module"]]
+    files = [module.file for module in PRODUCT] + TESTS["tests"]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module and starts(node.module, "aws_cdk")]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names if starts(alias.name, "aws_cdk")}
+    submodules = {f"aws_cdk.{alias.name}" for node in froms if node.module == "aws_cdk" for alias in node.names if alias.name.islower()}
+
+    assert sorted({"aws_cdk"} | imported | submodules | {str(node.module) for node in froms}) == listed

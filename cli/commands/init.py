@@ -18,6 +18,7 @@ from cli.problem import Problem
 from cli.processes import captured
 from cli.tree import HERE, typed_path
 from config import CONFIG, Account, Config, Environment, Repository
+from stacks import layout
 
 APPROVED = "approved"
 Text = str | None
@@ -35,6 +36,8 @@ class Answers:
     repository: str | None = None
     branch: str | None = None
     provider: str | None = None
+    host: str | None = None
+    url: str | None = None
     owners: Sequence[str] | None = None
     qualifier: str | None = None
 
@@ -46,7 +49,9 @@ QUESTIONS: dict[str, str] = {
     "environments": f"Environments in order, NAME=ACCOUNT or NAME=ACCOUNT/REGION, with :{APPROVED} where a person decides first",
     "repository": "Repository, owner/name",
     "branch": "Branch that is deployed",
-    "provider": f"Where it is hosted: {', '.join(configuration.PROVIDERS)}",
+    "provider": f"Where it is hosted: {', '.join(layout.SOURCES)}",
+    "host": "ARN of its host in CodeConnections, where it is on a server of your own",
+    "url": "Where that server answers, such as https://git.example.com",
     "owners": "Who gets approval requests and alarms, by mail",
     "qualifier": "Qualifier of CDK's bootstrap",
 }
@@ -66,7 +71,9 @@ def init(
     ] = None,
     repository: Annotated[Text, typer.Option(metavar="OWNER/NAME", help="The repository.")] = None,
     branch: Annotated[Text, typer.Option(metavar="BRANCH", help="The branch that is deployed.")] = None,
-    provider: Annotated[Text, typer.Option(metavar="PROVIDER", help=f"{', '.join(configuration.PROVIDERS)}.")] = None,
+    provider: Annotated[Text, typer.Option(metavar="PROVIDER", help=f"{', '.join(layout.SOURCES)}.")] = None,
+    host: Annotated[Text, typer.Option(metavar="ARN", help="A server of your own: its host in CodeConnections.")] = None,
+    url: Annotated[Text, typer.Option(metavar="URL", help="A server of your own: where it answers.")] = None,
     owner: Annotated[Many, typer.Option(metavar="MAIL", help="Who is told. May be repeated.")] = None,
     qualifier: Annotated[Text, typer.Option(metavar="TEXT", help="The qualifier of CDK's bootstrap.")] = None,
     file: Annotated[
@@ -83,6 +90,8 @@ def init(
         repository=repository,
         branch=branch,
         provider=provider,
+        host=host,
+        url=url,
         owners=owner,
         qualifier=qualifier,
     )
@@ -106,7 +115,9 @@ def accepted(answers: Mapping[str, Any]) -> Config:
         project=answers["project"],
         toolchain=Account(id=answers["toolchain"], region=region),
         environments=tuple(_environment(text, region) for text in answers["environments"]),
-        repository=Repository(id=answers["repository"], branch=answers["branch"], provider=answers["provider"]),
+        repository=Repository(
+            id=answers["repository"], branch=answers["branch"], provider=answers["provider"], host=answers["host"], url=answers["url"]
+        ),
         owners=tuple(answers["owners"]),
         qualifier=answers["qualifier"],
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from pipelines.deployment.errors import DeploymentError, code
-from pipelines.deployment.pace import Pace
+from pipelines.deployment.pace import LONGEST_MINUTES, Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-LONGEST_MINUTES = 9 * 60  # a blue/green deployment may take eight hours
 log = logging.getLogger(__name__)
 
 

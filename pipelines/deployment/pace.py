@@ -11,6 +11,7 @@ from typing import Protocol
 from pipelines.deployment.errors import DeploymentError
 
 TELL_EVERY = 60  # seconds
+LONGEST_MINUTES = 7 * 60 + 30  # of waiting for AWS: after eight hours CodePipeline ends the stage, which then says nothing of why
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +46,7 @@ class Pace:
             if waited > told:
                 told = waited
                 log.info("%s: waited for %d of at most %g minutes", waiting_for, waited, minutes)
-        raise DeploymentError(f"{waiting_for}: not finished after {minutes:g} minutes: see its console page, then run the step again")
+        raise DeploymentError(f"{waiting_for}: not finished after {minutes:g} minutes: see its console page, then retry the stage")
 
     def watch(self, minutes: float) -> Iterator[None]:
         """Come back at once and then every `poll_seconds`, until so many minutes of `model.toml` are over."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from pipelines.deployment.errors import DeploymentError, code
-from pipelines.deployment.pace import Pace
+from pipelines.deployment.pace import LONGEST_MINUTES, Pace
 from pipelines.evidence import document
 from pipelines.serving_stack import ServingOutputs, ServingParameters
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackEventTypeDef
 
-LONGEST_MINUTES = 9 * 60  # a blue/green deployment may take eight hours
 NOTHING_STANDS = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")  # nothing of it was ever made, or nothing is left
 BEGINNINGS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")  # of what somebody asked for
 GOES_BACK = "UPDATE_ROLLBACK_IN_PROGRESS"

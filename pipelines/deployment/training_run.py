@@ -1,7 +1,7 @@
 """Runs a training pipeline for one delivery and waits for the version it registers, or says which gates refused it and by how much.
 
 The run is named after the delivery's execution, so a step that was killed finds its run again instead of starting a second
-one. A run that failed is not taken up again: trying again means a new run.
+one; so does one that is tried again because the run outlasted it. A run that failed is not taken up again: trying again means a new run.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import logging
 import re
 from tarfile import TarError
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
 import naming
 from paved_runtime.protocol import EVALUATION
 from pipelines.deployment.errors import DeploymentError, code
-from pipelines.deployment.pace import Pace
+from pipelines.deployment.pace import LONGEST_MINUTES, Pace
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, Evaluation
 
@@ -24,36 +25,44 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import PipelineExecutionStepTypeDef
+    from mypy_boto3_sagemaker.type_defs import StartPipelineExecutionRequestTypeDef as Start
 
-LONGEST_MINUTES = 36 * 60
 ALIVE = {"Executing", "Stopping", "Succeeded"}
 log = logging.getLogger(__name__)
 
 
-def write(sagemaker: SageMakerClient, *, pipeline: str, definition: str, role: str) -> None:
-    """Create the pipeline, or give it this definition."""
+def write(sagemaker: SageMakerClient, *, pipeline: str, definition: str, role: str) -> int | None:
+    """Create the pipeline, or give it this definition; the id of the version that this is, None where it is the only one.
+
+    Each creation has a token of its own: the same one would be a repetition to SageMaker, which keeps the definition that it has.
+    """
     try:
-        sagemaker.create_pipeline(
-            PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role, ClientRequestToken=_token(pipeline, 0)
-        )
+        sagemaker.create_pipeline(PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role, ClientRequestToken=str(uuid4()))
     except ClientError as error:
         if code(error) != "ValidationException" or "already exists" not in str(error):
             raise
-        sagemaker.update_pipeline(PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role)
+        updated = sagemaker.update_pipeline(PipelineName=pipeline, PipelineDefinition=definition, RoleArn=role)
+        return updated.get("PipelineVersionId")
+    return None
 
 
-def start(sagemaker: SageMakerClient, *, pipeline: str, execution: str) -> str:
-    """The ARN of the delivery's run: the one that lives or succeeded, or else a new one."""
+def start(sagemaker: SageMakerClient, *, pipeline: str, execution: str, version: int | None = None) -> str:
+    """The ARN of the delivery's run: the one that lives or succeeded, or else a new one, of the `version` that `write` made.
+
+    UpdatePipeline need not have reached whoever starts the run next: without a version it could be the definition before
+    (SageMaker API Reference, StartPipelineExecution, `PipelineVersionId`).
+    """
     pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
     runs = [run for page in pages for run in page["PipelineExecutionSummaries"] if run.get("PipelineExecutionDisplayName") == execution]
     for run in runs:
         if run["PipelineExecutionStatus"] in ALIVE:
             log.info("taking up %s", run["PipelineExecutionArn"])
             return run["PipelineExecutionArn"]
-    started = sagemaker.start_pipeline_execution(
-        PipelineName=pipeline, PipelineExecutionDisplayName=execution, ClientRequestToken=_token(execution, len(runs))
-    )
-    return started["PipelineExecutionArn"]
+    token = _token(execution, len(runs))
+    request: Start = {"PipelineName": pipeline, "PipelineExecutionDisplayName": execution, "ClientRequestToken": token}
+    if version is not None:
+        request["PipelineVersionId"] = version
+    return sagemaker.start_pipeline_execution(**request)["PipelineExecutionArn"]
 
 
 def wait(sagemaker: SageMakerClient, s3: S3Client, arn: str, pace: Pace) -> str:

@@ -21,11 +21,11 @@ def main() -> None:
     options = arguments.parse_args()
     registry = open_registry(options.model)
     sagemaker, pipeline = registry.sagemaker, naming.training_pipeline(registry.config, options.model)
-    training_run.write(sagemaker, pipeline=pipeline, definition=options.definition.read_text(), role=registry.facts.training_role)
-    arn = training_run.start(sagemaker, pipeline=pipeline, execution=options.execution)
-    version = pin(registry, training_run.wait(sagemaker, registry.s3, arn, pace(options)))
-    progress(f"{version.arn} is pinned: {version.data}")
-    print_exports({"MODEL_PACKAGE_ARN": version.arn, "PIPELINE_EXECUTION_ARN": arn})
+    version = training_run.write(sagemaker, pipeline=pipeline, definition=options.definition.read_text(), role=registry.facts.training_role)
+    arn = training_run.start(sagemaker, pipeline=pipeline, execution=options.execution, version=version)
+    trained = pin(registry, training_run.wait(sagemaker, registry.s3, arn, pace(options)))
+    progress(f"{trained.arn} is pinned: {trained.data}")
+    print_exports({"MODEL_PACKAGE_ARN": trained.arn, "PIPELINE_EXECUTION_ARN": arn})
 
 
 if __name__ == "__main__":

@@ -44,9 +44,9 @@ def entered_where(variable: str, value: str) -> dict[str, Any]:
 
 
 class DeliveryPipeline(codepipeline.CfnPipeline):
-    """A V2 pipeline. A stage has one `action` of the same name, and perhaps a condition on `entry`; the first is the source, and a push to
-    `branch` that touches `paths`, up to three lists of up to eight patterns, starts it; without paths, none does. One that is new starts
-    by itself, and so does one whose definition has changed: what was under way is cancelled then.
+    """A V2 pipeline. A stage has a `name`, `actions` that run side by side, and perhaps a condition on `entry`; the first has the source:
+    a push to `branch` that touches `paths`, up to three lists of up to eight patterns, starts it; without paths, none does. One that is new
+    starts by itself, and so does one whose definition has changed: what was under way is cancelled then.
 
     It is queued: a later push never overtakes an earlier one, and an approval stays about what it was asked for. Or it `supersedes`: what
     waits for a stage gives way to what comes later, so that however many executions are started, two are left.
@@ -79,7 +79,7 @@ class DeliveryPipeline(codepipeline.CfnPipeline):
                 {
                     "providerType": "CodeStarSourceConnection",
                     "gitConfiguration": {
-                        "sourceActionName": stages[0]["action"]["name"],
+                        "sourceActionName": stages[0]["actions"][0]["name"],
                         "push": [{"branches": {"includes": [branch]}, "filePaths": {"includes": list(some)}} for some in paths],
                     },
                 }
@@ -87,5 +87,5 @@ class DeliveryPipeline(codepipeline.CfnPipeline):
             if paths
             else None,
             restart_execution_on_update=True,
-            stages=[{"name": stage["action"]["name"], "actions": [stage["action"]], "beforeEntry": stage.get("entry")} for stage in stages],
+            stages=[{"name": stage["name"], "actions": stage["actions"], "beforeEntry": stage.get("entry")} for stage in stages],
         )

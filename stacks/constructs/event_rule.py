@@ -1,4 +1,4 @@
-"""What happens elsewhere and what it sets off: an EventBridge rule with one target, and the role that may reach it and nothing else."""
+"""What happens elsewhere and what it sets off: an EventBridge rule with one target, and the role that may reach that and nothing else."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def alarm_pattern(account: str, alarm: str) -> dict[str, Any]:
 def upload_pattern(bucket: str) -> dict[str, Any]:
     """The event of an object that was put into a bucket."""
     return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": [bucket]}}}
+
+
+def failure_pattern(pipelines: str) -> dict[str, Any]:
+    """The event of an execution that failed, of every pipeline whose name begins so (CodePipeline User Guide, "Monitoring CodePipeline
+    events"). Who stops one knows of it.
+    """
+    detail = {"pipeline": [{"prefix": pipelines}], "state": ["FAILED"]}
+    return {"source": ["aws.codepipeline"], "detail-type": ["CodePipeline Pipeline Execution State Change"], "detail": detail}
 
 
 class EventRule(Construct):
@@ -58,4 +66,32 @@ class EventRule(Construct):
             event_pattern=dict(pattern) if pattern else None,
             schedule_expression=schedule,
             targets=[{"id": "target", "arn": target, "roleArn": role.role_arn}],
+        )
+
+
+class EventNotice(Construct):
+    """Publishes `message` to `topic` (an ARN) for every event like `pattern`; `<name>` in it stands for what is at `values[name]`, a path
+    into the event. The topic's policy must let EventBridge in: it has no role, with which an encrypted topic may get nothing (EventBridge
+    User Guide, "Using resource-based policies").
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        description: str,
+        topic: str,
+        pattern: Mapping[str, Any],
+        values: Mapping[str, str],
+        message: str,
+    ) -> None:
+        super().__init__(scope, name)
+        transformer = {"inputPathsMap": dict(values), "inputTemplate": f'"{message}"'}
+        events.CfnRule(
+            self,
+            "Rule",
+            description=description,
+            event_pattern=dict(pattern),
+            targets=[{"id": "topic", "arn": topic, "inputTransformer": transformer}],
         )

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
+
+EVENTS = "events.amazonaws.com"
+
+
+def for_account(scope: Construct, service: str) -> dict[str, Any] | None:
+    """The condition that a service acts for the scope's account. None for EventBridge: it is not supported where that publishes to an
+    encrypted topic (SNS Developer Guide, "Managing Amazon SNS encryption keys and costs").
+    """
+    return None if service == EVENTS else {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
 
 
 class Key(kms.Key):
@@ -25,7 +35,7 @@ class Key(kms.Key):
                     principals=[iam.ServicePrincipal(service)],
                     actions=["kms:Decrypt", "kms:GenerateDataKey*"],
                     resources=["*"],
-                    conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                    conditions=for_account(self, service),
                 )
             )
 

@@ -1,14 +1,15 @@
-"""A topic that tells people by mail: approvals that wait, alarms that go into ALARM."""
+"""A topic that tells people by mail: approvals that wait, executions that failed, alarms that go into ALARM."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
+
+from stacks.constructs.key import for_account
 
 
 class Notices(sns.Topic):
@@ -24,6 +25,6 @@ class Notices(sns.Topic):
                     principals=[iam.ServicePrincipal(service)],
                     actions=["sns:Publish"],
                     resources=[self.topic_arn],
-                    conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                    conditions=for_account(self, service),
                 )
             )

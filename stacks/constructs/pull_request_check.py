@@ -32,6 +32,7 @@ class PullRequestCheck(Construct):
         connection: str,
         buildspec: Mapping[str, object],
         log_group: logs.ILogGroup,
+        compute: str,
         timeout_minutes: int,
     ) -> None:
         super().__init__(scope, name)
@@ -63,7 +64,7 @@ class PullRequestCheck(Construct):
             ),
             artifacts=codebuild.CfnProject.ArtifactsProperty(type="NO_ARTIFACTS"),
             environment=codebuild.CfnProject.EnvironmentProperty(
-                type="LINUX_CONTAINER", compute_type="BUILD_GENERAL1_MEDIUM", image="aws/codebuild/standard:7.0"
+                type="LINUX_CONTAINER", compute_type=f"BUILD_GENERAL1_{compute}", image="aws/codebuild/standard:7.0"
             ),
             logs_config=codebuild.CfnProject.LogsConfigProperty(
                 cloud_watch_logs=codebuild.CfnProject.CloudWatchLogsConfigProperty(

@@ -15,7 +15,9 @@ from stacks.constructs.service_role import ServiceRole
 
 
 class StageProject(Construct):
-    """`project` runs as a role of its own, named like the project. `privileged` lets it build images."""
+    """`project` runs as a role of its own, named like the project. `privileged` lets it build images; `compute` is a size of machine as
+    CodeBuild's ComputeType has them, such as `MEDIUM`.
+    """
 
     def __init__(
         self,
@@ -28,6 +30,7 @@ class StageProject(Construct):
         key: kms.IKey,
         log_group: logs.ILogGroup,
         privileged: bool,
+        compute: str,
         timeout_minutes: int,
     ) -> None:
         super().__init__(scope, name)
@@ -47,7 +50,9 @@ class StageProject(Construct):
             build_spec=codebuild.BuildSpec.from_object(dict(buildspec)),
             role=role.without_policy_updates(),
             encryption_key=key,
-            environment=codebuild.BuildEnvironment(build_image=codebuild.LinuxBuildImage.STANDARD_7_0, privileged=privileged),
+            environment=codebuild.BuildEnvironment(
+                build_image=codebuild.LinuxBuildImage.STANDARD_7_0, compute_type=codebuild.ComputeType[compute], privileged=privileged
+            ),
             logging=codebuild.LoggingOptions(cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group, prefix=project_name)),
             timeout=Duration.minutes(timeout_minutes),
         )

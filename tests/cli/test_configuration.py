@@ -13,9 +13,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from cli import configuration
-from cli.configuration import PROVIDERS
 from cli.problem import Problem
 from config import Account, Config, Environment, Repository
+from stacks import layout
 from tests.reference import CONFIG, ROOT
 
 HOME = CONFIG.toolchain
@@ -34,13 +34,19 @@ OWNERS = st.from_regex(r"[^@]{1,70}@[^@.]{1,70}\.[a-z]+", fullmatch=True, alphab
 BRANCHES = st.from_regex(r"[^~^:?*\[\\]{1,30}", fullmatch=True, alphabet=PRINTED)
 NAMES = st.from_regex(r"[A-Za-z0-9]{1,6}(-[A-Za-z0-9]{1,4})?", fullmatch=True)
 REGIONS = st.sampled_from(["eu-west-1", "us-east-1", "ap-southeast-2"])
+PROVIDERS = st.sampled_from(list(layout.SOURCES))
+LISTED = "Bitbucket, GitHub, GitHubEnterpriseServer, GitLab, GitLabSelfManaged"
+HOST = "arn:aws:codeconnections:eu-west-1:100000000001:host/server/0123abcd"
 NUMBERS = st.from_regex(r"[0-9]{12}", fullmatch=True)
 
 
-def repositories(
-    ids: st.SearchStrategy[str], branches: st.SearchStrategy[str], providers: st.SearchStrategy[str]
-) -> st.SearchStrategy[Repository]:
-    return st.builds(Repository, id=ids, branch=branches, provider=providers)
+@st.composite
+def repositories(draw: st.DrawFn) -> Repository:
+    """Somewhere, or on a server of one's own."""
+    provider = draw(PROVIDERS)
+    own = {"host": HOST, "url": draw(st.sampled_from(["", "https://git.acme.test"]))} if provider in layout.SELF_MANAGED else {}
+    ids = st.from_regex(r"[A-Za-z0-9._-]{1,60}(/[A-Za-z0-9._-]{1,60}){1,2}", fullmatch=True)
+    return Repository(id=draw(ids), branch=draw(BRANCHES), provider=provider, **own)
 
 
 @st.composite
@@ -54,13 +60,7 @@ def plausible(draw: st.DrawFn) -> Config:
         project=draw(st.from_regex(r"[a-z][a-z0-9]{0,9}(-[a-z0-9]{1,5})?", fullmatch=True)),
         toolchain=draw(accounts),
         environments=tuple(Environment(name=n, account=draw(accounts), approved_only=a) for n, a in zip(names, approved, strict=True)),
-        repository=draw(
-            repositories(
-                st.from_regex(r"[A-Za-z0-9._-]{1,60}(/[A-Za-z0-9._-]{1,60}){1,2}", fullmatch=True),
-                BRANCHES,
-                st.sampled_from(PROVIDERS),
-            )
-        ),
+        repository=draw(repositories()),
         owners=tuple(draw(st.lists(OWNERS, min_size=1, max_size=3))),
         qualifier=draw(st.from_regex(r"[a-z0-9]{1,10}", fullmatch=True)),
         pull_requests=draw(st.booleans()),
@@ -73,7 +73,7 @@ WILD = st.builds(
     project=ANYTHING,
     toolchain=ACCOUNTS,
     environments=st.lists(st.builds(Environment, name=ANYTHING, account=ACCOUNTS, approved_only=st.booleans()), max_size=5).map(tuple),
-    repository=repositories(ANYTHING, ANYTHING, ANYTHING),
+    repository=st.builds(Repository, id=ANYTHING, branch=ANYTHING, provider=ANYTHING | PROVIDERS, host=ANYTHING, url=ANYTHING),
     owners=st.lists(ANYTHING, max_size=3).map(tuple),
     qualifier=ANYTHING,
     pull_requests=st.booleans(),
@@ -130,7 +130,10 @@ def test_what_is_accepted_is_written_and_read_as_the_same(tmp_path_factory: pyte
         ({"repository": replace(CONFIG.repository, id="models")}, "repository: found 'models'; accepted is owner/name"),
         ({"repository": replace(CONFIG.repository, branch="a b")}, "branch: found 'a b'; accepted is a branch's name"),
         ({"repository": replace(CONFIG.repository, branch="a\x00")}, r"branch: found 'a\x00'; accepted is a branch's name"),
-        ({"repository": replace(CONFIG.repository, provider="Gitea")}, f"provider: found 'Gitea'; accepted are {', '.join(PROVIDERS)}"),
+        (
+            {"repository": replace(CONFIG.repository, provider="Gitea")},
+            f"provider: found 'Gitea'; accepted are {', '.join(layout.SOURCES)}",
+        ),
         ({"owners": ()}, "owners: found none; accepted is at least one mail address"),
         ({"owners": ("jo",)}, "owners: found 'jo'; accepted is a mail address"),
         ({"owners": ("jo\udcff@firm.com",)}, r"owners: found 'jo\udcff@firm.com'; accepted is a mail address"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,7 @@ from cli import executions
 from cli.problem import Problem
 from pipelines.commands import Reference
 from pipelines.delivery import MODEL_PACKAGE_ARN
-from tests.support.code_pipeline import APPROVAL, PIPELINE, STAGES, CodePipeline, Run, package
+from tests.support.code_pipeline import APPROVAL, PIPELINE, STAGES, STAGING, CodePipeline, Run, package
 
 
 def test_an_execution_is_read_with_its_stages_times_and_variables() -> None:
@@ -83,3 +86,38 @@ def test_only_what_runs_is_stopped() -> None:
     pipeline = CodePipeline([Run("c", naming.BUILD), Run("b", naming.TRAIN, "Failed"), Run("a", APPROVAL)])
     executions.stop(pipeline, PIPELINE, reason="why")
     assert pipeline.stopped == ["c", "a"]
+
+
+class SideBySide(CodePipeline):
+    """Its stage Staging has an action for each model."""
+
+    def actions(self, **statuses: str) -> SideBySide:
+        self.statuses = statuses
+        return self
+
+    def paginate(self, **asked: Any) -> list[dict[str, Any]]:
+        return [{"actionExecutionDetails": [*self._several(detail)]} for page in super().paginate(**asked) for detail in page.values()]
+
+    def _several(self, details: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for detail in details:
+            for number, (name, status) in enumerate(self.statuses.items() if detail["stageName"] == STAGING else [("", "")]):
+                message = {"errorDetails": {"message": f"{name} broke"}} if status == "Failed" else {}
+                result = {"externalExecutionId": f"build:{name}", **message}
+                ended = detail["lastUpdateTime"] + timedelta(minutes=number)
+                several = {"actionName": name, "status": status, "lastUpdateTime": ended, "output": {"executionResult": result}}
+                yield detail | (several if name else {})
+
+
+def test_a_stage_runs_as_long_as_an_action_of_it_does_and_says_which_have_failed() -> None:
+    def staging(**statuses: str) -> executions.Stage:
+        return executions.find(SideBySide([Run("a", STAGING)]).actions(**statuses), PIPELINE).stage(STAGING)
+
+    running = staging(good="Succeeded", bad="Failed", slow="InProgress")
+    assert (running.status, running.said, running.ended) == ("InProgress", "bad: bad broke", None)
+    failed = staging(bad="Failed", good="Succeeded", worse="Failed")
+    assert (failed.status, failed.said, failed.seconds) == ("Failed", "bad: bad broke; worse: worse broke", 150)
+    assert failed.external == {"bad": "build:bad", "good": "build:good", "worse": "build:worse"}
+    assert (staging(good="Succeeded", fine="Succeeded").status, staging(one="Succeeded", two="Abandoned").status) == (
+        "Succeeded",
+        "Abandoned",
+    )

@@ -61,21 +61,13 @@ OTHER_LINES = {  # (pipeline, stage) → those of the other roads
     ],
     (naming.delivery_pipeline(CONFIG, naming.PLATFORM), "Update"): [f"{STEP}update {ASSEMBLY}"],
     (naming.delivery_pipeline(CONFIG, naming.PLATFORM), "Staging"): [
-        line
-        for model in (MODEL, "shadowed")
-        for line in (
-            f"{STEP}redeploy --model {model} --environment staging {ASSEMBLY}",
-            f"{STEP}verify --model {model} --environment staging",
-        )
+        f'{STEP}redeploy --model "${{MODEL}}" --environment staging {ASSEMBLY}',
+        f'{STEP}verify --model "${{MODEL}}" --environment staging',
     ],
     (naming.delivery_pipeline(CONFIG, naming.PLATFORM), "Production"): [
-        line
-        for model in (MODEL, "shadowed")
-        for line in (
-            f"{STEP}check_evidence --model {model} --environment production",
-            f"{STEP}redeploy --model {model} --environment production {ASSEMBLY}",
-            f"{STEP}verify --model {model} --environment production",
-        )
+        f'{STEP}check_evidence --model "${{MODEL}}" --environment production',
+        f'{STEP}redeploy --model "${{MODEL}}" --environment production {ASSEMBLY}',
+        f'{STEP}verify --model "${{MODEL}}" --environment production',
     ],
     (naming.delivery_pipeline(CONFIG, "shadowed"), "Production"): [
         *(line.replace(MODEL, "shadowed") for line in LINES["Production"][:2]),
@@ -210,7 +202,7 @@ def exported(typed: Command) -> set[str]:
 @pytest.mark.parametrize(("name", "stage"), JOBS)
 def test_variables_are_there_before_they_are_used(name: str, stage: str) -> None:
     made = job(roads()[name], stage)
-    known = {*made.variables, *(f"CODEBUILD_SRC_DIR_{artifact}" for artifact in made.inputs[1:])}
+    known = {*made.variables, *(f"CODEBUILD_SRC_DIR_{artifact}" for artifact in made.inputs[1:]), *(["MODEL"] if made.models else [])}
     for typed in made.commands:
         assert set(typed.variables) <= known, typed
         known |= exported(typed)

@@ -7,18 +7,33 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
+import boto3
 import pytest
 
 import naming
+from localcloud.codepipeline.globs import compiled
 from pipelines import delivery
 from pipelines.commands import Reference, Variable
-from pipelines.delivery import Approval, Job, model_road, onboarding_road, platform_road, retraining_road
+from pipelines.delivery import (
+    INFRASTRUCTURE,
+    Approval,
+    deploying_minutes,
+    model_road,
+    onboarding_road,
+    platform_road,
+    pull_request_check,
+    retraining_road,
+)
+from pipelines.deployment.pace import LONGEST_MINUTES
 from pipelines.training import definition
 from tests import reference
 from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.delivery_roads import environments, flags, job, lead, programs, roads, shadowed, steps
+from tests.support.layouts import serving
 from tests.support.runs import CHAMPIONED
+from tests.test_imports import ROOMS
 
 PLATFORM = roads()[naming.delivery_pipeline(CONFIG, naming.PLATFORM)]
 PROGRAMS = sorted({module for road in roads().values() for stage in road.jobs for module in programs(stage)})
@@ -34,7 +49,7 @@ def options(module: str) -> tuple[set[str], set[str]]:
 def test_the_docstring_numbers_the_stages_that_are_there() -> None:
     assert delivery.__doc__
     numbered = re.findall(r"^\d\. (\w+)", delivery.__doc__, re.MULTILINE)
-    described = (lead(), onboarding_road(CONFIG), platform_road(CONFIG, []), retraining_road(CONFIG, reference.model()))
+    described = (lead(), onboarding_road(CONFIG), PLATFORM, retraining_road(CONFIG, reference.model()))
 
     assert numbered == [name for road in described for name in ("Source", *(stage.name for stage in road.stages))]
 
@@ -96,7 +111,6 @@ def test_a_shadow_is_compared_before_it_takes_over() -> None:
     production = job(model_road(CONFIG, shadowed()), "Production")
 
     assert steps(production) == ["record_approval", "check_evidence", "shadow", "deploy", "verify", "record_deployment"]
-    assert production.timeout_minutes == 2 * job(lead(), "Production").timeout_minutes
 
 
 def test_evidence_rests_on_what_was_measured() -> None:
@@ -169,7 +183,10 @@ def test_a_buildspec() -> None:
 
     assert spec == {
         "version": "0.2",
-        "env": {"exported-variables": ["IMAGE_URI", "STACKS_DIFFER"]},
+        "env": {
+            "variables": {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "10"},
+            "exported-variables": ["IMAGE_URI", "STACKS_DIFFER"],
+        },
         "phases": {
             "install": {"runtime-versions": {"python": "3.11"}, "commands": ["chmod +x road"]},
             "build": {"commands": [str(command) for command in build.commands]},
@@ -177,6 +194,16 @@ def test_a_buildspec() -> None:
         "artifacts": {"base-directory": "cdk.out", "files": ["**/*"]},
     }
     assert "artifacts" not in job(lead(), "Train").buildspec()
+
+
+def test_a_stage_is_patient_with_calls_that_are_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 reads that from the environment, and so do the AWS CLI and the CDK CLI."""
+    for name, value in delivery.PATIENCE.items():
+        monkeypatch.setenv(name, value)
+
+    config: Any = boto3.client("cloudformation", region_name=CONFIG.toolchain.region).meta.config
+
+    assert (config.retries["mode"], config.retries["total_max_attempts"]) == ("standard", 10)
 
 
 def test_the_approval_of_a_model_names_commit_package_and_evidence() -> None:
@@ -189,8 +216,15 @@ def test_the_approval_of_a_model_names_commit_package_and_evidence() -> None:
 
 
 def test_the_platform_checks_the_evidence_of_what_serves_before_it_touches_it() -> None:
-    assert steps(job(PLATFORM, "Production")) == ["check_evidence", "redeploy", "verify"] * 2
-    assert steps(job(PLATFORM, "Staging")) == ["redeploy", "verify"] * 2
+    assert steps(job(PLATFORM, "Production")) == ["check_evidence", "redeploy", "verify"]
+    assert steps(job(PLATFORM, "Staging")) == ["redeploy", "verify"]
+
+
+def test_the_platform_does_the_same_for_every_model_side_by_side() -> None:
+    for stage in PLATFORM.jobs:
+        assert stage.models == ((MODEL, "shadowed") if stage.environment else ())
+    for step in ("check_evidence", "redeploy", "verify"):
+        assert flags(job(PLATFORM, "Production"), step)["--model"] == Variable("MODEL")
 
 
 def test_the_platform_trains_nothing() -> None:
@@ -198,8 +232,29 @@ def test_the_platform_trains_nothing() -> None:
     assert not any("--model-package-arn" in command.words for stage in PLATFORM.jobs for command in stage.commands)
 
 
-def test_the_platform_without_a_model_is_a_road_too() -> None:
-    assert [stage.name for stage in platform_road(CONFIG, []).stages] == [stage.name for stage in PLATFORM.stages]
+def test_the_platform_without_a_model_has_nothing_to_deploy_and_asks_nobody() -> None:
+    assert [stage.name for stage in platform_road(CONFIG, []).stages] == ["Check", "Update"]
+
+
+def started(file: str) -> bool:
+    """Whether a push of a file starts the platform's road."""
+    return any(compiled(pattern).fullmatch(file) for some in INFRASTRUCTURE for pattern in some)
+
+
+def test_a_push_to_any_room_of_the_infrastructure_starts_the_platforms_road() -> None:
+    """What an action of a road runs: `bench` is none of it, and models have roads of their own."""
+    rooms = [room for room in (*ROOMS, "packages") if room not in ("bench", "model_code")]
+    files = [path for room in rooms for path in (ROOT / f"{room}.py", *(ROOT / room).rglob("*")) if path.is_file()]
+
+    assert {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in files} == set(rooms)
+    assert [path for path in files if not started(str(path.relative_to(ROOT)))] == []
+
+
+def test_a_push_to_what_the_environment_is_made_of_starts_the_platforms_road() -> None:
+    read = {word for word in re.findall(r"[\w.-]+", (ROOT / "road").read_text()) if (ROOT / word).is_file()}
+
+    assert {"requirements.lock", "package-lock.json", ".npmrc"} <= read
+    assert [name for name in ("road", "pyproject.toml", "cdk.json", *sorted(read)) if not started(name)] == []
 
 
 def test_a_pipeline_has_patterns_and_filters_as_codepipeline_takes_them() -> None:
@@ -208,9 +263,14 @@ def test_a_pipeline_has_patterns_and_filters_as_codepipeline_takes_them() -> Non
         assert all(1 <= len(patterns) <= 8 for patterns in road.paths)
 
 
-def test_jobs_end_in_the_time_that_codebuild_gives() -> None:
-    training = reference.model().training.model_copy(update={"max_runtime_minutes": 7 * 24 * 60})
-    longest = model_road(CONFIG, reference.model().model_copy(update={"training": training}))
-    stages: list[Job] = [stage for road in (*roads().values(), longest) for stage in road.jobs]
+def test_no_job_relies_on_more_time_than_codepipeline_gives_an_action() -> None:
+    assert all(5 <= stage.timeout_minutes <= 8 * 60 for road in roads().values() for stage in road.jobs)
+    assert pull_request_check().timeout_minutes <= 8 * 60
+    assert job(lead(), "Train").timeout_minutes > LONGEST_MINUTES  # who waits says so before
 
-    assert all(5 <= stage.timeout_minutes <= 36 * 60 for stage in stages)
+
+def test_a_stage_has_time_for_every_deployment_that_is_accepted() -> None:
+    canary, shadow = serving("canary", instances=2), serving("shadow", instances=2)
+
+    assert deploying_minutes(canary) >= 2 * canary.deployment_minutes  # the deployment, and being watched
+    assert deploying_minutes(shadow) >= 4 * shadow.deployment_minutes

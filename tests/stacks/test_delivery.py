@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk import App
 
 import naming
 from paved_runtime.spec import Monitoring, Retraining
 from pipelines.delivery import INFRASTRUCTURE
+from stacks.delivery import PlatformDelivery
 from tests.reference import CONFIG, MODEL
 from tests.support.api_requests import accepted, plain
-from tests.support.layouts import HOME, PRODUCTION, STEADY, Layout, configuration, joined, models, synth
+from tests.support.layouts import CONTEXT, HOME, PRODUCTION, STEADY, Layout, configuration, joined, models, synth
 
 DELIVERY, PLATFORM = naming.delivery_stack(CONFIG, MODEL), naming.delivery_stack(CONFIG, naming.PLATFORM)
 ROAD, PLATFORM_ROAD = naming.delivery_pipeline(CONFIG, MODEL), naming.delivery_pipeline(CONFIG, naming.PLATFORM)
@@ -133,9 +135,9 @@ def references(value: Any) -> set[str]:
 def test_every_variable_was_exported_by_an_earlier_stage(layout: Layout, name: str) -> None:
     known = {"Source.CommitId", "codepipeline.PipelineExecutionId", "variables.cause"}
     for stage in pipeline(layout, name)["Stages"]:
-        (action,) = stage["Actions"]
-        assert references([action["Configuration"], stage.get("BeforeEntry")]) <= known, stage["Name"]
-        if action["ActionTypeId"]["Provider"] == "CodeBuild":
+        action, *others = stage["Actions"]
+        assert references([action["Configuration"], *(each["Configuration"] for each in others), stage.get("BeforeEntry")]) <= known
+        if action["ActionTypeId"]["Provider"] == "CodeBuild" and not others:
             exported = buildspec(layout, HOMES[name], action).get("env", {}).get("exported-variables", [])
             known |= {f"{action['Namespace']}.{variable}" for variable in exported}
 
@@ -179,12 +181,59 @@ def test_a_project_is_called_like_its_role(layout: Layout) -> None:
         assert roles[project["ServiceRole"]["Fn::GetAtt"][0]]["RoleName"] == project["Name"]
 
 
-def test_what_the_platform_does_knows_models_by_name_alone(three: Layout) -> None:
-    specs = [json.loads(project["Source"]["BuildSpec"]) for project in three.all(PLATFORM, PROJECT).values()]
-    commands = [command for spec in specs for command in spec["phases"]["build"]["commands"] if "--model" in command]
+def models_of(stage: Json) -> list[str]:
+    """Whom each action of a stage of the platform's is about. They are side by side, and alike but for that."""
+    configurations = [action["Configuration"] for action in stage["Actions"]]
+    assert len({json.dumps({**each, "EnvironmentVariables": ""}) for each in configurations}) == 1
+    assert {action.get("RunOrder") for action in stage["Actions"]} == {None}
+    (given,) = zip(*(json.loads(each["EnvironmentVariables"]) for each in configurations), strict=True)
+    assert [action["Name"] for action in stage["Actions"]] == [variable["value"] for variable in given]
+    assert {variable["name"] for variable in given} == {"MODEL"}
+    return [variable["value"] for variable in given]
 
-    assert {model for command in commands for model in re.findall(r"--model (\S+)", command)} == {MODEL, STEADY}
-    assert {step for command in commands for step in re.findall(r"steps\.(\w+)", command)} == {"check_evidence", "redeploy", "verify"}
+
+def test_the_platform_has_an_action_a_model(three: Layout) -> None:
+    stages = {stage["Name"]: stage for stage in pipeline(three, PLATFORM_ROAD)["Stages"]}
+
+    for environment in map(naming.stage, CONFIG.environments):
+        assert models_of(stages[environment]) == [MODEL, STEADY]
+
+
+def test_fifty_models_and_more_have_stages_that_codepipeline_takes(tmp_path: Path) -> None:
+    app, names = App(outdir=str(tmp_path), context=CONTEXT), [f"model_{number:03}" for number in range(120)]
+    many = [models()[0].model_copy(update={"name": name}) for name in names]
+    PlatformDelivery(app, PLATFORM, config=configuration("three"), models=many)
+    app.synth()
+    template = tmp_path / f"{PLATFORM}.template.json"
+    resources = json.loads(template.read_text())["Resources"].values()
+    (road,) = [each["Properties"] for each in resources if each["Type"] == PIPELINE and each["Properties"]["Name"] == PLATFORM_ROAD]
+    deploying = [stage for stage in road["Stages"] if len(stage["Actions"]) > 1]
+
+    assert [stage["Name"] for stage in deploying] == [f"{name}{n}" for name in ("Staging", "Production") for n in ("", ".2", ".3")]
+    assert [model for stage in deploying for model in models_of(stage)] == names * 2
+    assert all(len(stage["Actions"]) <= 50 for stage in deploying)
+    assert (
+        len([each for each in resources if each["Type"] == PROJECT]) == len(road["Stages"]) - 2 - 4 + 1
+    )  # one an environment; onboarding's
+    assert template.stat().st_size < 500_000  # half of what CloudFormation takes
+    accepted(
+        "codepipeline",
+        "CreatePipeline",
+        {"pipeline": plain({"Name": "p", "RoleArn": "arn:aws:iam::123456789012:role/p", "Stages": road["Stages"]})},
+    )
+
+
+def test_a_stage_has_the_memory_that_it_needs(three: Layout) -> None:
+    """What each holds at most is measured by localcloud, which kills one that holds more."""
+    sizes = {project["Name"]: project["Environment"]["ComputeType"] for _, project in three.every(PROJECT)}
+    more = {name: size for name, size in sizes.items() if size != "BUILD_GENERAL1_SMALL"}
+
+    assert more == {
+        naming.stage_project(CONFIG, MODEL, naming.BUILD): "BUILD_GENERAL1_MEDIUM",
+        naming.stage_project(CONFIG, STEADY, naming.BUILD): "BUILD_GENERAL1_MEDIUM",
+        naming.stage_project(CONFIG, naming.PLATFORM, naming.ONBOARD): "BUILD_GENERAL1_MEDIUM",
+        naming.stage_project(CONFIG, naming.PLATFORM, naming.CHECK): "BUILD_GENERAL1_LARGE",
+    }
 
 
 def test_what_wakes_the_controller(three: Layout) -> None:

@@ -154,6 +154,18 @@ def test_a_time_zone_that_is_none() -> None:
     )
 
 
+def test_a_deployment_that_no_stage_can_wait_for() -> None:
+    slow = serving("canary", instances=2, deployment={"maximum_minutes": 211})
+    tables = {**models()[0].serving, "production": slow}
+
+    assert refusal_of_model(serving=tables) == (
+        f"{FILE}: serving.production.deployment: found up to 211 minutes for a canary deployment, 482 for its stage; accepted are 480,"
+        " after which CodePipeline ends a stage: lower bake_minutes or maximum_minutes, or raise size_percent"
+    )
+    shorter = serving("canary", instances=2, deployment={"maximum_minutes": 210})
+    check(CONFIG, [models()[0].model_copy(update={"serving": {**tables, "production": shorter}})])
+
+
 def test_monitoring_of_what_nobody_captures() -> None:
     tables = models()[0].serving
     unseen = tables["production"].model_copy(update={"capture_percent": 0})
@@ -161,6 +173,38 @@ def test_monitoring_of_what_nobody_captures() -> None:
     assert refusal_of_model(serving={**tables, "production": unseen}, monitoring=Monitoring()) == (
         f"{FILE}: serving.production.capture_percent: found 0; accepted is more: monitoring looks at what was captured"
     )
+
+
+HOST = "arn:aws-us-gov:codestar-connections:us-gov-west-1:100000000001:host/server/0123abcd"
+OF_HOST = "accepted is the ARN of the GitHubEnterpriseServer's host in CodeConnections"
+OF_URL = "accepted is where the GitLabSelfManaged answers: https://git.example.com"
+
+
+@pytest.mark.parametrize(
+    ("repository", "pull_requests", "problem"),
+    [
+        (
+            {"provider": "Gitea"},
+            False,
+            "provider: found 'Gitea'; accepted are Bitbucket, GitHub, GitHubEnterpriseServer, GitLab, GitLabSelfManaged",
+        ),
+        (
+            {"host": HOST},
+            False,
+            f"host: found {HOST!r} with GitHub; accepted is one with GitHubEnterpriseServer, GitLabSelfManaged",
+        ),
+        ({"provider": "GitHubEnterpriseServer"}, False, f"host: found ''; {OF_HOST}"),
+        ({"provider": "GitHubEnterpriseServer", "host": HOST.replace(":host/", ":connection/")}, False, OF_HOST),
+        ({"provider": "GitLabSelfManaged", "host": HOST}, True, f"url: found ''; {OF_URL}"),
+        ({"provider": "GitLabSelfManaged", "host": HOST, "url": "git.acme.test/"}, False, f"url: found 'git.acme.test/'; {OF_URL}"),
+    ],
+)
+def test_a_repository_that_codeconnections_does_not_reach(repository: dict[str, str], pull_requests: bool, problem: str) -> None:
+    assert problem in refusal_of_config(repository=replace(CONFIG.repository, **repository), pull_requests=pull_requests)
+
+
+def test_a_server_of_ones_own_needs_no_url_where_nobody_asks_for_it() -> None:
+    check(replace(CONFIG, repository=replace(CONFIG.repository, provider="GitLabSelfManaged", host=HOST)), [])
 
 
 def test_every_problem_has_a_line_of_its_own() -> None:

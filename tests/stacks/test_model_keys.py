@@ -127,7 +127,7 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "serving.deployment.policy": At(f"{PRODUCTION}.deployment.policy", "shadow"),
     "serving.deployment.size_percent": At(f"{PRODUCTION}.deployment.size_percent", 40),
     "serving.deployment.bake_minutes": At(f"{PRODUCTION}.deployment.bake_minutes", 5),
-    "serving.deployment.maximum_minutes": At(f"{PRODUCTION}.deployment.maximum_minutes", 120),
+    "serving.deployment.maximum_minutes": At(f"{PRODUCTION}.deployment.maximum_minutes", 100),
     "serving.deployment.minimum_requests": At(f"{PRODUCTION}.deployment.minimum_requests", 50),
     "serving.alarms.server_error_rate": At(f"{PRODUCTION}.alarms.server_error_rate", 0.02),
     "serving.alarms.client_error_rate": At(f"{PRODUCTION}.alarms.client_error_rate", 0.3),

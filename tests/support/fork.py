@@ -130,21 +130,21 @@ class Fork(Clone):
                     codepipeline.stop_pipeline_execution(**where, abandon=True, reason="not this test's road")
 
     def actions(self, execution: str, pipeline: str = PIPELINE) -> dict[str, Any]:
-        """The execution's actions by name."""
+        """The execution's actions by their stage, of which none has more than one: there is one model."""
         where = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution}}
-        return {d["actionName"]: d for d in self.client("codepipeline").list_action_executions(**where)["actionExecutionDetails"]}
+        return {d["stageName"]: d for d in self.client("codepipeline").list_action_executions(**where)["actionExecutionDetails"]}
 
-    def wait(self, execution: str, action: str, *statuses: str, pipeline: str = PIPELINE) -> dict[str, Any]:
-        """Wait until `action` of the execution has one of `statuses`; any other end is a failure of the test."""
+    def wait(self, execution: str, stage: str, *statuses: str, pipeline: str = PIPELINE) -> dict[str, Any]:
+        """Wait until the action of a stage of the execution has one of `statuses`; any other end is a failure of the test."""
         deadline = time.monotonic() + PATIENCE
         while True:
             actions = self.actions(execution, pipeline)
-            if actions.get(action, {}).get("status") in statuses:
-                return dict(actions[action])
+            if actions.get(stage, {}).get("status") in statuses:
+                return dict(actions[stage])
             failed = [d for d in actions.values() if d["status"] in ("Failed", "Abandoned")]
             assert not failed, [d["output"]["executionResult"] for d in failed]
-            assert actions.get(action, {}).get("status") != "Succeeded", f"{action} has succeeded"
-            assert time.monotonic() < deadline, f"{action} is still not {statuses}: { {k: v['status'] for k, v in actions.items()} }"
+            assert actions.get(stage, {}).get("status") != "Succeeded", f"{stage} has succeeded"
+            assert time.monotonic() < deadline, f"{stage} is still not {statuses}: { {k: v['status'] for k, v in actions.items()} }"
             time.sleep(0.3)  # AWS has no call that waits for an action
 
     def served(self, environment: Environment) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from deployability.rule import Finding, rule
 from deployability.template import Properties, Template, get, items, texts, words
 
 PIPELINE, PROJECT = "AWS::CodePipeline::Pipeline", "AWS::CodeBuild::Project"
+ACTION_MINUTES = 8 * 60
 BUILDS = re.compile(r"\bdocker\s+(buildx\s+)?build\b")
 USES_DOCKER = re.compile(r"\bdocker\s+(buildx|build|run|push|load|compose)\b")
 
@@ -35,6 +36,17 @@ def self_mutation_erases_targets(template: Template) -> Iterator[Finding]:
         if rolls_back and updates:
             wrong = f"stage {updates[0]} changes the pipeline, after which stage {rolls_back[0]} has nothing to roll back to"
             yield Finding(name, wrong, "keep a rollback of your own, from the model registry", ("Stages",))
+
+
+@rule("W9052", "A pipeline's build ends in the time that CodePipeline gives it")
+def build_outlasts_action(template: Template) -> Iterator[Finding]:
+    """CodePipeline User Guide, "Quotas": eight hours for a build action. The newest page has no such row; nobody should rely on that."""
+    for name, properties in template.of(PROJECT):
+        minutes = properties.get("TimeoutInMinutes")
+        of_pipeline = get(properties, "Source", "Type") == "CODEPIPELINE"
+        if of_pipeline and isinstance(minutes, int) and minutes > ACTION_MINUTES:
+            wrong = f"its builds may take {minutes} minutes, but CodePipeline may end its action after {ACTION_MINUTES} of them"
+            yield Finding(name, wrong, "let one action start what takes long, and a later one look at it", ("TimeoutInMinutes",))
 
 
 @rule("W9090", "An image for SageMaker is no image index")

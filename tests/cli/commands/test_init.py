@@ -63,6 +63,8 @@ REFUSALS: list[tuple[list[str], str]] = [
     (["--repository", "models"], "repository: found 'models'; accepted is owner/name"),
     (["--branch", "my branch"], "branch: found 'my branch'; accepted is a branch's name"),
     (["--provider", "Gitea"], "provider: found 'Gitea'; accepted are Bitbucket, GitHub"),
+    (["--provider", "GitHubEnterpriseServer"], "host: found ''; accepted is the ARN of the GitHubEnterpriseServer's host"),
+    (["--url", "https://git.own.test"], "url: found 'https://git.own.test' with GitHub; accepted is one with GitHubEnterpriseServer, "),
     (["--owner", "jo"], "owners: found 'jo'; accepted is a mail address"),
     (["--owner", "jo\udcff@own.test"], r"owners: found 'jo\udcff@own.test'; accepted is a mail address"),
     (["--qualifier", "own-1"], "qualifier: found 'own-1'; accepted are up to 10 lower-case letters and digits"),
@@ -164,10 +166,11 @@ def test_a_person_is_asked_and_asked_again_until_it_is_right(own_tree: Path, tmp
         OWN.repository.id,
         "trunk",
         "GitLab",
+        *["", ""],
         ", ".join(OWN.owners),
         "own-1",
     ]
-    said = at_terminal(own_tree, tmp_path / "cloud", [*answers, *[""] * 8, "own1"])
+    said = at_terminal(own_tree, tmp_path / "cloud", [*answers, *[""] * 10, "own1"])
 
     assert "qualifier: found 'own-1'; accepted are up to 10 lower-case letters and digits" in said
     assert configured(own_tree) == OWN

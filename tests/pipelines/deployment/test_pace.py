@@ -16,7 +16,7 @@ def test_waiting_looks_at_once_and_ends() -> None:
     polls = Pace(poll_seconds=15, clock=clock).polls(minutes=1, waiting_for="the run")
 
     assert [next(polls) or clock.monotonic() for _ in range(5)] == [0, 15, 30, 45, 60]
-    with pytest.raises(DeploymentError, match="the run: not finished after 1 minutes: see its console page, then run the step again"):
+    with pytest.raises(DeploymentError, match="the run: not finished after 1 minutes: see its console page, then retry the stage"):
         next(polls)
 
 

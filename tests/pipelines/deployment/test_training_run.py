@@ -78,6 +78,23 @@ def test_a_run_that_failed_is_not_taken_up_again() -> None:
     assert started["ClientRequestToken"] == f"{EXECUTION}-2"
 
 
+def test_a_run_is_of_the_definition_that_was_written_for_it() -> None:
+    taken = refusal("ValidationException", "Pipeline names must be unique: Pipeline with name (p) already exists.")
+
+    def create_pipeline(**_: Any) -> None:
+        raise taken
+
+    written = Fake(create_pipeline=create_pipeline, update_pipeline=lambda **_: {"PipelineArn": "arn", "PipelineVersionId": 7})
+    sagemaker = listing()
+
+    _, second = (write(written, pipeline="p", definition=definition(version), role=ROLE) for version in (6, 7))
+    start(sagemaker, pipeline="p", execution=EXECUTION, version=second)
+
+    assert [request["PipelineVersionId"] for request in sagemaker.asked("start_pipeline_execution")] == [7]
+    tokens = [request["ClientRequestToken"] for request in written.asked("create_pipeline")]
+    assert len(set(tokens)) == 2, "the same token would be the first creation, repeated"
+
+
 def test_a_run_in_progress_is_taken_up() -> None:
     assert start(listing("Failed", "Executing"), pipeline="p", execution=EXECUTION) == f"{ARN}1"
 

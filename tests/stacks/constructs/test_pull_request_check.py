@@ -14,6 +14,7 @@ from stacks import layout
 from tests.reference import CONFIG
 from tests.support.layouts import Layout, synth
 
+HOST = "arn:aws:codeconnections:eu-central-1:100000000001:host/server/0123abcd"
 PLATFORM = naming.delivery_stack(CONFIG, naming.PLATFORM)
 
 
@@ -21,14 +22,17 @@ def test_it_is_off_unless_asked_for(three: Layout) -> None:
     assert "PullRequest" not in json.dumps(three.templates[PLATFORM])
 
 
-@pytest.mark.parametrize("provider", layout.HOSTS)
+@pytest.mark.parametrize("provider", layout.SOURCES)
 def test_the_readmes_two_commands_run_on_each_pull_request(provider: str, tmp_path: Path) -> None:
-    repository = replace(CONFIG.repository, provider=provider)
+    own = {"host": HOST, "url": "https://git.acme.test"} if provider in layout.SELF_MANAGED else {}
+    repository = replace(CONFIG.repository, provider=provider, **own)
     made = synth(replace(CONFIG, pull_requests=True, repository=repository), [], tmp_path)
     (project,) = [p for p in made.all(PLATFORM, "AWS::CodeBuild::Project").values() if p["Name"] == naming.pull_request_project(CONFIG)]
-    source, host = layout.HOSTS[provider]
+    source, host = layout.SOURCES[provider]
 
-    assert (project["Source"]["Type"], project["Source"]["Location"]) == (source, f"{host}/{CONFIG.repository.id}.git")
+    assert project["Source"]["Type"] == source
+    assert project["Source"]["Location"] == f"{host or 'https://git.acme.test'}/{CONFIG.repository.id}.git"
+    assert project["Environment"]["ComputeType"] == "BUILD_GENERAL1_LARGE"
     assert json.loads(project["Source"]["BuildSpec"])["phases"]["build"]["commands"] == ["./road check", "./road test"]
     assert project["Triggers"]["Webhook"] is True
     ((event, base),) = project["Triggers"]["FilterGroups"]
@@ -47,10 +51,3 @@ def test_whose_code_runs_there_may_do_nothing_else(tmp_path: Path) -> None:
     }
 
     assert {action.partition(":")[0] for action in actions} == {"codeconnections", "logs"}
-
-
-def test_a_host_whose_pull_requests_codebuild_does_not_know() -> None:
-    elsewhere = replace(CONFIG, pull_requests=True, repository=replace(CONFIG.repository, provider="GitLabSelfManaged"))
-
-    with pytest.raises(ValueError, match=r"pull_requests: found True .* checks those of Bitbucket, GitHub, GitLab"):
-        layout.check(elsewhere, [])

@@ -15,25 +15,30 @@ from typing import Any
 
 from moto.iam.models import iam_backends
 
-from localcloud.codebuild import buildspec, projects
+from localcloud.codebuild import buildspec, compute, projects
+from localcloud.core import process_trees
 from localcloud.core.cloud import PARTITION, cloud, machine_environment
 from localcloud.core.errors import error
 from localcloud.core.processes import Process, spawn
 from localcloud.iam import policies
 
+LOOKED_EVERY = 0.25  # seconds, at a build's memory
 BIN = Path(__file__).parents[1] / "ecr" / "bin"  # where builds find their docker
 _builds: dict[str, Build] = {}
 
 
 @dataclass
 class Build:
-    """One build. `sources` maps artifact names to folders, the primary one first; `outputs` are artifact names."""
+    """One build. `sources` maps artifact names to folders, the primary one first; `outputs` are artifact names. `most` is how many bytes of
+    memory it may hold.
+    """
 
     account: str
     region: str
     project: dict[str, Any]
     variables: dict[str, str]
     sources: dict[str, Path]
+    most: int
     outputs: tuple[str, ...] = ()
     initiator: str = ""
     status: str = "IN_PROGRESS"
@@ -44,6 +49,7 @@ class Build:
     started: float = field(default_factory=time.time)
     ended: float | None = None
     process: Process | None = None
+    memory: int = 0  # bytes that it has held at most, as far as was looked at
     last_line: str = ""
     done: threading.Event = field(default_factory=threading.Event)
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -88,23 +94,39 @@ class Build:
         source = next(iter(self.sources.values()))
         self.phase = "BUILD"
         self.process = spawn(["bash", str(script)], env=self._environment(spec, folder), cwd=source, on_line=self._line)
-        try:
-            code = self.process.wait(self.project.get("timeoutInMinutes", 60) * 60)
-        except subprocess.TimeoutExpired:
-            self.process.stop()
-            self.status, self.failure = "TIMED_OUT", f"the build took longer than {self.project.get('timeoutInMinutes', 60)} minutes"
-            return
-        if self.status == "STOPPED":
+        code = self._code(self.process)
+        self._line(f"[Container] Held {_gib(self.memory)} of memory at most; {compute.kind(self.project)} has {_gib(self.most)}")
+        if code is None or self.status == "STOPPED":
             return
         exported = folder / "exported"
         if exported.exists():
             self.exported = dict(pair.split("=", 1) for pair in exported.read_text().split("\0") if pair)
         if code:
             phase = (folder / "failed").read_text().strip() if (folder / "failed").exists() else "a phase"
-            self.status, self.failure = "FAILED", f"{phase} failed with exit code {code}: {self.last_line}"
+            why = self.last_line if self.memory <= self.most else self._out_of_memory()
+            self.status, self.failure = "FAILED", f"{phase} failed with exit code {code}: {why}"
             return
         self.artifacts = {name: buildspec.collect(spec.get("artifacts", {}), name, self.outputs, source, folder) for name in self.outputs}
         self.status = "SUCCEEDED"
+
+    def _code(self, process: Process) -> int | None:
+        """The exit code of a build that may run for so long, and hold so much; None of one that ran for too long."""
+        minutes = self.project.get("timeoutInMinutes", 60)
+        end = time.monotonic() + 60 * minutes
+        while time.monotonic() < end:
+            try:
+                return process.wait(LOOKED_EVERY)
+            except subprocess.TimeoutExpired:
+                self.memory = max(self.memory, process_trees.memory(process.pid))
+            if self.memory > self.most:
+                return process.kill()
+        process.stop()
+        self.status, self.failure = "TIMED_OUT", f"the build took longer than {minutes} minutes"
+        return None
+
+    def _out_of_memory(self) -> str:
+        held, kind = _gib(self.memory), compute.kind(self.project)
+        return f"killed for memory: held {held}, more than the {_gib(self.most)} of {kind}: choose a larger compute type, or need less"
 
     def _environment(self, spec: Mapping[str, Any], folder: Path) -> dict[str, str]:
         machine = machine_environment()
@@ -154,6 +176,10 @@ class Build:
         }
 
 
+def _gib(size: int) -> str:
+    return f"{size / compute.GIB:.2g} GiB"
+
+
 def start(
     *,
     account: str,
@@ -169,7 +195,7 @@ def start(
     role = iam_backends[account][PARTITION].get_role_by_arn(project["serviceRole"])
     if not policies.trusts(role.assume_role_policy_document, caller="codebuild.amazonaws.com"):
         raise error("AccessDeniedException", f"role {project['serviceRole']} does not trust codebuild.amazonaws.com")
-    return Build(account, region, project, variables, sources, outputs, initiator).start()
+    return Build(account, region, project, variables, sources, compute.memory(project), outputs, initiator).start()
 
 
 def find(build_id: str) -> Build | None:

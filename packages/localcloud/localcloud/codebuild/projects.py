@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.codebuild import buildspec
+from localcloud.codebuild import buildspec, compute
 from localcloud.core.errors import invalid, missing
 from localcloud.core.validation import check
 
 CHANGES = {"PUSH", "PULL_REQUEST_CREATED", "PULL_REQUEST_UPDATED", "PULL_REQUEST_CLOSED", "PULL_REQUEST_MERGED"}
+GITLAB = CHANGES | {"PULL_REQUEST_REOPENED", "RELEASED", "WORKFLOW_JOB_QUEUED"}
 HOSTED = {  # sources whose builds a host's webhook starts, which nothing here does → the events that CodeBuild's guide has of them
     "BITBUCKET": CHANGES,
-    "GITHUB": CHANGES | {"PULL_REQUEST_REOPENED", "RELEASED", "PRERELEASED", "WORKFLOW_JOB_QUEUED"},
-    "GITLAB": CHANGES | {"PULL_REQUEST_REOPENED", "RELEASED", "WORKFLOW_JOB_QUEUED"},
+    "GITHUB": GITLAB | {"PRERELEASED"},
+    "GITHUB_ENTERPRISE": GITLAB | {"PRERELEASED"},
+    "GITLAB": GITLAB,
+    "GITLAB_SELF_MANAGED": GITLAB,
 }
 _projects: dict[tuple[str, str, str], dict[str, Any]] = {}
 
@@ -22,6 +25,7 @@ def put(account: str, region: str, project: dict[str, Any], *, webhook: dict[str
 
     Raises an AWS error for what cannot be honoured.
     """
+    compute.check(project)
     if project["source"]["type"] in HOSTED:
         _check_hosted(project)
     else:

@@ -11,6 +11,7 @@ from localcloud.core import validation
 from localcloud.core.errors import invalid
 
 MODES = ("QUEUED", "SUPERSEDED")
+STAGES, ACTIONS = 50, 50  # of a pipeline, of a stage, at most (CodePipeline User Guide, "Quotas")
 REFUSED = ("blockers", "onSuccess", "onFailure")
 
 
@@ -19,7 +20,11 @@ def check(definition: Mapping[str, Any]) -> None:
     validation.check("codepipeline", "PipelineDeclaration", definition)
     if definition.get("pipelineType") != "V2" or definition.get("executionMode", "SUPERSEDED") not in MODES:
         raise invalid("localcloud runs V2 pipelines in QUEUED and SUPERSEDED mode only")
+    if len(definition["stages"]) > STAGES:
+        raise invalid(f"pipeline {definition['name']} has {len(definition['stages'])} stages: {STAGES} is the most")
     for stage in definition["stages"]:
+        if len(stage["actions"]) > ACTIONS:
+            raise invalid(f"stage {stage['name']} has {len(stage['actions'])} actions: {ACTIONS} is the most")
         if refused := [key for key in REFUSED if stage.get(key)]:
             raise invalid(f"stage {stage['name']}: localcloud does not honour {', '.join(refused)}")
         conditions.check(stage)

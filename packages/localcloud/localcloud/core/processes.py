@@ -59,9 +59,13 @@ class Process:
         try:
             return self.wait(grace)
         except subprocess.TimeoutExpired:
-            assert self._popen.stdin is not None
-            self._popen.stdin.close()
-            return self.wait()
+            return self.kill()
+
+    def kill(self) -> int:
+        """SIGKILL, at once, to the program and all it started."""
+        assert self._popen.stdin is not None
+        self._popen.stdin.close()
+        return self.wait()
 
 
 def spawn(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, on_line: Callable[[str], None]) -> Process:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import error, invalid
@@ -23,11 +24,12 @@ JSON_TYPES: dict[str, Callable[[str], Any]] = {
     "String": str,
 }
 _executions: dict[str, Execution] = {}
+_update_record: Callable[[Any], ActionResult] = SageMakerResponse.update_pipeline
 
 
 def install() -> None:
     """Put these answers in the place of moto's."""
-    answer((start_pipeline_execution, stop_pipeline_execution, describe_pipeline_execution))
+    answer((update_pipeline, start_pipeline_execution, stop_pipeline_execution, describe_pipeline_execution))
     answer((list_pipeline_executions, list_pipeline_execution_steps))
     targets.senders["sagemaker:pipeline"] = _started_by_target
 
@@ -68,6 +70,28 @@ def _parameters(definition: dict[str, Any], chosen: list[dict[str, str]]) -> dic
     return values
 
 
+def _versions(pipeline: Any) -> list[str]:
+    """Every definition that it has had, oldest first. The number of one, from 1 on, is its PipelineVersionId."""
+    versions: list[str] = vars(pipeline).setdefault("versions", [pipeline.pipeline_definition])
+    return versions
+
+
+def update_pipeline(self: Any) -> ActionResult:
+    pipeline = _pipeline(self)
+    versions = _versions(pipeline)
+    _update_record(self)
+    versions.append(pipeline.pipeline_definition)
+    return ActionResult({"PipelineArn": pipeline.arn, "PipelineVersionId": len(versions)})
+
+
+def _definition(pipeline: Any, version: int | None) -> str:
+    """Of a version, else of the newest. Raises an AWS error where there is none."""
+    versions = _versions(pipeline)
+    if version is not None and not 1 <= version <= len(versions):
+        raise error("ResourceNotFound", f"Pipeline '{pipeline.pipeline_name}' has no version {version}.")
+    return versions[version - 1 if version else -1]
+
+
 def start_pipeline_execution(self: Any) -> ActionResult:
     pipeline, token = _pipeline(self), self._get_param("ClientRequestToken")
     for record in pipeline.pipeline_executions.values():
@@ -75,7 +99,8 @@ def start_pipeline_execution(self: Any) -> ActionResult:
             return ActionResult({"PipelineExecutionArn": record.arn})
     chosen = self._get_param("PipelineParameters") or []
     assumable(pipeline.role_arn)
-    parameters = _parameters(json.loads(pipeline.pipeline_definition), chosen)
+    definition = _definition(pipeline, self._get_param("PipelineVersionId"))
+    parameters = _parameters(json.loads(definition), chosen)
     started = self.sagemaker_backend.start_pipeline_execution(
         pipeline.pipeline_name,
         self._get_param("PipelineExecutionDisplayName"),
@@ -85,7 +110,9 @@ def start_pipeline_execution(self: Any) -> ActionResult:
         token,
     )
     arn = started["PipelineExecutionArn"]
-    _executions[arn] = Execution(pipeline, pipeline.pipeline_executions[arn], parameters)
+    record = pipeline.pipeline_executions[arn]
+    record.pipeline_definition_for_execution = definition
+    _executions[arn] = Execution(pipeline, record, parameters)
     return ActionResult(started)
 
 

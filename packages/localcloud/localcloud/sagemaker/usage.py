@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PROC = Path("/proc")
+from localcloud.core.process_trees import PROC, tree
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -24,18 +25,18 @@ class Usage:
 
         Empty when the process is gone, or seen for the first time.
         """
-        tree = list(_tree(pid)) if pid else []
-        if not tree or pid is None:
+        processes = list(_spent(pid)) if pid else []
+        if not processes or pid is None:
             self._before.pop(pid or 0, None)
             return {}
-        now, used = time.monotonic(), sum(cpu for cpu, _ in tree)
+        now, used = time.monotonic(), sum(cpu for cpu, _ in processes)
         then, before = self._before.get(pid, (now, used))
         self._before[pid] = (now, used)
         if now == then:
             return {}
         return {
             "CPUUtilization": 100 * max(used - before, 0.0) / (now - then),
-            "MemoryUtilization": 100 * sum(pages for _, pages in tree) / os.sysconf("SC_PHYS_PAGES"),
+            "MemoryUtilization": 100 * sum(pages for _, pages in processes) / os.sysconf("SC_PHYS_PAGES"),
             "DiskUtilization": 100 * sum(_sizes(folder)) / shutil.disk_usage(folder).total,
         }
 
@@ -46,11 +47,9 @@ def _sizes(folder: Path) -> Iterator[int]:
             yield file.stat().st_size
 
 
-def _tree(pid: int) -> Iterator[tuple[float, int]]:
+def _spent(pid: int) -> Iterator[tuple[float, int]]:
     """(seconds of processor time, pages of memory) of a process and of all its descendants."""
-    with contextlib.suppress(OSError):  # it may end while it is looked at
-        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        children = (PROC / str(pid) / "task" / str(pid) / "children").read_text().split()
-        yield (int(fields[11]) + int(fields[12])) / TICKS, int(fields[21])
-        for child in children:
-            yield from _tree(int(child))
+    for each in tree(pid):
+        with contextlib.suppress(OSError):  # it may end while it is looked at
+            fields = (PROC / str(each) / "stat").read_text().rpartition(")")[2].split()
+            yield (int(fields[11]) + int(fields[12])) / TICKS, int(fields[21])

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.core.exceptions import JsonRESTError
 
-from localcloud.testing import ACCOUNT
+from localcloud.codebuild import builds, compute
+from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.in_process import Aws
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
 BUILD_ROLE = {"Service": "codebuild.amazonaws.com"}
+TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": BUILD_ROLE, "Action": "sts:AssumeRole"}]}
 
 
 def project(cloud: Running, name: str, spec: dict[str, Any], *, minutes: int = 5, trusts: dict[str, str] = BUILD_ROLE) -> None:
@@ -102,3 +107,42 @@ def test_a_role_that_does_not_trust_codebuild_starts_nothing(cloud: Running) -> 
 def test_a_buildspec_key_that_cannot_be_honoured_is_refused(cloud: Running) -> None:
     with pytest.raises(ClientError, match="batch"):
         project(cloud, "odd", {"batch": {}, "phases": {"build": {"commands": ["true"]}}})
+
+
+HOLDS = "python3 -c 'import mmap; m = mmap.mmap(-1, 200 << 20); m.write(bytes(200 << 20)); print(input())'"
+WAITS_BESIDE = f"{{ sleep 100 & {HOLDS} < <(sleep 100); }}"  # until it is killed
+
+
+def held(aws: Aws, commands: list[str], *, most: int) -> builds.Build:
+    """A build in this process, on a machine with so many bytes, once it is over."""
+    role = aws.client("iam").create_role(RoleName=f"held-{most}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    project = {
+        "name": "held",
+        "source": {"type": "NO_SOURCE", "buildspec": json.dumps({"version": 0.2, "phases": {"build": {"commands": commands}}})},
+        "environment": {"computeType": "BUILD_GENERAL1_SMALL"},
+        "serviceRole": role,
+    }
+    build = builds.Build(ACCOUNT, REGION, project, {}, {"": aws.cloud.folder("builds", "held", "source")}, most).start()
+    assert build.done.wait(60)
+    return build
+
+
+def test_a_build_that_holds_more_than_its_machine_has_is_killed_with_all_that_it_started(aws: Aws) -> None:
+    build = held(aws, [WAITS_BESIDE, "echo never"], most=100 << 20)
+
+    assert build.status == "FAILED"
+    assert re.match(r"a phase failed with exit code 137: killed for memory: held \S+ GiB, more than the 0.098 GiB of BUILD_", build.failure)
+    assert "never" not in aws.lines(build.group, build.uuid)
+
+
+def test_the_log_says_how_much_a_build_held(aws: Aws) -> None:
+    build = held(aws, [f"sleep 1 | {HOLDS} || true"], most=compute.GIB)
+
+    assert build.status == "SUCCEEDED"
+    assert 200 << 20 <= build.memory < 300 << 20
+    assert "[Container] Held 0.2 GiB of memory at most; BUILD_GENERAL1_SMALL has 1 GiB" in aws.lines(build.group, build.uuid)
+
+
+def test_a_compute_type_that_is_not_known_is_refused() -> None:
+    with pytest.raises(JsonRESTError, match="not of BUILD_LAMBDA_1GB"):
+        compute.check({"name": "odd", "environment": {"computeType": "BUILD_LAMBDA_1GB"}})

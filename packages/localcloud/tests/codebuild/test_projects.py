@@ -39,9 +39,9 @@ def template(name: str, *, source: Template | None = None, **properties: Any) ->
     return {"Resources": {"Project": {"Type": "AWS::CodeBuild::Project", "Properties": project}}}
 
 
-@pytest.mark.parametrize("kind", ["GITHUB", "GITLAB", "BITBUCKET"])
+@pytest.mark.parametrize("kind", ["GITHUB", "GITLAB", "BITBUCKET", "GITHUB_ENTERPRISE", "GITLAB_SELF_MANAGED"])
 def test_a_project_for_pull_requests_is_kept_and_not_started(cloud: Running, kind: str) -> None:
-    codebuild, name = cloud.client("codebuild"), f"pulls-{kind.lower()}"
+    codebuild, name = cloud.client("codebuild"), f"pulls-{kind.lower().replace('_', '-')}"
 
     assert deploy(cloud, name, template(name, source={"Type": kind})) == "CREATE_COMPLETE", reasons(cloud, name)
 

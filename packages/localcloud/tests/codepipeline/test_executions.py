@@ -13,6 +13,7 @@ from localcloud.testing.pipelines import (
     actions,
     answer,
     approve,
+    build,
     create,
     definition,
     ended,
@@ -117,5 +118,13 @@ def test_what_cannot_be_honoured_is_refused_by_name(cloud: Running, role: str) -
     parallel = {**definition("odd", role, paths="a/**"), "executionMode": "PARALLEL"}
     with pytest.raises(ClientError, match="QUEUED and SUPERSEDED"):
         pipelines.create_pipeline(pipeline=parallel)
+    crowded = definition("odd", role, paths="a/**")
+    crowded["stages"][1]["actions"] = [build(f"B{number}", "make") for number in range(51)]
+    with pytest.raises(ClientError, match="stage Build has 51 actions: 50 is the most"):
+        pipelines.create_pipeline(pipeline=crowded)
+    long = definition("odd", role, paths="a/**")
+    long["stages"] += [{**long["stages"][1], "name": f"Again{number}"} for number in range(47)]
+    with pytest.raises(ClientError, match="pipeline odd has 51 stages: 50 is the most"):
+        pipelines.create_pipeline(pipeline=long)
     with pytest.raises(ClientError, match="does not have a pipeline"):
         pipelines.get_pipeline_state(name="odd")

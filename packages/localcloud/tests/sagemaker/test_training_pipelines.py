@@ -250,7 +250,23 @@ def test_an_execution_keeps_the_definition_that_it_ran(aws: Aws, name: Name) -> 
     arn = sagemaker.start_pipeline_execution(PipelineName=name("p"))["PipelineExecutionArn"]
     pipelines.wait(arn)
 
-    sagemaker.update_pipeline(PipelineName=name("p"), PipelineDefinition=ran.replace("first", "second"))
+    updated = sagemaker.update_pipeline(PipelineName=name("p"), PipelineDefinition=ran.replace("first", "second"))
 
+    assert updated["PipelineVersionId"] == 2
     assert sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)["PipelineDefinition"] == ran
     assert "second" in sagemaker.describe_pipeline(PipelineName=name("p"))["PipelineDefinition"]
+
+
+def test_an_execution_runs_the_version_that_it_names(aws: Aws, name: Name) -> None:
+    sagemaker = aws.client("sagemaker")
+    create(aws, name("p"), [{"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "first"}}])
+    first = sagemaker.describe_pipeline(PipelineName=name("p"))["PipelineDefinition"]
+    sagemaker.update_pipeline(PipelineName=name("p"), PipelineDefinition=first.replace("first", "second"))
+
+    arn = sagemaker.start_pipeline_execution(PipelineName=name("p"), PipelineVersionId=1)["PipelineExecutionArn"]
+    pipelines.wait(arn)
+
+    assert sagemaker.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)["PipelineDefinition"] == first
+    assert sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"][0]["FailureReason"] == "first"
+    with pytest.raises(ClientError, match="has no version 3"):
+        sagemaker.start_pipeline_execution(PipelineName=name("p"), PipelineVersionId=3)
