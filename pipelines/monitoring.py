@@ -10,6 +10,7 @@ is looked at comes as parameters of the pipeline, whose values are those of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a model is watched. `capture`, `labels` and `reports` are `s3://bucket/folder`; `role` is the job's, `key` of all it writes."""
+    """Where a model is watched. `capture`, `labels` and `reports` are `s3://bucket/folder`; `role` is the job's, `key` of all it writes.
+
+    `subnets` and `security_groups` are ids, none where the account has no network of its own.
+    """
 
     endpoint: str
     variant: str
@@ -36,6 +40,8 @@ class Place:
     namespace: str
     topic: str
     region: str
+    subnets: Sequence[str] = ()
+    security_groups: Sequence[str] = ()
 
 
 def definition(model: ModelSpec, place: Place, version: MonitoringParameters) -> Json:
@@ -57,7 +63,7 @@ def definition(model: ModelSpec, place: Place, version: MonitoringParameters) ->
 
 
 class _Steps:
-    """Both forms. A job reads and writes the capture bucket by itself, so it is not isolated from the network."""
+    """Both forms. A job calls S3, CloudWatch and SNS by itself, so it is not isolated: in a network without a way out, it reaches those."""
 
     def __init__(self, asked: Monitoring, place: Place) -> None:
         self.asked, self.place = asked, place
@@ -89,9 +95,15 @@ class _Steps:
                 "ProcessingOutputConfig": {"Outputs": [output], "KmsKeyId": place.key},
                 "StoppingCondition": {"MaxRuntimeInSeconds": 60 * asked.max_runtime_minutes},
                 "Environment": self._environment(),
+                "NetworkConfig": self._network(),
             },
             "RetryPolicies": RETRIES,
         }
+
+    def _network(self) -> Json:
+        place = self.place
+        vpc = {"VpcConfig": {"SecurityGroupIds": list(place.security_groups), "Subnets": list(place.subnets)}} if place.subnets else {}
+        return {"EnableInterContainerTrafficEncryption": True, "EnableNetworkIsolation": False, **vpc}
 
     def _environment(self) -> Json:
         place = self.place

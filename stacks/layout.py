@@ -10,6 +10,7 @@ import naming
 from config import Config, Environment
 from naming import RESERVED
 from paved_runtime.spec import ModelSpec, Serving
+from stacks import build_environment, network_check
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
@@ -41,6 +42,8 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
     problems = [
         *_environments(config),
         *_pull_requests(config),
+        *network_check.problems(config),
+        *build_environment.problems(config),
         *(problem for model in models for problem in _model(config, model)),
         *_names(config, models),
     ]
