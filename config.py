@@ -21,10 +21,10 @@ class ExistingNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class ManagedNetwork:
-    """A VPC of the account's own, made by the network stack: private subnets, endpoints of the AWS services that are called, no way out.
+    """A VPC that the network stack makes: private subnets, endpoints of the AWS services that are called, no way out.
 
-    `cidr` is divided among the subnets, one in each of `zones` (`eu-west-1a`), or in the region's first two. `endpoint_services` are reached
-    beside AWS's, by their PrivateLink names: the firm's package index, for one.
+    `cidr` is divided among the subnets, one in each of `zones` (`eu-west-1a`) or in the region's first two. `endpoint_services` are
+    reached beside AWS's, by their PrivateLink names: the firm's package index, for one.
     """
 
     cidr: str = "10.0.0.0/20"
