@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 from cli import cdk
@@ -18,9 +19,17 @@ def deploy(cloud: LocalCloud, progress: Progress, *, fresh: bool) -> None:
             with progress.step(f"bootstrap {len(CONFIG.accounts)} accounts"):
                 cdk.bootstrap(cloud)
         synth.result()
+    if fresh and (secret := CONFIG.builds.package_index_secret):
+        _keep_index(cloud, secret)
     with progress.step("deploy toolchain, registries and pipelines"):
         env = {**cloud.environment(CONFIG.toolchain), **cdk.QUIET}
         cdk.deploy_before_a_push(env=env, log=cloud.logs / "cdk-deploy.log", assembly=cloud.assembly)
+
+
+def _keep_index(cloud: LocalCloud, name: str) -> None:
+    """Store the secret that the firm keeps its index's URL in: the index of this machine, or one that is nowhere."""
+    url = os.environ.get("PIP_INDEX_URL", "https://packages.invalid/simple")
+    cloud.session(CONFIG.toolchain).client("secretsmanager").create_secret(Name=name, SecretString=url)
 
 
 def _synth(cloud: LocalCloud, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from config import Builds, Config, ManagedNetwork
 
 INDEX = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 LOCAL = ("localhost", "127.0.0.1", "169.254.169.254", "169.254.170.2")  # the machine itself, and where AWS has credentials for it
-SECRET = re.compile(r"arn:[\w-]+:secretsmanager:([\w-]+):(\d{12}):secret:[\w/+=.@-]+", re.ASCII)
+SECRET = re.compile(r"[\w/+=.@-]{1,256}", re.ASCII)
 
 
 def variables(builds: Builds) -> dict[str, str]:
@@ -23,7 +23,7 @@ def variables(builds: Builds) -> dict[str, str]:
 
 
 def secrets(builds: Builds) -> dict[str, str]:
-    """Name → the ARN of the secret that CodeBuild takes its value from."""
+    """Name → the name of the secret that CodeBuild takes its value from."""
     return dict.fromkeys(INDEX, builds.package_index_secret) if builds.package_index_secret else {}
 
 
@@ -49,10 +49,9 @@ def _builds(config: Config) -> Iterator[str]:
             yield f"{setting}: found none for builds in a managed network, which reach no public one; accepted is one that it reaches"
 
 
-def _secret(config: Config, arn: str) -> Iterator[str]:
-    match, home = SECRET.fullmatch(arn), config.toolchain
-    if not match or (match[1], match[2]) != (home.region, home.id):
-        yield f"package_index_secret: found {arn!r}; accepted is the ARN of a secret in {home.region} of account {home.id}"
+def _secret(config: Config, name: str) -> Iterator[str]:
+    if not SECRET.fullmatch(name):
+        yield f"package_index_secret: found {name!r}; accepted is the name of a secret in Secrets Manager"
     if config.builds.package_index:
         yield "package_index_secret: found beside package_index; accepted is one of them"
     if config.pull_requests:
