@@ -48,9 +48,9 @@ class Account:
 class Builds:
     """How builds reach what they install, where the public registries are out of reach.
 
-    `package_index` is the URL that pip and uv install from, `npm_registry` npm's. Where the index asks for credentials, `package_index_secret`
-    is the name of a secret of the toolchain's account instead, whose text is the whole URL. `proxy` is the URL of what carries HTTP and
-    HTTPS; hosts that end like one of `no_proxy` are reached without it.
+    `package_index` is the URL that pip and uv install from, `npm_registry` npm's. Where the index asks for credentials,
+    `package_index_secret` is the name of a secret of the toolchain's account instead, whose text is the whole URL. `proxy` is the URL of
+    what carries HTTP and HTTPS; hosts that end like one of `no_proxy` are reached without it.
     """
 
     package_index: str | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+from pip._internal.models.index import PyPI
+
 from cli import cdk
 from cli.local import LocalCloud
 from cli.progress import Progress
@@ -27,8 +29,8 @@ def deploy(cloud: LocalCloud, progress: Progress, *, fresh: bool) -> None:
 
 
 def _keep_index(cloud: LocalCloud, name: str) -> None:
-    """Store the secret that the firm keeps its index's URL in: the index of this machine, or one that is nowhere."""
-    url = os.environ.get("PIP_INDEX_URL", "https://packages.invalid/simple")
+    """Store the secret in which the firm keeps its index's URL: here, the index that this machine installs from."""
+    url = os.environ.get("PIP_INDEX_URL", PyPI.simple_url)
     cloud.session(CONFIG.toolchain).client("secretsmanager").create_secret(Name=name, SecretString=url)
 
 
