@@ -61,9 +61,12 @@ def test_a_builds_role_reads_that_secret_and_no_other(secretive: Layout) -> None
 @pytest.mark.parametrize(
     ("builds", "problem"),
     [
-        (Builds(package_index="https://jo:hunter2@packages.acme.test/"), "package_index: found credentials in it"),
+        (
+            Builds(package_index="https://jo:hunter2@packages.acme.test/"),
+            "package_index: found credentials in it",
+        ),  # pragma: allowlist secret
         (Builds(npm_registry="https://token@npm.acme.test/"), "npm_registry: found credentials in it"),
-        (Builds(proxy="http://jo:hunter2@proxy.acme.test:3128"), "proxy: found credentials in it"),
+        (Builds(proxy="http://jo:hunter2@proxy.acme.test:3128"), "proxy: found credentials in it"),  # pragma: allowlist secret
         (Builds(proxy="proxy.acme.test:3128"), "proxy: found 'proxy.acme.test:3128'; accepted is an http or https URL"),
         (Builds(package_index="https://packages.acme.test:port/"), "package_index: found 'https://packages.acme.test:port/'; accepted is"),
         (Builds(package_index="https://[packages/"), "package_index: found 'https://[packages/'; accepted is an http or https URL"),

@@ -12,7 +12,7 @@ from pipelines.deployment import build_arguments
 from stacks.build_environment import variables
 from tests.reference import MODELS, ROOT
 
-BUILDS = Builds(package_index="https://jo:pw@packages.acme.test/simple", proxy="http://proxy.acme.test:3128")
+BUILDS = Builds(package_index="https://jo:pw@packages.acme.test/simple", proxy="http://proxy.acme.test:3128")  # pragma: allowlist secret
 
 
 def test_what_is_told_to_a_build_is_handed_on() -> None:

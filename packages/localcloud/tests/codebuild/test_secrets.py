@@ -11,6 +11,7 @@ from localcloud.testing.names import Name
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
+INDEX = "https://jo:pw@packages"  # pragma: allowlist secret
 READS = ["secretsmanager:GetSecretValue", "ssm:GetParameter"]
 
 
@@ -39,7 +40,7 @@ def log_of_build(cloud: Running, name: str, variable: dict[str, str], *, allows:
     return done["buildStatus"], "\n".join(event["message"] for event in events)
 
 
-@pytest.mark.parametrize(("text", "key"), [("https://jo:pw@packages", ""), ('{"index": "https://jo:pw@packages"}', ":index")])
+@pytest.mark.parametrize(("text", "key"), [(INDEX, ""), (json.dumps({"index": INDEX}), ":index")], ids=["whole", "key"])
 def test_a_secret_reaches_the_build_and_not_its_log(cloud: Running, name: Name, text: str, key: str) -> None:
     arn = cloud.client("secretsmanager").create_secret(Name=name("index"), SecretString=text)["ARN"]
 
@@ -47,7 +48,7 @@ def test_a_secret_reaches_the_build_and_not_its_log(cloud: Running, name: Name, 
 
     assert status == "SUCCEEDED", log
     assert "at ***" in log
-    assert f"{len('https://jo:pw@packages')} characters" in log
+    assert f"{len(INDEX)} characters" in log
     assert "jo:pw" not in log
 
 
