@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from aws_cdk import App
 
 import naming
-from config import CONFIG, Config
+from config import CONFIG, Config, ManagedNetwork
 from paved_runtime.spec import ModelSpec, load_all
 from stacks.delivery import ModelDelivery, PlatformDelivery
 from stacks.layout import check
 from stacks.monitoring import Monitoring
+from stacks.network import Network
 from stacks.registry import Registry
 from stacks.serving import Serving
 from stacks.toolchain import Toolchain
@@ -35,6 +36,9 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
             serving = Serving(app, name, config=config, model=model, environment=environment)
             name = naming.monitoring_stack(config, model.name, environment)
             Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
+    for account in config.accounts:
+        if isinstance(account.network, ManagedNetwork):
+            Network(app, naming.network_stack(config, account), config=config, account=account).comes_first()
 
 
 if __name__ == "__main__":

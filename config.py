@@ -11,11 +11,53 @@ from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExistingNetwork:
+    """Subnets and security groups that your firm made, in at least two availability zones. They may be shared from another account."""
+
+    vpc_id: str
+    subnet_ids: tuple[str, ...]
+    security_group_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagedNetwork:
+    """A VPC that the network stack makes: private subnets, endpoints of the AWS services that are called, no way out.
+
+    `cidr` is divided among the subnets, one in each of `zones` (`eu-west-1a`) or in the region's first two. `endpoint_services` are
+    reached beside AWS's, by their PrivateLink names: the firm's package index, for one.
+    """
+
+    cidr: str = "10.0.0.0/20"
+    zones: tuple[str, ...] = ()
+    endpoint_services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Account:
-    """An AWS account and region. `id` is the 12-digit account number."""
+    """An AWS account and region. `id` is the 12-digit account number.
+
+    `network` is where builds, jobs and models run there; without one, in networks of AWS's own services.
+    """
 
     id: str
     region: str
+    network: ExistingNetwork | ManagedNetwork | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builds:
+    """How builds reach what they install, where the public registries are out of reach.
+
+    `package_index` is the URL that pip and uv install from, `npm_registry` npm's. Where the index asks for credentials,
+    `package_index_secret` is the name of a secret of the toolchain's account instead, whose text is the whole URL. `proxy` is the URL of
+    what carries HTTP and HTTPS; hosts that end like one of `no_proxy` are reached without it.
+    """
+
+    package_index: str | None = None
+    package_index_secret: str | None = None
+    npm_registry: str | None = None
+    proxy: str | None = None
+    no_proxy: tuple[str, ...] = (".amazonaws.com",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +106,7 @@ class Config:
     pull_requests: bool = False
     ledger_years: int = 7
     ledger_lock: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
+    builds: Builds = Builds()
 
     @property
     def accounts(self) -> tuple[Account, ...]:

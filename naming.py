@@ -13,12 +13,13 @@ from config import Account, Config, Environment
 
 PLATFORM = "platform"  # the road of the infrastructure under every model
 EVERY = "*"
-TOOLCHAIN = "toolchain"
+TOOLCHAIN, NETWORK = "toolchain", "network"
 
 SOURCE, BUILD, TRAIN, CHECK, UPDATE = "Source", "Build", "Train", "Check", "Update"  # stages of a delivery pipeline
 CONTROL, ONBOARD = "Control", "Onboard"  # the stages of a retraining controller, and of what gives a new model its road
 RESERVED = frozenset(
-    {"approval", "build", "check", "control", "onboard", "onboarding", PLATFORM, "retraining", "source", TOOLCHAIN, "train", "update"}
+    {"approval", "build", "check", "control", "onboard", "onboarding", "retraining", "source", "train", "update"}
+    | {NETWORK, PLATFORM, TOOLCHAIN}
 )
 
 VARIANT, SHADOW = "live", "shadow"  # an endpoint's variants: scaling and alarms hold on to the first's name
@@ -69,6 +70,12 @@ def console(region: str) -> str:
 def toolchain_stack(config: Config) -> str:
     """What all pipelines share."""
     return f"{title(config)}-Toolchain"
+
+
+def network_stack(config: Config, account: Account) -> str:
+    """The VPC of an account: named after the toolchain, or after the first environment there."""
+    places = [(TOOLCHAIN, config.toolchain), *((environment.name, environment.account) for environment in config.environments)]
+    return f"{title(config)}-Network-{next(place for place, its in places if its == account)}"
 
 
 def delivery_stack(config: Config, model: str) -> str:
@@ -206,6 +213,11 @@ def model_card(config: Config, model: str, version: str) -> str:
 def toolchain_parameter(config: Config, fact: str) -> str:
     """The SSM parameter of one thing that all pipelines share."""
     return f"/{config.project}/{TOOLCHAIN}/{fact}"
+
+
+def network_parameter(config: Config, fact: str) -> str:
+    """The SSM parameter of one fact about an account's managed network, in that account."""
+    return f"/{config.project}/{NETWORK}/{fact}"
 
 
 def parameter(config: Config, model: str, fact: str = "") -> str:

@@ -14,6 +14,7 @@ from cli.problem import Problem
 from cli.tree import HERE, relative
 from config import CONFIG, Account
 from paved_runtime import spec
+from pipelines.deployment import toolchain
 from pipelines.deployment.cdk import failure_line
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -45,14 +46,15 @@ def bootstrap_account(account: Account, *, env: Mapping[str, str], log: Path) ->
 
 
 def deploy_before_a_push(*, env: Mapping[str, str], log: Path, assembly: Path | None = None) -> None:
-    """Deploy what must stand before a push can start: the toolchain, and every model's registry and pipelines.
+    """Deploy what must stand before a push can start: the toolchain, its managed network, and every model's registry and pipelines.
 
     They come from `assembly`, or are synthesised first.
     """
     models = spec.names()
     registries = [naming.registry_stack(CONFIG, model) for model in models]
     pipelines = [naming.delivery_stack(CONFIG, road) for road in (*models, naming.PLATFORM)]
-    arguments = ["deploy", naming.toolchain_stack(CONFIG), *registries, *pipelines, *(["--app", str(assembly)] if assembly else [])]
+    first = [*toolchain.network(CONFIG, CONFIG.toolchain), naming.toolchain_stack(CONFIG)]
+    arguments = ["deploy", *first, *registries, *pipelines, *(["--app", str(assembly)] if assembly else [])]
     run("deploy", [*arguments, "--require-approval", "never", "--progress", "events", "--exclusively"], env=env, log=log)
 
 

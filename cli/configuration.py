@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -22,6 +23,7 @@ MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 QUALIFIER = re.compile(r"[a-z0-9]{1,10}")
 RESERVED_DOMAINS = re.compile(r"@(.*\.)?example(\.(com|org|net))?$")
 MOST_ENVIRONMENTS = 3
+OTHERS = tuple(field.name for field in fields(Config) if field.default is not MISSING)  # what is written where it differs
 TEAM = "@example/"  # the template's own, in CODEOWNERS
 
 
@@ -83,11 +85,22 @@ def source(config: Config) -> str:
         "    ),",
         f"    repository={_repository_source(config)},",
         f"    owners=({', '.join(map(_text, config.owners))},),",
-        *([f"    qualifier={_text(config.qualifier)},"] if config.qualifier != Config.qualifier else []),
-        *([f"    pull_requests={config.pull_requests},"] if config.pull_requests != Config.pull_requests else []),
+        *(f"    {name}={_literal(getattr(config, name))}," for name in OTHERS if getattr(config, name) != getattr(Config, name)),
         ")",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _literal(value: Any) -> str:
+    """A value as a person would write it: of a class of config.py, what differs from its defaults."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
+    if not is_dataclass(value):
+        return repr(value)
+    said = [(field.name, getattr(value, field.name)) for field in fields(value) if getattr(value, field.name) != field.default]
+    return f"{type(value).__name__}({', '.join(f'{name}={_literal(each)}' for name, each in said)})"
 
 
 def write(file: Path, config: Config) -> None:
@@ -128,7 +141,7 @@ def _regions() -> frozenset[str]:
 
 
 def _account_source(account: Account) -> str:
-    return f"Account(id={_text(account.id)}, region={_text(account.region)})"
+    return _literal(account)
 
 
 def _environment_source(environment: Environment) -> str:

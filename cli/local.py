@@ -23,7 +23,7 @@ import typer
 from cli import disk, sessions
 from cli.problem import Problem, full_disk
 from cli.tree import CLOUD, ENVIRONMENT, HERE, relative
-from config import CONFIG, Account
+from config import CONFIG, Account, ExistingNetwork
 
 DEFAULT_SPEED = 60.0
 FOREIGN = ("AWS_", "ROAD_CLOUD")
@@ -123,6 +123,7 @@ def start(
     if running := find():
         raise Problem("localcloud", f"one runs already at {running.url} (process {running.pid})", "./road down")
     arguments = ["--root", str(CLOUD), "--port", str(port), "--speed", str(speed), "--region", CONFIG.toolchain.region]
+    arguments += [word for account in CONFIG.accounts for word in _existing_network(account)]
     arguments += ["--accounts", ",".join(account.id for account in CONFIG.accounts), *(["--containers"] if containers else [])]
     arguments += ["--exit-with-parent"] if exit_with_parent else []
     with tempfile.TemporaryFile("w+") as complaints:
@@ -168,6 +169,14 @@ def _without_settings() -> dict[str, str]:
     """The person's environment without their AWS's settings, and without a proxy for this machine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return kept | sessions.no_proxy(kept)
+
+
+def _existing_network(account: Account) -> list[str]:
+    """Has localcloud have the network that the firm made in an account, under the ids that config.py knows."""
+    network = account.network
+    if not isinstance(network, ExistingNetwork):
+        return []
+    return ["--network", "/".join((account.id, network.vpc_id, ",".join(network.subnet_ids), ",".join(network.security_group_ids)))]
 
 
 def _not_started(complaints: IO[str], port: int) -> Problem:

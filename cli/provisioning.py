@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+
+from pip._internal.models.index import PyPI
 
 from cli import cdk
 from cli.local import LocalCloud
@@ -18,9 +21,17 @@ def deploy(cloud: LocalCloud, progress: Progress, *, fresh: bool) -> None:
             with progress.step(f"bootstrap {len(CONFIG.accounts)} accounts"):
                 cdk.bootstrap(cloud)
         synth.result()
+    if fresh and (secret := CONFIG.builds.package_index_secret):
+        _keep_index(cloud, secret)
     with progress.step("deploy toolchain, registries and pipelines"):
         env = {**cloud.environment(CONFIG.toolchain), **cdk.QUIET}
         cdk.deploy_before_a_push(env=env, log=cloud.logs / "cdk-deploy.log", assembly=cloud.assembly)
+
+
+def _keep_index(cloud: LocalCloud, name: str) -> None:
+    """Store the secret in which the firm keeps its index's URL: here, the index that this machine installs from."""
+    url = os.environ.get("PIP_INDEX_URL", PyPI.simple_url)
+    cloud.session(CONFIG.toolchain).client("secretsmanager").create_secret(Name=name, SecretString=url)
 
 
 def _synth(cloud: LocalCloud, progress: Progress) -> None:

@@ -10,6 +10,7 @@ is looked at comes as parameters of the pipeline, whose values are those of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,8 @@ Json = dict[str, Any]
 class Place:
     """Where a model is watched. `capture`, `labels` and `reports` are `s3://bucket/folder`; `role` is the job's, `key` of all it writes.
 
-    `console` is where the console of the region begins, for links in notices.
+    `console` is where the console of the region begins, for links in notices; `subnets` and `security_groups` are ids, none where the
+    account has no network of its own.
     """
 
     endpoint: str
@@ -40,6 +42,8 @@ class Place:
     topic: str
     region: str
     console: str
+    subnets: Sequence[str] = ()
+    security_groups: Sequence[str] = ()
 
 
 def definition(model: ModelSpec, place: Place, version: MonitoringParameters) -> Json:
@@ -61,7 +65,7 @@ def definition(model: ModelSpec, place: Place, version: MonitoringParameters) ->
 
 
 class _Steps:
-    """Both forms. A job reads and writes the capture bucket by itself, so it is not isolated from the network."""
+    """Both forms. A job calls S3, CloudWatch and SNS by itself, so it is not isolated: in a network without a way out, it reaches those."""
 
     def __init__(self, asked: Monitoring, place: Place) -> None:
         self.asked, self.place = asked, place
@@ -93,9 +97,15 @@ class _Steps:
                 "ProcessingOutputConfig": {"Outputs": [output], "KmsKeyId": place.key},
                 "StoppingCondition": {"MaxRuntimeInSeconds": 60 * asked.max_runtime_minutes},
                 "Environment": self._environment(),
+                "NetworkConfig": self._network(),
             },
             "RetryPolicies": RETRIES,
         }
+
+    def _network(self) -> Json:
+        place = self.place
+        vpc = {"VpcConfig": {"SecurityGroupIds": list(place.security_groups), "Subnets": list(place.subnets)}} if place.subnets else {}
+        return {"EnableInterContainerTrafficEncryption": True, "EnableNetworkIsolation": False, **vpc}
 
     def _environment(self) -> Json:
         place = self.place

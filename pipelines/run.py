@@ -11,7 +11,8 @@ from pathlib import Path
 class Run:
     """`image_uri` ends in its digest; `data_uri` names the data set's one file, `data_version` its version in S3; `artifacts` is
     `s3://bucket`; `key` is the KMS key of everything the jobs write. The three `champion_…` are the version in production: its package,
-    its image, its `model.tar.gz`; all are empty where there is none. `cause` is why there is a run.
+    its image, its `model.tar.gz`; all are empty where there is none. `cause` is why there is a run. `subnets` and `security_groups` are
+    ids in the VPC where jobs run, comma-separated; both are empty where the account has no network of its own.
     """
 
     image_uri: str
@@ -27,15 +28,26 @@ class Run:
     champion_arn: str = ""
     champion_image_uri: str = ""
     champion_model_uri: str = ""
+    subnets: str = ""
+    security_groups: str = ""
 
     def __post_init__(self) -> None:
         if len({bool(part) for part in (self.champion_arn, self.champion_image_uri, self.champion_model_uri)}) > 1:
             raise ValueError("champion_arn, champion_image_uri and champion_model_uri go together: accepted are all three or none")
+        if bool(self.subnets) != bool(self.security_groups):
+            raise ValueError("subnets and security_groups go together: accepted are both or none")
 
     @property
     def data_folder(self) -> str:
         """The prefix that a job reads."""
         return self.data_uri.rpartition("/")[0] + "/"
+
+    @property
+    def vpc(self) -> dict[str, list[str]]:
+        """Where jobs run, as the SDK's arguments; nothing where the account has no network of its own."""
+        if not self.subnets:
+            return {}
+        return {"security_group_ids": self.security_groups.split(","), "subnets": self.subnets.split(",")}
 
     @property
     def environment(self) -> dict[str, str]:

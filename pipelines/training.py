@@ -90,7 +90,7 @@ def definition(config: Config, model: ModelSpec, run: Run) -> str:
 
 
 class _Steps:
-    """Training in its two forms. Both run the image's own commands on isolated machines with encrypted disks and outputs."""
+    """Training in its two forms. Both run the image's own commands on isolated machines with encrypted disks, traffic and outputs."""
 
     def __init__(self, model: ModelSpec, run: Run, session: PipelineSession) -> None:
         self.model, self.run, self.session = model, run, session
@@ -147,7 +147,7 @@ class _Steps:
             ),
             stopping_condition=StoppingCondition(max_runtime_in_seconds=60 * training.max_runtime_minutes),
             output_data_config=OutputDataConfig(s3_output_path=self._uri("train"), kms_key_id=self.run.key),
-            networking=Networking(enable_network_isolation=True),
+            networking=Networking(enable_network_isolation=True, enable_inter_container_traffic_encryption=True, **self.run.vpc),
             environment=self.run.environment,
             hyperparameters={name: str(value) for name, value in training.hyperparameters.items()},
             sagemaker_session=self.session,
@@ -177,7 +177,7 @@ class _Steps:
             output_kms_key=self.run.key,
             max_runtime_in_seconds=60 * training.max_runtime_minutes,
             env=environment or self.run.environment,
-            network_config=NetworkConfig(enable_network_isolation=True),
+            network_config=NetworkConfig(enable_network_isolation=True, encrypt_inter_container_traffic=True, **self.run.vpc),
             sagemaker_session=self.session,
         )
         arguments = processor.run(

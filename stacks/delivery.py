@@ -29,12 +29,14 @@ from pipelines.delivery import (
     pull_request_check,
     retraining_road,
 )
-from stacks import facts, layout, permissions
+from stacks import build_environment, facts, layout, permissions
+from stacks.constructs.build_reach import BuildReach
 from stacks.constructs.delivery_pipeline import DeliveryPipeline, action, entered_where
 from stacks.constructs.event_rule import EventRule, alarm_pattern, upload_pattern
 from stacks.constructs.pull_request_check import PullRequestCheck
 from stacks.constructs.service_role import ServiceRole
 from stacks.constructs.stage_project import StageProject
+from stacks.network import vpc_of_builds
 
 Statements = list[iam.PolicyStatement]
 
@@ -65,6 +67,16 @@ class Delivery(Stack):
     def connection(self) -> str:
         """The connection to the repository."""
         return self._shared("connection")
+
+    @cached_property
+    def reach(self) -> BuildReach:
+        """What builds reach, and how."""
+        builds = self.config.builds
+        return BuildReach(
+            vpc=vpc_of_builds(self, self.config),
+            variables=build_environment.variables(builds),
+            secrets=build_environment.secrets(builds),
+        )
 
     def place(self, home: str, road: Road, allowed: Mapping[str, Statements]) -> DeliveryPipeline:
         """Make a road's pipeline. `allowed` is what each of its jobs may do."""
@@ -98,6 +110,7 @@ class Delivery(Stack):
             statements=[*permissions.artifacts(self.store, self.key), *allowed],
             key=self.key,
             log_group=log_group,
+            reach=self.reach,
             privileged=job.builds_images,
             compute=job.compute,
             timeout_minutes=job.timeout_minutes,
@@ -247,5 +260,6 @@ class PlatformDelivery(Delivery):
             buildspec=job.buildspec(),
             log_group=logs.LogGroup(scope, "Log", retention=logs.RetentionDays.ONE_YEAR, removal_policy=RemovalPolicy.DESTROY),
             compute=job.compute,
+            reach=self.reach,
             timeout_minutes=job.timeout_minutes,
         )

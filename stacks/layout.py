@@ -11,6 +11,7 @@ from config import Config, Environment, Repository
 from naming import RESERVED
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.delivery import LONGEST_ACTION, deploying_minutes
+from stacks import build_environment, network_check
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
@@ -47,6 +48,8 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
     problems = [
         *_environments(config),
         *_repository(config),
+        *network_check.problems(config),
+        *build_environment.problems(config),
         *(problem for model in models for problem in _model(config, model)),
         *_names(config, models),
     ]

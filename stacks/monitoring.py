@@ -27,6 +27,7 @@ from stacks.constructs.drift_alarms import DriftAlarms
 from stacks.constructs.event_rule import EventRule, alarm_pattern
 from stacks.constructs.model_role import ModelRole
 from stacks.constructs.monitoring_pipeline import MonitoringPipeline
+from stacks.network import vpc_config
 from stacks.permissions import allow
 
 JOB_LOGS = "/aws/sagemaker/ProcessingJobs"
@@ -39,6 +40,7 @@ class Monitoring(Stack):
         super().__init__(scope, name, env=CdkEnvironment(account=environment.account.id, region=environment.account.region))
         self.config, self.model, self.place = config, model, environment
         self.endpoint_name = naming.endpoint(config, model.name, environment)
+        self.vpc = vpc_config(self, config, environment.account) if layout.monitored(config, model, environment) else None
         self.namespace = naming.metric_namespace(config, model.name, environment)
         alarms = [self._alarm_of_serving(alarm) for alarm in (naming.SERVER_ERRORS, naming.MODEL_LATENCY)]
         table = model.monitoring if layout.monitored(config, model, environment) else None
@@ -110,6 +112,8 @@ class Monitoring(Stack):
             topic=self._topic,
             region=self.region,
             console=naming.console(self.region),
+            subnets=self.vpc.subnets if self.vpc else (),
+            security_groups=self.vpc.security_groups if self.vpc else (),
         )
 
     def _monitoring_role(self, table: Table) -> ModelRole:
@@ -132,6 +136,7 @@ class Monitoring(Stack):
                 allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[logs]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=spaces),  # metrics have no resource to name
                 allow("sns:Publish", on=[self._topic]),
+                *(self.vpc.for_jobs(self) if self.vpc else []),
             ],
         )
 

@@ -6,7 +6,7 @@ purpose. To make it again after that, import or delete what stayed: repository, 
 
 from __future__ import annotations
 
-from aws_cdk import Environment, Stack
+from aws_cdk import Environment, Fn, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -20,6 +20,7 @@ from stacks.constructs.model_registry import ModelRegistry
 from stacks.constructs.signing_key import SigningKey
 from stacks.constructs.store import Store, announces
 from stacks.constructs.training_role import TrainingRole
+from stacks.network import SECURITY_GROUPS, SUBNETS, vpc_config
 
 
 class Registry(Stack):
@@ -41,6 +42,7 @@ class Registry(Stack):
         artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name), lockable=True)
         images = ImageRepository(self, "Images", repository_name=naming.image_repository(config, model.name), readers=list(readers))
         ModelRegistry(self, "Registry", group_name=group, description=f"Versions of {model.name}", readers=list(readers))
+        vpc = vpc_config(self, config, config.toolchain)
         role = TrainingRole(
             self,
             "Training",
@@ -52,6 +54,7 @@ class Registry(Stack):
             images=images,
             key=key,
             group_name=group,
+            vpc=vpc,
         )
         for account, roles in readers.items():
             reader = self._roles_of(account, roles)
@@ -66,6 +69,8 @@ class Registry(Stack):
             "evidence-key": evidence_key.key_arn,
             "release-key": release_key.key_arn,
         }
+        if vpc:
+            stored |= {SUBNETS: Fn.join(",", list(vpc.subnets)), SECURITY_GROUPS: Fn.join(",", list(vpc.security_groups))}
         facts.tell(self, stored, lambda fact: naming.parameter(config, model.name, fact))
 
     def _signing_keys(self, config: Config, model: ModelSpec) -> tuple[SigningKey, SigningKey]:

@@ -33,6 +33,7 @@ from stacks.constructs.scaling import CONCURRENCY, INVOCATIONS, Bounds, Scaling,
 from stacks.constructs.score_metrics import ScoreMetrics
 from stacks.constructs.store import Store
 from stacks.constructs.verifier_role import VerifierRole
+from stacks.network import vpc_config
 from stacks.permissions import allow
 
 ALARM_SENDER = "cloudwatch.amazonaws.com"
@@ -49,6 +50,7 @@ class Serving(Stack):
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.parameters = ServingParameters(**{field: self._parameter(field) for field in self._fields()})
         self.key = Key(self, "Key", description=f"Captured requests, disks and alarms of {self.endpoint_name}", services=[ALARM_SENDER])
+        self.vpc = vpc_config(self, config, environment.account)
         self.capture = self._capture()
         self.log = self._log()
         topic = Notices(self, "Notices", key=self.key, addresses=[*config.owners, model.owner], publishers=[ALARM_SENDER])
@@ -107,6 +109,7 @@ class Serving(Stack):
             container=self._container(),
             shadow=self._shadow() if serving.deployment.policy == "shadow" else None,
             role=self._execution_role(),
+            vpc=self.vpc,
             instance_type=serving.instance_type,
             instances=serving.instances,
             key=self.key,
@@ -206,6 +209,7 @@ class Serving(Stack):
                 allow("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[self.log.log_group_arn]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=metrics),  # metrics have no resource to name
                 allow("cloudwatch:DescribeAlarms", on=[alarms]),  # those that may take a deployment back
+                *(self.vpc.for_jobs(self) if self.vpc else []),
             ],
         )
 

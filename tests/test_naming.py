@@ -53,6 +53,8 @@ KINDS = {  # function → the service's own description of such a name (`service
     "monitoring_stack": STACK,
     "onboarding_pipeline": "codepipeline.PipelineName",
     "pull_request_project": ROLE,
+    "network_parameter": PARAMETER,
+    "network_stack": STACK,
     "parameter": PARAMETER,
     "registry_stack": STACK,
     "release_key": "AWS::KMS::Alias.AliasName",

@@ -113,7 +113,7 @@ def accepted(answers: Mapping[str, Any]) -> Config:
     config = replace(
         CONFIG,
         project=answers["project"],
-        toolchain=Account(id=answers["toolchain"], region=region),
+        toolchain=_account(answers["toolchain"], region),
         environments=tuple(_environment(text, region) for text in answers["environments"]),
         repository=Repository(
             id=answers["repository"], branch=answers["branch"], provider=answers["provider"], host=answers["host"], url=answers["url"]
@@ -131,7 +131,13 @@ def _environment(text: str, region: str) -> Environment:
     if not match:
         accepted_form = f"accepted is NAME=ACCOUNT, with /REGION and :{APPROVED} where wanted"
         raise Problem(f"environment {text!r}", accepted_form, "write it so", code=2)
-    return Environment(name=match[1], account=Account(id=match[2], region=match[3] or region), approved_only=bool(match[4]))
+    return Environment(name=match[1], account=_account(match[2], match[3] or region), approved_only=bool(match[4]))
+
+
+def _account(number: str, region: str) -> Account:
+    """An account as config.py has it, with its network; or a new one."""
+    known = {(account.id, account.region): account for account in CONFIG.accounts}
+    return known.get((number, region), Account(id=number, region=region))
 
 
 def _asked_for(answers: Mapping[str, Any]) -> Config:

@@ -11,7 +11,8 @@ from pipelines.deployment.errors import DeploymentError
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
-DATA, RELEASE_KEY = "data", "release_key"
+DATA = "data"
+MAY_LACK = {"release_key", "subnets", "security_groups"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ class Facts:
     """Names of buckets, ARNs of roles and keys, the repository's URI. `data` is None until a data set was stored.
 
     The parameter `data-bucket` is the field `data_bucket`. A registry that was deployed with 0.1.0 has no `release_key` until the road's
-    Update has brought it up to date; what comes before that does without.
+    Update has brought it up to date; what comes before that does without. `subnets` and `security_groups` are ids, comma-separated, and
+    empty where the account has no network of its own.
     """
 
     data_bucket: str
@@ -45,6 +47,8 @@ class Facts:
     key: str
     evidence_key: str
     release_key: str | None = None
+    subnets: str = ""
+    security_groups: str = ""
     data: DataSet | None = None
 
     @classmethod
@@ -60,7 +64,7 @@ class Facts:
             for parameter in page["Parameters"]
         }
         names = {field.name: field.name.replace("_", "-") for field in fields(cls) if field.name != DATA}
-        if missing := [name for field, name in names.items() if name not in values and field != RELEASE_KEY]:
+        if missing := [name for field, name in names.items() if name not in values and field not in MAY_LACK]:
             raise DeploymentError(f"{path}{missing[0]}: no such parameter: the model's registry stack is not deployed: deploy it")
         data = DataSet.read(values[DATA]) if DATA in values else None
         return cls(**{field: values[name] for field, name in names.items() if name in values}, data=data)

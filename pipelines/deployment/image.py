@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.deployment import build_arguments
 from pipelines.deployment.errors import DeploymentError
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def build_and_push(ecr: ECRClient, host: str, image: str, *, dockerfile: Path) -
     token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
     user, _, password = base64.b64decode(token).decode().partition(":")
     _docker("docker", "login", "--username", user, "--password-stdin", host, stdin=password)
-    _docker(*BUILD, "--file", str(dockerfile), "--tag", image, ".")
+    _docker(*BUILD, *build_arguments.of(os.environ), "--file", str(dockerfile), "--tag", image, ".")
     _docker("docker", "push", image)
 
 

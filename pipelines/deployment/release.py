@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from paved_runtime.protocol import model_version
-from pipelines.deployment import cdk, package, parameters, readback, standing
+from pipelines.deployment import cdk, package, parameters, readback, standing, toolchain
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.compare_evidence import bound
 from pipelines.deployment.errors import DeploymentError
@@ -107,6 +107,9 @@ def monitoring_parameters(place: Place, endpoint: str) -> MonitoringParameters:
 
 
 def _deploy(place: Place, assembly: Path, values: Mapping[str, str]) -> list[str]:
+    for network in toolchain.network(place.config, place.environment.account):
+        if stacks.template(place.cloudformation, network) != cdk.template(assembly, network):  # models share it: one deploys it
+            cdk.deploy(assembly, [network], {})
     serving, monitoring = place.serving_stack, place.monitoring_stack
     monitored = MonitoringParameters.declared().keys() <= cdk.parameters(assembly, monitoring)
     cdk.deploy(assembly, [serving] if monitored else [serving, monitoring], values)

@@ -1,4 +1,4 @@
-"""The stacks of the toolchain's account, in groups that are deployed one after the other.
+"""The stacks of the toolchain's account, in groups that are deployed one after the other, and the network stack that any account may have.
 
 A registry comes before the pipeline that needs it, which CodePipeline starts when it is made. The pipeline that may be running this comes
 last: a change of its definition cancels its executions, and starts it anew.
@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import naming
-from config import Config
+from config import Account, Config, ManagedNetwork
+
+
+def network(config: Config, account: Account) -> list[str]:
+    """The stack of an account's managed network, where it has one: before every other there."""
+    return [naming.network_stack(config, account)] if isinstance(account.network, ManagedNetwork) else []
 
 
 def of_model(config: Config, model: str) -> list[list[str]]:
@@ -21,4 +26,5 @@ def of_all(config: Config, models: Sequence[str]) -> list[list[str]]:
     """Everything there, of these models."""
     registries = [naming.registry_stack(config, model) for model in models]
     deliveries = [naming.delivery_stack(config, model) for model in models]
-    return [[naming.toolchain_stack(config), *registries], deliveries, [naming.delivery_stack(config, naming.PLATFORM)]]
+    first = [*network(config, config.toolchain), naming.toolchain_stack(config), *registries]
+    return [first, deliveries, [naming.delivery_stack(config, naming.PLATFORM)]]

@@ -38,6 +38,8 @@ def main() -> None:
         champion_arn=version.arn if version else "",
         champion_image_uri=version.image if version else "",
         champion_model_uri=version.data if version else "",
+        subnets=registry.facts.subnets,
+        security_groups=registry.facts.security_groups,
     )
     print(described.json())
 

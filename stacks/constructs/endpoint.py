@@ -16,6 +16,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from stacks.constructs.vpc_config import VpcConfig
+
 STARTUP_SECONDS = 300  # for the container's first good /ping; without a limit a broken container hangs for an hour
 
 
@@ -33,6 +35,7 @@ class Endpoint(Construct):
 
     `encrypt_volume`: false for instance types whose disk SageMaker cannot encrypt with a customer's key.
     `capture_uri`: below which requests and answers are kept.
+    `vpc`: where models run, in an account that has a network of its own; their containers reach nothing either way.
     `retain_count`: keep the number of instances that scaling has reached when the version changes.
     """
 
@@ -46,6 +49,7 @@ class Endpoint(Construct):
         container: Mapping[str, Any],
         shadow: Shadow | None,
         role: iam.IRole,
+        vpc: VpcConfig | None,
         instance_type: str,
         instances: int,
         key: kms.IKey,
@@ -55,7 +59,7 @@ class Endpoint(Construct):
         retain_count: bool,
     ) -> None:
         super().__init__(scope, name)
-        self._role, self._machines = role, {"instanceType": instance_type, "initialInstanceCount": instances}
+        self._role, self._vpc, self._machines = role, vpc, {"instanceType": instance_type, "initialInstanceCount": instances}
         self.model = self._model("Model", container)
         self.config = sagemaker.CfnEndpointConfig(
             self,
@@ -82,7 +86,12 @@ class Endpoint(Construct):
 
     def _model(self, name: str, container: Mapping[str, str]) -> sagemaker.CfnModel:
         model = sagemaker.CfnModel(
-            self, name, execution_role_arn=self._role.role_arn, primary_container=dict(container), enable_network_isolation=True
+            self,
+            name,
+            execution_role_arn=self._role.role_arn,
+            primary_container=dict(container),
+            enable_network_isolation=True,
+            vpc_config=self._vpc.sagemaker if self._vpc else None,
         )
         _outlives_replacement(model)
         return model

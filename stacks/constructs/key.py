@@ -39,6 +39,19 @@ class Key(kms.Key):
                 )
             )
 
+    def encrypts_logs(self) -> None:
+        """Let CloudWatch Logs encrypt log groups of this account ("Encrypt log data in CloudWatch Logs using KMS")."""
+        stack = Stack.of(self)
+        groups = stack.format_arn(service="logs", resource="log-group:*")
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
+                actions=["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+                resources=["*"],
+                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+            )
+        )
+
     def decryptable_by(self, principal: iam.IPrincipal) -> None:
         """Let a principal of another account decrypt. Its own policy must allow it too."""
         self.add_to_resource_policy(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aws_cdk import Stack
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.constructs.build_reach import BuildReach
 from stacks.constructs.service_role import ServiceRole
 
 EVENTS = ("PULL_REQUEST_CREATED", "PULL_REQUEST_UPDATED", "PULL_REQUEST_REOPENED")
@@ -33,6 +35,7 @@ class PullRequestCheck(Construct):
         buildspec: Mapping[str, object],
         log_group: logs.ILogGroup,
         compute: str,
+        reach: BuildReach,
         timeout_minutes: int,
     ) -> None:
         super().__init__(scope, name)
@@ -47,6 +50,7 @@ class PullRequestCheck(Construct):
             statements=[
                 iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]),
                 iam.PolicyStatement(actions=use, resources=[connection]),
+                *reach.statements(Stack.of(self)),
             ],
         )
         codebuild.CfnProject(
@@ -64,7 +68,12 @@ class PullRequestCheck(Construct):
             ),
             artifacts=codebuild.CfnProject.ArtifactsProperty(type="NO_ARTIFACTS"),
             environment=codebuild.CfnProject.EnvironmentProperty(
-                type="LINUX_CONTAINER", compute_type=f"BUILD_GENERAL1_{compute}", image="aws/codebuild/standard:7.0"
+                type="LINUX_CONTAINER",
+                compute_type=f"BUILD_GENERAL1_{compute}",
+                image="aws/codebuild/standard:7.0",
+                environment_variables=[
+                    codebuild.CfnProject.EnvironmentVariableProperty(name=name, value=value) for name, value in reach.variables.items()
+                ],
             ),
             logs_config=codebuild.CfnProject.LogsConfigProperty(
                 cloud_watch_logs=codebuild.CfnProject.CloudWatchLogsConfigProperty(
@@ -72,6 +81,7 @@ class PullRequestCheck(Construct):
                 )
             ),
             timeout_in_minutes=timeout_minutes,
+            vpc_config=reach.vpc_config,
             triggers=codebuild.CfnProject.ProjectTriggersProperty(
                 webhook=True,
                 filter_groups=[

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from stacks.constructs.build_reach import BuildReach
 from stacks.constructs.service_role import ServiceRole
 
 
 class StageProject(Construct):
     """`project` runs as a role of its own, named like the project. `privileged` lets it build images; `compute` is a size of machine as
-    CodeBuild's ComputeType has them, such as `MEDIUM`.
+    CodeBuild's ComputeType has them, such as `MEDIUM`; `reach` is what it may reach.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class StageProject(Construct):
         statements: Sequence[iam.PolicyStatement],
         key: kms.IKey,
         log_group: logs.ILogGroup,
+        reach: BuildReach,
         privileged: bool,
         compute: str,
         timeout_minutes: int,
@@ -41,7 +43,7 @@ class StageProject(Construct):
             role_name=project_name,
             service="codebuild.amazonaws.com",
             description=f"What the stage {project_name} may do",
-            statements=[write_logs, *statements],
+            statements=[write_logs, *reach.statements(Stack.of(self)), *statements],
         )
         self.project = codebuild.PipelineProject(
             self,
@@ -53,6 +55,10 @@ class StageProject(Construct):
             environment=codebuild.BuildEnvironment(
                 build_image=codebuild.LinuxBuildImage.STANDARD_7_0, compute_type=codebuild.ComputeType[compute], privileged=privileged
             ),
+            environment_variables=reach.environment_variables,
             logging=codebuild.LoggingOptions(cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group, prefix=project_name)),
             timeout=Duration.minutes(timeout_minutes),
         )
+        project = self.project.node.default_child
+        assert isinstance(project, codebuild.CfnProject)
+        project.vpc_config = reach.vpc_config

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from stacks.constructs.image_repository import PULL
 from stacks.constructs.service_role import ServiceRole
+from stacks.constructs.vpc_config import VpcConfig
 
 JOBS = "pipelines-*"  # SageMaker Pipelines names a job pipelines-<execution>-<step>-<suffix>
 LOG = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
@@ -37,6 +38,7 @@ class TrainingRole(ServiceRole):
         images: ecr.IRepository,
         key: kms.IKey,
         group_name: str,
+        vpc: VpcConfig | None,
     ) -> None:
         stack = Stack.of(scope)
         super().__init__(
@@ -53,6 +55,7 @@ class TrainingRole(ServiceRole):
                 _pass(stack, role_name),
                 *_telling(stack),
                 *_registry(stack, group_name),
+                *(vpc.for_jobs(stack) if vpc else []),
             ],
         )
 

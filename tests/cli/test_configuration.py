@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from cli import configuration
 from cli.problem import Problem
-from config import Account, Config, Environment, Repository
+from config import Account, Builds, Config, Environment, ManagedNetwork, Repository
 from stacks import layout
 from tests.reference import CONFIG, ROOT
+from tests.support.networks import EXISTING, MANAGED, PRIVATE
 
 HOME = CONFIG.toolchain
 FIRST, LAST = CONFIG.environments
@@ -28,6 +29,7 @@ TEMPLATE = Config(
     owners=("a@example.com", "b@mail.example.org", "c@firm.example", "d@firm.com"),
 )
 
+NAMED = ManagedNetwork(cidr="10.9.0.0/22", endpoint_services=("com.amazonaws.vpce.eu-west-1.vpce-svc-0a1b2c3d4e5f60001",))
 ANYTHING = st.text(st.characters(), max_size=12) | st.sampled_from(["eu-west-1", "100000000001", "owner/name", "main", "a@b.c", "٣" * 12])
 PRINTED = st.characters(exclude_categories=("C", "Z"))
 OWNERS = st.from_regex(r"[^@]{1,70}@[^@.]{1,70}\.[a-z]+", fullmatch=True, alphabet=PRINTED)
@@ -53,7 +55,7 @@ def repositories(draw: st.DrawFn) -> Repository:
 def plausible(draw: st.DrawFn) -> Config:
     """Most of these are accepted."""
     region = draw(REGIONS)
-    accounts = st.builds(Account, id=NUMBERS, region=st.just(region))
+    accounts = st.builds(Account, id=NUMBERS, region=st.just(region), network=st.sampled_from([None, EXISTING, MANAGED, NAMED]))
     names = draw(st.lists(NAMES, min_size=1, max_size=3, unique_by=str.lower))
     approved = [False, *(draw(st.booleans()) for _ in names[1:])]
     return Config(
@@ -64,6 +66,8 @@ def plausible(draw: st.DrawFn) -> Config:
         owners=tuple(draw(st.lists(OWNERS, min_size=1, max_size=3))),
         qualifier=draw(st.from_regex(r"[a-z0-9]{1,10}", fullmatch=True)),
         pull_requests=draw(st.booleans()),
+        ledger_years=draw(st.integers(1, 9)),
+        builds=draw(st.sampled_from([Builds(), PRIVATE, replace(PRIVATE, proxy="http://proxy.acme.test:3128", no_proxy=())])),
     )
 
 

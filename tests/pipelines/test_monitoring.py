@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sagemaker.core.network import NetworkConfig
 from sagemaker.core.processing import Processor
 from sagemaker.core.workflow import ExecutionVariables, Join, ParameterString
 from sagemaker.mlops.workflow import Pipeline, ProcessingStep
@@ -19,6 +21,7 @@ from pipelines.training import _read, _retries, _session, _write
 from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.layouts import PRODUCTION
+from tests.support.networks import GROUPS, SUBNETS
 from tests.support.runs import RUN
 
 ACCOUNT = PRODUCTION.account
@@ -37,6 +40,8 @@ PLACE = Place(
     topic=f"arn:aws:sns:{ACCOUNT.region}:{ACCOUNT.id}:notices",
     region=ACCOUNT.region,
     console=naming.console(ACCOUNT.region),
+    subnets=SUBNETS,
+    security_groups=GROUPS,
 )
 Definition = dict[str, Any]
 
@@ -107,13 +112,24 @@ def test_the_job_knows_where_everything_is() -> None:
     }
 
 
-def test_it_reaches_the_network_and_its_disk_is_encrypted_where_sagemaker_can() -> None:
+def test_it_reaches_the_network_of_its_account_and_its_disk_is_encrypted_where_sagemaker_can() -> None:
     (step,), (local,) = made()["Steps"], made(instance_type="ml.m5d.large")["Steps"]
 
-    assert "NetworkConfig" not in step["Arguments"]
+    vpc = {"VpcConfig": {"SecurityGroupIds": list(PLACE.security_groups), "Subnets": list(PLACE.subnets)}}
+    assert step["Arguments"]["NetworkConfig"] == {
+        "EnableInterContainerTrafficEncryption": True,
+        "EnableNetworkIsolation": False,
+        **vpc,
+    }
     assert step["Arguments"]["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == KEY
     assert "VolumeKmsKeyId" not in local["Arguments"]["ProcessingResources"]["ClusterConfig"]
     assert step["Arguments"]["ProcessingOutputConfig"]["KmsKeyId"] == KEY
+
+
+def test_an_account_without_a_network_of_its_own_names_none() -> None:
+    model = reference.model()
+    for step in definition(model, replace(PLACE, subnets=(), security_groups=()), VERSION)["Steps"]:
+        assert "VpcConfig" not in step["Arguments"]["NetworkConfig"]
 
 
 def test_a_model_that_is_not_monitored_has_none() -> None:
@@ -145,6 +161,12 @@ def test_the_sdk_would_write_the_same() -> None:
             "REPORT_URI": report,
             "WINDOW_END": parameters["WindowEnd"],
         },
+        network_config=NetworkConfig(
+            enable_network_isolation=False,
+            encrypt_inter_container_traffic=True,
+            security_group_ids=list(GROUPS),
+            subnets=list(SUBNETS),
+        ),
         sagemaker_session=session,
     )
     arguments = processor.run(

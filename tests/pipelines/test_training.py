@@ -21,6 +21,7 @@ from pipelines.definition import validate
 from pipelines.training import definition
 from tests import reference
 from tests.reference import CONFIG, MODEL
+from tests.support.networks import GROUPS, SUBNETS
 from tests.support.runs import CHAMPIONED, DATA_SHA256, RUN
 from tests.support.tree import python_path
 
@@ -190,11 +191,30 @@ def test_every_job_is_isolated_encrypted_and_knows_its_origin(form: str, request
         arguments = step["Arguments"]
         assert arguments["Environment"] == {"COMMIT": RUN.commit, "DATA_SHA256": RUN.data_sha256, "IMAGE_URI": RUN.image_uri}
         assert arguments.get("NetworkConfig", arguments)["EnableNetworkIsolation"] is True
+        assert arguments.get("NetworkConfig", arguments)["EnableInterContainerTrafficEncryption"] is True
+        assert "VpcConfig" not in arguments.get("NetworkConfig", arguments)
         text = json.dumps(arguments)
         assert f'"KmsKeyId": "{RUN.key}"' in text
         assert f'"VolumeKmsKeyId": "{RUN.key}"' in text
         retried = {kind for policy in step["RetryPolicies"] for kind in policy["ExceptionType"]}
         assert retried >= {"SageMaker.CAPACITY_ERROR", "Step.THROTTLING"}
+
+
+@pytest.mark.parametrize("form", ["one-job", "separate"])
+def test_every_job_runs_in_the_accounts_network(form: str) -> None:
+    run = replace(CHAMPIONED, subnets=",".join(SUBNETS), security_groups=",".join(GROUPS))
+    jobs = [step for step in json.loads(definition(CONFIG, model(form), run))["Steps"] if step["Type"] in ("Training", "Processing")]
+
+    assert len(jobs) == {"one-job": 2, "separate": 4}[form]
+    for step in jobs:
+        arguments = step["Arguments"]
+        network = arguments.get("NetworkConfig", arguments)
+        assert network["VpcConfig"] == {"SecurityGroupIds": list(GROUPS), "Subnets": list(SUBNETS)}
+
+
+def test_half_a_network_is_refused() -> None:
+    with pytest.raises(ValueError, match="subnets and security_groups go together: accepted are both or none"):
+        replace(RUN, subnets=SUBNETS[0])
 
 
 def test_a_volume_key_only_where_sagemaker_takes_one() -> None:

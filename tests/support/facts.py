@@ -25,8 +25,8 @@ FACTS = Facts(
 
 
 def parameters_of(facts: Facts, data: DataSet | None = None) -> dict[str, str]:
-    """The SSM parameters that tell them, and the pointer to a data set that `road data put` writes."""
-    values = {field.name: getattr(facts, field.name) for field in fields(facts) if field.name != "data"}
+    """The SSM parameters that tell them, and the pointer to a data set that `road data put` writes. What is empty is no parameter."""
+    values = {field.name: value for field in fields(facts) if field.name != "data" and (value := getattr(facts, field.name))}
     if data:
         values["data"] = json.dumps({**asdict(data), "bytes": 1})
     return {naming.parameter(CONFIG, MODEL, name.replace("_", "-")): value for name, value in values.items()}

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -24,6 +25,28 @@ LOG = "localcloud.log"
 LOOK_EVERY = 0.5  # seconds; a signal that the system hands to another thread does not wake the one that waits for it
 
 
+@dataclass(frozen=True)
+class Network:
+    """A network that a firm made."""
+
+    account: str
+    vpc: str
+    subnets: list[str]
+    groups: list[str]
+
+    @classmethod
+    def read(cls, text: str) -> Network:
+        """`ACCOUNT/VPC/SUBNETS/GROUPS`."""
+        account, vpc, subnets, groups = text.split("/")
+        return cls(account, vpc, subnets.split(","), groups.split(","))
+
+    def stand(self, region: str) -> None:
+        """Make it."""
+        from localcloud.ec2 import networks  # moto reads its environment when it is imported
+
+        networks.stand(self.account, region, vpc=self.vpc, subnets=self.subnets, groups=self.groups)
+
+
 def arguments() -> argparse.Namespace:
     """What is said on the command line."""
     parser = argparse.ArgumentParser(prog="localcloud", description=__doc__)
@@ -37,6 +60,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--accounts", default="123456789012", help="comma-separated account numbers (default: %(default)s)")
     parser.add_argument("--region", default="us-east-1", help="default: %(default)s")
     parser.add_argument("--containers", action="store_true", help="build and run images by Docker, which must be there, and a registry")
+    parser.add_argument(
+        "--network",
+        action="append",
+        default=[],
+        type=Network.read,
+        metavar="ACCOUNT/VPC/SUBNETS/GROUPS",
+        help="a network that stands in an account, by its ids, which commas join; may be repeated",
+    )
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
     )
@@ -97,6 +128,8 @@ def program() -> int:
         return _complain(str(problem))
     if options.exit_with_parent:
         threading.Thread(target=_end_with_input, args=(ending,), daemon=True).start()
+    for network in options.network:
+        network.stand(options.region)
     server.start()
     print(f"ready {server.url}", flush=True)
     while not ending.wait(LOOK_EVERY):

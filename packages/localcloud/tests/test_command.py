@@ -41,13 +41,16 @@ def refused(folder: Path, *arguments: str) -> str:
 
 
 def test_a_shell_speaks_to_it_by_its_environment_file_and_it_ends_with_its_parent(tmp_path: Path) -> None:
-    with started(tmp_path) as process:
+    network = "123456789012/vpc-0a1b2c3d/subnet-0a1b2c3d,subnet-0a1b2c3e/sg-0a1b2c3d"
+    with started(tmp_path, "--network", network) as process:
         file = tmp_path / ".localcloud/123456789012.env"
-        script = f". {file} && aws s3 mb s3://first && aws s3 ls && aws configure list | grep -c us-east-1"
+        subnets = "aws ec2 describe-subnets --filters Name=vpc-id,Values=vpc-0a1b2c3d --query 'Subnets[].SubnetId' --output text"
+        script = f". {file} && aws s3 mb s3://first && aws s3 ls && aws configure list | grep -c us-east-1 && {subnets}"
         said = subprocess.run(["sh", "-c", script], env=environment(), capture_output=True, text=True)
 
         assert said.returncode == 0, said.stderr
         assert "first" in said.stdout
+        assert "subnet-0a1b2c3d\tsubnet-0a1b2c3e" in said.stdout
         assert file.stat().st_mode & 0o077 == 0
     assert process.returncode == 0
     assert not file.exists()

@@ -15,6 +15,7 @@ from tests.reference import CONFIG, MODEL
 from tests.support.facts import FACTS, put_facts
 from tests.support.fakes import clients
 from tests.support.moto_server import Clients
+from tests.support.networks import GROUPS, SUBNETS
 
 PATH = naming.parameter(CONFIG, MODEL)
 DATA_SET = DataSet(uri="s3://b/data.csv", sha256="ab", rows=3)
@@ -24,6 +25,13 @@ def test_each_fact_is_a_parameter(client: Clients) -> None:
     put_facts(client("ssm"))
 
     assert Facts.read(client("ssm"), PATH) == FACTS
+
+
+def test_a_registry_in_a_network_tells_which(client: Clients) -> None:
+    facts = replace(FACTS, subnets=",".join(SUBNETS), security_groups=",".join(GROUPS))
+    put_facts(client("ssm"), facts)
+
+    assert Facts.read(client("ssm"), PATH) == facts
 
 
 def test_a_data_set_is_a_fact_once_it_was_stored(client: Clients) -> None:

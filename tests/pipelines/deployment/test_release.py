@@ -26,6 +26,7 @@ from tests.reference import CONFIG, MODEL
 from tests.support.facts import FACTS
 from tests.support.fake_production import ENDPOINT, ENVIRONMENT, STACK, Production
 from tests.support.fakes import AT_ONCE, Altered, Fake, Paginator, archive, clients, refusal
+from tests.support.networks import EXISTING, MANAGED, with_networks
 from tests.support.sample import ARN
 
 MONITORING = naming.monitoring_stack(CONFIG, MODEL, ENVIRONMENT)
@@ -203,6 +204,31 @@ def test_where_nothing_is_monitored_both_are_deployed_at_once(assembly: Path) ->
     release.deploy(place(Production.serving(f"{ARN}/1")), package(2), assembly, AT_ONCE)
 
     assert [stacks for stacks, _ in deployed(assembly)] == [[STACK, MONITORING]]
+
+
+def test_a_managed_network_comes_first_and_only_where_it_does_not_stand_so_already(assembly: Path) -> None:
+    config, template = with_networks("three", EXISTING, MANAGED), {"Resources": {"Network": {"Type": "AWS::EC2::VPC"}}}
+    there = config.environments[-1]
+    network = naming.network_stack(config, there.account)
+    (assembly / f"{network}.template.json").write_text(json.dumps(template))
+    production = Production.serving(f"{ARN}/1")
+
+    def deploy_where(standing: Json | None) -> list[list[str]]:
+        def describe_stacks(*, StackName: str, **_: Any) -> Json:  # noqa: N803
+            return {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]} if StackName == network and standing else original(StackName=StackName)
+
+        original = production.describe_stacks
+        altered = Altered(production, describe_stacks=describe_stacks, get_template=lambda **_: {"TemplateBody": standing})
+        (assembly / "cdk.log").unlink(missing_ok=True)
+        moved = place(altered)
+        registry = replace(moved.registry, config=config)
+        release.redeploy(replace(moved, registry=registry, environment=there), assembly, AT_ONCE)
+        return [stacks for stacks, _ in deployed(assembly)]
+
+    others = [[STACK], [MONITORING]]
+    assert deploy_where(None) == [[network], *others]
+    assert deploy_where({"Resources": {}}) == [[network], *others]
+    assert deploy_where(template) == others
 
 
 def test_new_infrastructure_keeps_the_version_and_ends_a_hurry(assembly: Path) -> None:

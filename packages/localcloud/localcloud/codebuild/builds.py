@@ -15,7 +15,7 @@ from typing import Any
 
 from moto.iam.models import iam_backends
 
-from localcloud.codebuild import buildspec, compute, projects
+from localcloud.codebuild import buildspec, compute, projects, secrets
 from localcloud.core import process_trees
 from localcloud.core.cloud import PARTITION, cloud, machine_environment
 from localcloud.core.errors import error
@@ -51,6 +51,7 @@ class Build:
     process: Process | None = None
     memory: int = 0  # bytes that it has held at most, as far as was looked at
     last_line: str = ""
+    hidden: list[str] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -83,6 +84,8 @@ class Build:
         self.done.set()
 
     def _line(self, line: str) -> None:
+        for value in self.hidden:
+            line = line.replace(value, "***")
         self.last_line = line if line.strip() and not line.startswith("[Container]") else self.last_line
         cloud().log(account=self.account, region=self.region, group=self.group, stream=self.uuid, line=line)
 
@@ -130,7 +133,7 @@ class Build:
 
     def _environment(self, spec: Mapping[str, Any], folder: Path) -> dict[str, str]:
         machine = machine_environment()
-        declared = {v["name"]: v["value"] for v in self.project.get("environment", {}).get("environmentVariables", [])}
+        declared = {v["name"]: self._value(v) for v in self.project.get("environment", {}).get("environmentVariables", [])}
         first, *others = self.sources.items()
         return {
             **machine,
@@ -155,6 +158,15 @@ class Build:
             **self.variables,
         }
 
+    def _value(self, variable: Mapping[str, str]) -> str:
+        """A variable's value, read as the project's role where it lies elsewhere. What comes from a secret is not shown in the log."""
+        kind, value = variable.get("type", "PLAINTEXT"), variable["value"]
+        if kind == "PLAINTEXT":
+            return value
+        value = secrets.read(kind, value, role_arn=self.project["serviceRole"], region=self.region)
+        self.hidden.append(value)
+        return value
+
     def describe(self) -> dict[str, Any]:
         """The build as BatchGetBuilds answers it."""
         return {
@@ -170,6 +182,7 @@ class Build:
             "serviceRole": self.project["serviceRole"],
             "source": self.project["source"],
             "environment": self.project["environment"],
+            **({"vpcConfig": self.project["vpcConfig"]} if "vpcConfig" in self.project else {}),
             "exportedEnvironmentVariables": [{"name": k, "value": v} for k, v in self.exported.items()],
             "logs": {"groupName": self.group, "streamName": self.uuid},
             "phases": [{"phaseType": "BUILD", "phaseStatus": self.status, "contexts": [{"message": self.failure}]}] if self.failure else [],

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.codebuild import buildspec, compute
-from localcloud.core.errors import invalid, missing
+from localcloud.core.errors import error, invalid, missing
 from localcloud.core.validation import check
+from localcloud.ec2 import networks
 
 CHANGES = {"PUSH", "PULL_REQUEST_CREATED", "PULL_REQUEST_UPDATED", "PULL_REQUEST_CLOSED", "PULL_REQUEST_MERGED"}
 GITLAB = CHANGES | {"PULL_REQUEST_REOPENED", "RELEASED", "WORKFLOW_JOB_QUEUED"}
@@ -32,6 +33,7 @@ def put(account: str, region: str, project: dict[str, Any], *, webhook: dict[str
         buildspec.read(project)
     if webhook is not None:
         _check_webhook(project, webhook)
+    _check_vpc(account, region, project)
     arn = f"arn:aws:codebuild:{region}:{account}:project/{project['name']}"
     _projects[account, region, project["name"]] = {**project, "arn": arn, **({"webhook": webhook} if webhook else {})}
     return arn
@@ -65,6 +67,23 @@ def _check_hosted(project: dict[str, Any]) -> None:
     ):
         if missed:
             raise invalid(f"project {project['name']}: localcloud takes a source {source['type']} only with {what}")
+
+
+def _check_vpc(account: str, region: str, project: dict[str, Any]) -> None:
+    """Where it names a VPC, that has these subnets and groups, and the project's role may attach builds to them."""
+    named = project.get("vpcConfig")
+    if not named:
+        return
+    check("codebuild", "VpcConfig", named)
+    try:
+        vpc = networks.one_vpc(account, region, subnets=named["subnets"], groups=named["securityGroupIds"])
+    except networks.Unknown as problem:
+        raise error("InvalidInputException", f"project {project['name']}: {problem}") from problem
+    if vpc != named["vpcId"]:
+        raise error("InvalidInputException", f"project {project['name']}: its subnets are in {vpc}, not in {named['vpcId']}")
+    lacking = networks.lacking(project["serviceRole"], region, named["subnets"], named["securityGroupIds"], service="codebuild")
+    if lacking:
+        raise error("InvalidInputException", f"Not authorized to perform {lacking.partition(':')[2]}: {project['serviceRole']}")
 
 
 def _check_webhook(project: dict[str, Any], webhook: dict[str, Any]) -> None:

@@ -151,7 +151,7 @@ def _resource(response: Any, action: str, resource: str) -> str | None:
     body = json.loads(response.body or "{}")
     for parameter, value in body.items():
         if isinstance(value, str) and value.startswith("arn:"):
-            return value if parameter.endswith(("Arn", "ARN", "Name", "KeyId")) and "Role" not in parameter else None
+            return value if parameter.endswith(("Arn", "ARN", "Name", "KeyId", "SecretId")) and "Role" not in parameter else None
         if pattern := NAMED.get((service, parameter)):
             name = value if service != "ssm" or str(value).startswith("/") else f"/{value}"
             return f"{here}:{pattern.format(name)}"

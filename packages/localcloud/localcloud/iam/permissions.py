@@ -25,12 +25,35 @@ def required(response: Any, action: str, resource: str | None) -> Iterator[Permi
     """What a request to do `action` on `resource` must be allowed, as moto's `response` object received it; KMS and S3 have their own."""
     if action in ("sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"):
         yield Permission(action=action, resource=resource, context=_of_package(response))
+    elif action in PLACED:
+        yield Permission(action=action, resource=resource, context=of_place(response._get_params()))
     elif action == "events:PutEvents":
         yield from _events(response, action)
     else:
         yield Permission(action=action, resource=resource)
         if action in ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"):
             yield from _alarms(response)
+
+
+PLACED = ("sagemaker:CreateModel", "sagemaker:CreateProcessingJob", "sagemaker:CreateTrainingJob")
+
+
+def of_place(request: dict[str, Any]) -> Context:
+    """The condition keys of where a job or model runs, by its request. What a request does not say is absent, not false.
+
+    Names and kinds are those of the service authorization reference ("Actions, resources, and condition keys for Amazon SageMaker AI").
+    """
+    network = request.get("NetworkConfig", request)
+    vpc = network.get("VpcConfig") or {}
+    flags = {
+        "sagemaker:InterContainerTrafficEncryption": network.get("EnableInterContainerTrafficEncryption"),
+        "sagemaker:NetworkIsolation": network.get("EnableNetworkIsolation"),
+    }
+    return {
+        "sagemaker:VpcSecurityGroupIds": vpc.get("SecurityGroupIds", []),
+        "sagemaker:VpcSubnets": vpc.get("Subnets", []),
+        **{key: [] if value is None else [str(value).lower()] for key, value in flags.items()},
+    }
 
 
 def _of_package(response: Any) -> Context:

@@ -45,13 +45,13 @@ def denies(policy: Iterable[Statement], *, action: str, resource: str | None, co
     return any(_covers(s, resource or "") and hold(s, context or {}) is True for s in concerned)
 
 
-def role_allows(role_arn: str, *, action: str, resource: str) -> bool:
+def role_allows(role_arn: str, *, action: str, resource: str, context: Context | None = None) -> bool:
     """Whether a role's own policies allow it `action` on `resource`."""
     backend = iam_backends[role_arn.split(":")[4]][PARTITION]
     name = backend.get_role_by_arn(role_arn).name
     inline = [backend.get_role_policy(name, p)[1] for p in backend.list_role_policies(name)]
     policy = statements([*inline, *backend.list_attached_role_policies(name)[0]])
-    return allows(policy, action=action, resource=resource, context=known_of(role_arn))
+    return allows(policy, action=action, resource=resource, context={**known_of(role_arn), **(context or {})})
 
 
 def lets_in(policy: Any, *, caller: str, action: str, resource: str | None = None, context: Context | None = None) -> bool:

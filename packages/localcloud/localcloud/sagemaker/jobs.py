@@ -24,6 +24,7 @@ from localcloud.core.errors import error, invalid
 from localcloud.core.processes import Process
 from localcloud.ecr import images
 from localcloud.ecr.containers import ContainerImage
+from localcloud.sagemaker import vpc
 from localcloud.sagemaker.records import Request, backend, keep, reason
 from localcloud.sagemaker.roles import assumable, credentials
 from localcloud.sagemaker.s3_files import download
@@ -101,6 +102,7 @@ class Job(ABC):
         if (account, region, self.kind, self.name) in _jobs:
             raise error("ResourceInUse", f"Job name must be unique within an AWS account and region: {self.kind} job {self.name} exists")
         self.role = assumable(request.get("RoleArn"))
+        vpc.attach(account, region, self.role, request.get("NetworkConfig", request).get("VpcConfig"))
         self.ended, self._stopping, self._lock = threading.Event(), threading.Event(), threading.Lock()
         self._processes: list[Process] = []
         self._code, self._overtime = 0, False

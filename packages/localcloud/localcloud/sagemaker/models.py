@@ -7,7 +7,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 
 from localcloud.core.errors import invalid
-from localcloud.sagemaker import model_packages
+from localcloud.sagemaker import model_packages, vpc
 from localcloud.sagemaker.records import answer, keep, refuse
 from localcloud.sagemaker.roles import assumable
 
@@ -49,7 +49,8 @@ def create_model(self: Any) -> ActionResult:
     if len(declared) != 1:
         raise invalid(f"localcloud serves models of one container, not of {len(declared)}")
     refuse(declared[0], ("ModelDataSource", "AdditionalModelDataSources", "MultiModelConfig"), "a model's container")
-    assumable(request.get("ExecutionRoleArn"))
+    role = assumable(request.get("ExecutionRoleArn"))
+    vpc.attach(self.current_account, self.region, role, request.get("VpcConfig"))
     record = keep(held.create_model, request)
     record.enable_network_isolation = record.EnableNetworkIsolation = request.get("EnableNetworkIsolation", False)
     try:

@@ -108,6 +108,7 @@ def test_what_it_does_not_understand_is_named(aws: Aws, tmp_path: Path, dockerfi
         (["build", "--squash", "-t", "t", "."], "--squash"),
         (["build", "--platform", "linux/arm64", "-t", "t", "."], "linux/arm64"),
         (["build", "--build-arg", "NOPE=1", "-t", "t", "CONTEXT"], "--build-arg NOPE is not an ARG"),
+        (["build", "--secret", "id=A,env=NOT_SET", "-t", "t", "CONTEXT"], "id=A,env=NOT_SET: expected id=NAME,env=VARIABLE"),
         (["push", "library/x:1"], "does not name an ECR image"),
         (["push", f"{REPOSITORY}:never"], "no image is tagged"),
     ],

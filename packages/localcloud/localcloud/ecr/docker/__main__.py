@@ -18,6 +18,19 @@ class Parser(argparse.ArgumentParser):
         raise Refused(f"the stand-in for docker does not understand this: {message}")
 
 
+def _with_value(argument: str) -> str:
+    """`NAME=value`, out of the environment where there is the name alone."""
+    return argument if "=" in argument or argument not in os.environ else f"{argument}={os.environ[argument]}"
+
+
+def _of_environment(secret: str) -> str:
+    """`id=NAME,env=VARIABLE`: every RUN has the environment here, so that one which mounts it under the variable's name finds it."""
+    parts = dict(part.partition("=")[::2] for part in secret.split(","))
+    if parts.keys() != {"id", "env"} or parts["env"] not in os.environ:
+        raise argparse.ArgumentTypeError(f"{secret}: expected id=NAME,env=VARIABLE, with the variable set")
+    return secret
+
+
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="docker", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -31,7 +44,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     make.add_argument("--platform", choices=["linux/amd64"])
     make.add_argument("--provenance", choices=["false"])
     make.add_argument("--output", choices=["type=docker"])
-    make.add_argument("--build-arg", action="append", default=[])
+    make.add_argument("--build-arg", action="append", default=[], type=_with_value)
+    make.add_argument("--secret", action="append", default=[], type=_of_environment)
     make.add_argument("context", type=Path)
     commands.add_parser("push", allow_abbrev=False).add_argument("tag")
     return parser.parse_args(argv)

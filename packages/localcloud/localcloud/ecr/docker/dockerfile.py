@@ -16,6 +16,7 @@ from typing import Any
 from localcloud.ecr.docker import Refused
 
 HARMLESS = ("--chown", "--link")
+PREDEFINED = {name for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") for name in (proxy, proxy.lower())}  # no ARG, and in no image
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Reader:
             method(rest)
         if not self.recipe.python:
             raise Refused(f"{dockerfile} has no FROM")
-        if unused := set(arguments) - set(self.args):
+        if unused := set(arguments) - set(self.args) - PREDEFINED:
             raise Refused(f"--build-arg {', '.join(sorted(unused))} is not an ARG of {dockerfile}")
 
     def _refuse(self, why: str) -> Refused:
@@ -138,7 +139,7 @@ class Reader:
 
     def _run(self, rest: str) -> None:
         command = " ".join(json.loads(rest)) if rest.startswith("[") else rest
-        command = re.sub(r"^(--mount=type=cache\S*\s+)+", "", command)
+        command = re.sub(r"^(--mount=type=(cache|secret)\S*\s+)+", "", command)  # a secret is an environment variable here anyway
         if command.startswith("--") or "<<" in command:
             raise self._refuse(f"RUN with {command.split()[0]} or a here-document is not understood")
         self.recipe.steps.append(Run(command, {**self.args, **self.recipe.env}, self.recipe.workdir, self.line))

@@ -1,0 +1,1 @@
+"""Networks: what jobs, models and builds are attached to, and those that a firm made before anything is deployed."""
