@@ -35,6 +35,7 @@ CAPTURE, LABELS, MONITORING = "capture", "labels", "monitoring"
 DRIFT, MONITOR_SILENT = "Drift", "MonitorSilent"
 SERVER_ERRORS, MODEL_LATENCY = "ServerErrors", "ModelLatency"
 
+CONSOLES = {"cn-": "console.amazonaws.cn", "eusc-": "console.amazonaws-eusc.eu", "us-gov-": "console.amazonaws-us-gov.com"}
 UNFIT = re.compile(r"[^\w .:/=+@-]", re.ASCII)
 LONGEST_METADATA = 256
 
@@ -52,6 +53,14 @@ def metadata_value(text: str) -> str:
 def title(config: Config) -> str:
     """The project as CloudFormation and CloudWatch show it: `AcmeModels`."""
     return config.project.title().replace("-", "")
+
+
+def console(region: str) -> str:
+    """Where a region's AWS Management Console begins, in whichever partition the region is ("Regional endpoints" in the AWS General
+    Reference, and the same page of the other partitions).
+    """
+    host = next((host for begins, host in CONSOLES.items() if region.startswith(begins)), "console.aws.amazon.com")
+    return f"https://{region}.{host}"
 
 
 # Stacks

@@ -24,7 +24,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a model is watched. `capture`, `labels` and `reports` are `s3://bucket/folder`; `role` is the job's, `key` of all it writes."""
+    """Where a model is watched. `capture`, `labels` and `reports` are `s3://bucket/folder`; `role` is the job's, `key` of all it writes.
+
+    `console` is where the console of the region begins, for links in notices.
+    """
 
     endpoint: str
     variant: str
@@ -36,6 +39,7 @@ class Place:
     namespace: str
     topic: str
     region: str
+    console: str
 
 
 def definition(model: ModelSpec, place: Place, version: MonitoringParameters) -> Json:
@@ -98,6 +102,7 @@ class _Steps:
         return {
             "AWS_DEFAULT_REGION": place.region,
             "CAPTURE_URI": place.capture,
+            "CONSOLE_URL": place.console,
             "ENDPOINT_NAME": place.endpoint,
             "LABELS_URI": place.labels,
             "METRICS_NAMESPACE": place.namespace,

@@ -109,6 +109,7 @@ class Monitoring(Stack):
             namespace=self.namespace,
             topic=self._topic,
             region=self.region,
+            console=naming.console(self.region),
         )
 
     def _monitoring_role(self, table: Table) -> ModelRole:
@@ -187,10 +188,10 @@ class Monitoring(Stack):
         )
 
     def _about(self) -> str:
-        console, home = f"https://{self.region}.console.aws.amazon.com", self.config.toolchain.region
+        console, home = naming.console(self.region), self.config.toolchain.region
         road = naming.delivery_pipeline(self.config, self.model.name)
         links = [
-            f"[delivery pipeline](https://{home}.console.aws.amazon.com/codesuite/codepipeline/pipelines/{road}/view?region={home})"
+            f"[delivery pipeline]({naming.console(home)}/codesuite/codepipeline/pipelines/{road}/view?region={home})"
             f" (account {self.config.toolchain.id})",
             f"[endpoint]({console}/sagemaker/home?region={self.region}#/endpoints/{self.endpoint_name})",
         ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -50,7 +50,7 @@ def registered(stack: Stack, config: Config, model: str) -> Registered:
         bucket=_bucket(stack, naming.artifacts_bucket(config, model)),
         archives=list(served_archives()),
         key=stack.format_arn(service="kms", account=home.id, resource="key", resource_name="*"),
-        storage=f"s3.{home.region}.amazonaws.com",
+        storage=f"s3.{home.region}.{Aws.URL_SUFFIX}",
     )
 
 
@@ -237,7 +237,7 @@ def through_s3(account: Account) -> dict[str, Any]:
 
 
 def _through(service: str, account: Account) -> dict[str, Any]:
-    return {"StringEquals": {"kms:ViaService": f"{service}.{account.region}.amazonaws.com"}}
+    return {"StringEquals": {"kms:ViaService": f"{service}.{account.region}.{Aws.URL_SUFFIX}"}}
 
 
 def _place(stack: Stack, config: Config, model: str, environment: Environment) -> list[iam.PolicyStatement]:

@@ -32,6 +32,7 @@ KINDS = {  # function → the service's own description of such a name (`service
     "artifacts_bucket": "AWS::S3::Bucket.BucketName",
     "bootstrap_role": ROLE,
     "connection": "codeconnections.ConnectionName",
+    "console": r"https://[a-z0-9.-]+",
     "controller_role": ROLE,
     "data_bucket": "AWS::S3::Bucket.BucketName",
     "delivery_pipeline": "codepipeline.PipelineName",
@@ -82,6 +83,7 @@ def arguments(config: Config, models: tuple[str, ...]) -> dict[str, tuple[Any, .
         "fact": ("capture-bucket", "image-repository"),
         "kind": (naming.DRIFT, naming.MONITOR_SILENT, naming.SERVER_ERRORS, naming.MODEL_LATENCY),
         "model": models,
+        "region": (config.toolchain.region,),
         "stage_name": (naming.BUILD, naming.UPDATE, naming.TRAIN),
         "text": ("drift: alarm goes into ALARM; " * 20,),
         "version": ("1", "99999"),
@@ -220,3 +222,16 @@ def test_a_name_of_every_model_matches_that_of_each() -> None:
 def test_a_text_becomes_a_value_of_metadata() -> None:
     assert naming.metadata_value("drift: alarm; since 10:00 (UTC)") == "drift: alarm  since 10:00  UTC "
     assert len(naming.metadata_value("x" * 300)) == 256
+
+
+@pytest.mark.parametrize(
+    ("region", "console"),
+    [
+        ("eu-west-1", "https://eu-west-1.console.aws.amazon.com"),
+        ("cn-northwest-1", "https://cn-northwest-1.console.amazonaws.cn"),
+        ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com"),
+        ("eusc-de-east-1", "https://eusc-de-east-1.console.amazonaws-eusc.eu"),
+    ],
+)
+def test_each_partition_has_a_console_of_its_own(region: str, console: str) -> None:
+    assert naming.console(region) == console

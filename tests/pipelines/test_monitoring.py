@@ -36,6 +36,7 @@ PLACE = Place(
     namespace=naming.metric_namespace(CONFIG, MODEL, PRODUCTION),
     topic=f"arn:aws:sns:{ACCOUNT.region}:{ACCOUNT.id}:notices",
     region=ACCOUNT.region,
+    console=naming.console(ACCOUNT.region),
 )
 Definition = dict[str, Any]
 
@@ -94,6 +95,7 @@ def test_the_job_knows_where_everything_is() -> None:
     assert environment(step) == {
         "AWS_DEFAULT_REGION": ACCOUNT.region,
         "CAPTURE_URI": "s3://captured/capture",
+        "CONSOLE_URL": f"https://{ACCOUNT.region}.console.aws.amazon.com",
         "ENDPOINT_NAME": PLACE.endpoint,
         "LABELS_URI": "s3://captured/labels",
         "METRICS_NAMESPACE": PLACE.namespace,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 
 import naming
 from cli.deployability import findings
+from tests import reference
 from tests.reference import CONFIG, MODEL, ROOT
-from tests.support.layouts import CONTEXT, PRODUCTION, STEADY, Layout, listed
+from tests.support.layouts import CONTEXT, PRODUCTION, STEADY, Layout, listed, synth
 from tests.support.tree import python_path
 
 TYPES = {
@@ -145,6 +147,19 @@ def test_all_resources_only_for_actions_that_have_none(layout: Layout) -> None:
     for stack, kind, statement in statements(layout):
         if kind == "AWS::IAM::Role" and statement.get("Resource") == "*":
             assert set(listed(statement["Action"])) <= WITHOUT_RESOURCE, (stack, statement)
+
+
+def test_in_another_partition_nothing_names_the_first(tmp_path: Path) -> None:
+    """The principals of services (`sagemaker.amazonaws.com`) are the same in all of them."""
+    region = "cn-north-1"
+    places = [replace(each, account=replace(each.account, region=region)) for each in CONFIG.environments]
+    config = replace(CONFIG, toolchain=replace(CONFIG.toolchain, region=region), environments=tuple(places))
+
+    for stack, template in synth(config, [reference.model()], tmp_path).templates.items():
+        text = json.dumps(template)
+        assert "arn:aws:" not in text, stack
+        assert "console.aws.amazon.com" not in text, stack
+        assert f"{region}.amazonaws.com" not in text, stack
 
 
 def test_roles_carry_their_policies_inside(layout: Layout) -> None:

@@ -49,6 +49,7 @@ class Task:
     report_uri: str
     namespace: str
     topic_arn: str
+    console: str
     end: datetime
     rule: Monitoring
     baseline: Baseline
@@ -78,6 +79,7 @@ class Task:
             report_uri=environ["REPORT_URI"].rstrip("/"),
             namespace=environ["METRICS_NAMESPACE"],
             topic_arn=environ.get("TOPIC_ARN", ""),
+            console=environ.get("CONSOLE_URL", ""),
             end=_moment(environ.get("WINDOW_END") or "now"),
             rule=rule,
             baseline=baseline,
@@ -111,7 +113,7 @@ def monitor(job: Job, services: Services | None = None) -> None:
     (job.report / notification.PAGE).write_text(page.render(report, job.spec.purpose), encoding="utf-8")
     metrics.put(services.cloudwatch, task.namespace, report)
     if report["moved"] and task.topic_arn:
-        notification.publish(services.sns, task.topic_arn, report, task.report_uri, services.region)
+        notification.publish(services.sns, task.topic_arn, report, task.report_uri, task.console)
     print(notification.summary(report), flush=True)
 
 

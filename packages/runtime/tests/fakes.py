@@ -75,4 +75,3 @@ class Cloud(Services):
     s3: S3 = field(default_factory=S3)
     cloudwatch: CloudWatch = field(default_factory=CloudWatch)
     sns: SNS = field(default_factory=SNS)
-    region: str = "eu-central-1"

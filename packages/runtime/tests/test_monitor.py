@@ -52,6 +52,7 @@ class World:
             "LABELS_URI": f"s3://{BUCKET}/labels",
             "REPORT_URI": f"s3://{BUCKET}/monitor/e1",
             "METRICS_NAMESPACE": f"Scores/{ENDPOINT}",
+            "CONSOLE_URL": "https://eu-central-1.console.aws.amazon.com",
             "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:topic",
             "WINDOW_END": END.isoformat(),
         }
@@ -148,6 +149,7 @@ def test_what_moved_is_published_and_drift_is_no_failure(world: World, capsys: p
     assert re.fullmatch(rf"{ENDPOINT}: \d+ things? moved", message["Subject"])
     assert sentence in message["Message"]
     assert f"s3://{BUCKET}/monitor/e1/monitor.html" in message["Message"]
+    assert message["Message"].endswith(f"console.aws.amazon.com/s3/object/{BUCKET}?prefix=monitor%2Fe1%2Fmonitor.html")
     assert (cloud.cloudwatch.metrics["Drift"], cloud.cloudwatch.metrics["PSI/balance"] > 0.5) == (1, True)
     said = capsys.readouterr().out
     assert f"moved: {sentence}\n" in said

@@ -19,13 +19,13 @@ UNUSUAL = {
 Json = Mapping[str, Any]
 
 
-def publish(sns: SNS, topic_arn: str, report: Json, report_uri: str, region: str) -> None:
-    """Publish what moved."""
-    subject, text = message(report, report_uri, region)
+def publish(sns: SNS, topic_arn: str, report: Json, report_uri: str, console: str) -> None:
+    """Publish what moved. `console` is where the console of the region begins, empty where there is none to link to."""
+    subject, text = message(report, report_uri, console)
     sns.publish(TopicArn=topic_arn, Subject=subject, Message=text)
 
 
-def message(report: Json, report_uri: str, region: str) -> tuple[str, str]:
+def message(report: Json, report_uri: str, console: str) -> tuple[str, str]:
     """The subject and the text of what is sent when something moved."""
     moved = [f"- {change['sentence']}" for change in report["moved"]]
     window, bucket, key = report["window"], *place(f"{report_uri}/{PAGE}")
@@ -34,7 +34,7 @@ def message(report: Json, report_uri: str, region: str) -> tuple[str, str]:
         *moved,
         "",
         f"With pictures: {report_uri}/{PAGE}",
-        f"https://{region}.console.aws.amazon.com/s3/object/{bucket}?region={region}&prefix={quote(key, safe='')}",
+        *([f"{console}/s3/object/{bucket}?prefix={quote(key, safe='')}"] if console else []),
     ]
     things = "1 thing" if len(moved) == 1 else f"{len(moved)} things"
     return f"{report['endpoint']}: {things} moved"[:100], "\n".join(lines)

@@ -37,12 +37,11 @@ class SNS(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """Clients of S3, CloudWatch and SNS, and the region they are in."""
+    """Clients of S3, CloudWatch and SNS."""
 
     s3: S3
     cloudwatch: CloudWatch
     sns: SNS
-    region: str
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
@@ -51,4 +50,4 @@ class Services:
         if not region:
             raise ValueError("neither AWS_REGION nor AWS_DEFAULT_REGION is set: give the step's Environment AWS_DEFAULT_REGION")
         clients = {name: boto3.client(name, region_name=region) for name in ("s3", "cloudwatch", "sns")}
-        return cls(**clients, region=region)
+        return cls(**clients)
