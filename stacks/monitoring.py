@@ -22,6 +22,7 @@ from paved_runtime.spec import Monitoring as Table
 from pipelines import monitoring
 from pipelines.serving_stack import NO_VERSION, MonitoringParameters
 from stacks import facts, layout, permissions
+from stacks.constructs.absence_alarm import AbsenceAlarm
 from stacks.constructs.dashboard import Dashboard, Lines, Monitored
 from stacks.constructs.drift_alarms import DriftAlarms
 from stacks.constructs.event_rule import EventRule, alarm_pattern
@@ -40,7 +41,15 @@ class Monitoring(Stack):
         self.config, self.model, self.place = config, model, environment
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.namespace = naming.metric_namespace(config, model.name, environment)
-        alarms = [self._alarm_of_serving(alarm) for alarm in (naming.SERVER_ERRORS, naming.MODEL_LATENCY)]
+        gone = AbsenceAlarm(
+            self,
+            "Gone",
+            endpoint_name=self.endpoint_name,
+            variant=naming.VARIANT,
+            alarm_name=naming.alarm(config, model.name, environment, naming.GONE),
+            topic=self._notices,
+        )
+        alarms: list[cloudwatch.IAlarm] = [gone, *(self._alarm_of_serving(alarm) for alarm in (naming.SERVER_ERRORS, naming.MODEL_LATENCY))]
         table = model.monitoring if layout.monitored(config, model, environment) else None
         if table:
             alarms += self._monitor(table)
@@ -77,16 +86,18 @@ class Monitoring(Stack):
             "Alarms",
             endpoint_name=self.endpoint_name,
             drift=naming.alarm(self.config, self.model.name, self.place, naming.DRIFT),
+            unread=naming.alarm(self.config, self.model.name, self.place, naming.CAPTURE_UNREAD),
             silent=naming.alarm(self.config, self.model.name, self.place, naming.MONITOR_SILENT),
             namespace=self.namespace,
             hours=table.every_hours,
             drifted=table.drifted_windows,
             of=table.of_windows,
-            topic=sns.Topic.from_topic_arn(self, "Notices", self._topic),
+            accepted=table.unread,
+            topic=self._notices,
         )
         if table.retraining and "drift" in table.retraining.on:
             self._tell_toolchain(alarms.drift)
-        return [alarms.drift, alarms.silent]
+        return [alarms.drift, alarms.unread, alarms.silent]
 
     def _version(self) -> MonitoringParameters:
         """Declare the parameters; references to their values."""
@@ -117,6 +128,7 @@ class Monitoring(Stack):
         logs = self.format_arn(service="logs", resource="log-group", resource_name=f"{JOB_LOGS}*", arn_format=ArnFormat.COLON_RESOURCE_NAME)
         shared = [naming.MONITORING] if table.instances > 1 else []  # counts of several instances come together
         read = [naming.CAPTURE, naming.LABELS, *shared]
+        endpoint = self.format_arn(service="sagemaker", resource="endpoint", resource_name=self.endpoint_name)
         spaces = {"StringEquals": {"cloudwatch:namespace": [self.namespace, JOB_LOGS]}}
         return ModelRole(
             self,
@@ -130,7 +142,9 @@ class Monitoring(Stack):
                 allow("s3:ListBucket", on=[captured]),
                 allow("s3:PutObject", on=[f"{captured}/{naming.MONITORING}/*"]),
                 allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[logs]),
+                allow("cloudwatch:GetMetricData", on=["*"]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=spaces),  # metrics have no resource to name
+                allow("sagemaker:DescribeEndpoint", on=[endpoint]),
                 allow("sns:Publish", on=[self._topic]),
             ],
         )
@@ -146,6 +160,10 @@ class Monitoring(Stack):
             target=bus,
             action="events:PutEvents",
         )
+
+    @cached_property
+    def _notices(self) -> sns.ITopic:
+        return sns.Topic.from_topic_arn(self, "Notices", self._topic)
 
     @cached_property
     def _bucket(self) -> str:
@@ -182,6 +200,7 @@ class Monitoring(Stack):
             hours=table.every_hours,
             psi=table.psi,
             rows=table.minimum_rows,
+            unread=table.unread,
             roc_auc=self.model.gates.roc_auc,
             calibration_error=table.calibration_error,
             labels=table.minimum_labels,
