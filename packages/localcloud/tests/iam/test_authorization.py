@@ -191,3 +191,41 @@ def test_who_may_only_reject_cannot_approve(cloud: Running) -> None:
 
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     assert (package["ModelApprovalStatus"], package["CustomerMetadataProperties"]) == ("Rejected", {"rolled_back": "now"})
+
+
+def test_a_boundary_is_the_most_that_a_role_may_do_and_gives_nothing(cloud: Running) -> None:
+    iam, trusts = cloud.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    wide = {"Action": ["ssm:GetParameter", "ssm:PutParameter"], "Resource": "*"}
+    limits = [
+        {"Effect": "Allow", "Action": ["ssm:GetParameter", "ssm:DescribeParameters"], "Resource": "*"},
+        {"Effect": "Deny", "Action": "ssm:GetParameter", "Resource": "arn:aws:ssm:*:*:parameter/bound/secret"},
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": limits})
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document)["Policy"]["Arn"]
+    arn = cloud.role("bound", trusts=trusts, allows=[wide])
+    for name in ("/bound/open", "/bound/secret"):
+        cloud.client("ssm").put_parameter(Name=name, Value="1", Type="String")
+    iam.put_role_permissions_boundary(RoleName="bound", PermissionsBoundary=boundary)
+    ssm = cloud.client("ssm", **cloud.assume(arn))
+
+    assert ssm.get_parameter(Name="/bound/open")["Parameter"]["Value"] == "1"
+    for call, why in (
+        (lambda: ssm.put_parameter(Name="/bound/open", Value="2", Type="String"), "no permissions boundary allows the ssm:PutParameter"),
+        (lambda: ssm.get_parameter(Name="/bound/secret"), "explicit deny in a permissions boundary"),
+        (lambda: ssm.describe_parameters(), "no identity-based policy allows"),
+    ):
+        with pytest.raises(ClientError, match=why):
+            call()
+    iam.delete_role_permissions_boundary(RoleName="bound")
+    ssm.put_parameter(Name="/bound/open", Value="2", Type="String", Overwrite=True)
+
+
+def test_a_boundary_that_is_not_there_is_refused(cloud: Running) -> None:
+    iam, absent = cloud.client("iam"), f"arn:aws:iam::{ACCOUNT}:policy/absent"
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    cloud.role("boundless", trusts={"AWS": "*"}, allows=[READ])
+
+    with pytest.raises(ClientError, match="does not exist or is not attachable"):
+        iam.create_role(RoleName="unborn", AssumeRolePolicyDocument=trust, PermissionsBoundary=absent)
+    with pytest.raises(ClientError, match="does not exist or is not attachable"):
+        iam.put_role_permissions_boundary(RoleName="boundless", PermissionsBoundary=absent)
