@@ -47,6 +47,9 @@ class Config:
     `project` prefixes every name that AWS shows (naming.py); `owners` get approval requests and alarms by mail; `qualifier` is that of
     `cdk bootstrap`, which a firm may prescribe. `pull_requests`: have CodeBuild check them, where no other CI does. `ledger_years` is how
     long an entry of the ledger cannot be deleted: only with a permission for just that (`GOVERNANCE`), or by nobody (`COMPLIANCE`).
+
+    `permissions_boundary` and `execution_policies` name managed policies that every account has (with their path, without a first slash):
+    the boundary of every role that is made, and what CloudFormation may do, instead of everything (`./road bootstrap --policies`).
     """
 
     project: str
@@ -58,6 +61,8 @@ class Config:
     pull_requests: bool = False
     ledger_years: int = 7
     ledger_lock: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
+    permissions_boundary: str | None = None
+    execution_policies: tuple[str, ...] = ()
 
     @property
     def accounts(self) -> tuple[Account, ...]:

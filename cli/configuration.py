@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -85,8 +87,7 @@ def source(config: Config) -> str:
         "    ),",
         f"    repository={_repository_source(config)},",
         f"    owners=({', '.join(map(_text, config.owners))},),",
-        *([f"    qualifier={_text(config.qualifier)},"] if config.qualifier != Config.qualifier else []),
-        *([f"    pull_requests={config.pull_requests},"] if config.pull_requests != Config.pull_requests else []),
+        *(f"    {each.name}={_value(getattr(config, each.name))}," for each in fields(Config) if _chosen(config, each)),
         ")",
     ]
     return "\n".join(lines) + "\n"
@@ -142,6 +143,17 @@ def _repository_source(config: Config) -> str:
     repository = config.repository
     provider = f", provider={_text(repository.provider)}" if repository.provider != type(repository).provider else ""
     return f"Repository(id={_text(repository.id)}, branch={_text(repository.branch)}{provider})"
+
+
+def _chosen(config: Config, setting: Field[Any]) -> bool:
+    """Whether a setting that has a default has another value."""
+    return setting.default is not MISSING and getattr(config, setting.name) != setting.default
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({''.join(f'{_value(each)}, ' for each in value).rstrip(' ' if len(value) == 1 else ', ')})"
+    return _text(value) if isinstance(value, str) else repr(value)
 
 
 def _text(text: str) -> str:

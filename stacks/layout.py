@@ -13,6 +13,8 @@ from paved_runtime.spec import ModelSpec, Serving
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+POLICY = re.compile(r"([!-.0-9;-~]+/)*[\w+=,.@-]{1,128}", re.ASCII)  # IAM's pattern of a policy's name, after one of its path
+MOST_POLICIES = 10
 LONGEST = {  # characters that AWS gives a name
     "bucket": 63,
     "connection": 32,
@@ -41,6 +43,7 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
     problems = [
         *_environments(config),
         *_pull_requests(config),
+        *_policies(config),
         *(problem for model in models for problem in _model(config, model)),
         *_names(config, models),
     ]
@@ -81,6 +84,15 @@ def _pull_requests(config: Config) -> Iterator[str]:
     provider = config.repository.provider
     if config.pull_requests and provider not in HOSTS:
         yield f"config.py: pull_requests: found True with a repository at {provider!r}; CodeBuild checks those of {_listed(HOSTS)}"
+
+
+def _policies(config: Config) -> Iterator[str]:
+    boundary = (("permissions_boundary", config.permissions_boundary),) if config.permissions_boundary is not None else ()
+    for setting, name in (*boundary, *(("execution_policies", name) for name in config.execution_policies)):
+        if not POLICY.fullmatch(name):
+            yield f"config.py: {setting}: found {name!r}; accepted is a managed policy's name, such as 'Boundary' or 'bank/Boundary'"
+    if (count := len(config.execution_policies)) > MOST_POLICIES:
+        yield f"config.py: execution_policies: found {count}; accepted are {MOST_POLICIES}, as many as a role takes"
 
 
 def _model(config: Config, model: ModelSpec) -> Iterator[str]:

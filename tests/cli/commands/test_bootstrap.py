@@ -37,6 +37,18 @@ def test_an_environments_account_is_bootstrapped_with_its_own_credentials(tree: 
     assert failure(nowhere) == f"road: account or environment nowhere: config.py has {known}: name one of them"
 
 
+def test_the_policies_that_the_configuration_names_are_those_of_the_account(server: str, programs: Path, tmp_path: Path) -> None:
+    own = reference_tree(tmp_path / "own")
+    configure(own, configuration.source(replace(CONFIG, permissions_boundary="bank/Boundary", execution_policies=("one", "bank/two"))))
+    (done,) = each(own, tmp_path / "cloud", [["bootstrap", HOME.id]], **{"AWS_ENDPOINT_URL": server, **keys_at(server, HOME)})
+    words = (programs / "cdk.log").read_text().splitlines()
+
+    assert done.code == 0, done.err
+    arns = [f"arn:aws:iam::{HOME.id}:policy/{name}" for name in ("one", "bank/two")]
+    assert words[words.index("--cloudformation-execution-policies") + 1] == ",".join(arns)
+    assert words[words.index("--custom-permissions-boundary") + 1] == "bank/Boundary"
+
+
 def test_the_toolchains_account_trusts_nobody_else(tree: Path, server: str, programs: Path, tmp_path: Path) -> None:
     (done,) = each(tree, tmp_path / "cloud", [["bootstrap", HOME.id]], **{"AWS_ENDPOINT_URL": server, **keys_at(server, HOME)})
 
