@@ -6,7 +6,8 @@ Account numbers may repeat: three accounts, two or one are all supported layouts
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -50,6 +51,7 @@ class Config:
 
     `permissions_boundary` and `execution_policies` name managed policies that every account has (with their path, without a first slash):
     the boundary of every role that is made, and what CloudFormation may do, instead of everything (`./road bootstrap --policies`).
+    `tags` are on everything beside `project`, `model`, `owner` and `environment`, such as the cost centre.
     """
 
     project: str
@@ -63,6 +65,7 @@ class Config:
     ledger_lock: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
     permissions_boundary: str | None = None
     execution_policies: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def accounts(self) -> tuple[Account, ...]:

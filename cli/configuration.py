@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import cache
 from pathlib import Path
@@ -147,12 +147,15 @@ def _repository_source(config: Config) -> str:
 
 def _chosen(config: Config, setting: Field[Any]) -> bool:
     """Whether a setting that has a default has another value."""
-    return setting.default is not MISSING and getattr(config, setting.name) != setting.default
+    default = setting.default if setting.default_factory is MISSING else setting.default_factory()
+    return default is not MISSING and getattr(config, setting.name) != default
 
 
 def _value(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({''.join(f'{_value(each)}, ' for each in value).rstrip(' ' if len(value) == 1 else ', ')})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_value(key)}: {_value(each)}' for key, each in value.items())}}}"
     return _text(value) if isinstance(value, str) else repr(value)
 
 

@@ -15,6 +15,8 @@ PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, wh
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 POLICY = re.compile(r"([!-.0-9;-~]+/)*[\w+=,.@-]{1,128}", re.ASCII)  # IAM's pattern of a policy's name, after one of its path
 MOST_POLICIES = 10
+TAG_KEY, TAG_VALUE = re.compile(r"[\w .:/=+@-]{1,128}"), re.compile(r"[\w .:/=+@-]{0,256}")  # what every service takes
+MOST_TAGS = 40  # of 50
 LONGEST = {  # characters that AWS gives a name
     "bucket": 63,
     "connection": 32,
@@ -44,6 +46,7 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
         *_environments(config),
         *_pull_requests(config),
         *_policies(config),
+        *_tags(config),
         *(problem for model in models for problem in _model(config, model)),
         *_names(config, models),
     ]
@@ -93,6 +96,15 @@ def _policies(config: Config) -> Iterator[str]:
             yield f"config.py: {setting}: found {name!r}; accepted is a managed policy's name, such as 'Boundary' or 'bank/Boundary'"
     if (count := len(config.execution_policies)) > MOST_POLICIES:
         yield f"config.py: execution_policies: found {count}; accepted are {MOST_POLICIES}, as many as a role takes"
+
+
+def _tags(config: Config) -> Iterator[str]:
+    for key, value in config.tags.items():
+        if not (TAG_KEY.fullmatch(key) and TAG_VALUE.fullmatch(value)) or key.lower().startswith("aws:"):
+            words = "letters, digits, spaces and _ . : / = + - @, up to 128 and 256 of them; keys that begin with aws: are AWS's"
+            yield f"config.py: tags: found {key!r}: {value!r}; accepted are {words}"
+    if len(config.tags) > MOST_TAGS:
+        yield f"config.py: tags: found {len(config.tags)}; accepted are {MOST_TAGS}, beside the road's own"
 
 
 def _model(config: Config, model: ModelSpec) -> Iterator[str]:

@@ -19,7 +19,7 @@ from config import Config, Environment
 from deployability.instances import processors
 from paved_runtime.spec import ModelSpec
 from paved_runtime.spec import Monitoring as Table
-from pipelines import monitoring
+from pipelines import monitoring, tags
 from pipelines.serving_stack import NO_VERSION, MonitoringParameters
 from stacks import facts, layout, permissions
 from stacks.constructs.absence_alarm import AbsenceAlarm
@@ -37,7 +37,8 @@ class Monitoring(Stack):
     """One endpoint's, in the environment's account."""
 
     def __init__(self, scope: Construct, name: str, *, config: Config, model: ModelSpec, environment: Environment) -> None:
-        super().__init__(scope, name, env=CdkEnvironment(account=environment.account.id, region=environment.account.region))
+        place = CdkEnvironment(account=environment.account.id, region=environment.account.region)
+        super().__init__(scope, name, env=place, tags=tags.of(config, model, environment))
         self.config, self.model, self.place = config, model, environment
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.namespace = naming.metric_namespace(config, model.name, environment)
@@ -70,12 +71,13 @@ class Monitoring(Stack):
         version = self._version()
         known = CfnCondition(self, "Serves", expression=Fn.condition_not(Fn.condition_equals(version.model_version, NO_VERSION)))
         role = self._monitoring_role(table)
+        definition = monitoring.definition(self.model, self._where(role.role_arn), version)
         MonitoringPipeline(
             self,
             "Monitoring",
             pipeline_name=naming.monitoring_pipeline(self.config, self.model.name, self.place),
             description=f"Looks for drift in what {self.endpoint_name} is asked and answers",
-            definition=monitoring.definition(self.model, self._where(role.role_arn), version),
+            definition=tags.with_jobs(definition, tags.of(self.config, self.model, self.place)),
             job_role=role.role_arn,
             key=self._key,
             hours=table.every_hours,

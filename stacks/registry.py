@@ -13,6 +13,7 @@ from constructs import Construct
 import naming
 from config import Config
 from paved_runtime.spec import ModelSpec
+from pipelines import tags
 from stacks import facts, permissions
 from stacks.constructs.image_repository import ImageRepository
 from stacks.constructs.key import Key
@@ -30,6 +31,7 @@ class Registry(Stack):
             scope,
             name,
             env=Environment(account=config.toolchain.id, region=config.toolchain.region),
+            tags=tags.of(config, model),
             termination_protection=True,
         )
         readers = permissions.readers(config, model)

@@ -13,6 +13,7 @@ from constructs import Construct
 
 import naming
 from config import Config
+from pipelines import tags
 from stacks import facts
 from stacks.constructs.event_rule import ALARM_CHANGES, ALARMS
 from stacks.constructs.key import Key
@@ -26,7 +27,7 @@ class Toolchain(Stack):
     """Connection to the repository, artifact store, key, approval mail, and the bus on which other accounts tell of alarms."""
 
     def __init__(self, scope: Construct, name: str, *, config: Config) -> None:
-        super().__init__(scope, name, env=Environment(account=config.toolchain.id, region=config.toolchain.region))
+        super().__init__(scope, name, env=Environment(account=config.toolchain.id, region=config.toolchain.region), tags=tags.of(config))
         self.config = config
         key = Key(self, "Key", description="Artifacts and approval requests of the delivery pipelines")
         store = Store(self, "Artifacts", key=key, expire_days=ARTIFACT_DAYS)

@@ -43,6 +43,7 @@ def repositories(
     return st.builds(Repository, id=ids, branch=branches, provider=providers)
 
 
+TAGS = st.from_regex(r"[a-z]{1,9}( [A-Zé_.:/=+@-]{1,9})?", fullmatch=True).filter(lambda text: not text.startswith("aws"))
 POLICIES = st.from_regex(r"([a-z]{1,5}/)?[\w+=,.@-]{1,20}", fullmatch=True)
 
 
@@ -70,6 +71,7 @@ def plausible(draw: st.DrawFn) -> Config:
         ledger_years=draw(st.integers(1, 9)),
         ledger_lock=draw(st.sampled_from(["GOVERNANCE", "COMPLIANCE"])),
         permissions_boundary=draw(st.none() | POLICIES),
+        tags=draw(st.dictionaries(TAGS, TAGS, max_size=3)),
         execution_policies=tuple(draw(st.lists(POLICIES, max_size=3))),
     )
 
@@ -85,6 +87,7 @@ WILD = st.builds(
     qualifier=ANYTHING,
     pull_requests=st.booleans(),
     permissions_boundary=st.none() | ANYTHING,
+    tags=st.dictionaries(ANYTHING, ANYTHING, max_size=3),
     execution_policies=st.lists(ANYTHING, max_size=12).map(tuple),
 )
 
@@ -147,6 +150,11 @@ def test_what_is_accepted_is_written_and_read_as_the_same(tmp_path_factory: pyte
             {"permissions_boundary": "arn:aws:iam::1:policy/x"},
             "permissions_boundary: found 'arn:aws:iam::1:policy/x';"
             " accepted is a managed policy's name, such as 'Boundary' or 'bank/Boundary'",
+        ),
+        (
+            {"tags": {"aws:cost": "x"}},
+            "tags: found 'aws:cost': 'x'; accepted are letters, digits, spaces and _ . : / = + - @, up to 128 and 256 of them;"
+            " keys that begin with aws: are AWS's",
         ),
         ({"execution_policies": ("p",) * 11}, "execution_policies: found 11; accepted are 10, as many as a role takes"),
         ({"qualifier": "Acme"}, "qualifier: found 'Acme'; accepted are up to 10 lower-case letters and digits, as `cdk bootstrap` has it"),

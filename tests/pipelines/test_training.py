@@ -190,6 +190,8 @@ def test_every_job_is_isolated_encrypted_and_knows_its_origin(form: str, request
         arguments = step["Arguments"]
         assert arguments["Environment"] == {"COMMIT": RUN.commit, "DATA_SHA256": RUN.data_sha256, "IMAGE_URI": RUN.image_uri}
         assert arguments.get("NetworkConfig", arguments)["EnableNetworkIsolation"] is True
+        tags = {tag["Key"]: tag["Value"] for tag in arguments["Tags"]}
+        assert tags == {"project": CONFIG.project, "model": MODEL, "owner": model("one-job").owner}
         text = json.dumps(arguments)
         assert f'"KmsKeyId": "{RUN.key}"' in text
         assert f'"VolumeKmsKeyId": "{RUN.key}"' in text

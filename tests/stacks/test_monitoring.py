@@ -222,6 +222,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     return synth(configuration("three"), [model], tmp_path_factory.mktemp("shared"))
 
 
+def test_every_job_says_whose_it_is(shared: Layout) -> None:
+    for step in definition(shared)["Steps"]:
+        tags = {tag["Key"]: tag["Value"] for tag in step["Arguments"]["Tags"]}
+        assert tags == {"project": CONFIG.project, "model": MODEL, "owner": reference.model().owner, "environment": PRODUCTION.name}
+
+
 def test_several_instances_hand_their_counts_to_one(shared: Layout) -> None:
     assert [step["Name"] for step in definition(shared)["Steps"]] == ["Count", "Monitor"]
     assert validate(definition(shared)) == []
