@@ -51,7 +51,9 @@ class Config:
 
     `permissions_boundary` and `execution_policies` name managed policies that every account has (with their path, without a first slash):
     the boundary of every role that is made, and what CloudFormation may do, instead of everything (`./road bootstrap --policies`).
-    `tags` are on everything beside `project`, `model`, `owner` and `environment`, such as the cost centre.
+    `access_logs` is the bucket, one in each account, that gets the access logs of all others, such as `bank-logs-{account}-{region}`: it
+    must let `logging.s3.amazonaws.com` write. `job_log_days` is how long `bootstrap` has an account keep the logs of jobs, where nobody has
+    said. `tags` are on everything beside `project`, `model`, `owner` and `environment`, such as the cost centre.
     """
 
     project: str
@@ -65,12 +67,18 @@ class Config:
     ledger_lock: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
     permissions_boundary: str | None = None
     execution_policies: tuple[str, ...] = ()
+    access_logs: str | None = None
+    job_log_days: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
         """Every distinct account, the toolchain's first."""
         return tuple(dict.fromkeys([self.toolchain, *(e.account for e in self.environments)]))
+
+    def access_logs_of(self, account: Account) -> str | None:
+        """The bucket that gets the access logs of those in an account."""
+        return self.access_logs and self.access_logs.replace("{account}", account.id).replace("{region}", account.region)
 
 
 CONFIG = Config(

@@ -16,6 +16,31 @@ ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 POLICY = re.compile(r"([!-.0-9;-~]+/)*[\w+=,.@-]{1,128}", re.ASCII)  # IAM's pattern of a policy's name, after one of its path
 MOST_POLICIES = 10
 TAG_KEY, TAG_VALUE = re.compile(r"[\w .:/=+@-]{1,128}"), re.compile(r"[\w .:/=+@-]{0,256}")  # what every service takes
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+RETENTION = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)  # days that Logs takes
 MOST_TAGS = 40  # of 50
 LONGEST = {  # characters that AWS gives a name
     "bucket": 63,
@@ -47,6 +72,7 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
         *_pull_requests(config),
         *_policies(config),
         *_tags(config),
+        *_logs(config),
         *(problem for model in models for problem in _model(config, model)),
         *_names(config, models),
     ]
@@ -105,6 +131,14 @@ def _tags(config: Config) -> Iterator[str]:
             yield f"config.py: tags: found {key!r}: {value!r}; accepted are {words}"
     if len(config.tags) > MOST_TAGS:
         yield f"config.py: tags: found {len(config.tags)}; accepted are {MOST_TAGS}, beside the road's own"
+
+
+def _logs(config: Config) -> Iterator[str]:
+    for bucket in map(config.access_logs_of, config.accounts):
+        if bucket is not None and not BUCKET.fullmatch(bucket):
+            yield f"config.py: access_logs: found {bucket!r}; accepted is a bucket's name, which may have {{account}} and {{region}}"
+    if config.job_log_days is not None and config.job_log_days not in RETENTION:
+        yield f"config.py: job_log_days: found {config.job_log_days}; accepted are CloudWatch's: {', '.join(map(str, RETENTION))}"
 
 
 def _model(config: Config, model: ModelSpec) -> Iterator[str]:

@@ -38,9 +38,10 @@ class Registry(Stack):
         group = naming.model_package_group(config, model.name)
         key = Key(self, "Key", description=f"Data sets and trained artifacts of {model.name}")
         evidence_key, release_key = self._signing_keys(config, model)
-        data = Store(self, "Data", key=key, bucket_name=naming.data_bucket(config, model.name))
+        logs = config.access_logs_of(config.toolchain)
+        data = Store(self, "Data", key=key, bucket_name=naming.data_bucket(config, model.name), logs=logs)
         announces(data)
-        artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name), lockable=True)
+        artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name), lockable=True, logs=logs)
         images = ImageRepository(self, "Images", repository_name=naming.image_repository(config, model.name), readers=list(readers))
         ModelRegistry(self, "Registry", group_name=group, description=f"Versions of {model.name}", readers=list(readers))
         role = TrainingRole(

@@ -88,7 +88,8 @@ class Serving(Stack):
 
     def _capture(self) -> Store:
         days = (self.model.monitoring or Monitoring()).capture_days
-        return Store(self, "Capture", key=self.key, expire_days=days, folders=[naming.CAPTURE, naming.MONITORING])
+        logs = self.config.access_logs_of(self.place.account)
+        return Store(self, "Capture", key=self.key, expire_days=days, folders=[naming.CAPTURE, naming.MONITORING], logs=logs)
 
     def _log(self) -> logs.LogGroup:
         return logs.LogGroup(

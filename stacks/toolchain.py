@@ -30,7 +30,7 @@ class Toolchain(Stack):
         super().__init__(scope, name, env=Environment(account=config.toolchain.id, region=config.toolchain.region), tags=tags.of(config))
         self.config = config
         key = Key(self, "Key", description="Artifacts and approval requests of the delivery pipelines")
-        store = Store(self, "Artifacts", key=key, expire_days=ARTIFACT_DAYS)
+        store = Store(self, "Artifacts", key=key, expire_days=ARTIFACT_DAYS, logs=config.access_logs_of(config.toolchain))
         approvals = Notices(self, "Approvals", key=key, addresses=config.owners)
         connection = codeconnections.CfnConnection(
             self, "Connection", connection_name=naming.connection(config), provider_type=config.repository.provider

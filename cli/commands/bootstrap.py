@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import cdk, configuration, execution_policies, output, places, target
+from cli import cdk, configuration, execution_policies, job_logs, output, places, target
 from cli.progress import Progress
 from cli.tree import relative, typed_path
 from config import CONFIG
@@ -33,9 +33,11 @@ def bootstrap(place: Place = None, *, policies: Policies = None, json: output.Js
         return
     configuration.must_be_real(CONFIG)
     account = places.account(place)
-    target.of_account(account)
+    session = target.of_account(account)
     with Progress() as progress, progress.step(f"bootstrap {account.id} in {account.region}"):
         cdk.bootstrap_account(account, env={**os.environ, **cdk.QUIET}, log=cdk.log_file("bootstrap"))
+    if CONFIG.job_log_days:
+        job_logs.keep(session, CONFIG.job_log_days)
     machine = {"account": account.id, "region": account.region, "trusts": CONFIG.toolchain.id}
     following = "./road deploy with the toolchain's credentials, once every account is bootstrapped"
     output.show(f"{account.id} is ready. Next: {following}", machine, json=json)

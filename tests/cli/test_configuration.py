@@ -16,6 +16,7 @@ from cli import configuration
 from cli.configuration import PROVIDERS
 from cli.problem import Problem
 from config import Account, Config, Environment, Repository
+from stacks import layout
 from tests.reference import CONFIG, ROOT
 
 HOME = CONFIG.toolchain
@@ -68,6 +69,8 @@ def plausible(draw: st.DrawFn) -> Config:
         owners=tuple(draw(st.lists(OWNERS, min_size=1, max_size=3))),
         qualifier=draw(st.from_regex(r"[a-z0-9]{1,10}", fullmatch=True)),
         pull_requests=draw(st.booleans()),
+        access_logs=draw(st.none() | st.just("bank-logs-{account}-{region}")),
+        job_log_days=draw(st.none() | st.sampled_from([30, 400])),
         ledger_years=draw(st.integers(1, 9)),
         ledger_lock=draw(st.sampled_from(["GOVERNANCE", "COMPLIANCE"])),
         permissions_boundary=draw(st.none() | POLICIES),
@@ -156,6 +159,7 @@ def test_what_is_accepted_is_written_and_read_as_the_same(tmp_path_factory: pyte
             "tags: found 'aws:cost': 'x'; accepted are letters, digits, spaces and _ . : / = + - @, up to 128 and 256 of them;"
             " keys that begin with aws: are AWS's",
         ),
+        ({"job_log_days": 100}, f"job_log_days: found 100; accepted are CloudWatch's: {', '.join(map(str, layout.RETENTION))}"),
         ({"execution_policies": ("p",) * 11}, "execution_policies: found 11; accepted are 10, as many as a role takes"),
         ({"qualifier": "Acme"}, "qualifier: found 'Acme'; accepted are up to 10 lower-case letters and digits, as `cdk bootstrap` has it"),
     ],
