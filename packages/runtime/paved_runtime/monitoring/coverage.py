@@ -156,7 +156,7 @@ def _answered(cloudwatch: CloudWatch, fleet: Mapping[str, str], window: Window) 
         }
         for name in (INVOCATIONS, *ERRORS)
     ]
-    sums, token = dict.fromkeys((INVOCATIONS, *ERRORS), 0.0), {}
+    sums, token = dict.fromkeys((INVOCATIONS, *ERRORS), 0.0), dict[str, str]()
     while True:
         answer = cloudwatch.get_metric_data(MetricDataQueries=queries, StartTime=start, EndTime=end, **token)
         for result in answer["MetricDataResults"]:
