@@ -25,6 +25,8 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
         ValueError: config and models do not fit together; one line a problem.
     """
     check(config, models)
+    if config.permissions_boundary:
+        app.node.set_context("@aws-cdk/core:permissionsBoundary", {"name": config.permissions_boundary})
     toolchain = Toolchain(app, naming.toolchain_stack(config), config=config)
     platform = PlatformDelivery(app, naming.delivery_stack(config, naming.PLATFORM), config=config, models=models)
     platform.add_stack_dependency(toolchain)  # which tells it where things are, in SSM parameters

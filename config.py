@@ -6,7 +6,8 @@ Account numbers may repeat: three accounts, two or one are all supported layouts
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -95,6 +96,12 @@ class Config:
     `project` prefixes every name that AWS shows (naming.py); `owners` get approval requests and alarms by mail; `qualifier` is that of
     `cdk bootstrap`, which a firm may prescribe. `pull_requests`: have CodeBuild check them, where no other CI does. `ledger_years` is how
     long an entry of the ledger cannot be deleted: only with a permission for just that (`GOVERNANCE`), or by nobody (`COMPLIANCE`).
+
+    `permissions_boundary` and `execution_policies` name managed policies that every account has (with their path, without a first slash):
+    the boundary of every role that is made, and what CloudFormation may do, instead of everything (`./road bootstrap --policies`).
+    `access_logs` is the bucket, one in each account, that gets the access logs of all others, such as `bank-logs-{account}-{region}`: it
+    must let `logging.s3.amazonaws.com` write. `job_log_days` is how long `bootstrap` has an account keep the logs of jobs, where nobody has
+    said. `tags` are on everything beside `project`, `model`, `owner` and `environment`, such as the cost centre.
     """
 
     project: str
@@ -107,11 +114,20 @@ class Config:
     ledger_years: int = 7
     ledger_lock: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
     builds: Builds = Builds()
+    permissions_boundary: str | None = None
+    execution_policies: tuple[str, ...] = ()
+    access_logs: str | None = None
+    job_log_days: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
         """Every distinct account, the toolchain's first."""
         return tuple(dict.fromkeys([self.toolchain, *(e.account for e in self.environments)]))
+
+    def access_logs_of(self, account: Account) -> str | None:
+        """The bucket that gets the access logs of those in an account."""
+        return self.access_logs and self.access_logs.replace("{account}", account.id).replace("{region}", account.region)
 
 
 CONFIG = Config(

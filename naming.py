@@ -33,7 +33,8 @@ EVIDENCE, LEDGER, IMAGES, RETRAINING = "evidence", "ledger", "images", "retraini
 CAPTURE, LABELS, MONITORING = "capture", "labels", "monitoring"
 
 # What the alarms of an endpoint are about. Those of deployments take a bad version back.
-DRIFT, MONITOR_SILENT = "Drift", "MonitorSilent"
+DRIFT, MONITOR_SILENT, CAPTURE_UNREAD = "Drift", "MonitorSilent", "CaptureUnread"
+GONE = "Gone"
 SERVER_ERRORS, MODEL_LATENCY = "ServerErrors", "ModelLatency"
 
 CONSOLES = {"cn-": "console.amazonaws.cn", "eusc-": "console.amazonaws-eusc.eu", "us-gov-": "console.amazonaws-us-gov.com"}

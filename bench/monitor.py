@@ -66,7 +66,14 @@ class Disk:
 
 
 class Nobody:
-    """CloudWatch and SNS that do not answer."""
+    """An endpoint that nobody asks, and nobody who is told."""
+
+    def describe_endpoint(self, **_: object) -> dict[str, Any]:
+        capture = {"CaptureStatus": "Started", "CurrentSamplingPercentage": 100}
+        return {"EndpointStatus": "InService", "EndpointConfigName": "bench", "DataCaptureConfig": capture}
+
+    def get_metric_data(self, **_: object) -> dict[str, Any]:
+        return {"MetricDataResults": []}
 
     def put_metric_data(self, **_: object) -> None: ...
 
@@ -170,7 +177,7 @@ def ours(rows: int) -> dict[str, Any]:
         **dict.fromkeys(("ENDPOINT_NAME", "VARIANT", "METRICS_NAMESPACE"), "bench"),
         **dict.fromkeys(("CAPTURE_URI", "LABELS_URI", "REPORT_URI"), "s3://bench/bench"),
     }
-    services = Services(s3=Disk(rows // OBJECT), cloudwatch=Nobody(), sns=Nobody(), region="")
+    services = Services(s3=Disk(rows // OBJECT), cloudwatch=Nobody(), sagemaker=Nobody(), sns=Nobody())
     began, said = time.perf_counter(), sys.stdout
     sys.stdout = sys.stderr
     monitor(Job.of(given), services)

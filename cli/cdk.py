@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import boto3
 
 import naming
 from cli.local import LocalCloud
@@ -17,7 +20,8 @@ from paved_runtime import spec
 from pipelines.deployment import toolchain
 from pipelines.deployment.cdk import failure_line
 
-ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+ADMINISTRATOR = "AdministratorAccess"
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 QUIET = {"CI": "true", "NO_COLOR": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
 
 
@@ -27,9 +31,16 @@ def synth(out: Path, *, log: Path) -> None:
 
 
 def bootstrap(cloud: LocalCloud) -> None:
-    """Bootstrap every account of config.py on a localcloud, each with its own keys."""
+    """Bootstrap every account of config.py on a localcloud, each with its own keys.
+
+    A firm's own policies are not there, so ones of their names are made that allow everything.
+    """
 
     def each(account: Account) -> None:
+        iam = cloud.session(account).client("iam")
+        for name in filter(None, (CONFIG.permissions_boundary, *CONFIG.execution_policies)):
+            path, _, last = f"/{name}".rpartition("/")
+            iam.create_policy(PolicyName=last, Path=f"{path}/", PolicyDocument=json.dumps(EVERYTHING))
         bootstrap_account(account, env={**cloud.environment(account), **QUIET}, log=cloud.logs / f"cdk-bootstrap-{account.id}.log")
 
     with ThreadPoolExecutor() as pool:
@@ -38,8 +49,13 @@ def bootstrap(cloud: LocalCloud) -> None:
 
 def bootstrap_account(account: Account, *, env: Mapping[str, str], log: Path) -> None:
     """Bootstrap an account with the credentials of `env`; an environment's trusts the toolchain's account."""
-    arguments = ["bootstrap", f"aws://{account.id}/{account.region}", "--cloudformation-execution-policies", ADMINISTRATOR]
+    partition = boto3.Session().get_partition_for_region(account.region)
+    own = [f"arn:{partition}:iam::{account.id}:policy/{name}" for name in CONFIG.execution_policies]
+    policies = ",".join(own) or f"arn:{partition}:iam::aws:policy/{ADMINISTRATOR}"
+    arguments = ["bootstrap", f"aws://{account.id}/{account.region}", "--cloudformation-execution-policies", policies]
     arguments += ["--qualifier", CONFIG.qualifier]
+    if CONFIG.permissions_boundary:
+        arguments += ["--custom-permissions-boundary", CONFIG.permissions_boundary]
     if account.id != CONFIG.toolchain.id:
         arguments += ["--trust", CONFIG.toolchain.id]
     run(f"bootstrap of {account.id}", [*arguments, "--app", ""], env=env, log=log)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 QUALIFIER = re.compile(r"[a-z0-9]{1,10}")
 RESERVED_DOMAINS = re.compile(r"@(.*\.)?example(\.(com|org|net))?$")
 MOST_ENVIRONMENTS = 3
-OTHERS = tuple(field.name for field in fields(Config) if field.default is not MISSING)  # what is written where it differs
+OPTIONAL = [each for each in fields(Config) if each.default is not MISSING or each.default_factory is not MISSING]
 TEAM = "@example/"  # the template's own, in CODEOWNERS
 
 
@@ -79,13 +79,13 @@ def source(config: Config) -> str:
     lines = [
         "CONFIG = Config(",
         f"    project={_text(config.project)},",
-        f"    toolchain={_account_source(config.toolchain)},",
+        f"    toolchain={_literal(config.toolchain)},",
         "    environments=(",
-        *(f"        {_environment_source(environment)}," for environment in config.environments),
+        *(f"        {_literal(environment)}," for environment in config.environments),
         "    ),",
-        f"    repository={_repository_source(config)},",
+        f"    repository={_literal(config.repository)},",
         f"    owners=({', '.join(map(_text, config.owners))},),",
-        *(f"    {name}={_literal(getattr(config, name))}," for name in OTHERS if getattr(config, name) != getattr(Config, name)),
+        *(f"    {each.name}={_literal(getattr(config, each.name))}," for each in OPTIONAL if _differs(config, each)),
         ")",
     ]
     return "\n".join(lines) + "\n"
@@ -97,10 +97,18 @@ def _literal(value: Any) -> str:
         return _text(value)
     if isinstance(value, tuple):
         return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(each)}' for key, each in value.items())}}}"
     if not is_dataclass(value):
         return repr(value)
-    said = [(field.name, getattr(value, field.name)) for field in fields(value) if getattr(value, field.name) != field.default]
-    return f"{type(value).__name__}({', '.join(f'{name}={_literal(each)}' for name, each in said)})"
+    chosen = [(each.name, getattr(value, each.name)) for each in fields(value) if _differs(value, each)]
+    return f"{type(value).__name__}({', '.join(f'{name}={_literal(each)}' for name, each in chosen)})"
+
+
+def _differs(value: Any, setting: Field[Any]) -> bool:
+    """Whether a setting has another value than it has where it is left out."""
+    default = setting.default if setting.default_factory is MISSING else setting.default_factory()
+    return bool(getattr(value, setting.name) != default)
 
 
 def write(file: Path, config: Config) -> None:
@@ -138,21 +146,6 @@ def _account(where: str, account: Account) -> Iterator[str]:
 @cache
 def _regions() -> frozenset[str]:
     return frozenset(boto3.Session().get_available_regions("sagemaker"))
-
-
-def _account_source(account: Account) -> str:
-    return _literal(account)
-
-
-def _environment_source(environment: Environment) -> str:
-    account = _account_source(environment.account)
-    return f"Environment(name={_text(environment.name)}, account={account}, approved_only={environment.approved_only})"
-
-
-def _repository_source(config: Config) -> str:
-    repository = config.repository
-    chosen = [f"{name}={_text(value)}" for name, value in asdict(repository).items() if value != getattr(Repository, name, None)]
-    return f"Repository({', '.join(chosen)})"
 
 
 def _text(text: str) -> str:

@@ -49,6 +49,12 @@ class Look:
         return relative(self.folder / PAGE)
 
     @property
+    def unread(self) -> list[str]:
+        """What should have been seen and was not; a version whose image is older does not say."""
+        sentences: list[str] = self.report.get("capture", {}).get("sentences", [])
+        return sentences
+
+    @property
     def result(self) -> str:
         """In a few words."""
         if self.report["skipped"]:
@@ -68,6 +74,7 @@ class Look:
             **wrong,
             "version": f"{report['model_version']} at {report['endpoint']}",
             "window": f"{window['start']} to {window['end']}: {report['rows']} rows in {report['requests']} requests",
+            **{f"capture {number}": line for number, line in enumerate(self.unread, start=1)},
             "result": self.result,
             **{f"moved {number}": moved["sentence"] for number, moved in enumerate(report["moved"], start=1)},
             **_quality(report.get("quality") or {}),

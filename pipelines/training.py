@@ -47,6 +47,7 @@ import naming
 from config import CONFIG, Config
 from deployability.instances import has_local_storage
 from paved_runtime.spec import ModelSpec, load
+from pipelines import tags
 from pipelines.definition import validate
 from pipelines.run import Run
 from pipelines.sdk_steps import CommandTrainingStep, RegisterStep
@@ -83,7 +84,7 @@ def definition(config: Config, model: ModelSpec, run: Run) -> str:
         pipeline_experiment_config=None,  # the registry keeps what an experiment would
         sagemaker_session=session,
     )
-    made = json.loads(pipeline.definition())
+    made = tags.with_jobs(json.loads(pipeline.definition()), tags.of(config, model))
     if problems := validate(made):
         raise ValueError("\n".join(problems))
     return json.dumps(made, indent=1, sort_keys=True)

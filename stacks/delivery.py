@@ -17,6 +17,7 @@ from constructs import Construct
 import naming
 from config import Config
 from paved_runtime.spec import ModelSpec, Retraining
+from pipelines import tags
 from pipelines.delivery import (
     ACTIONS,
     MODEL,
@@ -44,8 +45,9 @@ Statements = list[iam.PolicyStatement]
 class Delivery(Stack):
     """Roads in the toolchain's account, with what they share there found through SSM parameters."""
 
-    def __init__(self, scope: Construct, name: str, *, config: Config) -> None:
-        super().__init__(scope, name, env=Environment(account=config.toolchain.id, region=config.toolchain.region))
+    def __init__(self, scope: Construct, name: str, *, config: Config, model: ModelSpec | None = None) -> None:
+        home = Environment(account=config.toolchain.id, region=config.toolchain.region)
+        super().__init__(scope, name, env=home, tags=tags.of(config, model))
         self.config = config
 
     @cached_property
@@ -191,7 +193,7 @@ class ModelDelivery(Delivery):
     """One model's road. A model that is retrained without a push has a second, small pipeline, which decides when."""
 
     def __init__(self, scope: Construct, name: str, *, config: Config, model: ModelSpec) -> None:
-        super().__init__(scope, name, config=config)
+        super().__init__(scope, name, config=config, model=model)
         self.model = model
         self.place("Delivery", model_road(config, model), self._allowed())
         if layout.retrains(config, model, config.environments[-1]):

@@ -15,6 +15,35 @@ from stacks import build_environment, network_check
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+POLICY = re.compile(r"([!-.0-9;-~]+/)*[\w+=,.@-]{1,128}", re.ASCII)  # IAM's pattern of a policy's name, after one of its path
+MOST_POLICIES = 10
+TAG_KEY, TAG_VALUE = re.compile(r"[\w .:/=+@-]{1,128}"), re.compile(r"[\w .:/=+@-]{0,256}")  # what every service takes
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+RETENTION = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)  # days that Logs takes
+MOST_TAGS = 40  # of 50
 LONGEST = {  # characters that AWS gives a name
     "bucket": 63,
     "connection": 32,
@@ -50,6 +79,9 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
         *_repository(config),
         *network_check.problems(config),
         *build_environment.problems(config),
+        *_policies(config),
+        *_tags(config),
+        *_logs(config),
         *(problem for model in models for problem in _model(config, model)),
         *_names(config, models),
     ]
@@ -105,6 +137,32 @@ def _repository(config: Config) -> Iterator[str]:
             yield f"config.py: host: found {repository.host!r}; accepted is the ARN of the {repository.provider}'s host in CodeConnections"
         if not URL.fullmatch(repository.url) and (repository.url or config.pull_requests):
             yield f"config.py: url: found {repository.url!r}; accepted is where the {repository.provider} answers: https://git.example.com"
+
+
+def _policies(config: Config) -> Iterator[str]:
+    boundary = (("permissions_boundary", config.permissions_boundary),) if config.permissions_boundary is not None else ()
+    for setting, name in (*boundary, *(("execution_policies", name) for name in config.execution_policies)):
+        if not POLICY.fullmatch(name):
+            yield f"config.py: {setting}: found {name!r}; accepted is a managed policy's name, such as 'Boundary' or 'bank/Boundary'"
+    if (count := len(config.execution_policies)) > MOST_POLICIES:
+        yield f"config.py: execution_policies: found {count}; accepted are {MOST_POLICIES}, as many as a role takes"
+
+
+def _tags(config: Config) -> Iterator[str]:
+    for key, value in config.tags.items():
+        if not (TAG_KEY.fullmatch(key) and TAG_VALUE.fullmatch(value)) or key.lower().startswith("aws:"):
+            words = "letters, digits, spaces and _ . : / = + - @, up to 128 and 256 of them; keys that begin with aws: are AWS's"
+            yield f"config.py: tags: found {key!r}: {value!r}; accepted are {words}"
+    if len(config.tags) > MOST_TAGS:
+        yield f"config.py: tags: found {len(config.tags)}; accepted are {MOST_TAGS}, beside the road's own"
+
+
+def _logs(config: Config) -> Iterator[str]:
+    for bucket in map(config.access_logs_of, config.accounts):
+        if bucket is not None and not BUCKET.fullmatch(bucket):
+            yield f"config.py: access_logs: found {bucket!r}; accepted is a bucket's name, which may have {{account}} and {{region}}"
+    if config.job_log_days is not None and config.job_log_days not in RETENTION:
+        yield f"config.py: job_log_days: found {config.job_log_days}; accepted are CloudWatch's: {', '.join(map(str, RETENTION))}"
 
 
 def _model(config: Config, model: ModelSpec) -> Iterator[str]:

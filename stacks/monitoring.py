@@ -19,9 +19,10 @@ from config import Config, Environment
 from deployability.instances import processors
 from paved_runtime.spec import ModelSpec
 from paved_runtime.spec import Monitoring as Table
-from pipelines import monitoring
+from pipelines import monitoring, tags
 from pipelines.serving_stack import NO_VERSION, MonitoringParameters
 from stacks import facts, layout, permissions
+from stacks.constructs.absence_alarm import AbsenceAlarm
 from stacks.constructs.dashboard import Dashboard, Lines, Monitored
 from stacks.constructs.drift_alarms import DriftAlarms
 from stacks.constructs.event_rule import EventRule, alarm_pattern
@@ -37,12 +38,21 @@ class Monitoring(Stack):
     """One endpoint's, in the environment's account."""
 
     def __init__(self, scope: Construct, name: str, *, config: Config, model: ModelSpec, environment: Environment) -> None:
-        super().__init__(scope, name, env=CdkEnvironment(account=environment.account.id, region=environment.account.region))
+        place = CdkEnvironment(account=environment.account.id, region=environment.account.region)
+        super().__init__(scope, name, env=place, tags=tags.of(config, model, environment))
         self.config, self.model, self.place = config, model, environment
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.vpc = vpc_config(self, config, environment.account) if layout.monitored(config, model, environment) else None
         self.namespace = naming.metric_namespace(config, model.name, environment)
-        alarms = [self._alarm_of_serving(alarm) for alarm in (naming.SERVER_ERRORS, naming.MODEL_LATENCY)]
+        gone = AbsenceAlarm(
+            self,
+            "Gone",
+            endpoint_name=self.endpoint_name,
+            variant=naming.VARIANT,
+            alarm_name=naming.alarm(config, model.name, environment, naming.GONE),
+            topic=self._notices,
+        )
+        alarms: list[cloudwatch.IAlarm] = [gone, *(self._alarm_of_serving(alarm) for alarm in (naming.SERVER_ERRORS, naming.MODEL_LATENCY))]
         table = model.monitoring if layout.monitored(config, model, environment) else None
         if table:
             alarms += self._monitor(table)
@@ -63,12 +73,13 @@ class Monitoring(Stack):
         version = self._version()
         known = CfnCondition(self, "Serves", expression=Fn.condition_not(Fn.condition_equals(version.model_version, NO_VERSION)))
         role = self._monitoring_role(table)
+        definition = monitoring.definition(self.model, self._where(role.role_arn), version)
         MonitoringPipeline(
             self,
             "Monitoring",
             pipeline_name=naming.monitoring_pipeline(self.config, self.model.name, self.place),
             description=f"Looks for drift in what {self.endpoint_name} is asked and answers",
-            definition=monitoring.definition(self.model, self._where(role.role_arn), version),
+            definition=tags.with_jobs(definition, tags.of(self.config, self.model, self.place)),
             job_role=role.role_arn,
             key=self._key,
             hours=table.every_hours,
@@ -79,16 +90,18 @@ class Monitoring(Stack):
             "Alarms",
             endpoint_name=self.endpoint_name,
             drift=naming.alarm(self.config, self.model.name, self.place, naming.DRIFT),
+            unread=naming.alarm(self.config, self.model.name, self.place, naming.CAPTURE_UNREAD),
             silent=naming.alarm(self.config, self.model.name, self.place, naming.MONITOR_SILENT),
             namespace=self.namespace,
             hours=table.every_hours,
             drifted=table.drifted_windows,
             of=table.of_windows,
-            topic=sns.Topic.from_topic_arn(self, "Notices", self._topic),
+            accepted=table.unread,
+            topic=self._notices,
         )
         if table.retraining and "drift" in table.retraining.on:
             self._tell_toolchain(alarms.drift)
-        return [alarms.drift, alarms.silent]
+        return [alarms.drift, alarms.unread, alarms.silent]
 
     def _version(self) -> MonitoringParameters:
         """Declare the parameters; references to their values."""
@@ -121,6 +134,7 @@ class Monitoring(Stack):
         logs = self.format_arn(service="logs", resource="log-group", resource_name=f"{JOB_LOGS}*", arn_format=ArnFormat.COLON_RESOURCE_NAME)
         shared = [naming.MONITORING] if table.instances > 1 else []  # counts of several instances come together
         read = [naming.CAPTURE, naming.LABELS, *shared]
+        endpoint = self.format_arn(service="sagemaker", resource="endpoint", resource_name=self.endpoint_name)
         spaces = {"StringEquals": {"cloudwatch:namespace": [self.namespace, JOB_LOGS]}}
         return ModelRole(
             self,
@@ -134,7 +148,9 @@ class Monitoring(Stack):
                 allow("s3:ListBucket", on=[captured]),
                 allow("s3:PutObject", on=[f"{captured}/{naming.MONITORING}/*"]),
                 allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[logs]),
+                allow("cloudwatch:GetMetricData", on=["*"]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=spaces),  # metrics have no resource to name
+                allow("sagemaker:DescribeEndpoint", on=[endpoint]),
                 allow("sns:Publish", on=[self._topic]),
                 *(self.vpc.for_jobs(self) if self.vpc else []),
             ],
@@ -151,6 +167,10 @@ class Monitoring(Stack):
             target=bus,
             action="events:PutEvents",
         )
+
+    @cached_property
+    def _notices(self) -> sns.ITopic:
+        return sns.Topic.from_topic_arn(self, "Notices", self._topic)
 
     @cached_property
     def _bucket(self) -> str:
@@ -187,6 +207,7 @@ class Monitoring(Stack):
             hours=table.every_hours,
             psi=table.psi,
             rows=table.minimum_rows,
+            unread=table.unread,
             roc_auc=self.model.gates.roc_auc,
             calibration_error=table.calibration_error,
             labels=table.minimum_labels,

@@ -13,6 +13,7 @@ from constructs import Construct
 import naming
 from config import Config
 from paved_runtime.spec import ModelSpec
+from pipelines import tags
 from stacks import facts, permissions
 from stacks.constructs.image_repository import ImageRepository
 from stacks.constructs.key import Key
@@ -31,15 +32,17 @@ class Registry(Stack):
             scope,
             name,
             env=Environment(account=config.toolchain.id, region=config.toolchain.region),
+            tags=tags.of(config, model),
             termination_protection=True,
         )
         readers = permissions.readers(config, model)
         group = naming.model_package_group(config, model.name)
         key = Key(self, "Key", description=f"Data sets and trained artifacts of {model.name}")
         evidence_key, release_key = self._signing_keys(config, model)
-        data = Store(self, "Data", key=key, bucket_name=naming.data_bucket(config, model.name))
+        logs = config.access_logs_of(config.toolchain)
+        data = Store(self, "Data", key=key, bucket_name=naming.data_bucket(config, model.name), logs=logs)
         announces(data)
-        artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name), lockable=True)
+        artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name), lockable=True, logs=logs)
         images = ImageRepository(self, "Images", repository_name=naming.image_repository(config, model.name), readers=list(readers))
         ModelRegistry(self, "Registry", group_name=group, description=f"Versions of {model.name}", readers=list(readers))
         vpc = vpc_config(self, config, config.toolchain)

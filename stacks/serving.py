@@ -21,6 +21,7 @@ import naming
 from config import Config, Environment
 from deployability.instances import has_local_storage, processors
 from paved_runtime.spec import TERMINATION, ModelSpec, Monitoring
+from pipelines import tags
 from pipelines.serving_stack import NO, PACKAGE, PERCENTILES, ServingOutputs, ServingParameters
 from stacks import facts, layout, permissions
 from stacks.constructs.alarms import Alarms, Limits
@@ -44,7 +45,8 @@ class Serving(Stack):
     """One endpoint, in the environment's account."""
 
     def __init__(self, scope: Construct, name: str, *, config: Config, model: ModelSpec, environment: Environment) -> None:
-        super().__init__(scope, name, env=CdkEnvironment(account=environment.account.id, region=environment.account.region))
+        place = CdkEnvironment(account=environment.account.id, region=environment.account.region)
+        super().__init__(scope, name, env=place, tags=tags.of(config, model, environment))
         self.config, self.model, self.place = config, model, environment
         self.serving = model.serving[environment.name]
         self.endpoint_name = naming.endpoint(config, model.name, environment)
@@ -88,7 +90,8 @@ class Serving(Stack):
 
     def _capture(self) -> Store:
         days = (self.model.monitoring or Monitoring()).capture_days
-        return Store(self, "Capture", key=self.key, expire_days=days, folders=[naming.CAPTURE, naming.MONITORING])
+        logs = self.config.access_logs_of(self.place.account)
+        return Store(self, "Capture", key=self.key, expire_days=days, folders=[naming.CAPTURE, naming.MONITORING], logs=logs)
 
     def _log(self) -> logs.LogGroup:
         return logs.LogGroup(

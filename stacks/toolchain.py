@@ -13,6 +13,7 @@ from constructs import Construct
 
 import naming
 from config import Config
+from pipelines import tags
 from stacks import facts
 from stacks.constructs.event_rule import ALARM_CHANGES, ALARMS, EventNotice, failure_pattern
 from stacks.constructs.key import EVENTS, Key
@@ -27,10 +28,10 @@ class Toolchain(Stack):
     """Connection to the repository, artifact store, key, mail to the owners, and the bus on which other accounts tell of alarms."""
 
     def __init__(self, scope: Construct, name: str, *, config: Config) -> None:
-        super().__init__(scope, name, env=Environment(account=config.toolchain.id, region=config.toolchain.region))
+        super().__init__(scope, name, env=Environment(account=config.toolchain.id, region=config.toolchain.region), tags=tags.of(config))
         self.config = config
         key = Key(self, "Key", description="Artifacts and approval requests of the delivery pipelines", services=[EVENTS])
-        store = Store(self, "Artifacts", key=key, expire_days=ARTIFACT_DAYS)
+        store = Store(self, "Artifacts", key=key, expire_days=ARTIFACT_DAYS, logs=config.access_logs_of(config.toolchain))
         approvals = Notices(self, "Approvals", key=key, addresses=config.owners, publishers=[EVENTS])
         self._failures(approvals)
         connection = self._connection()

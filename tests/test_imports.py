@@ -20,8 +20,26 @@ OURS = ("config", "naming", SPEC)
 DEPLOYMENT = (*OURS, PROTOCOL, "pipelines.deployment", "pipelines.evidence", "pipelines.run", "pipelines.serving_stack", *BOTO)
 EVIDENCE = ("pipelines.evidence", "naming", SPEC, PROTOCOL, "paved_runtime.page", *BOTO)
 PAGES = ("cryptography", "jinja2", "markupsafe", "matplotlib", "pydantic")
-TRAINING = (*OURS, "pipelines.definition", "pipelines.run", "pipelines.sdk_steps", "deployability.instances", "sagemaker", *BOTO)
-STACKS = (*OURS, "stacks", "pipelines.delivery", "pipelines.monitoring", "pipelines.serving_stack", "deployability.instances", *SYNTH)
+TRAINING = (
+    *OURS,
+    "pipelines.definition",
+    "pipelines.run",
+    "pipelines.tags",
+    "pipelines.sdk_steps",
+    "deployability.instances",
+    "sagemaker",
+    *BOTO,
+)
+STACKS = (
+    *OURS,
+    "stacks",
+    "pipelines.delivery",
+    "pipelines.monitoring",
+    "pipelines.serving_stack",
+    "pipelines.tags",
+    "deployability.instances",
+    *SYNTH,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,7 @@ RULES = (  # the first that fits holds
     Rule("pipelines.commands"),
     Rule("pipelines.run"),
     Rule("pipelines.serving_stack"),
+    Rule("pipelines.tags", ("config", SPEC)),
     Rule("pipelines.delivery", ("config", "naming", "pipelines.commands", SPEC)),
     Rule("pipelines.monitoring", ("deployability.instances", "pipelines.serving_stack", SPEC)),
     Rule("pipelines.definition", BOTO),

@@ -83,7 +83,7 @@ def arguments(config: Config, models: tuple[str, ...]) -> dict[str, tuple[Any, .
         "config": (config,),
         "environment": config.environments,
         "fact": ("capture-bucket", "image-repository"),
-        "kind": (naming.DRIFT, naming.MONITOR_SILENT, naming.SERVER_ERRORS, naming.MODEL_LATENCY),
+        "kind": (naming.DRIFT, naming.MONITOR_SILENT, naming.CAPTURE_UNREAD, naming.GONE, naming.SERVER_ERRORS, naming.MODEL_LATENCY),
         "model": models,
         "region": (config.toolchain.region,),
         "stage_name": (naming.BUILD, naming.UPDATE, naming.TRAIN),

@@ -39,6 +39,7 @@ class Monitored:
     hours: int
     psi: float
     rows: float
+    unread: float
     roc_auc: float
     calibration_error: float
     labels: float
@@ -151,13 +152,17 @@ class Dashboard(cloudwatch.Dashboard):
                 "judged": self._of_monitor("Drift", monitored, "SampleCount"),
             },
         )
+        unread = _computed(
+            "100 * {}", self._of_monitor("UnreadShare", monitored), "unread of what was captured, or missing", monitored.hours
+        )
         return _graph(
             "What the monitor had to go by",
             left=[self._of_monitor("MonitoredRows", monitored)],
             left_axis=_axis("rows in the window"),
-            right=[skipped],
-            right_axis=_axis("runs"),
+            right=[skipped, unread],
+            right_axis=_axis("runs; % unread"),
             lines={"least rows": monitored.rows},
+            right_lines={"alarm: unread": 100 * monitored.unread},
             start=FORTNIGHT,
         )
 

@@ -1,4 +1,4 @@
-"""What a monitor finds, as alarms: something has moved, or nobody has looked."""
+"""What a monitor finds, as alarms: something has moved, what there was could not be looked at, or nobody has looked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ SILENT = 2  # runs that may be missing
 
 
 class DriftAlarms(Construct):
-    """Both, by their names, are told to `topic`. `drift` goes into ALARM when `drifted` of the last `of` runs have found a change.
+    """All, by their names, are told to `topic`. `drift` goes into ALARM when `drifted` of the last `of` runs have found a change.
 
-    A run that skipped, for lack of rows, reports no drift and no absence of it: the alarm stays as it is. A monitor that does not run at
-    all must not look like one that finds nothing, so `silent` takes missing data for what they are.
+    A run that skipped, for lack of rows, reports no drift and no absence of it: the alarm stays as it is. A monitor that cannot see must
+    not look like one that finds nothing: `unread` goes into ALARM when a run could not read more than the share `accepted` of what was
+    captured or should have been. Nor must one that does not run at all, so `silent` takes missing data for what they are.
     """
 
     def __init__(
@@ -25,11 +26,13 @@ class DriftAlarms(Construct):
         *,
         endpoint_name: str,
         drift: str,
+        unread: str,
         silent: str,
         namespace: str,
         hours: int,
         drifted: int,
         of: int,
+        accepted: float,
         topic: sns.ITopic,
     ) -> None:
         super().__init__(scope, name)
@@ -44,6 +47,17 @@ class DriftAlarms(Construct):
             of=(drifted, of),
             missing=cloudwatch.TreatMissingData.IGNORE,
             meaning=f"{endpoint_name}: what it is asked, or answers, is not like the rows on which its version was evaluated",
+        )
+        self.unread = self._alarm(
+            "Unread",
+            unread,
+            metric="UnreadShare",
+            statistic="Maximum",
+            comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            threshold=accepted,
+            of=(1, 1),
+            missing=cloudwatch.TreatMissingData.IGNORE,
+            meaning=f"{endpoint_name}: what it is asked is not captured, or cannot be read: drift would not be seen. Why: the report",
         )
         self.silent = self._alarm(
             "Silent",

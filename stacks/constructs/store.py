@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -16,7 +16,8 @@ class Store(s3.Bucket):
 
     `expire_days`: objects older than this are removed, all of them or those in `folders`; without it they stay for ever. Replaced and
     deleted ones stay 90 days more, except in `folders`, where they are gone the day after: it is people's data that lies there.
-    `lockable`: whoever stores an object may have S3 keep it for a time (object lock); the others stay as they are.
+    `lockable`: whoever stores an object may have S3 keep it for a time (object lock); the others stay as they are. `logs` is the name of
+    the bucket that gets the access logs, in a folder of the stack's.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Store(s3.Bucket):
         expire_days: int | None = None,
         folders: Sequence[str] = (),
         lockable: bool = False,
+        logs: str | None = None,
     ) -> None:
         days = Duration.days(expire_days) if expire_days else None
         super().__init__(
@@ -57,6 +59,11 @@ class Store(s3.Bucket):
                 ),
             ],
         )
+        if logs:
+            to = s3.CfnBucket.LoggingConfigurationProperty(
+                destination_bucket_name=logs, log_file_prefix=f"{Stack.of(self).stack_name}/{name}/"
+            )
+            _resource(self).logging_configuration = to
 
     def readable_by(self, principal: iam.IPrincipal, *objects: str) -> None:
         """Let a principal of another account read the objects whose key is like one of `objects`, and list all."""
@@ -67,8 +74,12 @@ class Store(s3.Bucket):
 
 def announces(store: Store) -> None:
     """Have a bucket tell EventBridge of what is put into it. CDK's own way there is a custom resource with a Lambda function."""
-    bucket = store.node.default_child
-    assert isinstance(bucket, s3.CfnBucket)
-    bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+    _resource(store).notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
         event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
     )
+
+
+def _resource(store: Store) -> s3.CfnBucket:
+    bucket = store.node.default_child
+    assert isinstance(bucket, s3.CfnBucket)
+    return bucket

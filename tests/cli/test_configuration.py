@@ -51,6 +51,10 @@ def repositories(draw: st.DrawFn) -> Repository:
     return Repository(id=draw(ids), branch=draw(BRANCHES), provider=provider, **own)
 
 
+TAGS = st.from_regex(r"[a-z]{1,9}( [A-Zé_.:/=+@-]{1,9})?", fullmatch=True).filter(lambda text: not text.startswith("aws"))
+POLICIES = st.from_regex(r"([a-z]{1,5}/)?[\w+=,.@-]{1,20}", fullmatch=True)
+
+
 @st.composite
 def plausible(draw: st.DrawFn) -> Config:
     """Most of these are accepted."""
@@ -66,8 +70,14 @@ def plausible(draw: st.DrawFn) -> Config:
         owners=tuple(draw(st.lists(OWNERS, min_size=1, max_size=3))),
         qualifier=draw(st.from_regex(r"[a-z0-9]{1,10}", fullmatch=True)),
         pull_requests=draw(st.booleans()),
-        ledger_years=draw(st.integers(1, 9)),
+        access_logs=draw(st.none() | st.just("bank-logs-{account}-{region}")),
         builds=draw(st.sampled_from([Builds(), PRIVATE, replace(PRIVATE, proxy="http://proxy.acme.test:3128", no_proxy=())])),
+        job_log_days=draw(st.none() | st.sampled_from([30, 400])),
+        ledger_years=draw(st.integers(1, 9)),
+        ledger_lock=draw(st.sampled_from(["GOVERNANCE", "COMPLIANCE"])),
+        permissions_boundary=draw(st.none() | POLICIES),
+        tags=draw(st.dictionaries(TAGS, TAGS, max_size=3)),
+        execution_policies=tuple(draw(st.lists(POLICIES, max_size=3))),
     )
 
 
@@ -81,6 +91,9 @@ WILD = st.builds(
     owners=st.lists(ANYTHING, max_size=3).map(tuple),
     qualifier=ANYTHING,
     pull_requests=st.booleans(),
+    permissions_boundary=st.none() | ANYTHING,
+    tags=st.dictionaries(ANYTHING, ANYTHING, max_size=3),
+    execution_policies=st.lists(ANYTHING, max_size=12).map(tuple),
 )
 
 SPLIT = replace(CONFIG, toolchain=Account(id="", region="\x1e"))  # what begins a line to some
@@ -141,6 +154,18 @@ def test_what_is_accepted_is_written_and_read_as_the_same(tmp_path_factory: pyte
         ({"owners": ()}, "owners: found none; accepted is at least one mail address"),
         ({"owners": ("jo",)}, "owners: found 'jo'; accepted is a mail address"),
         ({"owners": ("jo\udcff@firm.com",)}, r"owners: found 'jo\udcff@firm.com'; accepted is a mail address"),
+        (
+            {"permissions_boundary": "arn:aws:iam::1:policy/x"},
+            "permissions_boundary: found 'arn:aws:iam::1:policy/x';"
+            " accepted is a managed policy's name, such as 'Boundary' or 'bank/Boundary'",
+        ),
+        (
+            {"tags": {"aws:cost": "x"}},
+            "tags: found 'aws:cost': 'x'; accepted are letters, digits, spaces and _ . : / = + - @, up to 128 and 256 of them;"
+            " keys that begin with aws: are AWS's",
+        ),
+        ({"job_log_days": 100}, f"job_log_days: found 100; accepted are CloudWatch's: {', '.join(map(str, layout.RETENTION))}"),
+        ({"execution_policies": ("p",) * 11}, "execution_policies: found 11; accepted are 10, as many as a role takes"),
         ({"qualifier": "Acme"}, "qualifier: found 'Acme'; accepted are up to 10 lower-case letters and digits, as `cdk bootstrap` has it"),
     ],
 )

@@ -42,6 +42,7 @@ REPORT: dict[str, Any] = {
         "calibration_error": 0.02,
     },
 }
+BLIND = {"sentences": ["the endpoint answered 600 requests, 0 are there"]}
 IN_LINE = Standing(state="in line")
 CHANGED = Standing(state="changed", lines=("endpoint e serves version 1, its stack says version 2",))
 
@@ -83,6 +84,7 @@ def test_a_look_that_saw_too_little_says_so_and_shows_no_columns() -> None:
 
 
 def test_too_few_labels_are_told() -> None:
+    assert BLIND["sentences"][0] in shown(capture=BLIND, skipped="0 rows in the window")
     assert "12 labels, 300 are needed" in shown(quality={"labelled": 12, "skipped": "12 labels, 300 are needed"})
 
 

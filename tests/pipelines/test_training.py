@@ -193,6 +193,8 @@ def test_every_job_is_isolated_encrypted_and_knows_its_origin(form: str, request
         assert arguments.get("NetworkConfig", arguments)["EnableNetworkIsolation"] is True
         assert arguments.get("NetworkConfig", arguments)["EnableInterContainerTrafficEncryption"] is True
         assert "VpcConfig" not in arguments.get("NetworkConfig", arguments)
+        tags = {tag["Key"]: tag["Value"] for tag in arguments["Tags"]}
+        assert tags == {"project": CONFIG.project, "model": MODEL, "owner": model("one-job").owner}
         text = json.dumps(arguments)
         assert f'"KmsKeyId": "{RUN.key}"' in text
         assert f'"VolumeKmsKeyId": "{RUN.key}"' in text

@@ -149,6 +149,27 @@ def test_all_resources_only_for_actions_that_have_none(layout: Layout) -> None:
             assert set(listed(statement["Action"])) <= WITHOUT_RESOURCE, (stack, statement)
 
 
+def test_every_stack_says_whose_it_is_and_every_bucket_who_came(tmp_path: Path) -> None:
+    """CloudFormation gives these tags to what is in it."""
+    model = reference.model()
+    synthesised = synth(replace(CONFIG, tags={"cost-center": "4711"}, access_logs="bank-logs-{account}-{region}"), [model], tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())["artifacts"]
+    tags = {name: stack["properties"].get("tags", {}) for name, stack in manifest.items() if stack["type"] == "aws:cloudformation:stack"}
+    everywhere = {"project": CONFIG.project, "cost-center": "4711"}
+    of_model = {**everywhere, "model": MODEL, "owner": model.owner}
+
+    assert tags[naming.toolchain_stack(CONFIG)] == tags[naming.delivery_stack(CONFIG, naming.PLATFORM)] == everywhere
+    assert tags[naming.registry_stack(CONFIG, MODEL)] == tags[naming.delivery_stack(CONFIG, MODEL)] == of_model
+    for environment in CONFIG.environments:
+        for stack in (naming.serving_stack, naming.monitoring_stack):
+            assert tags[stack(CONFIG, MODEL, environment)] == {**of_model, "environment": environment.name}
+    assert len(tags) == 8
+    for stack, bucket in synthesised.every("AWS::S3::Bucket"):
+        to = bucket["LoggingConfiguration"]
+        assert to["DestinationBucketName"] == f"bank-logs-{synthesised.account_of[stack]}-{CONFIG.toolchain.region}"
+        assert to["LogFilePrefix"].startswith(f"{stack}/")
+
+
 def test_in_another_partition_nothing_names_the_first(tmp_path: Path) -> None:
     """The principals of services (`sagemaker.amazonaws.com`) are the same in all of them."""
     region = "cn-north-1"

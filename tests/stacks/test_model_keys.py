@@ -152,6 +152,7 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "monitoring.psi": 0.2,
     "monitoring.missing": 0.06,
     "monitoring.violations": 0.02,
+    "monitoring.unread": 0.2,
     "monitoring.minimum_labels": 250,
     "monitoring.roc_auc_loss": 0.06,
     "monitoring.calibration_error": 0.2,

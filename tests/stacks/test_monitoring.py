@@ -19,7 +19,9 @@ from tests.support.layouts import HOME, PRODUCTION, STAGING, Layout, configurati
 MONITORING, UNMONITORED = naming.monitoring_stack(CONFIG, MODEL, PRODUCTION), naming.monitoring_stack(CONFIG, MODEL, STAGING)
 SERVING = naming.serving_stack(CONFIG, MODEL, PRODUCTION)
 ENDPOINT = naming.endpoint(CONFIG, MODEL, PRODUCTION)
-DRIFT, SILENT = (naming.alarm(CONFIG, MODEL, PRODUCTION, kind) for kind in (naming.DRIFT, naming.MONITOR_SILENT))
+DRIFT, SILENT, UNREAD, GONE = (
+    naming.alarm(CONFIG, MODEL, PRODUCTION, kind) for kind in (naming.DRIFT, naming.MONITOR_SILENT, naming.CAPTURE_UNREAD, naming.GONE)
+)
 KEPT = Monitoring().capture_days
 Json = dict[str, Any]
 
@@ -103,14 +105,17 @@ def test_the_page_shows_the_alarms_that_keep_their_names_and_they_are_there(layo
     names = {joined(arn).rpartition(":")[2] for arn in shown}
 
     assert {name for name in names if name.startswith(ENDPOINT)} == {name for name in standing if isinstance(name, str)}
-    assert len(names) == 4
+    assert len(names) == 2 + len(alarms(layout))
 
 
-def test_where_nothing_is_monitored_there_is_a_dashboard_and_nothing_else(layout: Layout) -> None:
+def test_where_nothing_is_monitored_there_is_a_dashboard_and_the_alarm_that_nothing_answers(layout: Layout) -> None:
     template = layout.templates[UNMONITORED]
 
-    assert [resource["Type"] for resource in template["Resources"].values()] == ["AWS::CloudWatch::Dashboard"]
-    assert set(template["Parameters"]) == {"BootstrapVersion"}
+    assert sorted(resource["Type"] for resource in template["Resources"].values()) == [
+        "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
+    ]
+    assert set(template["Parameters"]) == {"BootstrapVersion", "Topic"}
     assert "PSI" not in joined(layout.only(UNMONITORED, "AWS::CloudWatch::Dashboard")["DashboardBody"])
 
 
@@ -190,6 +195,9 @@ def test_a_skipped_run_is_neither_drift_nor_its_absence_and_silence_is_an_alarm(
 
     assert (drift["MetricName"], drift["Statistic"], drift["Period"], drift["TreatMissingData"]) == ("Drift", "Maximum", 21600, "ignore")
     assert (silent["MetricName"], silent["TreatMissingData"], silent["EvaluationPeriods"]) == ("MonitorRuns", "breaching", 2)
+    unread, gone = alarms(layout)[UNREAD], alarms(layout)[GONE]
+    assert (unread["MetricName"], unread["Threshold"], unread["TreatMissingData"]) == ("UnreadShare", Monitoring().unread, "ignore")
+    assert (gone["MetricName"], gone["EvaluationPeriods"], gone["TreatMissingData"]) == ("CPUUtilization", 15, "breaching")
     for alarm in alarms(layout).values():
         assert alarm["AlarmActions"] == [{"Ref": "Topic"}]
         accepted("cloudwatch", "PutMetricAlarm", alarm)
@@ -212,6 +220,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """A model that several instances monitor."""
     model = models()[0].model_copy(update={"monitoring": Monitoring(instances=3)})
     return synth(configuration("three"), [model], tmp_path_factory.mktemp("shared"))
+
+
+def test_every_job_says_whose_it_is(shared: Layout) -> None:
+    for step in definition(shared)["Steps"]:
+        tags = {tag["Key"]: tag["Value"] for tag in step["Arguments"]["Tags"]}
+        assert tags == {"project": CONFIG.project, "model": MODEL, "owner": reference.model().owner, "environment": PRODUCTION.name}
 
 
 def test_several_instances_hand_their_counts_to_one(shared: Layout) -> None:

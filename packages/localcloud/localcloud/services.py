@@ -15,7 +15,7 @@ from localcloud.codepipeline import api as codepipeline
 from localcloud.codepipeline import pipelines as delivery_pipelines
 from localcloud.core import clock
 from localcloud.events import bus, rules, s3, targets
-from localcloud.iam import authorization
+from localcloud.iam import authorization, boundaries
 from localcloud.kms import key_policies, signing
 from localcloud.logs import metric_filters
 from localcloud.s3 import object_lock, writes
@@ -42,7 +42,7 @@ class Part(Protocol):
         """Take it."""
 
 
-IAM: tuple[Part, ...] = (authorization,)
+IAM: tuple[Part, ...] = (authorization, boundaries)
 CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, resources)
 KMS: tuple[Part, ...] = (signing, key_policies)
 S3: tuple[Part, ...] = (object_lock, writes)

@@ -13,20 +13,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from paved_runtime import artifact, plugin
 from paved_runtime.invocations import sha256
 from paved_runtime.job import Job
-from paved_runtime.monitoring import metrics, notification, page
+from paved_runtime.monitoring import coverage, metrics, notification, page
 from paved_runtime.monitoring.baseline import Baseline
 from paved_runtime.monitoring.counts import Counts
 from paved_runtime.monitoring.judgement import EvaluationMetrics, judge
 from paved_runtime.monitoring.labels import Joined, Labels
-from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, Window, lines
+from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, lines
 from paved_runtime.monitoring.services import Services
 from paved_runtime.monitoring.store import Object, Shard, Store, place
+from paved_runtime.monitoring.window import Window
 from paved_runtime.protocol import model_version
 from paved_runtime.rules import OutcomeRule
 from paved_runtime.spec import Monitoring
@@ -108,7 +110,7 @@ def monitor(job: Job, services: Services | None = None) -> None:
     shards = job.root / SHARDS
     counts = _merged(shards) if shards.is_dir() else counted(job, services, task, Shard())
     identity = {"model": task.model, "model_version": task.version, "endpoint": task.endpoint, "variant": task.variant}
-    report = identity | judge(counts, task.baseline, task.evaluation, task.rule)
+    report = identity | judge(counts, task.baseline, task.evaluation, task.rule) | {"capture": _coverage(services, task, counts)}
     artifact.write_json(job.report / REPORT, report)
     (job.report / notification.PAGE).write_text(page.render(report, job.spec.purpose), encoding="utf-8")
     metrics.put(services.cloudwatch, task.namespace, report)
@@ -132,19 +134,34 @@ def counted(job: Job, services: Services, task: Task, shard: Shard) -> Counts:
     capture, root = Store(services.s3, bucket), f"{prefix}/{task.version}/{task.endpoint}/{task.variant}"
     counts, window = Counts.none(task.window, task.baseline), task.window
     reader, decoder = Reader(job.spec.data), msgspec.json.Decoder(Entry)
-    for block in capture.blocks(_filed(capture, root, window, shard)):
-        entries, malformed = lines(block, decoder)
-        counts.totals["malformed"] += malformed
-        inside = [entry for entry in entries if window.holds(entry.eventMetadata.inferenceTime)]
-        exchanges = [entry.captureData for entry in inside if not entry.eventMetadata.own]
-        counts.totals["own"] += len(inside) - len(exchanges)
-        for reading in reader.read(exchanges):
-            counts.add(reading, task.baseline)
+    for blocks in capture.contents(_filed(capture, root, window, shard)):
+        readable = False
+        for block in blocks:
+            entries, malformed = lines(block, decoder)
+            readable = readable or bool(entries)
+            counts.totals["malformed"] += malformed
+            inside = [entry for entry in entries if window.holds(entry.eventMetadata.inferenceTime)]
+            exchanges = [entry.captureData for entry in inside if not entry.eventMetadata.own]
+            counts.totals["own"] += len(inside) - len(exchanges)
+            for reading in reader.read(exchanges):
+                counts.add(reading, task.baseline)
+        counts.totals.update(objects=1, unreadable_objects=int(not readable))
     labels = _labels(services, task, OutcomeRule.of(job.spec.data))
     counts.joined = Joined(len(labels.positive), labels.malformed)
     if labels.positive:
         labels.join(_answers(capture, _filed(capture, root, task.labelled, shard), task.labelled), counts.joined)
     return counts
+
+
+def _coverage(services: Services, task: Task, counts: Counts) -> dict[str, Any]:
+    """Whether what the endpoint was asked got this far. Where it did not, what lies beside it says why."""
+    endpoint = coverage.served(services, task.endpoint, task.variant, counts.window)
+    others: dict[str, int] = {}
+    if coverage.few(counts.totals, endpoint):
+        bucket, prefix = place(task.capture_uri)
+        ours = f"{task.version}/{task.variant}"
+        others = coverage.elsewhere(Store(services.s3, bucket), prefix, task.endpoint, counts.window, besides=ours)
+    return coverage.judge(counts.totals, endpoint, others, task.rule.unread)
 
 
 def _merged(folder: Path) -> Counts:

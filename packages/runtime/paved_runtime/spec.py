@@ -478,10 +478,10 @@ class Monitoring(_Table):
     A column, or the score, has moved when its change is no chance, and large: `false_alarm_rate` is how often at most a window in which
     nothing has changed may say otherwise, over all tests together; `psi` is the least population stability index that counts; `missing` the
     least rise of the share of empty cells, `violations` the greatest share of rows that break the data contract. Fewer than `minimum_rows`
-    rows are skipped, which is neither drift nor its absence. Labels that arrive up to `label_days` after the score are joined; from
-    `minimum_labels` of them on, ROC AUC may be shown to be at most `roc_auc_loss` below that of evaluation, and the calibration error at
-    most `calibration_error`. The alarm goes into ALARM when `drifted_windows` of the last `of_windows` have drifted.
-    `capture_days` is how long captured requests are kept.
+    rows are skipped, which is neither drift nor its absence. `unread` is the greatest share of what was captured, or should have been, that
+    may not have been read. Labels that arrive up to `label_days` after the score are joined; from `minimum_labels` of them on, ROC AUC may
+    be shown to be at most `roc_auc_loss` below that of evaluation, and the calibration error at most `calibration_error`. The alarm goes
+    into ALARM when `drifted_windows` of the last `of_windows` have drifted. `capture_days` is how long captured requests are kept.
     """
 
     every_hours: int = Field(default=24, ge=1, le=24)
@@ -491,6 +491,7 @@ class Monitoring(_Table):
     psi: float = Field(default=0.1, gt=0)
     missing: float = Field(default=0.05, gt=0, lt=1)
     violations: float = Field(default=0.01, ge=0, lt=1)
+    unread: float = Field(default=0.1, gt=0, lt=1)
     minimum_labels: int = Field(default=200, ge=50)
     roc_auc_loss: float = Field(default=0.05, gt=0, lt=0.5)
     calibration_error: float = Field(default=0.1, gt=0, le=1)

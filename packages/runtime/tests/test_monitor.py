@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -60,6 +61,12 @@ class World:
 
     def job(self, root: Path | None = None, **variables: str) -> Job:
         return Job.of(self.environ(root, **variables))
+
+    @property
+    def accepted(self) -> float:
+        """The share of the capture that may be unread."""
+        assert self.spec.monitoring
+        return self.spec.monitoring.unread
 
     @property
     def report(self) -> Any:
@@ -178,13 +185,100 @@ def test_other_versions_other_times_and_the_roads_own_requests_are_left_out(worl
     assert (report["requests"], report["rows"], report["own"]) == (1, 1, 600)
     assert report["skipped"] == "1 rows in the window, at least 500 are needed to judge it"
     assert not {"Drift", "DriftedColumns", "ScorePSI", "Violations", "RocAuc"} & set(cloud.cloudwatch.metrics)
-    assert cloud.cloudwatch.metrics == {"MonitorRuns": 1, "MonitoredRows": 1, "LabelledRows": 0}
+    assert {name for name, value in cloud.cloudwatch.metrics.items() if value} == {"MonitorRuns", "MonitoredRows"}
+    assert not report["capture"]["sentences"]
 
 
 def test_nothing_was_captured(world: World) -> None:
     monitor(world.job(), Cloud())
 
     assert world.report["skipped"].startswith("0 rows in the window")
+
+
+def invoked(cloud: Cloud, *minutes: float, **errors: list[list[float]]) -> Cloud:
+    """The same cloud, whose endpoint was asked so often in some minutes."""
+    cloud.cloudwatch.answers.update({"Invocations": [list(minutes)], **errors})
+    return cloud
+
+
+def looked(world: World, cloud: Cloud) -> Any:
+    """What a run says of the capture; the page, the log and the metrics say the same."""
+    monitor(world.job(), cloud)
+    capture, page = world.report["capture"], (world.root / "processing/report/monitor.html").read_text(encoding="utf-8")
+    assert cloud.cloudwatch.metrics["UnreadShare"] == capture["share"]
+    assert (capture["share"] > world.accepted) == bool(capture["sentences"])
+    assert all(escape(sentence) in page for sentence in capture["sentences"])
+    return capture
+
+
+def test_lines_that_are_none_are_no_empty_window(world: World) -> None:
+    cloud = Cloud()
+    cloud.s3.put(key(world.invocations.version), "garbage\n" * 600)
+    capture = looked(world, cloud)
+
+    assert (capture["share"], capture["objects"], capture["unreadable_objects"]) == (1, 1, 1)
+    assert "600 lines that are none of data capture" in capture["sentences"][0]
+    assert cloud.cloudwatch.metrics["MalformedLines"] == 600
+
+
+@pytest.mark.parametrize("encode", [lambda text: gzip.compress(text.encode()), lambda text: text.encode("utf-16")], ids=["gzip", "utf-16"])
+def test_objects_that_cannot_be_read_are_told_apart_from_bad_lines(world: World, encode: Callable[[str], bytes]) -> None:
+    """However few lines they seem to have."""
+    cloud = Cloud()
+    text = json_line([world.rows[0]], [world.scores[0]]) * 300
+    for name, content in (("a", text.encode()), ("b", encode(text)), ("c", text.encode())):
+        cloud.s3.put(key(world.invocations.version, name=f"{name}.jsonl"), content)
+    capture = looked(world, cloud)
+
+    assert capture["share"] == pytest.approx(1 / 3, abs=0.01)
+    assert any("1 of 3 objects have no line that is one of data capture" in sentence for sentence in capture["sentences"])
+    assert (world.report["rows"], cloud.cloudwatch.metrics["UnreadableObjects"]) == (600, 1)
+
+
+def test_an_endpoint_that_is_asked_while_nothing_is_captured(world: World) -> None:
+    cloud = invoked(Cloud(), 300, 400, Invocation4XXErrors=[[50.0], [50.0]])
+    cloud.s3.put(key("0" * 12), "")
+    cloud.s3.put(key(world.invocations.version).replace(VARIANT, "other"), "x")
+    cloud.s3.put(key(world.invocations.version, END - timedelta(days=3)).replace(VARIANT, "earlier"), "x")
+    capture = looked(world, cloud)
+    request = cloud.cloudwatch.requests[0]
+    dimensions = {d["Name"]: d["Value"] for d in request["MetricDataQueries"][0]["MetricStat"]["Metric"]["Dimensions"]}
+
+    assert (capture["answered"], capture["share"]) == (600, 1)
+    assert capture["sentences"][0].startswith("the endpoint answered 600 requests, of which 100 % are captured: 0 are there, about 600")
+    assert capture["elsewhere"] == {f"{'0' * 12}/{VARIANT}": 1, f"{world.invocations.version}/other": 1}
+    assert dimensions == {"EndpointName": ENDPOINT, "VariantName": VARIANT, "EndpointConfigName": "scores-1"}
+    assert (request["StartTime"], request["EndTime"]) == (END - timedelta(hours=24), END - timedelta(minutes=15))
+
+
+@pytest.mark.parametrize(("asked", "percent", "captured", "told"), [(9, 100, 0, False), (10, 100, 0, True), (600, 100, 300, False),
+    (600, 100, 299, True), (100, 10, 4, False), (100, 10, 0, True), (2000, 10, 60, True), (0, 100, 0, False)])  # fmt: skip
+def test_fewer_captured_than_sampling_explains(world: World, asked: int, percent: int, captured: int, told: bool) -> None:
+    cloud = invoked(Cloud(), asked)
+    assert cloud.sagemaker.endpoint
+    cloud.sagemaker.endpoint["DataCaptureConfig"]["CurrentSamplingPercentage"] = percent
+    if captured:
+        cloud.s3.put(key(world.invocations.version), json_line([world.rows[0]], [world.scores[0]]) * captured)
+
+    assert bool(looked(world, cloud)["sentences"]) == told
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        (None, "the endpoint is gone"),
+        ({"EndpointStatus": "Failed", "EndpointConfigName": "c"}, "the endpoint is Failed"),
+        ({"EndpointStatus": "InService", "EndpointConfigName": "c"}, "captures nothing"),
+        ({"EndpointStatus": "InService", "EndpointConfigName": "c", "DataCaptureConfig": {"CaptureStatus": "Stopped"}}, "captures nothing"),
+    ],
+)
+def test_no_endpoint_and_no_capture_are_no_quiet_window(world: World, endpoint: dict[str, Any] | None, said: str) -> None:
+    cloud = Cloud()
+    cloud.sagemaker.endpoint = endpoint
+    capture = looked(world, cloud)
+
+    assert capture["share"] == 1
+    assert said in capture["sentences"][0]
 
 
 def test_several_machines_count_what_one_counts(world: World, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from paved_runtime.monitoring.baseline import Baseline
 from paved_runtime.monitoring.counts import Counts
 from paved_runtime.monitoring.judgement import EvaluationMetrics, judge
 from paved_runtime.monitoring.labels import Joined
-from paved_runtime.monitoring.request_log import Reading, Window
+from paved_runtime.monitoring.request_log import Reading
+from paved_runtime.monitoring.window import Window
 from paved_runtime.spec import Category, Column, Data, Monitoring, Number
 from paved_runtime.table import Table, Values
 

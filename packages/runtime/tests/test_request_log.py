@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from paved_runtime.monitoring import request_log, store
 from paved_runtime.monitoring.labels import Joined, Labels
-from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, Reading, Window
+from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, Reading
+from paved_runtime.monitoring.window import Window
 from paved_runtime.rules import OutcomeRule
 from paved_runtime.spec import Category, Column, Data, Integer, Number
 
@@ -74,6 +75,8 @@ wrong = st.sampled_from(
         line("é", "?", encoding="BASE64").replace("w6k=", "%%%"),
         line("[" * 5000, None),
         json_line([GOOD, GOOD], [0.1]),
+        line(json.dumps(GOOD), '{"predictions": [{"score": NaN}]}'),
+        line("30,1,a\n", "nan\n", encoding="CSV"),
     ]
 )
 
@@ -234,6 +237,17 @@ def test_of_a_row_scored_twice_the_later_score_counts() -> None:
     early, late = (json_line([GOOD], [score], name="a", at=END.replace(hour=hour)) for score, hour in ((0.9, 8), (0.1, 10)))
 
     assert joined(labels, early, late).pairs == joined(labels, late, early).pairs == {"a": ("2026-11-21T10:00:00Z", 0.1, True)}
+
+
+@pytest.mark.parametrize("number", ["nan", "NaN", "inf", "-Infinity", "1e999"])
+def test_a_score_that_is_no_number_is_a_failed_answer_in_every_encoding(number: str) -> None:
+    answers = [(json.dumps(GOOD), f'{{"predictions": [{{"score": {number}}}]}}', "JSON"), ("30,1.5,a\n", f"{number}\n", "CSV")]
+    for request, answer, encoding in answers:
+        text = line(request, answer, encoding=encoding, name="a")
+        reading = read(text)
+
+        assert (len(reading.table), reading.failed, len(reading.scores)) == (1, 1, 0)
+        assert joined(label_files("a,yes"), text).pairs == {}
 
 
 def test_an_answer_without_scores_joins_nothing() -> None:

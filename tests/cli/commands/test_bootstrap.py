@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from cli import configuration
@@ -35,6 +37,32 @@ def test_an_environments_account_is_bootstrapped_with_its_own_credentials(tree: 
     assert failure(home).startswith(f"road: account {HOME.id} is needed: the credentials are of account {place.id} (")
     known = ", ".join([*(account.id for account in CONFIG.accounts), *(environment.name for environment in CONFIG.environments)])
     assert failure(nowhere) == f"road: account or environment nowhere: config.py has {known}: name one of them"
+
+
+def test_the_policies_that_the_configuration_names_are_those_of_the_account(server: str, programs: Path, tmp_path: Path) -> None:
+    own = reference_tree(tmp_path / "own")
+    configure(
+        own,
+        configuration.source(
+            replace(CONFIG, permissions_boundary="bank/Boundary", execution_policies=("one", "bank/two"), job_log_days=400)
+        ),
+    )
+    keys = {name.lower(): value for name, value in keys_at(server, HOME).items()}
+    logs: Any = boto3.Session(region_name=HOME.region, **keys).client("logs", endpoint_url=server)
+    for group, days in (("/aws/sagemaker/TrainingJobs", 30), ("/aws/sagemaker/TrainingJobsOfOthers", None)):
+        logs.create_log_group(logGroupName=group)
+        if days:
+            logs.put_retention_policy(logGroupName=group, retentionInDays=days)
+    (done,) = each(own, tmp_path / "cloud", [["bootstrap", HOME.id]], **{"AWS_ENDPOINT_URL": server, **keys_at(server, HOME)})
+    words = (programs / "cdk.log").read_text().splitlines()
+
+    assert done.code == 0, done.err
+    arns = [f"arn:aws:iam::{HOME.id}:policy/{name}" for name in ("one", "bank/two")]
+    assert words[words.index("--cloudformation-execution-policies") + 1] == ",".join(arns)
+    assert words[words.index("--custom-permissions-boundary") + 1] == "bank/Boundary"
+    kept = {group["logGroupName"]: group.get("retentionInDays") for group in logs.describe_log_groups()["logGroups"]}
+    others = {"/aws/sagemaker/TrainingJobs": 30, "/aws/sagemaker/TrainingJobsOfOthers": None}  # as somebody has said, and not ours
+    assert kept == {"/aws/sagemaker/ProcessingJobs": 400, **others}
 
 
 def test_the_toolchains_account_trusts_nobody_else(tree: Path, server: str, programs: Path, tmp_path: Path) -> None:

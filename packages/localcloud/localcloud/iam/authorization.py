@@ -108,6 +108,8 @@ def _refusal(wanted: Permission, identity: list[Statement], caller: str) -> str 
     }
     if policies.denies(identity, **asked):
         return "with an explicit deny in an identity-based policy"
+    if why := _outside(caller, asked):
+        return why
     granted = policies.grants(identity, **asked)
     if wanted.action == "sts:AssumeRole" and wanted.resource:
         trusted = granted and _may_assume(wanted.resource, caller)
@@ -116,6 +118,20 @@ def _refusal(wanted: Permission, identity: list[Statement], caller: str) -> str 
     if guarded is None:
         return None if granted else _nothing_allows("identity-based", wanted)
     return _refusal_with(guarded, wanted, asked, caller, granted=granted)
+
+
+def _outside(caller: str, asked: dict[str, Any]) -> str | None:
+    """Why the caller's permissions boundary does not let it through, in AWS's words.
+
+    A boundary gives nothing; it limits what the caller's own policies give, and what the policy on a resource gives a role by its ARN
+    ("Permissions boundaries for IAM entities").
+    """
+    boundary = policies.boundary_of(caller)
+    if boundary is None or policies.allows(boundary, **asked):
+        return None
+    if policies.denies(boundary, **asked):
+        return "with an explicit deny in a permissions boundary"
+    return f"because no permissions boundary allows the {asked['action']} action"
 
 
 def _refusal_with(guarded: Guarded, wanted: Permission, asked: dict[str, Any], caller: str, *, granted: bool) -> str | None:

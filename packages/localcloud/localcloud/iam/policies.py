@@ -46,12 +46,22 @@ def denies(policy: Iterable[Statement], *, action: str, resource: str | None, co
 
 
 def role_allows(role_arn: str, *, action: str, resource: str, context: Context | None = None) -> bool:
-    """Whether a role's own policies allow it `action` on `resource`."""
+    """Whether a role's own policies allow it `action` on `resource`, and its boundary does not stop it."""
     backend = iam_backends[role_arn.split(":")[4]][PARTITION]
     name = backend.get_role_by_arn(role_arn).name
     inline = [backend.get_role_policy(name, p)[1] for p in backend.list_role_policies(name)]
     policy = statements([*inline, *backend.list_attached_role_policies(name)[0]])
-    return allows(policy, action=action, resource=resource, context={**known_of(role_arn), **(context or {})})
+    sides = [policy, boundary] if (boundary := boundary_of(role_arn)) is not None else [policy]
+    about = {**known_of(role_arn), **(context or {})}
+    return all(allows(side, action=action, resource=resource, context=about) for side in sides)
+
+
+def boundary_of(role_arn: str) -> list[Statement] | None:
+    """What a role's permissions boundary says; None where it has none, or there is no such role."""
+    backend = iam_backends[role_arn.split(":")[4]][PARTITION]
+    role = next((each for each in backend.roles.values() if each.arn == role_arn), None)
+    boundary = role.permissions_boundary_arn if role else None
+    return list(statements([backend.managed_policies[boundary]])) if boundary else None
 
 
 def lets_in(policy: Any, *, caller: str, action: str, resource: str | None = None, context: Context | None = None) -> bool:

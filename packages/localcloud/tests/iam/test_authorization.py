@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from cloudformation_stacks import deploy, reasons
 
 from localcloud.testing import ACCOUNT, OTHER
 from localcloud.testing.running import Running
@@ -191,3 +193,61 @@ def test_who_may_only_reject_cannot_approve(cloud: Running) -> None:
 
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     assert (package["ModelApprovalStatus"], package["CustomerMetadataProperties"]) == ("Rejected", {"rolled_back": "now"})
+
+
+def test_a_boundary_is_the_most_that_a_role_may_do_and_gives_nothing(cloud: Running) -> None:
+    iam, trusts = cloud.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    wide = {"Action": ["ssm:GetParameter", "ssm:PutParameter"], "Resource": "*"}
+    limits = [
+        {"Effect": "Allow", "Action": ["ssm:GetParameter", "ssm:DescribeParameters"], "Resource": "*"},
+        {"Effect": "Deny", "Action": "ssm:GetParameter", "Resource": "arn:aws:ssm:*:*:parameter/bound/secret"},
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": limits})
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document)["Policy"]["Arn"]
+    arn = cloud.role("bound", trusts=trusts, allows=[wide])
+    for name in ("/bound/open", "/bound/secret"):
+        cloud.client("ssm").put_parameter(Name=name, Value="1", Type="String")
+    iam.put_role_permissions_boundary(RoleName="bound", PermissionsBoundary=boundary)
+    ssm = cloud.client("ssm", **cloud.assume(arn))
+
+    assert ssm.get_parameter(Name="/bound/open")["Parameter"]["Value"] == "1"
+    refused: list[tuple[Callable[[], object], str]] = [
+        (lambda: ssm.put_parameter(Name="/bound/open", Value="2", Type="String"), "no permissions boundary allows the ssm:PutParameter"),
+        (lambda: ssm.get_parameter(Name="/bound/secret"), "explicit deny in a permissions boundary"),
+        (lambda: ssm.describe_parameters(), "no identity-based policy allows"),
+    ]
+    for call, why in refused:
+        with pytest.raises(ClientError, match=why):
+            call()
+    iam.delete_role_permissions_boundary(RoleName="bound")
+    ssm.put_parameter(Name="/bound/open", Value="2", Type="String", Overwrite=True)
+
+
+def test_a_boundary_that_is_not_there_is_refused(cloud: Running) -> None:
+    iam, absent = cloud.client("iam"), f"arn:aws:iam::{ACCOUNT}:policy/absent"
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    cloud.role("boundless", trusts={"AWS": "*"}, allows=[READ])
+
+    with pytest.raises(ClientError, match="does not exist or is not attachable"):
+        iam.create_role(RoleName="unborn", AssumeRolePolicyDocument=trust, PermissionsBoundary=absent)
+    with pytest.raises(ClientError, match="does not exist or is not attachable"):
+        iam.put_role_permissions_boundary(RoleName="boundless", PermissionsBoundary=absent)
+
+
+def test_a_template_gives_a_role_its_boundary_and_takes_it_away(cloud: Running) -> None:
+    iam = cloud.client("iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+    boundary = iam.create_policy(PolicyName="of-templates", PolicyDocument=document)["Policy"]["Arn"]
+
+    def deployed(kind: str, **more: str) -> str:
+        trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "events.amazonaws.com"}}]}
+        role = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "by-template", "AssumeRolePolicyDocument": trust, **more}}
+        return deploy(cloud, "bounded", {"Resources": {"Role": role}}, kind)
+
+    assert deployed("CREATE", PermissionsBoundary=boundary) == "CREATE_COMPLETE"
+    assert iam.get_role(RoleName="by-template")["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    assert deployed("UPDATE", PermissionsBoundary=f"{boundary}-absent") == "UPDATE_ROLLBACK_COMPLETE"
+    assert "does not exist or is not attachable" in reasons(cloud, "bounded")
+    assert iam.get_role(RoleName="by-template")["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    assert deployed("UPDATE") == "UPDATE_COMPLETE"
+    assert "PermissionsBoundary" not in iam.get_role(RoleName="by-template")["Role"]

@@ -13,7 +13,8 @@ import numpy as np
 from paved_runtime.monitoring.baseline import Baseline
 from paved_runtime.monitoring.baseline import Counts as Cells
 from paved_runtime.monitoring.labels import Joined
-from paved_runtime.monitoring.request_log import Reading, Window
+from paved_runtime.monitoring.request_log import Reading
+from paved_runtime.monitoring.window import Window
 
 VERSION = 1
 
@@ -22,8 +23,9 @@ VERSION = 1
 class Counts:
     """The window's requests, rows and cells.
 
-    `totals` has `requests`, `failed` and `unreadable` ones, `malformed` lines, `own` requests of the road, `rows`, and those `broken` that
-    break the contract; `broken` and `missing` are cells by column, `columns` and `scores` the counts on the scales of the baseline.
+    `totals` has `requests`, `failed` and `unreadable` ones, `malformed` lines, `own` requests of the road, `objects` and
+    `unreadable_objects`, `rows`, and those `broken` that break the contract; `broken` and `missing` are cells by column, `columns` and
+    `scores` the counts on the scales of the baseline.
     """
 
     window: Window

@@ -22,6 +22,13 @@ def metrics(report: Mapping[str, Any]) -> Iterator[Metric]:
     """The figures of one run. What was not judged has none, so that an alarm does not take it for a good one."""
     yield _metric("MonitorRuns", 1, "Count")
     yield _metric("MonitoredRows", report["rows"], "Count")
+    capture = report["capture"]
+    yield _metric("UnreadShare", capture["share"], "None")
+    yield _metric("MalformedLines", report["malformed"], "Count")
+    yield _metric("UnreadableRequests", report["unreadable"], "Count")
+    yield _metric("FailedRequests", report["failed"], "Count")
+    yield _metric("UnreadableObjects", capture["unreadable_objects"], "Count")
+    yield _metric("CapturedElsewhere", sum(capture["elsewhere"].values()), "Count")
     if not report["skipped"] or report["drifted"]:
         yield _metric("Drift", int(report["drifted"]), "Count")
     if not report["skipped"]:

@@ -32,6 +32,7 @@ def message(report: Json, report_uri: str, console: str) -> tuple[str, str]:
     lines = [
         f"{report['endpoint']}, version {report['model_version']}, {window['start']} to {window['end']}, {report['rows']} rows:",
         *moved,
+        *(f"- capture: {sentence}" for sentence in report["capture"]["sentences"]),
         "",
         f"With pictures: {report_uri}/{PAGE}",
         *([f"{console}/s3/object/{bucket}?prefix={quote(key, safe='')}"] if console else []),
@@ -45,6 +46,7 @@ def summary(report: Json) -> str:
     window, quality = report["window"], report["quality"]
     lines = [f"{window['start']} to {window['end']}: {report['rows']} rows in {report['requests']} requests"]
     lines += [f"{what}: {report[name]}" for name, what in UNUSUAL.items() if report[name]]
+    lines += [f"capture: {sentence}" for sentence in report["capture"]["sentences"]]
     lines += [f"skipped: {report['skipped']}"] if report["skipped"] else [f"{report['tests']} tests"]
     lines += [f"quality not judged: {quality['skipped']}"] if quality["skipped"] else [f"ROC AUC {quality['roc_auc']:.4f}"]
     lines += [f"labels of rows that were not captured: {quality['unknown']}"] if quality["unknown"] else []

@@ -12,8 +12,6 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,7 +26,6 @@ from paved_runtime.table import Table, Values
 
 UNREADABLE = (ValueError, RecursionError, csv.Error, msgspec.MsgspecError)
 Kind = TypeVar("Kind")
-SECONDS = len("2026-11-21T10:00:00")
 
 
 class Body(msgspec.Struct, gc=False):
@@ -94,34 +91,6 @@ class Scores(msgspec.Struct, gc=False):
     """An answer in JSON."""
 
     predictions: list[Score]
-
-
-@dataclass(frozen=True)
-class Window:
-    """From when on, and until when, in UTC; the end is not in it."""
-
-    start: datetime
-    end: datetime
-
-    def holds(self, time: str) -> bool:
-        """Whether a captured time is in it; SageMaker writes seconds."""
-        return self._first <= time[:SECONDS] < self._last
-
-    @property
-    def hours(self) -> Iterator[datetime]:
-        """The hours under which SageMaker may have filed what was captured; it writes some minutes late."""
-        hour = self.start.replace(minute=0, second=0, microsecond=0)
-        while hour <= self.end + timedelta(hours=1):
-            yield hour
-            hour += timedelta(hours=1)
-
-    @cached_property
-    def _first(self) -> str:
-        return self.start.strftime("%Y-%m-%dT%H:%M:%S")
-
-    @cached_property
-    def _last(self) -> str:
-        return self.end.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +161,8 @@ class Reader:
     def _reading(self, values: Values, scores: Values, requests: int) -> Reading:
         if len(values) != len(scores):
             raise ValueError("an answer has not as many scores as its request has rows")
+        if not np.isfinite(scores).all():
+            raise ValueError("an answer has a score that is no number")
         return Reading(Table(self._positions, values), scores, requests)
 
     def _alone(self, exchange: Exchange) -> Reading:
@@ -238,11 +209,18 @@ ANSWER = msgspec.json.Decoder(Scores)
 
 
 def scores(body: Body) -> Values:
-    """The scores of an answer. Raises ValueError where it has none."""
+    """The scores of an answer. Raises ValueError where it has none, or one that is no number."""
+    answered = np.array(_numbers(body))
+    if not np.isfinite(answered).all():
+        raise ValueError("an answer has a score that is no number")
+    return answered
+
+
+def _numbers(body: Body) -> list[float]:
     text = _text(body)
     if _is_csv(body):
-        return np.array([float(line) for line in text.split()])
-    return np.array([prediction.score for prediction in ANSWER.decode(text).predictions])
+        return [float(line) for line in text.split()]
+    return [prediction.score for prediction in ANSWER.decode(text).predictions]
 
 
 def lines(block: bytes, decoder: msgspec.json.Decoder[Kind]) -> tuple[list[Kind], int]:

@@ -12,7 +12,7 @@ import boto3  # type: ignore[import-untyped]
 class Paginator(Protocol):
     """Pages of `list_objects_v2`."""
 
-    def paginate(self, *, Bucket: str, Prefix: str) -> Iterable[Mapping[str, Any]]: ...  # noqa: N803 - AWS's names, here and below
+    def paginate(self, *, Bucket: str, Prefix: str, Delimiter: str = "") -> Iterable[Mapping[str, Any]]: ...  # noqa: N803 - AWS's names, here and below
 
 
 class S3(Protocol):
@@ -24,9 +24,17 @@ class S3(Protocol):
 
 
 class CloudWatch(Protocol):
-    """A client of CloudWatch that puts metrics."""
+    """A client of CloudWatch that puts and reads metrics."""
+
+    def get_metric_data(self, **request: Any) -> Mapping[str, Any]: ...
 
     def put_metric_data(self, *, Namespace: str, MetricData: Sequence[Mapping[str, Any]]) -> object: ...  # noqa: N803
+
+
+class SageMaker(Protocol):
+    """A client of SageMaker that looks at endpoints."""
+
+    def describe_endpoint(self, *, EndpointName: str) -> Mapping[str, Any]: ...  # noqa: N803
 
 
 class SNS(Protocol):
@@ -37,10 +45,11 @@ class SNS(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """Clients of S3, CloudWatch and SNS."""
+    """Clients of S3, CloudWatch, SageMaker and SNS."""
 
     s3: S3
     cloudwatch: CloudWatch
+    sagemaker: SageMaker
     sns: SNS
 
     @classmethod
@@ -49,5 +58,5 @@ class Services:
         region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
         if not region:
             raise ValueError("neither AWS_REGION nor AWS_DEFAULT_REGION is set: give the step's Environment AWS_DEFAULT_REGION")
-        clients = {name: boto3.client(name, region_name=region) for name in ("s3", "cloudwatch", "sns")}
+        clients = {name: boto3.client(name, region_name=region) for name in ("s3", "cloudwatch", "sagemaker", "sns")}
         return cls(**clients)

@@ -49,8 +49,17 @@ class Store:
             for entry in page.get("Contents", []):
                 yield Object(entry["LastModified"], entry["Key"], entry["Size"])
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Every key that goes on from `prefix` up to the next slash."""
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/"):
+            yield from (entry["Prefix"] for entry in page.get("CommonPrefixes", []))
+
     def blocks(self, objects: Iterator[Object]) -> Iterator[bytes]:
         """The lines of every object, many at a time. A line that is too long for any request is left out, but for its first bytes."""
+        return chain.from_iterable(self.contents(objects))
+
+    def contents(self, objects: Iterator[Object]) -> Iterator[Iterator[bytes]]:
+        """The same, object by object; each is to be read before the next."""
         with ThreadPoolExecutor(AHEAD) as pool:
             waiting: deque[tuple[Object, Future[Sequence[bytes]] | None]] = deque()
             for following in chain(objects, [None] * AHEAD):
@@ -58,7 +67,7 @@ class Store:
                     waiting.append((following, pool.submit(self._whole, following.key) if following.size <= self._piece else None))
                 if waiting and (following is None or len(waiting) > AHEAD):
                     first, fetched = waiting.popleft()
-                    yield from _lines(fetched.result() if fetched else self._pieces(first.key), self._longest)
+                    yield _lines(fetched.result() if fetched else self._pieces(first.key), self._longest)
 
     def _whole(self, key: str) -> Sequence[bytes]:
         content: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()

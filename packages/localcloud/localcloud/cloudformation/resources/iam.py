@@ -9,6 +9,7 @@ from moto.iam.models import Role, iam_backends
 
 from localcloud.cloudformation.resource_type import complete
 from localcloud.core.cloud import PARTITION
+from localcloud.iam import boundaries
 
 _moto_create = Role.create_from_cloudformation_json
 
@@ -24,9 +25,10 @@ def _create(resource_name: str, cloudformation_json: Any, account_id: str, regio
 
 
 def _update(original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> Any:
-    """Trust, inline and managed policies become what the template says; policies of AWS::IAM::Policy resources stay."""
+    """Boundary, trust, inline and managed policies become what the template says; policies of AWS::IAM::Policy resources stay."""
     properties = cloudformation_json["Properties"]
     backend = iam_backends[account_id][PARTITION]
+    boundaries.set_by_template(backend, original_resource, properties.get("PermissionsBoundary"))
     original_resource.assume_role_policy_document = json.dumps(properties["AssumeRolePolicyDocument"])
     inline = {p["PolicyName"]: json.dumps(p["PolicyDocument"]) for p in properties.get("Policies", [])}
     for name in getattr(original_resource, "inline", set()) - set(inline):
