@@ -41,6 +41,28 @@ class Repository:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AcceptedVulnerability:
+    """What a scan may find, by its `id` (`CVE-…`), until a day (`YYYY-MM-DD`) is over; each bill of materials repeats the `reason`."""
+
+    id: str
+    reason: str
+    until: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """What models' images are built on, and what ECR's scan may find in them.
+
+    `base` is `REPOSITORY:TAG`, at ECR Public or at your own mirror; `./road base --renew` pins its digest in `base-image.lock`. A finding
+    of severity `refused_from` or worse ends the build, unless it is `accepted`; with None nobody asks for a scan.
+    """
+
+    base: str = "public.ecr.aws/docker/library/python:3.11-slim-bookworm"
+    refused_from: Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"] | None = "CRITICAL"
+    accepted: tuple[AcceptedVulnerability, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """A fork's choices.
 
@@ -58,6 +80,7 @@ class Config:
     pull_requests: bool = False
     ledger_years: int = 7
     ledger_lock: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
+    images: Images = Images()
 
     @property
     def accounts(self) -> tuple[Account, ...]:

@@ -35,6 +35,11 @@ CAPTURE, LABELS, MONITORING = "capture", "labels", "monitoring"
 DRIFT, MONITOR_SILENT = "Drift", "MonitorSilent"
 SERVER_ERRORS, MODEL_LATENCY = "ServerErrors", "ModelLatency"
 
+# An image in a private ECR registry: whose, where, and its repository (https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html).
+PRIVATE_ECR = re.compile(
+    r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)/(?P<name>[^:@]+)"
+)
+
 UNFIT = re.compile(r"[^\w .:/=+@-]", re.ASCII)
 LONGEST_METADATA = 256
 

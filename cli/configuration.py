@@ -11,7 +11,7 @@ import boto3
 
 from cli.config_source import STATEMENT
 from cli.problem import Problem
-from config import Account, Config, Environment
+from config import Account, Config, Environment, Images
 from stacks import layout
 
 ACCOUNT = re.compile(r"\d{12}", re.ASCII)
@@ -86,10 +86,28 @@ def source(config: Config) -> str:
         f"    repository={_repository_source(config)},",
         f"    owners=({', '.join(map(_text, config.owners))},),",
         *([f"    qualifier={_text(config.qualifier)},"] if config.qualifier != Config.qualifier else []),
+        *_images_source(config.images),
         *([f"    pull_requests={config.pull_requests},"] if config.pull_requests != Config.pull_requests else []),
         ")",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _images_source(images: Images) -> Iterator[str]:
+    """What differs from the template's."""
+    if images == Images():
+        return
+    yield "    images=Images("
+    yield f"        base={_text(images.base)},"
+    yield f"        refused_from={_text(images.refused_from) if images.refused_from else None},"
+    if images.accepted:
+        yield "        accepted=("
+        for each in images.accepted:
+            yield "            AcceptedVulnerability("
+            yield from (f"                {name}={_text(value)}," for name, value in vars(each).items())
+            yield "            ),"
+        yield "        ),"
+    yield "    ),"
 
 
 def write(file: Path, config: Config) -> None:

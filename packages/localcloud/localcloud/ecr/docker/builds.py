@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from localcloud.ecr.docker import Refused
+from localcloud.ecr.docker import Refused, base
 from localcloud.ecr.docker.dockerfile import Copy, Recipe, Run
 
 FOREIGN = ("adduser", "addgroup", "apk", "apt", "apt-get", "chown", "dnf", "groupadd", "microdnf", "useradd", "yum")
@@ -80,10 +80,9 @@ def _layer(recipe: Recipe, steps: list[Copy | Run], store: Path) -> Path:
 
 
 def _make_environment(layer: Path, python: str) -> None:
-    program = shutil.which(f"python{python}")
-    if not program:
+    if not shutil.which(f"python{python}"):
         print(f"warning: python {python} is not on this machine: the image gets {sys.version.split()[0]}", file=sys.stderr)
-    subprocess.run([_uv(), "venv", "--quiet", "--no-project", "--python", program or sys.executable, str(layer / "venv")], check=True)
+    subprocess.run([_uv(), "venv", "--quiet", "--no-project", "--python", base.program(python), str(layer / "venv")], check=True)
     shims = layer / "bin"
     shims.mkdir()
     pip = f'#!/bin/sh\nfor a; do shift; [ "$a" = --no-cache-dir ] || set -- "$@" "$a"; done\nexec {shlex.quote(_uv())} pip "$@"\n'
