@@ -17,18 +17,19 @@ from pathlib import Path
 from localcloud.ecr.docker import Refused, base
 from localcloud.ecr.docker.dockerfile import Copy, Recipe, Run
 
+INSTALLS = re.compile(r"\b(pip3?|uv)\b")
 FOREIGN = ("adduser", "addgroup", "apk", "apt", "apt-get", "chown", "dnf", "groupadd", "microdnf", "useradd", "yum")
 
 
 def build(recipe: Recipe, store: Path) -> str:
     """Make the image; returns its id, `sha256:…`. The same files and instructions give the same id."""
-    last = max((i for i, s in enumerate(recipe.steps) if isinstance(s, Run)), default=-1)
+    last = max((i for i, s in enumerate(recipe.steps) if isinstance(s, Run) and INSTALLS.search(s.command)), default=-1)
     layer = _layer(recipe, recipe.steps[: last + 1], store)
     draft = store / "making" / str(os.getpid())
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(layer / "rootfs", draft / "rootfs", symlinks=True)
     (draft / "rootfs" / recipe.workdir.lstrip("/")).mkdir(parents=True, exist_ok=True)
-    _place(recipe.steps[last + 1 :], draft / "rootfs")
+    _finish(recipe.steps[last + 1 :], draft / "rootfs", layer)
     contents = {str(f.relative_to(draft)): hashlib.sha256(f.read_bytes()).hexdigest() for f in _files(draft / "rootfs")}
     config = {**recipe.config(), "layer": layer.name, "contents": _digest(f"{k} {v}" for k, v in sorted(contents.items()))}
     identity = _digest([json.dumps(config, sort_keys=True)])
@@ -50,12 +51,29 @@ def _digest(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _place(steps: Iterable[Copy | Run], rootfs: Path) -> None:
+def _finish(steps: Iterable[Copy | Run], rootfs: Path, layer: Path) -> None:
+    """What comes after the last installation is the image's own: the environment is shared, and stays as it is."""
     for step in steps:
         if isinstance(step, Copy):
-            target = rootfs / step.target.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(step.source, target)
+            _place(step, rootfs)
+            continue
+        before = _listing(layer / "venv")
+        _execute(step, rootfs, layer)
+        if _listing(layer / "venv") != before:
+            shutil.rmtree(layer)
+            raise Refused(f"Dockerfile line {step.line}: RUN changes what is installed: do so in the RUN of the last pip or uv")
+
+
+def _listing(folder: Path) -> set[tuple[str, int]]:
+    """Every file but byte code, and when it was written."""
+    files = (os.path.join(where, name) for where, _, names in os.walk(folder) if not where.endswith("__pycache__") for name in names)  # noqa: PTH118  20,000 of them
+    return {(file, os.lstat(file).st_mtime_ns) for file in files}
+
+
+def _place(step: Copy, rootfs: Path) -> None:
+    target = rootfs / step.target.lstrip("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(step.source, target)
 
 
 def _layer(recipe: Recipe, steps: list[Copy | Run], store: Path) -> Path:
@@ -70,12 +88,12 @@ def _layer(recipe: Recipe, steps: list[Copy | Run], store: Path) -> Path:
             _make_environment(layer, recipe.python)
             for step in steps:
                 if isinstance(step, Run):
-                    _execute(step, layer)
+                    _execute(step, layer / "rootfs", layer)
                 else:
-                    _place([step], layer / "rootfs")
+                    _place(step, layer / "rootfs")
             (layer / "done").touch()
         else:
-            print("CACHED  every RUN instruction", file=sys.stderr)
+            print("CACHED  everything up to the last installation", file=sys.stderr)
     return layer
 
 
@@ -97,9 +115,9 @@ def _uv() -> str:
     return str(beside) if beside.exists() else shutil.which("uv") or "uv"
 
 
-def _execute(run: Run, layer: Path) -> None:
-    """Run one command in the layer, with the image's absolute paths led into it."""
-    rootfs, venv = layer / "rootfs", layer / "venv"
+def _execute(run: Run, rootfs: Path, layer: Path) -> None:
+    """Run one command on these files, in the layer's environment, with the image's absolute paths led into them."""
+    venv = layer / "venv"
     cwd = rootfs / run.workdir.lstrip("/")
     cwd.mkdir(parents=True, exist_ok=True)
 
