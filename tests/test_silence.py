@@ -12,6 +12,7 @@ import pytest
 
 from tests.reference import ROOT
 from tests.support.container import python
+from tests.support.container_life import HOME
 from tests.support.recorded_network import ENTER, Recorded
 
 ASK = (
@@ -48,3 +49,4 @@ def test_what_is_asked_for_is_recorded(tmp_path: Path) -> None:
 def test_a_container_asks_for_nothing_in_all_its_life(tmp_path: Path) -> None:
     python()  # its packages are installed where there is a network
     assert recorded(tmp_path, sys.executable, "-m", "tests.support.container_life", str(tmp_path)) == Recorded()
+    assert not (tmp_path / HOME).exists(), "telemetry that is on begins with an identity of the user's"

@@ -8,6 +8,7 @@ AWS is moto, in this process, by address: a name that is asked for meanwhile was
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -26,12 +27,14 @@ from localcloud.testing.isolation import isolate
 from tests import reference
 from tests.support.container import SYNTHETIC, command, variables
 
-SERVED = 15  # seconds that a server is up at least: telemetry that is on is seen within twelve
+SERVED = 15  # seconds that a server is up at least: where nothing else runs, telemetry that is on is seen within twelve
+HOME = "home"  # the folder of what is written for a user
 BUCKET, ENDPOINT, VARIANT, REGION = "served", "scores", "live", "eu-central-1"
 
 
 def main(folder: Path) -> None:
     isolate()
+    os.environ["HOME"] = str(folder / HOME)
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     _, port = moto.get_host_and_port()
