@@ -22,6 +22,14 @@ ASK = (
 )
 
 
+DEFINE = (
+    "from pipelines.training import definition\n"
+    "from tests import reference\n"
+    "from tests.support.runs import RUN\n"
+    "definition(reference.CONFIG, reference.model(), RUN)\n"
+)
+
+
 def own_network() -> bool:
     return bool(shutil.which("unshare")) and subprocess.run([*ENTER, "true"], capture_output=True, check=False).returncode == 0
 
@@ -50,3 +58,8 @@ def test_a_container_asks_for_nothing_in_all_its_life(tmp_path: Path) -> None:
     python()  # its packages are installed where there is a network
     assert recorded(tmp_path, sys.executable, "-m", "tests.support.container_life", str(tmp_path)) == Recorded()
     assert not (tmp_path / HOME).exists(), "telemetry that is on begins with an identity of the user's"
+
+
+@pytest.mark.slow
+def test_the_sdk_describes_a_pipeline_and_tells_nobody(tmp_path: Path) -> None:
+    assert recorded(tmp_path, sys.executable, "-c", DEFINE) == Recorded()
