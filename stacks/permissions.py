@@ -102,6 +102,8 @@ def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             on=[repository],
         ),
         *_pull_base(stack, config),
+        # Asked for where Inspector scans: https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-iam.html
+        *([allow("inspector2:ListCoverage", "inspector2:ListFindings", on=["*"])] if config.images.refused_from else []),
         *_write(stack, config, model.name, f"{naming.IMAGES}/*/sbom.json"),
     ]
 

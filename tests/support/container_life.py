@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -29,7 +29,8 @@ from tests.support.container import SYNTHETIC, command, variables
 
 SERVED = 15  # seconds that a server is up at least: where nothing else runs, telemetry that is on is seen within twelve
 HOME = "home"  # the folder of what is written for a user
-BUCKET, ENDPOINT, VARIANT, REGION = "served", "scores", "live", "eu-central-1"
+BUCKET, ENDPOINT, VARIANT = "served", "scores", "live"
+REGION: Literal["eu-central-1"] = "eu-central-1"
 
 
 def main(folder: Path) -> None:
@@ -57,7 +58,7 @@ def live(folder: Path, aws: str) -> None:
     with tarfile.open(packed, "w:gz") as archive:
         for file in (training / "model").iterdir():
             archive.add(file, file.name)
-    subprocess.run(command("monitor"), env=variables(monitoring, **window(aws, captured, version)), check=True)
+    subprocess.run(command("monitor"), env=variables(monitoring) | window(aws, captured, version), check=True)
     assert json.loads((monitoring / "processing/report/monitor.json").read_text())["rows"] == 200
 
 
@@ -104,7 +105,7 @@ def capture(request: str, answer: str) -> str:
 
 def window(aws: str, captured: str, version: str) -> dict[str, str]:
     """What the monitoring pipeline gives its step, once the request log is in S3 and the topic is there."""
-    s3, sns = (boto3.client(name, endpoint_url=aws, region_name=REGION) for name in ("s3", "sns"))
+    s3, sns = boto3.client("s3", endpoint_url=aws, region_name=REGION), boto3.client("sns", endpoint_url=aws, region_name=REGION)
     at = datetime.now(UTC) - timedelta(hours=1)
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=BUCKET, Key=f"capture/{version}/{ENDPOINT}/{VARIANT}/{at:%Y/%m/%d/%H}/a.jsonl", Body=captured.encode())

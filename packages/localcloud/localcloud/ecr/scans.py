@@ -31,7 +31,7 @@ def _describe(self: ECRBackend, registry_id: str, repository_name: str, image_id
     return answer
 
 
-def _on_push(configuration: dict[str, Any]) -> bool:
+def _on_push(configuration: Any) -> bool:
     """As the API writes it, or as a template does."""
     said = configuration.get("scanOnPush", configuration.get("ScanOnPush", False))
     return said in (True, "true")
