@@ -17,13 +17,13 @@ from pathlib import Path
 from localcloud.ecr.docker import Refused, base
 from localcloud.ecr.docker.dockerfile import Copy, Recipe, Run
 
-INSTALLS = re.compile(r"\b(pip3?|uv)\b")
+COMPILES = re.compile(r"python3? -m compileall [\w ./-]+")  # writes byte code and nothing else
 FOREIGN = ("adduser", "addgroup", "apk", "apt", "apt-get", "chown", "dnf", "groupadd", "microdnf", "useradd", "yum")
 
 
 def build(recipe: Recipe, store: Path) -> str:
     """Make the image; returns its id, `sha256:…`. The same files and instructions give the same id."""
-    last = max((i for i, s in enumerate(recipe.steps) if isinstance(s, Run) and INSTALLS.search(s.command)), default=-1)
+    last = max((i for i, s in enumerate(recipe.steps) if isinstance(s, Run) and not COMPILES.fullmatch(s.command)), default=-1)
     layer = _layer(recipe, recipe.steps[: last + 1], store)
     draft = store / "making" / str(os.getpid())
     shutil.rmtree(draft, ignore_errors=True)
@@ -52,22 +52,11 @@ def _digest(lines: Iterable[str]) -> str:
 
 
 def _finish(steps: Iterable[Copy | Run], rootfs: Path, layer: Path) -> None:
-    """What comes after the last installation is the image's own: the environment is shared, and stays as it is."""
     for step in steps:
-        if isinstance(step, Copy):
+        if isinstance(step, Run):
+            _execute(step, rootfs, layer)
+        else:
             _place(step, rootfs)
-            continue
-        before = _listing(layer / "venv")
-        _execute(step, rootfs, layer)
-        if _listing(layer / "venv") != before:
-            shutil.rmtree(layer)
-            raise Refused(f"Dockerfile line {step.line}: RUN changes what is installed: do so in the RUN of the last pip or uv")
-
-
-def _listing(folder: Path) -> set[tuple[str, int]]:
-    """Every file but byte code, and when it was written."""
-    files = (os.path.join(where, name) for where, _, names in os.walk(folder) if not where.endswith("__pycache__") for name in names)  # noqa: PTH118  20,000 of them
-    return {(file, os.lstat(file).st_mtime_ns) for file in files}
 
 
 def _place(step: Copy, rootfs: Path) -> None:
@@ -93,7 +82,7 @@ def _layer(recipe: Recipe, steps: list[Copy | Run], store: Path) -> Path:
                     _place(step, layer / "rootfs")
             (layer / "done").touch()
         else:
-            print("CACHED  everything up to the last installation", file=sys.stderr)
+            print("CACHED  every RUN instruction but compiling", file=sys.stderr)
     return layer
 
 
