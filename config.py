@@ -90,6 +90,28 @@ class Repository:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AcceptedVulnerability:
+    """What a scan may find, by its `id` (`CVE-…`), until a day (`YYYY-MM-DD`) is over; each bill of materials repeats the `reason`."""
+
+    id: str
+    reason: str
+    until: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """What models' images are built on, and what ECR's scan may find in them.
+
+    `base` is `REPOSITORY:TAG`, at ECR Public or at your own mirror; `./road base --renew` pins its digest in `base-image.lock`. A finding
+    of severity `refused_from` or worse ends the build, unless it is `accepted`; with None nobody asks for a scan.
+    """
+
+    base: str = "public.ecr.aws/docker/library/python:3.11-slim-bookworm"
+    refused_from: Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"] | None = "CRITICAL"
+    accepted: tuple[AcceptedVulnerability, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """A fork's choices.
 
@@ -114,6 +136,7 @@ class Config:
     ledger_years: int = 7
     ledger_lock: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
     builds: Builds = Builds()
+    images: Images = Images()
     permissions_boundary: str | None = None
     execution_policies: tuple[str, ...] = ()
     access_logs: str | None = None

@@ -38,6 +38,11 @@ GONE = "Gone"
 SERVER_ERRORS, MODEL_LATENCY = "ServerErrors", "ModelLatency"
 
 CONSOLES = {"cn-": "console.amazonaws.cn", "eusc-": "console.amazonaws-eusc.eu", "us-gov-": "console.amazonaws-us-gov.com"}
+# An image in a private ECR registry: whose, where, and its repository (https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html).
+PRIVATE_ECR = re.compile(
+    r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)/(?P<name>[^:@]+)"
+)
+
 UNFIT = re.compile(r"[^\w .:/=+@-]", re.ASCII)
 LONGEST_METADATA = 256
 

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from cli.commands import (
     approve,
     audit,
+    base,
     bench,
     bootstrap,
     check,
@@ -46,7 +47,7 @@ WHO: dict[str, tuple[ModuleType, ...]] = {
     "Data scientist": (train, data, push, status, logs, retry, evidence, invoke, labels, traffic, monitor),
     "Approver and auditor": (approve, reject, rollback, evidence, audit),
     "Platform engineer": (doctor, bootstrap, deploy, upgrade),
-    "Contributor": (check, test, lock, bench),
+    "Contributor": (check, test, lock, base, bench),
 }
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 SETTINGS: dict[ModuleType, dict[str, Any]] = {test: PASSED_ON, bench: PASSED_ON}

@@ -13,7 +13,7 @@ import boto3
 
 from cli.config_source import STATEMENT
 from cli.problem import Problem
-from config import Account, Config, Environment, Repository
+from config import Account, Config
 from stacks import layout
 
 ACCOUNT = re.compile(r"\d{12}", re.ASCII)

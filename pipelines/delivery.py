@@ -3,8 +3,8 @@
 A model's road (`model_road`), started by a push to `model_code/<model>/`:
 
 1. Source      the pushed commit
-2. Build       checks, synth, then the image, known by its digest from here on, and its bill of materials; says whether what the
-               model's files decide differs from what stands
+2. Build       checks, synth, then the image, known by its digest from here on, the scan of what is in it, and its bill of
+               materials; says whether what the model's files decide differs from what stands
 3. Update      where it does: the model's registry and its pipeline; skipped otherwise
 4. Train       the training pipeline for exactly this image, data and commit, against the version that production serves; its
                gates refuse, or it registers one model package
@@ -62,6 +62,7 @@ BEFORE_AND_AFTER = 60  # minutes of a stage that deploys, beside the deployment:
 
 COMMIT = Reference("Source", "CommitId")
 EXECUTION = Reference("codepipeline", "PipelineExecutionId")
+COMMITTED = Reference("Source", "AuthorDate")
 CAUSE = Reference("variables", "cause")
 IMAGE_URI = Reference(naming.BUILD, "IMAGE_URI")
 MODEL = Variable("MODEL")  # which of the platform's models a job is about
@@ -211,17 +212,18 @@ def _environments(config: Config, request: str, stage: Callable[[Environment], J
 
 
 def _build(model: ModelSpec) -> Job:
-    commit, image = Variable("COMMIT"), Variable("IMAGE_URI")
+    commit, image, base = map(Variable, ("COMMIT", "IMAGE_URI", "BASE_IMAGE"))
     return Job(
         name=naming.BUILD,
         commands=(
             road("check", "--model", model.name),
             _synth(),
             _step("compare_stacks", model=model.name, assembly=CLOUD_ASSEMBLY).exporting("stacks.env"),
-            _step("build_image", model=model.name, commit=commit).exporting("image.env"),
-            _step("bill_of_materials", model=model.name, image_uri=image),
+            _step("build_image", model=model.name, commit=commit, created=Variable("COMMITTED")).exporting("image.env"),
+            _step("scan_image", model=model.name, image_uri=image, report="scan.json"),
+            _step("bill_of_materials", model=model.name, image_uri=image, base_image=base, scan="scan.json"),
         ),
-        variables={"COMMIT": COMMIT},
+        variables={"COMMIT": COMMIT, "COMMITTED": COMMITTED},
         exports=("IMAGE_URI", DIFFER),
         output=ASSEMBLY,
         builds_images=True,

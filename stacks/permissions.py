@@ -82,7 +82,7 @@ def facts(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]
 
 
 def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
-    """Compare the model's own stacks, push the image of one commit to its repository, and store the image's bill of materials."""
+    """Compare the model's own stacks, push the image of one commit to its repository, see its scan, and store its bill of materials."""
     repository = stack.format_arn(service="ecr", resource="repository", resource_name=naming.image_repository(config, model.name))
     own = [naming.registry_stack(config, model.name), naming.delivery_stack(config, model.name)]
     return [
@@ -93,6 +93,7 @@ def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             "ecr:BatchCheckLayerAvailability",
             "ecr:BatchGetImage",
             "ecr:CompleteLayerUpload",
+            "ecr:DescribeImageScanFindings",
             "ecr:DescribeImages",
             "ecr:GetDownloadUrlForLayer",
             "ecr:InitiateLayerUpload",
@@ -100,8 +101,25 @@ def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             "ecr:UploadLayerPart",
             on=[repository],
         ),
+        *_pull_base(stack, config),
+        # Asked for where Inspector scans: https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-iam.html
+        *([allow("inspector2:ListCoverage", "inspector2:ListFindings", on=["*"])] if config.images.refused_from else []),
         *_write(stack, config, model.name, f"{naming.IMAGES}/*/sbom.json"),
     ]
+
+
+def _pull_base(stack: Stack, config: Config) -> list[iam.PolicyStatement]:
+    """Pull what images are built on, where that is in a private ECR registry; a pull-through cache fetches at the first pull
+    (https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html).
+    """
+    mirror = naming.PRIVATE_ECR.match(config.images.base)
+    if not mirror:
+        return []
+    on = stack.format_arn(
+        service="ecr", region=mirror["region"], account=mirror["account"], resource="repository", resource_name=mirror["name"]
+    )
+    pull = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:BatchImportUpstreamImage", "ecr:GetDownloadUrlForLayer")
+    return [allow(*pull, on=[on])]
 
 
 def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from cli import environments, output, packages, target
+from cli import base_images, environments, output, packages, target
 from cli.output import say
 from cli.packages import Package
 from cli.problem import Problem
@@ -21,6 +21,7 @@ from cli.processes import CORES, captured
 from cli.tree import CACHE, HERE, typed_path
 from config import CONFIG
 from paved_runtime import spec
+from pipelines.deployment.base_image import LOCK
 
 ROOMS = ("app.py", "config.py", "naming.py", "stacks", "pipelines", "cli", "tests", "bench")
 RUNTIME = "packages/runtime/paved_runtime"  # which a model is typed against
@@ -46,7 +47,9 @@ def check(
     ] = None,
     json: output.Json = False,
 ) -> None:
-    """Secrets, lint, types and tests of one model; without --model of every model, and types, synth, cfn-lint and deployability rules."""
+    """Secrets, base image, lint, types and tests of one model; without --model of every model, and types, synth, cfn-lint and deployability
+    rules.
+    """
     if template:
         _one_template(template, json=json)
         return
@@ -63,6 +66,7 @@ def check(
 
 def _of_models(models: Sequence[str]) -> Iterator[tuple[str, Run]]:
     yield "secrets", _secrets
+    yield "base image", lambda: _base_image(models)
     where = [f"model_code/{model}" for model in models]
     if where:
         yield from _style(where)
@@ -125,6 +129,12 @@ def _secrets() -> tuple[int, str]:
 
     findings = secrets.findings(HERE)
     return int(bool(findings)), "".join(f"{finding}\n" for finding in findings)
+
+
+def _base_image(models: Sequence[str]) -> tuple[int, str]:
+    dockerfiles = [environments.folder(model) / "Dockerfile" for model in models]
+    problems = base_images.check(CONFIG.images.base, HERE / LOCK, dockerfiles)
+    return int(bool(problems)), "".join(f"{problem}\n" for problem in problems)
 
 
 def _templates() -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """What is in an image: its bill of materials, CycloneDX 1.6, made of the model's lock.
 
-The same image always gives the same bytes, so that evidence can bind them; what is stored already is never overwritten. The
+The same image and scan always give the same bytes, and evidence binds them; what is stored already is never overwritten. The
 packages of the base image's operating system are not in the lock, and the bill says so.
 """
 
@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 from botocore.exceptions import ClientError
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.impact_analysis import ImpactAnalysisState
+from cyclonedx.model.vulnerability import (
+    BomTarget,
+    Vulnerability,
+    VulnerabilityAnalysis,
+    VulnerabilityRating,
+    VulnerabilitySeverity,
+)
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -36,6 +44,14 @@ PLATFORM = {
     "platform_system": "Linux",
     "sys_platform": "linux",
 }
+SEVERITIES = {
+    "INFORMATIONAL": VulnerabilitySeverity.INFO,
+    "LOW": VulnerabilitySeverity.LOW,
+    "MEDIUM": VulnerabilitySeverity.MEDIUM,
+    "HIGH": VulnerabilitySeverity.HIGH,
+    "CRITICAL": VulnerabilitySeverity.CRITICAL,
+}
+NOT_RECORDED = "not recorded by the build"
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)(?: *; *([^\\\n]+?))?(?: *\\)?$", re.MULTILINE)
 
 
@@ -66,25 +82,10 @@ def pinned(lock: str) -> Iterator[Requirement]:
         yield Requirement(name=line[1], version=line[2], marker=line[3] or "", hashes=tuple(hashes))
 
 
-def base_image(dockerfile: str) -> str:
-    """The image that the last stage of a Dockerfile is built on, with the defaults of its arguments filled in.
+def bill(image_uri: str, lock: str, base: str, scan: Mapping[str, Any], *, project: str) -> bytes:
+    """The bill of materials of an image (`…@sha256:…`) that was built on `base`, as JSON; with what its scan found.
 
-    Raises:
-        ValueError: there is no stage.
-    """
-    defaults = dict(re.findall(r"^ARG +(\w+)=(\S+)", dockerfile, re.MULTILINE))
-    stages = re.findall(r"^FROM +(?:--\S+ +)*(\S+)(?: +[Aa][Ss] +(\S+))?", dockerfile, re.MULTILINE)
-    if not stages:
-        raise ValueError("the Dockerfile has no FROM")
-    image = ""
-    for source, name in reversed(stages):  # a stage may be built on an earlier one
-        if image in ("", name):
-            image = source
-    return re.sub(r"\$\{?(\w+)\}?", lambda named: defaults.get(named[1], named[0]), image)
-
-
-def bill(image_uri: str, lock: str, base: str, *, project: str) -> bytes:
-    """The bill of materials of an image (`…@sha256:…`), as JSON. What CycloneDX has no field for is said under the name of `project`.
+    What CycloneDX has no field for is said under the name of `project`. `base` is empty where nobody knows it, `scan` where nobody asked.
 
     Raises:
         ValueError: the lock cannot be read.
@@ -97,8 +98,10 @@ def bill(image_uri: str, lock: str, base: str, *, project: str) -> bytes:
         bom_ref=image_uri,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest.removeprefix("sha256:"))],
         properties=[
-            Property(name=f"{project}:base-image", value=base),
-            Property(name=f"{project}:base-image-pinned", value="by digest" if "@sha256:" in base else "by tag"),
+            Property(name=f"{project}:base-image", value=base or NOT_RECORDED),
+            Property(name=f"{project}:base-image-pinned", value="by digest" if "@sha256:" in base else "no"),
+            Property(name=f"{project}:scan-completed", value=scan.get("completed") or NOT_RECORDED),
+            Property(name=f"{project}:scan-refused-from", value=scan.get("refused_from") or "no scan was asked for"),
             Property(name=f"{project}:not-listed", value="Python itself and the operating-system packages of the base image"),
         ],
     )
@@ -106,6 +109,7 @@ def bill(image_uri: str, lock: str, base: str, *, project: str) -> bytes:
         serial_number=uuid5(NAMESPACE_URL, image_uri),
         metadata=BomMetaData(component=image),
         components=[_component(requirement) for requirement in pinned(lock) if _installed(requirement.marker, base)],
+        vulnerabilities=[_vulnerability(finding, image) for finding in scan.get("findings", ())],
     )
     made.register_dependency(image, made.components)
     document = json.loads(JsonV1Dot6(made).output_as_string())
@@ -135,6 +139,18 @@ def _component(requirement: Requirement) -> Component:
         bom_ref=f"{requirement.name}=={requirement.version}",
         purl=PackageURL("pypi", name=requirement.name, version=requirement.version),
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=content) for content in requirement.hashes],
+    )
+
+
+def _vulnerability(finding: Mapping[str, Any], image: Component) -> Vulnerability:
+    accepted = finding["accepted"]
+    return Vulnerability(
+        bom_ref=f"{finding['id']} {finding['package']} {finding['version']}",
+        id=finding["id"],
+        detail=f"{finding['package']} {finding['version']}",
+        ratings=[VulnerabilityRating(severity=SEVERITIES.get(finding["severity"], VulnerabilitySeverity.UNKNOWN))],
+        analysis=VulnerabilityAnalysis(state=ImpactAnalysisState.IN_TRIAGE, detail=accepted) if accepted else None,
+        affects=[BomTarget(ref=str(image.bom_ref.value))],
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cli import configuration
 from cli.problem import Problem
-from config import Account, Builds, Config, Environment, ManagedNetwork, Repository
+from config import AcceptedVulnerability, Account, Builds, Config, Environment, Images, ManagedNetwork, Repository
 from stacks import layout
 from tests.reference import CONFIG, ROOT
 from tests.support.networks import EXISTING, MANAGED, PRIVATE
@@ -196,6 +196,22 @@ def test_placeholders_do_not_go_to_aws() -> None:
     configuration.must_be_real(CONFIG)
     with pytest.raises(Problem, match=r"placeholders: account 999999999999, .*: \./road init, or edit it; localcloud takes them"):
         configuration.must_be_real(TEMPLATE)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        Images(base="mirror.acme.test/python:3.11-slim"),
+        Images(refused_from=None),
+        Images(accepted=(AcceptedVulnerability(id="CVE-2026-1", reason='not "reachable"', until="2027-01-31"),)),
+    ],
+)
+def test_what_is_said_of_images_stays(tmp_path: Path, images: Images) -> None:
+    file, config = tmp_path / "config.py", replace(CONFIG, images=images)
+    file.write_text((ROOT / "config.py").read_text())
+    configuration.write(file, config)
+
+    assert asdict(runpy.run_path(str(file))["CONFIG"]) == asdict(config)
 
 
 def test_a_file_without_the_statement_is_left_as_it_is(tmp_path: Path) -> None:

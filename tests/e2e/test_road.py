@@ -121,6 +121,10 @@ def test_the_evidence_of_what_serves_is_read_verified_and_audited(fork: Fork, fi
         ("deploying", [first["package"]]),
         ("deployed", [first["package"]]),
     ]
+    about = json.loads((pack / "sbom.json").read_text())["metadata"]["component"]["properties"]
+    image = {each["name"].partition(":")[2]: each["value"] for each in about}
+    assert re.fullmatch(rf"{re.escape(CONFIG.images.base)}@sha256:[0-9a-f]{{64}}", image["base-image"])
+    assert (image["scan-refused-from"], image["scan-completed"][:2]) == ("CRITICAL", "20")
     with browser() as running:
         page = running.open((pack / "evidence.html").as_uri(), width=390, height=844)
         assert page.run("document.documentElement.scrollWidth") == 390

@@ -28,8 +28,9 @@ LINES = {  # of the reference's model
         f"./road check --model {MODEL}",
         "./road exec cdk synth --quiet --output cdk.out",
         f"{STEP}compare_stacks --model {MODEL} --assembly cdk.out > stacks.env && . ./stacks.env",
-        f'{STEP}build_image --model {MODEL} --commit "${{COMMIT}}" > image.env && . ./image.env',
-        f'{STEP}bill_of_materials --model {MODEL} --image-uri "${{IMAGE_URI}}"',
+        f'{STEP}build_image --model {MODEL} --commit "${{COMMIT}}" --created "${{COMMITTED}}" > image.env && . ./image.env',
+        f'{STEP}scan_image --model {MODEL} --image-uri "${{IMAGE_URI}}" --report scan.json',
+        f'{STEP}bill_of_materials --model {MODEL} --image-uri "${{IMAGE_URI}}" --base-image "${{BASE_IMAGE}}" --scan scan.json',
     ],
     "Update": [f"{STEP}update --model {MODEL} {ASSEMBLY}"],
     "Train": [
@@ -76,7 +77,7 @@ OTHER_LINES = {  # (pipeline, stage) → those of the other roads
     ],
 }
 EXPORTED = {  # step → what the file of an exporting command holds
-    "build_image": {"IMAGE_URI"},
+    "build_image": {"BASE_IMAGE", "IMAGE_URI"},
     "compare_stacks": {"STACKS_DIFFER"},
     "prove": {"EVIDENCE_SHA256", "EVIDENCE_URI"},
     "train": {"MODEL_PACKAGE_ARN", "PIPELINE_EXECUTION_ARN"},
@@ -229,7 +230,7 @@ def references(stage: Job | object) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", roads())
 def test_every_reference_was_exported_by_an_earlier_stage(name: str) -> None:
-    known = {"Source.CommitId", "codepipeline.PipelineExecutionId", "variables.cause"}
+    known = {"Source.AuthorDate", "Source.CommitId", "codepipeline.PipelineExecutionId", "variables.cause"}
     for stage in roads()[name].stages:
         assert set(references(stage)) <= known, stage.name
         if isinstance(stage, Job):

@@ -81,7 +81,7 @@ def test_what_each_stage_does_in_which_order() -> None:
     done = {stage.name: steps(stage) for stage in lead().jobs}
 
     assert done == {
-        "Build": ["compare_stacks", "build_image", "bill_of_materials"],
+        "Build": ["compare_stacks", "build_image", "scan_image", "bill_of_materials"],
         "Update": ["update"],
         "Train": ["describe_run", "train"],
         "Staging": ["deploy", "verify", "prove"],

@@ -71,6 +71,8 @@ NAMES = {
 }
 WITHOUT_RESOURCE = {
     "ecr:GetAuthorizationToken",
+    "inspector2:ListCoverage",
+    "inspector2:ListFindings",
     *(f"cloudwatch:{action}" for action in ("GetMetricData", "GetMetricStatistics", "PutMetricData")),
 }
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from aws_cdk import App, Environment, Stack
 
 import naming
+from config import Images
+from stacks import permissions
+from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.layouts import HOME, PRODUCTION, STAGING, STEADY, Layout, joined, listed
 
@@ -110,6 +115,21 @@ def test_what_is_compared_is_the_models_own(three: Layout) -> None:
 
     assert set(allowed(three, BUILD)["cloudformation:GetTemplate"]) == arns
     assert set(allowed(three, BUILD)["cloudformation:DescribeStacks"]) == arns
+
+
+def test_a_base_in_a_private_registry_may_be_pulled_and_nothing_else_of_it() -> None:
+    mirror = "100000000009.dkr.ecr.eu-west-1.amazonaws.com/ecr-public/docker/library/python:3.11"
+    stack = Stack(App(), "Build", env=Environment(account=HOME.id, region=HOME.region))
+    config = replace(CONFIG, images=Images(base=mirror))
+    statements = [statement.to_json() for statement in permissions.build(stack, config, reference.model())]
+    of_mirror = [each for each in statements if "100000000009" in json.dumps(each["Resource"])]
+
+    assert [joined(stack.resolve(each["Resource"])) for each in of_mirror] == [
+        "arn:AWS::Partition:ecr:eu-west-1:100000000009:repository/ecr-public/docker/library/python"
+    ]
+    assert not {"ecr:PutImage", "ecr:CreateRepository"} & set(of_mirror[0]["Action"])
+    default = [statement.to_json() for statement in permissions.build(stack, CONFIG, reference.model())]
+    assert len(statements) == len(default) + 1
 
 
 def test_onboarding_sees_which_models_have_a_road_and_nothing_else(three: Layout) -> None:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from cli.config_source import with_statement
+from pipelines.deployment.base_image import LOCK
 from tests.reference import MODELS, ROOT
 
 
@@ -25,8 +26,9 @@ def clone(folder: Path) -> Path:
 
 
 def reference_tree(folder: Path) -> Path:
-    """A clone with the reference's `config.py` and `model_code/`."""
+    """A clone with the reference's `config.py` and `model_code/`, whose base image nobody has pinned."""
     clone(folder)
+    (folder / LOCK).unlink(missing_ok=True)
     configure(folder, (ROOT / "tests/reference.py").read_text())
     shutil.rmtree(folder / "model_code", ignore_errors=True)
     shutil.copytree(MODELS, folder / "model_code", ignore=shutil.ignore_patterns("__pycache__"))

@@ -14,6 +14,7 @@ from localcloud.codepipeline import actions
 from localcloud.codepipeline import api as codepipeline
 from localcloud.codepipeline import pipelines as delivery_pipelines
 from localcloud.core import clock
+from localcloud.ecr import scans
 from localcloud.events import bus, rules, s3, targets
 from localcloud.iam import authorization, boundaries
 from localcloud.kms import key_policies, signing
@@ -47,6 +48,7 @@ CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_reso
 KMS: tuple[Part, ...] = (signing, key_policies)
 S3: tuple[Part, ...] = (object_lock, writes)
 CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
+ECR: tuple[Part, ...] = (scans,)
 SAGEMAKER: tuple[Part, ...] = (
     training,
     processing,
@@ -61,7 +63,7 @@ SAGEMAKER: tuple[Part, ...] = (
 EVENTS: tuple[Part, ...] = (bus, rules, s3, scheduler)
 CLOUDWATCH: tuple[Part, ...] = (metrics_api, metric_filters, alarms, alarms_api)
 AUTOSCALING: tuple[Part, ...] = (capacity, target_tracking, scheduled_actions)
-EVERYTHING = (*IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
+EVERYTHING = (*IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *ECR, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
 
 
 def install(parts: Iterable[Part] = EVERYTHING) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from paved_runtime import __version__
+from paved_runtime import __version__, stop
 from paved_runtime.check import check
 from paved_runtime.contract import ContractError
 from paved_runtime.job import Job, root
@@ -26,6 +26,7 @@ COMMANDS = {
     "count": "monitor",
     "monitor": "monitor",
 }
+JOBS = tuple(name for name in COMMANDS if name != "serve")
 REASON = 1024  # characters that SageMaker keeps
 HELP = f"""paved-runtime {__version__}
   paved-runtime check MODEL_FOLDER...      is each model.toml what the contract says?
@@ -34,8 +35,12 @@ The environment says for which model and where: MODEL, MODEL_CODE, ML_ROOT (/opt
 
 
 def program() -> None:
-    """The console script."""
-    sys.exit(main(sys.argv[1:], os.environ))
+    """The console script. A job that is stopped says so; a server has its own way to end."""
+    arguments = sys.argv[1:]
+    if set(arguments) & set(JOBS):
+        line = f"{' '.join(arguments)}: stopped by SIGTERM before it was done"
+        stop.on_stop(lambda: _leave(line, root(os.environ)))
+    sys.exit(main(arguments, os.environ))
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -70,12 +75,16 @@ def _programs(commands: Sequence[str]) -> dict[str, Callable[[Job], None]]:
 
 
 def _report(error: Exception, command: str, folder: Path) -> None:
-    """Everything to stderr, for the log; one line to the failure file, for SageMaker, which has made the folder that it lies in."""
+    """Everything to stderr, for the log; one line for SageMaker."""
     if isinstance(error, ContractError):
         print(error.table(), file=sys.stderr)
     else:
         traceback.print_exception(error)
-    line = f"{command}: {' '.join(str(error).split()) or type(error).__name__}"
+    _leave(f"{command}: {' '.join(str(error).split()) or type(error).__name__}", folder)
+
+
+def _leave(line: str, folder: Path) -> None:
+    """One line to the failure file, for SageMaker, which has made the folder that it lies in; and to stderr."""
     line = line if len(line) <= REASON else line[: REASON - 1] + "…"
     print(line, file=sys.stderr, flush=True)
     if not folder.is_dir():

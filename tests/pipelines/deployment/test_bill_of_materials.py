@@ -11,14 +11,29 @@ from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.deployment.bill_of_materials import base_image, bill, pinned, store
+from pipelines.deployment.bill_of_materials import bill, pinned, store
 from tests.reference import CONFIG, MODEL, MODELS
 from tests.support import sample
 from tests.support.moto_server import Clients
 
 IMAGE = f"{sample.REPOSITORY}@sha256:{'a' * 64}"
 PROJECT = CONFIG.project
-BASE = "python:3.11-slim-bookworm"
+BASE = f"public.ecr.aws/docker/library/python:3.11-slim-bookworm@sha256:{'b' * 64}"
+SCAN = {
+    "completed": "2026-11-29T12:00:00+00:00",
+    "refused_from": "CRITICAL",
+    "findings": [
+        {
+            "id": "CVE-2026-1",
+            "severity": "CRITICAL",
+            "package": "openssl",
+            "version": "3.0.1",
+            "accepted": "not reachable (until 2027-01-31)",
+        },
+        {"id": "CVE-2026-1", "severity": "CRITICAL", "package": "libssl", "version": "3.0.1", "accepted": None},
+        {"id": "CVE-2026-2", "severity": "UNDEFINED", "package": "zlib", "version": "1.2", "accepted": None},
+    ],
+}
 LOCK = f"""# made by uv
 numpy==2.4.6 ; python_full_version < '3.12' \\
     --hash=sha256:{"1" * 64} \\
@@ -36,7 +51,7 @@ xgboost-cpu==3.2.0 \\
 
 
 def made(lock: str = LOCK, base: str = BASE) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(bill(IMAGE, lock, base, project=PROJECT))
+    document: dict[str, Any] = json.loads(bill(IMAGE, lock, base, SCAN, project=PROJECT))
     return document
 
 
@@ -67,11 +82,27 @@ def test_the_image_is_named_by_its_digest_and_what_is_missing_is_said() -> None:
     assert (about["type"], about["version"]) == ("container", f"sha256:{'a' * 64}")
     assert properties == {
         f"{PROJECT}:base-image": BASE,
-        f"{PROJECT}:base-image-pinned": "by tag",
+        f"{PROJECT}:base-image-pinned": "by digest",
+        f"{PROJECT}:scan-completed": "2026-11-29T12:00:00+00:00",
+        f"{PROJECT}:scan-refused-from": "CRITICAL",
         f"{PROJECT}:not-listed": "Python itself and the operating-system packages of the base image",
     }
-    pinned_base = made(base=f"python:3.11@sha256:{'b' * 64}")["metadata"]["component"]["properties"]
-    assert {"name": f"{PROJECT}:base-image-pinned", "value": "by digest"} in pinned_base
+
+
+def test_what_nobody_knows_of_the_base_is_said() -> None:
+    properties = {each["name"]: each["value"] for each in made(base="")["metadata"]["component"]["properties"]}
+
+    assert (properties[f"{PROJECT}:base-image"], properties[f"{PROJECT}:base-image-pinned"]) == ("not recorded by the build", "no")
+
+
+def test_what_the_scan_found_is_told_and_why_it_is_accepted() -> None:
+    told = [(each["id"], each["detail"], each["ratings"][0]["severity"], each.get("analysis")) for each in made()["vulnerabilities"]]
+
+    assert sorted(told, key=lambda each: each[:2]) == [
+        ("CVE-2026-1", "libssl 3.0.1", "critical", None),
+        ("CVE-2026-1", "openssl 3.0.1", "critical", {"state": "in_triage", "detail": "not reachable (until 2027-01-31)"}),
+        ("CVE-2026-2", "zlib 1.2", "unknown", None),
+    ]
 
 
 def test_the_image_depends_on_everything_in_it() -> None:
@@ -82,16 +113,16 @@ def test_the_image_depends_on_everything_in_it() -> None:
 
 
 def test_the_same_image_gives_the_same_bytes_and_another_one_others() -> None:
-    again, other = (bill(image, LOCK, BASE, project=PROJECT) for image in (IMAGE, IMAGE.replace("a" * 64, "b" * 64)))
+    again, other = (bill(image, LOCK, BASE, SCAN, project=PROJECT) for image in (IMAGE, IMAGE.replace("a" * 64, "b" * 64)))
 
-    assert again == bill(IMAGE, LOCK, BASE, project=PROJECT)
+    assert again == bill(IMAGE, LOCK, BASE, SCAN, project=PROJECT)
     assert json.loads(again)["serialNumber"] != json.loads(other)["serialNumber"]
 
 
 def test_the_models_own_image_has_a_bill_that_cyclonedx_accepts() -> None:
     folder = MODELS / MODEL
     lock = (folder / "requirements.lock").read_text()
-    content = bill(IMAGE, lock, base_image((folder / "Dockerfile").read_text()), project=PROJECT)
+    content = bill(IMAGE, lock, BASE, SCAN, project=PROJECT)
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(content.decode()) is None
     names = [component["name"] for component in json.loads(content)["components"]]
@@ -100,24 +131,11 @@ def test_the_models_own_image_has_a_bill_that_cyclonedx_accepts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dockerfile", "base"),
-    [
-        ("FROM python:3.11", "python:3.11"),
-        ("ARG BASE=python:3.11-slim\nFROM ${BASE}\n", "python:3.11-slim"),
-        ("ARG TAG=3.11\nFROM --platform=linux/amd64 python:$TAG AS build\nFROM build\n", "python:3.11"),
-        ("FROM golang:1 AS tools\nFROM python:3.11\nCOPY --from=tools /x /x\n", "python:3.11"),
-    ],
-)
-def test_the_base_image_is_what_the_last_stage_is_built_on(dockerfile: str, base: str) -> None:
-    assert base_image(dockerfile) == base
-
-
-@pytest.mark.parametrize(
     ("lock", "said"), [("", "pins no package"), ("numpy==1.0\n", "numpy has no hash"), ("numpy>=1.0\n", "pins no package")]
 )
 def test_a_lock_that_does_not_pin_is_refused(lock: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        bill(IMAGE, lock, BASE, project=PROJECT)
+        bill(IMAGE, lock, BASE, SCAN, project=PROJECT)
 
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,8})?", fullmatch=True)

@@ -129,7 +129,7 @@ def in_process(root: Path, *, engine: Engine | None = None) -> Iterator[Aws]:
     server.start()
     cloud = PacedCloud(root=root, url=f"http://localhost:{server.get_host_and_port()[1]}", engine=engine)
     install(cloud)
-    services.install((*services.CLOUDWATCH, *services.AUTOSCALING, *services.SAGEMAKER))
+    services.install((*services.CLOUDWATCH, *services.AUTOSCALING, *services.ECR, *services.SAGEMAKER))
     aws = Aws(cloud)
     aws.prepare()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -81,6 +82,16 @@ def test_run_installs_into_an_environment_of_the_images_own(aws: Aws, tmp_path: 
     assert missing.stderr.splitlines()[-1].startswith("docker: Dockerfile line 3: RUN python -c 'import answering': exit code 1")
 
 
+def test_compiling_what_was_copied_makes_no_environment_anew(aws: Aws, tmp_path: Path) -> None:
+    text = HEAD + "RUN pip --help > help.txt\nCOPY program.py .\nRUN python -m compileall -q .\n" + TAIL
+    made = [aws.docker("build", "-t", "t:1", str(context(tmp_path, text, **{"program.py": program}))) for program in ("1", "2")]
+    one, other = (rootfs(aws, done.stdout.strip()) for done in made)
+
+    assert one != other
+    assert ["CACHED" in done.stderr for done in made] == [False, True]
+    assert [len(list((files / "opt/app/__pycache__").iterdir())) for files in (one, other)] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "said"),
     [
@@ -90,6 +101,7 @@ def test_run_installs_into_an_environment_of_the_images_own(aws: Aws, tmp_path: 
         (HEAD + "COPY nothing.txt .\n", "COPY nothing.txt: not found in the context"),
         (HEAD + "COPY --from=builder /x /y\n", "COPY --from=builder is not understood"),
         (HEAD + "RUN rm -rf /var/lib\n", "RUN touches /var/lib, which is outside the image's WORKDIR /opt/app"),
+        ("ARG BASE\nFROM ${BASE}\n", "FROM ${BASE}: it has no value: --build-arg"),
         (HEAD + "RUN apt-get update\n", "no operating system to change: apt-get"),
         ("WORKDIR /opt\n", "has no FROM"),
     ],
@@ -109,6 +121,9 @@ def test_what_it_does_not_understand_is_named(aws: Aws, tmp_path: Path, dockerfi
         (["build", "--platform", "linux/arm64", "-t", "t", "."], "linux/arm64"),
         (["build", "--build-arg", "NOPE=1", "-t", "t", "CONTEXT"], "--build-arg NOPE is not an ARG"),
         (["build", "--secret", "id=A,env=NOT_SET", "-t", "t", "CONTEXT"], "id=A,env=NOT_SET: expected id=NAME,env=VARIABLE"),
+        (["build", "--label", "nope", "-t", "t", "CONTEXT"], "--label nope: expected NAME=value"),
+        (["pull", "ubuntu:24.04"], "stands in for images of Python only"),
+        (["image", "inspect", "--format", "{{.Size}}", "python:3.11"], "{{.Size}}"),
         (["push", "library/x:1"], "does not name an ECR image"),
         (["push", f"{REPOSITORY}:never"], "no image is tagged"),
     ],
@@ -120,6 +135,36 @@ def test_commands_it_does_not_know_are_named(aws: Aws, tmp_path: Path, argv: lis
     assert failed.returncode == 1
     assert failed.stderr.startswith("docker: ")
     assert said in failed.stderr
+
+
+def test_a_base_is_known_by_the_interpreter_that_stands_in_for_it(aws: Aws, tmp_path: Path) -> None:
+    base = "mirror.acme.test/docker/library/python:3.11-slim"
+    assert aws.docker("pull", "--quiet", "--platform", "linux/amd64", base).returncode == 0
+    known = aws.docker("image", "inspect", "--format", "{{index .RepoDigests 0}}", base).stdout.strip()
+    text = "ARG BASE\nFROM ${BASE}\n" + TAIL
+    own, other = (
+        aws.docker("build", "-t", "t:1", "--build-arg", f"BASE={base}@{digest}", str(context(tmp_path, text)))
+        for digest in (known.partition("@")[2], f"sha256:{'a' * 64}")
+    )
+
+    assert re.fullmatch(rf"{base.rpartition(':')[0]}@sha256:[0-9a-f]{{64}}", known)
+    assert (own.returncode, other.returncode) == (0, 0)
+    assert "stands in" not in own.stderr
+    assert re.search(rf"FROM {base}@sha256:a+: \S+python\S* stands in for it", other.stderr)
+
+
+def test_an_image_that_was_pushed_says_its_labels_to_whom_ecr_lets_have_it(aws: Aws, tmp_path: Path) -> None:
+    aws.client("ecr").create_repository(repositoryName="team/labelled")
+    repository = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/labelled"
+    labels = ["--label", "revision=c0ffee", "--label", "when=a=b"]
+    assert aws.docker("build", "-t", f"{repository}:1", *labels, str(context(tmp_path, HEAD + "LABEL who=me\n" + TAIL))).returncode == 0
+    digest = aws.docker("push", f"{repository}:1").stdout.split("digest: ")[1].split()[0]
+    assert aws.docker("pull", f"{repository}@{digest}").returncode == 0
+    said = aws.docker("image", "inspect", "--format", "{{json .Config.Labels}}", f"{repository}@{digest}")
+
+    assert json.loads(said.stdout) == {"who": "me", "revision": "c0ffee", "when": "a=b"}
+    missing = aws.docker("pull", f"{repository}@sha256:{'0' * 64}")
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
 
 
 def test_login_and_version(aws: Aws) -> None:

@@ -4,7 +4,7 @@ An image is a snapshot of the files its Dockerfile copies, and a virtual environ
 commands ran, so that a dependency missing from its lock is missing here too. `docker build`, `push` and `login`
 are understood as buildspecs use them; anything else is an error that names it. Images live under $LOCALCLOUD_IMAGES:
 
-    layers/KEY/{rootfs,venv}    what the instructions up to the last RUN made; shared by images with the same lock
+    layers/KEY/{rootfs,venv}    what the instructions up to the last RUN made, but for compiling; shared by images with the same lock
     images/ID/{rootfs,config.json}    tags/TAG and digests/DIGEST hold the ID of an image
 """
 

@@ -1,4 +1,4 @@
-"""`docker login`, `build` and `push`, as buildspecs type them."""
+"""`docker login`, `build`, `push`, `pull` and `image inspect`, as buildspecs type them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from localcloud.ecr.docker import Refused, builds, real, registry
+from localcloud.ecr.docker import Refused, builds, inspection, real, registry
 from localcloud.ecr.docker.dockerfile import Reader
 
 
@@ -46,8 +47,16 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     make.add_argument("--output", choices=["type=docker"])
     make.add_argument("--build-arg", action="append", default=[], type=_with_value)
     make.add_argument("--secret", action="append", default=[], type=_of_environment)
+    make.add_argument("--label", action="append", default=[])
     make.add_argument("context", type=Path)
     commands.add_parser("push", allow_abbrev=False).add_argument("tag")
+    pull = commands.add_parser("pull", allow_abbrev=False)
+    pull.add_argument("--quiet", action="store_true")
+    pull.add_argument("--platform", choices=["linux/amd64"])
+    pull.add_argument("name")
+    inspect = commands.add_parser("image", allow_abbrev=False).add_subparsers(required=True).add_parser("inspect", allow_abbrev=False)
+    inspect.add_argument("--format", choices=list(inspection.FORMATS), required=True)
+    inspect.add_argument("name")
     return parser.parse_args(argv)
 
 
@@ -57,32 +66,34 @@ def main(argv: list[str]) -> int:
         return 0
     arguments = _arguments(argv)
     if (program := real.docker()) and arguments.command != "login":
-        return _by_docker(program, arguments.command, argv[1:])
+        real.run(program, arguments.command, argv[1:])
+        return 0
     store = Path(os.environ["LOCALCLOUD_IMAGES"])
     if arguments.command == "login":
         if not sys.stdin.read().strip():
             raise Refused("login: the password on standard input is empty")
         print("Login Succeeded")
     elif arguments.command == "build":
-        if wrong := [a for a in arguments.build_arg if "=" not in a]:
-            raise Refused(f"--build-arg {wrong[0]}: expected NAME=value")
         dockerfile = arguments.file or arguments.context / "Dockerfile"
-        values = dict(a.split("=", 1) for a in arguments.build_arg)
-        identity = builds.build(Reader(dockerfile, arguments.context, values).recipe, store)
+        recipe = Reader(dockerfile, arguments.context, _pairs("--build-arg", arguments.build_arg)).recipe
+        recipe.labels.update(_pairs("--label", arguments.label))
+        identity = builds.build(recipe, store)
         registry.tag(arguments.tag, identity, store)
         print(identity)
+    elif arguments.command == "pull":
+        print(registry.pull(arguments.name))
+    elif arguments.command == "image":
+        print(inspection.inspect(arguments.name, arguments.format, store))
     else:
         digest = registry.push(arguments.tag, store)
         print(f"{arguments.tag.rpartition(':')[2]}: digest: {digest} size: 1")
     return 0
 
 
-def _by_docker(program: str, command: str, words: list[str]) -> int:
-    if command == "build":
-        real.build(program, words)
-    else:
-        print(f"{words[-1].rpartition(':')[2]}: digest: {real.push(program, words[-1])} size: 1")
-    return 0
+def _pairs(flag: str, words: Sequence[str]) -> dict[str, str]:
+    if wrong := [word for word in words if "=" not in word]:
+        raise Refused(f"{flag} {wrong[0]}: expected NAME=value")
+    return dict(word.split("=", 1) for word in words)
 
 
 if __name__ == "__main__":

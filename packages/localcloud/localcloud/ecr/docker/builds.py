@@ -14,21 +14,22 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from localcloud.ecr.docker import Refused
+from localcloud.ecr.docker import Refused, base
 from localcloud.ecr.docker.dockerfile import Copy, Recipe, Run
 
+COMPILES = re.compile(r"python3? -m compileall [\w ./-]+")  # writes byte code and nothing else
 FOREIGN = ("adduser", "addgroup", "apk", "apt", "apt-get", "chown", "dnf", "groupadd", "microdnf", "useradd", "yum")
 
 
 def build(recipe: Recipe, store: Path) -> str:
     """Make the image; returns its id, `sha256:…`. The same files and instructions give the same id."""
-    last = max((i for i, s in enumerate(recipe.steps) if isinstance(s, Run)), default=-1)
+    last = max((i for i, s in enumerate(recipe.steps) if isinstance(s, Run) and not COMPILES.fullmatch(s.command)), default=-1)
     layer = _layer(recipe, recipe.steps[: last + 1], store)
     draft = store / "making" / str(os.getpid())
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(layer / "rootfs", draft / "rootfs", symlinks=True)
     (draft / "rootfs" / recipe.workdir.lstrip("/")).mkdir(parents=True, exist_ok=True)
-    _place(recipe.steps[last + 1 :], draft / "rootfs")
+    _finish(recipe.steps[last + 1 :], draft / "rootfs", layer)
     contents = {str(f.relative_to(draft)): hashlib.sha256(f.read_bytes()).hexdigest() for f in _files(draft / "rootfs")}
     config = {**recipe.config(), "layer": layer.name, "contents": _digest(f"{k} {v}" for k, v in sorted(contents.items()))}
     identity = _digest([json.dumps(config, sort_keys=True)])
@@ -50,12 +51,18 @@ def _digest(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _place(steps: Iterable[Copy | Run], rootfs: Path) -> None:
+def _finish(steps: Iterable[Copy | Run], rootfs: Path, layer: Path) -> None:
     for step in steps:
-        if isinstance(step, Copy):
-            target = rootfs / step.target.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(step.source, target)
+        if isinstance(step, Run):
+            _execute(step, rootfs, layer)
+        else:
+            _place(step, rootfs)
+
+
+def _place(step: Copy, rootfs: Path) -> None:
+    target = rootfs / step.target.lstrip("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(step.source, target)
 
 
 def _layer(recipe: Recipe, steps: list[Copy | Run], store: Path) -> Path:
@@ -70,20 +77,19 @@ def _layer(recipe: Recipe, steps: list[Copy | Run], store: Path) -> Path:
             _make_environment(layer, recipe.python)
             for step in steps:
                 if isinstance(step, Run):
-                    _execute(step, layer)
+                    _execute(step, layer / "rootfs", layer)
                 else:
-                    _place([step], layer / "rootfs")
+                    _place(step, layer / "rootfs")
             (layer / "done").touch()
         else:
-            print("CACHED  every RUN instruction", file=sys.stderr)
+            print("CACHED  every RUN instruction but compiling", file=sys.stderr)
     return layer
 
 
 def _make_environment(layer: Path, python: str) -> None:
-    program = shutil.which(f"python{python}")
-    if not program:
+    if not shutil.which(f"python{python}"):
         print(f"warning: python {python} is not on this machine: the image gets {sys.version.split()[0]}", file=sys.stderr)
-    subprocess.run([_uv(), "venv", "--quiet", "--no-project", "--python", program or sys.executable, str(layer / "venv")], check=True)
+    subprocess.run([_uv(), "venv", "--quiet", "--no-project", "--python", base.program(python), str(layer / "venv")], check=True)
     shims = layer / "bin"
     shims.mkdir()
     pip = f'#!/bin/sh\nfor a; do shift; [ "$a" = --no-cache-dir ] || set -- "$@" "$a"; done\nexec {shlex.quote(_uv())} pip "$@"\n'
@@ -98,9 +104,9 @@ def _uv() -> str:
     return str(beside) if beside.exists() else shutil.which("uv") or "uv"
 
 
-def _execute(run: Run, layer: Path) -> None:
-    """Run one command in the layer, with the image's absolute paths led into it."""
-    rootfs, venv = layer / "rootfs", layer / "venv"
+def _execute(run: Run, rootfs: Path, layer: Path) -> None:
+    """Run one command on these files, in the layer's environment, with the image's absolute paths led into them."""
+    venv = layer / "venv"
     cwd = rootfs / run.workdir.lstrip("/")
     cwd.mkdir(parents=True, exist_ok=True)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcloud.ecr.docker import Refused
+from localcloud.ecr.docker import Refused, base
 
 HARMLESS = ("--chown", "--link")
 PREDEFINED = {name for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") for name in (proxy, proxy.lower())}  # no ARG, and in no image
@@ -49,6 +49,7 @@ class Recipe:
 
     steps: list[Copy | Run] = field(default_factory=list)
     python: str = ""
+    base: str = ""  # the digest of what stands in for the base image
     env: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     workdir: str = "/"
@@ -56,7 +57,7 @@ class Recipe:
     cmd: list[str] = field(default_factory=list)
 
     def config(self) -> dict[str, Any]:
-        return {k: getattr(self, k) for k in ("env", "labels", "workdir", "entrypoint", "cmd")}
+        return {k: getattr(self, k) for k in ("base", "env", "labels", "workdir", "entrypoint", "cmd")}
 
 
 class Reader:
@@ -109,11 +110,15 @@ class Reader:
         return os.path.normpath(os.path.join(self.recipe.workdir, path))  # noqa: PTH118  a path in the image, not on this machine
 
     def _from(self, rest: str) -> None:
-        image = self._fill(rest).split()[0]
-        match = re.search(r"(?:^|/)python(?::(\d+\.\d+)[^@]*)?(?:@.*)?$", image)
-        if self.recipe.python or not match:
+        image = self._fill(rest).partition(" ")[0]
+        if not image:
+            raise self._refuse(f"FROM {rest}: it has no value: --build-arg")
+        python = base.version(image)
+        if self.recipe.python or python is None:
             raise self._refuse(f"FROM {image}: the stand-in makes images from one python image only")
-        self.recipe.python = match[1] or f"{sys.version_info.major}.{sys.version_info.minor}"
+        self.recipe.python, self.recipe.base = python, base.digest(python)
+        if "@" in image and not image.endswith(f"@{self.recipe.base}"):
+            print(f"FROM {image}: {base.program(python)} stands in for it", file=sys.stderr)
 
     def _arg(self, rest: str) -> None:
         name, _, default = rest.partition("=")

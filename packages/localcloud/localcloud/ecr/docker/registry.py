@@ -8,10 +8,12 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from localcloud.ecr.docker import Refused
+from localcloud.ecr.docker import Refused, base
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 REFERENCE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[\w-]+)\.amazonaws\.com/(?P<repository>[\w./-]+):(?P<tag>[\w.-]+)")
+
+BY_DIGEST = re.compile(REFERENCE.pattern.rpartition(":(?P<tag>")[0] + r"@(?P<digest>sha256:[0-9a-f]{64})")
 
 
 def tag(name: str, identity: str, store: Path) -> None:
@@ -58,6 +60,36 @@ def register(named: re.Match[str], manifest: str, digest: str) -> str:
     if put["image"]["registryId"] != named["account"]:
         raise Refused(f"push {named[0]}: these credentials are of account {put['image']['registryId']}")
     return digest
+
+
+def pull(name: str) -> str:
+    """See whether whoever the environment's AWS_* say may have an image of ECR, by its digest; or what stands in for a base."""
+    match = BY_DIGEST.fullmatch(name)
+    if match is None:
+        if base.version(name) is None:
+            raise Refused(f"pull {name}: the stand-in has no registry but ECR, and stands in for images of Python only")
+        return name
+    import boto3  # as above
+    from botocore.exceptions import ClientError
+
+    ecr = boto3.client("ecr", region_name=match["region"])
+    wanted = {"registryId": match["account"], "repositoryName": match["repository"]}
+    try:
+        failures = ecr.batch_get_image(**wanted, imageIds=[{"imageDigest": match["digest"]}])["failures"]
+    except ClientError as problem:
+        raise Refused(f"pull {name}: {problem.response['Error']['Code']}: {problem.response['Error']['Message']}") from problem
+    if failures:
+        raise Refused(f"pull {name}: {failures[0]['failureReason']}")
+    return name
+
+
+def configuration(name: str, store: Path) -> str:
+    """config.json of an image that was built here and is named by its digest in ECR."""
+    match = BY_DIGEST.fullmatch(name)
+    identity = store / "digests" / match["digest"] if match else None
+    if identity is None or not identity.exists():
+        raise Refused(f"no such image: {name}")
+    return (store / "images" / identity.read_text().removeprefix("sha256:") / "config.json").read_text()
 
 
 def _tag(name: str, store: Path) -> Path:
