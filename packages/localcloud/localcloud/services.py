@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from localcloud.applicationautoscaling import capacity, scheduled_actions, target_tracking
-from localcloud.cloudformation import change_sets, resources, stack_deletions, stack_resources, stacks, updates
+from localcloud.cloudformation import change_sets, limits, resources, stack_deletions, stack_resources, stacks, updates
 from localcloud.cloudwatch import alarms, alarms_api, metrics_api
 from localcloud.codebuild import api as codebuild
 from localcloud.codebuild import builds
@@ -43,7 +43,7 @@ class Part(Protocol):
 
 
 IAM: tuple[Part, ...] = (authorization,)
-CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, resources)
+CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, limits, resources)
 KMS: tuple[Part, ...] = (signing, key_policies)
 S3: tuple[Part, ...] = (object_lock, writes)
 CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
