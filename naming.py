@@ -7,6 +7,7 @@ policy names a kind for all models. Everything else that AWS holds gets a genera
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from config import Account, Config, Environment
@@ -111,8 +112,8 @@ def event_bus(config: Config) -> str:
 
 
 def connection(config: Config) -> str:
-    """The CodeConnections connection to the repository."""
-    return config.project
+    """The CodeConnections connection to the repository. A provider of another kind needs another one: it never changes its own."""
+    return f"{config.project}-{_digest(config.repository.provider)}"
 
 
 def stage(environment: Environment) -> str:
@@ -257,3 +258,8 @@ def bootstrap_role(config: Config, kind: str, account: Account) -> str:
 
 def _name(config: Config, model: str, *suffix: str) -> str:
     return "-".join([config.project, slug(model), *suffix])
+
+
+def _digest(text: str) -> str:
+    """Four characters that stand for a text in a name."""
+    return hashlib.sha256(text.encode()).hexdigest()[:4]

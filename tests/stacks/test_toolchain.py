@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import naming
 from tests.reference import CONFIG, MODEL
@@ -23,6 +24,13 @@ def test_the_connection_is_to_the_repositorys_provider(three: Layout) -> None:
 
     assert connection == {"ConnectionName": naming.connection(CONFIG), "ProviderType": CONFIG.repository.provider}
     accepted("codeconnections", "CreateConnection", connection)
+
+
+def test_a_provider_of_another_kind_has_a_connection_of_its_own() -> None:
+    """CloudFormation cannot change a connection's provider, nor replace it under the same name."""
+    elsewhere = replace(CONFIG, repository=replace(CONFIG.repository, provider="GitLab"))
+
+    assert naming.connection(elsewhere) != naming.connection(CONFIG)
 
 
 def test_what_delivery_stacks_ask_for_is_told_here(layout: Layout) -> None:

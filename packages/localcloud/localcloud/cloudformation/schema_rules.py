@@ -95,6 +95,8 @@ def _words(problem: ValidationError) -> Iterator[str]:
             yield f"{where}: expected type: {' or '.join(name.capitalize() for name in wanted)}, found: {_kind(value)}"
         case "enum" | "enumCaseInsensitive":
             yield f"{where}: {_text(value)} is not a valid enum value"
+        case "maxLength" | "minLength":
+            yield f"{where}: expected {problem.validator}: {limit}, actual: {len(_text(value))}"
         case rule:
             yield f"{where}: failed validation constraint for keyword [{rule}]"
 

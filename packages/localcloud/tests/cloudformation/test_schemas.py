@@ -33,7 +33,7 @@ def test_a_type_without_a_description_is_not_judged() -> None:
         (GROUP, {}, "#: required key [ModelPackageGroupName] not found"),
         (GROUP, {"ModelPackageGroupName": "a", "Colour": "red"}, "#: extraneous key [Colour] is not permitted"),
         (GROUP, {"ModelPackageGroupName": "a_b"}, "#/ModelPackageGroupName: failed validation constraint for keyword [pattern]"),
-        (GROUP, {"ModelPackageGroupName": "a" * 64}, "#/ModelPackageGroupName: failed validation constraint for keyword [maxLength]"),
+        (GROUP, {"ModelPackageGroupName": "a" * 64}, "#/ModelPackageGroupName: expected maxLength: 63, actual: 64"),
         (GROUP, {"ModelPackageGroupName": {"a": 1}}, "#/ModelPackageGroupName: expected type: String, found: JSONObject"),
         (GROUP, {"ModelPackageGroupName": "a", "CreationTime": "now"}, "#/CreationTime: a read-only property cannot be set"),
         (LOGS, {"RetentionInDays": 42}, "#/RetentionInDays: 42 is not a valid enum value"),
