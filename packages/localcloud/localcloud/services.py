@@ -13,12 +13,12 @@ from localcloud.codebuild import builds
 from localcloud.codepipeline import actions
 from localcloud.codepipeline import api as codepipeline
 from localcloud.codepipeline import pipelines as delivery_pipelines
-from localcloud.core import clock
+from localcloud.core import clock, requests
 from localcloud.events import bus, rules, s3, targets
 from localcloud.iam import authorization
 from localcloud.kms import key_policies, signing
 from localcloud.logs import metric_filters
-from localcloud.s3 import object_lock, writes
+from localcloud.s3 import names, object_lock, writes
 from localcloud.sagemaker import (
     endpoints,
     endpoints_api,
@@ -42,10 +42,11 @@ class Part(Protocol):
         """Take it."""
 
 
+REQUESTS: tuple[Part, ...] = (requests,)
 IAM: tuple[Part, ...] = (authorization,)
 CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, limits, resources)
 KMS: tuple[Part, ...] = (signing, key_policies)
-S3: tuple[Part, ...] = (object_lock, writes)
+S3: tuple[Part, ...] = (names, object_lock, writes)
 CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
 SAGEMAKER: tuple[Part, ...] = (
     training,
@@ -61,7 +62,7 @@ SAGEMAKER: tuple[Part, ...] = (
 EVENTS: tuple[Part, ...] = (bus, rules, s3, scheduler)
 CLOUDWATCH: tuple[Part, ...] = (metrics_api, metric_filters, alarms, alarms_api)
 AUTOSCALING: tuple[Part, ...] = (capacity, target_tracking, scheduled_actions)
-EVERYTHING = (*IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
+EVERYTHING = (*REQUESTS, *IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
 
 
 def install(parts: Iterable[Part] = EVERYTHING) -> None:

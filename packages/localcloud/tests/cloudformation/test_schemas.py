@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from cloudformation_stacks import Template, deploy, reasons
 from moto.cloudformation.exceptions import ValidationError
 
@@ -95,8 +96,9 @@ def test_a_named_resource_is_not_replaced_by_one_of_its_name(cloud: Running, nam
 def test_what_has_no_update_is_replaced_but_for_its_tags(cloud: Running, name: Name) -> None:
     stack, sagemaker = name("stack"), cloud.client("sagemaker")
 
-    def models() -> dict[str, str]:
-        return {m["ModelName"]: m["ModelArn"] for m in sagemaker.list_models(NameContains=stack)["Models"]}
+    def model() -> str:
+        described = cloud.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId="Model")
+        return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
     def template(image: str, tag: str) -> Template:
         trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}]}
@@ -109,14 +111,16 @@ def test_what_has_no_update_is_replaced_but_for_its_tags(cloud: Running, name: N
         return {"Resources": resources}
 
     assert deploy(cloud, stack, template("a", "first")) == "CREATE_COMPLETE", reasons(cloud, stack)
-    ((first, arn),) = models().items()
+    first = model()
 
     assert deploy(cloud, stack, template("a", "second"), "UPDATE") == "UPDATE_COMPLETE", reasons(cloud, stack)
-    assert models() == {first: arn}
+    assert model() == first
+    arn = sagemaker.describe_model(ModelName=first)["ModelArn"]
     assert [tag["Key"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]] == ["second"]
     assert deploy(cloud, stack, template("b", "second"), "UPDATE") == "UPDATE_COMPLETE", reasons(cloud, stack)
-    assert len(models()) == 1
-    assert first not in models()
+    assert sagemaker.describe_model(ModelName=model())["PrimaryContainer"]["Image"].endswith(64 * "b")
+    with pytest.raises(ClientError, match="Could not find model"):
+        sagemaker.describe_model(ModelName=first)
 
 
 @pytest.mark.parametrize(
