@@ -37,6 +37,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--accounts", default="123456789012", help="comma-separated account numbers (default: %(default)s)")
     parser.add_argument("--region", default="us-east-1", help="default: %(default)s")
     parser.add_argument(
+        "--longest-session",
+        type=float,
+        default=12 * 3600,
+        help="real seconds after which a role's session ends, however long it was asked for (default: %(default)g)",
+    )
+    parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
     )
     return parser.parse_args()
@@ -82,7 +88,12 @@ def program() -> int:
         signal.signal(number, lambda *_: ending.set())
     try:
         server = Server(
-            root=root.resolve(), port=options.port, speed=options.speed, accounts=options.accounts.split(","), region=options.region
+            root=root.resolve(),
+            port=options.port,
+            speed=options.speed,
+            accounts=options.accounts.split(","),
+            region=options.region,
+            longest_session=options.longest_session,
         )
     except CannotListen as problem:
         return _complain(f"{problem}: choose another or leave --port out")

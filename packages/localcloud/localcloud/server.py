@@ -35,7 +35,7 @@ class CannotListen(Exception):
 class Server:
     """A listening cloud. Raises CannotListen when the port cannot be had."""
 
-    def __init__(self, *, root: Path, port: int, speed: float, accounts: list[str], region: str) -> None:
+    def __init__(self, *, root: Path, port: int, speed: float, accounts: list[str], region: str, longest_session: float) -> None:
         self.accounts, self.region = accounts, region
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._socket = _listen(port)
@@ -45,7 +45,7 @@ class Server:
         for old in root.iterdir():
             if old.name != "localcloud.log":
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed)
+        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed, longest_session=longest_session)
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     def start(self) -> None:

@@ -15,10 +15,10 @@ from localcloud.codepipeline import api as codepipeline
 from localcloud.codepipeline import pipelines as delivery_pipelines
 from localcloud.core import clock, requests
 from localcloud.events import bus, rules, s3, targets
-from localcloud.iam import authorization
+from localcloud.iam import authorization, documents, sessions
 from localcloud.kms import key_policies, signing
 from localcloud.logs import metric_filters
-from localcloud.s3 import names, object_lock, writes
+from localcloud.s3 import bucket_policies, names, object_lock, writes
 from localcloud.sagemaker import (
     endpoints,
     endpoints_api,
@@ -43,10 +43,10 @@ class Part(Protocol):
 
 
 REQUESTS: tuple[Part, ...] = (requests,)
-IAM: tuple[Part, ...] = (authorization,)
+IAM: tuple[Part, ...] = (authorization, documents, sessions)
 CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, limits, resources)
 KMS: tuple[Part, ...] = (signing, key_policies)
-S3: tuple[Part, ...] = (names, object_lock, writes)
+S3: tuple[Part, ...] = (names, bucket_policies, object_lock, writes)
 CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
 SAGEMAKER: tuple[Part, ...] = (
     training,

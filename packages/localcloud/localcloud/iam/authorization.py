@@ -19,7 +19,7 @@ from moto.s3.models import FakeBucket
 
 from localcloud.core.cloud import PARTITION
 from localcloud.core.errors import error
-from localcloud.iam import callers, kms_permissions, permissions, policies, resource_policies, s3_permissions
+from localcloud.iam import callers, kms_permissions, permissions, policies, resource_policies, s3_permissions, sessions
 from localcloud.iam.conditions import hold
 from localcloud.iam.permissions import Permission
 from localcloud.iam.policies import Statement, statements
@@ -69,6 +69,7 @@ def _authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
         request._data = ""  # moto would sign what it made of an empty body
     if iam_request_cls is not S3IAMRequest:  # moto cannot recompute the signature of a streamed upload
         request.check_signature()
+    sessions.require_valid(self)
     service, _, operation = request._action.partition(":")
     action = f"{SERVICES.get(service, service)}:{operation}"
     about = _resource(self, action, resource)
