@@ -24,6 +24,7 @@ from localcloud.iam.conditions import hold
 from localcloud.iam.permissions import Permission
 from localcloud.iam.policies import Statement, statements
 from localcloud.iam.resource_policies import Guarded
+from localcloud.kms import grants
 
 SERVICES = {"monitoring": "cloudwatch"}  # the name a request is signed with → IAM's prefix
 UNSIGNED = ("/moto-api/", "/localcloud/")  # paths whose requests nobody signs
@@ -100,6 +101,11 @@ def _refuse(response: Any, request: Any, wanted: Permission, why: str) -> None:
     request._raise_access_denied()
 
 
+def refusal_of_role(role_arn: str, wanted: Permission) -> str | None:
+    """Why a role may not do what a service does as it, in AWS's words, or None where it may."""
+    return _refusal(wanted, policies.of_role(role_arn), role_arn)
+
+
 def _refusal(wanted: Permission, identity: list[Statement], caller: str) -> str | None:
     """Why a principal may not do it, in AWS's words, or None where it may. An explicit Deny in any policy wins."""
     asked: dict[str, Any] = {
@@ -124,6 +130,8 @@ def _refusal_with(guarded: Guarded, wanted: Permission, asked: dict[str, Any], c
     about = policies.addressing(guarded.policy, caller)
     if policies.denies(about, **asked):
         return "with an explicit deny in a resource-based policy"
+    if wanted.action.startswith("kms:") and grants.lets(str(wanted.resource), caller, wanted.action):
+        return None
     let_in = policies.grants(about, **asked)
     here = guarded.owner == caller.split(":")[4]
     by_name = [s for s in about if not policies.delegates(s, caller) and hold(s, asked["context"])]  # nothing is given on a guess

@@ -47,11 +47,15 @@ def denies(policy: Iterable[Statement], *, action: str, resource: str | None, co
 
 def role_allows(role_arn: str, *, action: str, resource: str) -> bool:
     """Whether a role's own policies allow it `action` on `resource`."""
+    return allows(of_role(role_arn), action=action, resource=resource, context=known_of(role_arn))
+
+
+def of_role(role_arn: str) -> list[Statement]:
+    """The statements of a role's own policies."""
     backend = iam_backends[role_arn.split(":")[4]][PARTITION]
     name = backend.get_role_by_arn(role_arn).name
     inline = [backend.get_role_policy(name, p)[1] for p in backend.list_role_policies(name)]
-    policy = statements([*inline, *backend.list_attached_role_policies(name)[0]])
-    return allows(policy, action=action, resource=resource, context=known_of(role_arn))
+    return list(statements([*inline, *backend.list_attached_role_policies(name)[0]]))
 
 
 def lets_in(policy: Any, *, caller: str, action: str, resource: str | None = None, context: Context | None = None) -> bool:
