@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import regex
-from jsonschema import Draft202012Validator, TypeChecker
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
+import regex  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, TypeChecker  # type: ignore[import-untyped]
+from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+from jsonschema.validators import extend  # type: ignore[import-untyped]
 
 Json = Any
 Rule = Callable[[Any, Json], bool]  # of what a schema says and a value: whether the value breaks it
@@ -45,7 +45,7 @@ def _is(pattern: str) -> Callable[[TypeChecker, Json], bool]:
 
 
 def _is_number(value: Json) -> bool:
-    return _TYPES.is_type(value, "number")
+    return bool(_TYPES.is_type(value, "number"))
 
 
 _TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
@@ -88,7 +88,7 @@ def _words(problem: ValidationError) -> Iterator[str]:
         case "required":
             yield f"{where}: required key [{problem.message.split(chr(39))[1]}] not found"
         case "additionalProperties":
-            unknown = (key for key in value if key not in problem.schema["properties"])  # type: ignore[index]
+            unknown = (key for key in value if key not in problem.schema["properties"])
             yield from (f"{where}: extraneous key [{key}] is not permitted" for key in unknown)
         case "type":
             wanted = limit if isinstance(limit, list) else [limit]

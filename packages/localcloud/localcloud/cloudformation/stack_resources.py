@@ -65,4 +65,4 @@ def _is_of_another(event: Any, stack: Any) -> bool:
     resource = stack.resource_map._parsed_resources.get(event.logical_resource_id)
     current = getattr(resource, "physical_resource_id", event.physical_resource_id)
     gone = event.resource_status.startswith("DELETE_") and event.physical_resource_id != current
-    return gone or event.resource_type == "AWS::CloudFormation::Stack"
+    return bool(gone or event.resource_type == "AWS::CloudFormation::Stack")

@@ -44,7 +44,7 @@ def refusal(response: Any) -> str | None:
         return None
     if operation.input_shape is None:
         return None
-    parts = {"method": request.method, "values": request.values, "headers": request.headers}
+    parts: Any = {"method": request.method, "values": request.values, "headers": request.headers}
     parts |= {"body": request.data, "url_path": request.path, "url_params": response.uri_match}
     members = PROTOCOL_PARSERS[_protocol(response)](operation, map_type=dict).parse(parts)
     return problem(members, operation.input_shape, action)

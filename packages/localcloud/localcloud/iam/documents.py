@@ -142,7 +142,7 @@ def statements(document: Json) -> list[dict[str, Any]]:
 
 def _principals(document: Json) -> Iterator[tuple[str, str]]:
     for statement in statements(document):
-        named = statement.get("Principal", statement.get("NotPrincipal"))
+        named: Any = statement.get("Principal", statement.get("NotPrincipal"))
         for kind, names in {"AWS": named}.items() if isinstance(named, str) else named.items():
             yield from ((kind, name) for name in listed(names))
 

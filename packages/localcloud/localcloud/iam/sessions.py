@@ -47,7 +47,7 @@ def assume_role(self: Any) -> Any:
         raise STSValidationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
     if seconds > LONGEST_OF_A_CHAIN and ":role/" in callers.of(self):
         raise STSValidationError("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
-    answer = _assume(self)
+    answer: Any = _assume(self)
     assumed: AssumedRole = answer.result["Credentials"]
     assumed.expiration = min(assumed.expiration, utcnow() + timedelta(seconds=cloud().longest_session))
     return answer

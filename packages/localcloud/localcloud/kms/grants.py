@@ -19,7 +19,7 @@ OF_VOLUMES = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKeyWithoutPl
 def lets(arn: str, caller: str, action: str) -> bool:
     """Whether a grant on the key `arn` lets `caller`, a principal's ARN, do `action`."""
     _, _, _, region, account, resource = arn.split(":", 5)
-    given = kms_backends[account][region].list_grants(key_id=resource.removeprefix("key/"), grant_id=None)
+    given = kms_backends[account][region].list_grants(key_id=resource.removeprefix("key/"), grant_id="")
     operation = action.removeprefix("kms:")
     return any(grant.grantee_principal == caller and operation in grant.operations and not grant.constraints for grant in given)
 

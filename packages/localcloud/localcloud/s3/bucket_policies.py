@@ -17,8 +17,6 @@ _put = S3Backend.put_bucket_policy
 class MalformedPolicy(S3ClientError):
     """A policy that is not taken; the message says why."""
 
-    code = 400
-
     def __init__(self, why: str) -> None:
         super().__init__("MalformedPolicy", why)
 

@@ -43,7 +43,7 @@ def test_what_a_template_holds_is_counted(section: str, most: int, value: dict[s
         limits.require_template(template(0, **{section: entries(most + 1, value)}))
 
     words = f"Template format error: Number of {section.lower()}, {most + 1}, is greater than maximum allowed, {most}"
-    assert caught.value.message == words  # type: ignore[attr-defined]
+    assert caught.value.message == words
 
 
 def test_descriptions_and_names_are_measured() -> None:

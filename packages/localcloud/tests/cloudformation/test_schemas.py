@@ -48,7 +48,7 @@ def test_what_a_description_forbids_is_said_in_cloudformations_words(kind: str, 
     with pytest.raises(ValidationError) as caught:
         schema(kind).require("It", properties)
 
-    assert caught.value.message.splitlines() == ["Properties validation failed for resource It with message:", words]  # type: ignore[attr-defined]
+    assert caught.value.message.splitlines() == ["Properties validation failed for resource It with message:", words]
 
 
 @pytest.mark.parametrize(
