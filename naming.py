@@ -7,9 +7,10 @@ policy names a kind for all models. Everything else that AWS holds gets a genera
 
 from __future__ import annotations
 
+import hashlib
 import re
 
-from config import Account, Config, Environment
+from config import Account, Config, Environment, Repository
 
 PLATFORM = "platform"  # the road of the infrastructure under every model
 EVERY = "*"
@@ -133,8 +134,9 @@ def event_bus(config: Config) -> str:
 
 
 def connection(config: Config) -> str:
-    """The CodeConnections connection to the repository."""
-    return config.project
+    """The CodeConnections connection to the repository. Another provider or host needs another one: a connection never changes its own."""
+    at = config.repository
+    return config.project if at.provider == Repository.provider else f"{config.project}-{_digest(at.provider + at.host)}"
 
 
 def stage(environment: Environment) -> str:
@@ -284,3 +286,8 @@ def bootstrap_role(config: Config, kind: str, account: Account) -> str:
 
 def _name(config: Config, model: str, *suffix: str) -> str:
     return "-".join([config.project, slug(model), *suffix])
+
+
+def _digest(text: str) -> str:
+    """Four characters that stand for a text in a name."""
+    return hashlib.sha256(text.encode()).hexdigest()[:4]

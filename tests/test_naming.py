@@ -140,7 +140,7 @@ def test_aws_takes_every_name(model: str) -> None:
 PLACES = [
     CONFIG,
     replace(CONFIG, project="a"),
-    replace(CONFIG, project="the-longest-of-projects-there-is"),
+    replace(CONFIG, project="the-longest-of-all-projects"),
     replace(CONFIG, environments=(STAGING, replace(PRODUCTION, name="a-rather-long-name-of-a-production"))),
     replace(CONFIG, project="retail-banking-models", environments=(replace(STAGING, name="t"), replace(PRODUCTION, name="p"))),
 ]

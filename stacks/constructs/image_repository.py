@@ -25,7 +25,7 @@ class ImageRepository(ecr.Repository):
             repository_name=repository_name,
             image_tag_mutability=ecr.TagMutability.IMMUTABLE,
             image_scan_on_push=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             lifecycle_rules=[ecr.LifecycleRule(tag_status=ecr.TagStatus.UNTAGGED, max_image_age=Duration.days(14))],
         )
         principals: list[iam.IPrincipal] = [iam.ServicePrincipal("sagemaker.amazonaws.com"), *map(iam.AccountPrincipal, readers)]

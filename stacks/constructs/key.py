@@ -28,7 +28,9 @@ class Key(kms.Key):
     """
 
     def __init__(self, scope: Construct, name: str, *, description: str, services: Sequence[str] = ()) -> None:
-        super().__init__(scope, name, description=description, enable_key_rotation=True, removal_policy=RemovalPolicy.RETAIN)
+        super().__init__(
+            scope, name, description=description, enable_key_rotation=True, removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        )
         for service in services:
             self.add_to_resource_policy(
                 iam.PolicyStatement(

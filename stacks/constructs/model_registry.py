@@ -25,7 +25,7 @@ class ModelRegistry(Construct):
             model_package_group_description=description,
             model_package_group_policy=self._policy(group_name, readers).to_json() if readers else None,
         )
-        group.apply_removal_policy(RemovalPolicy.RETAIN)
+        group.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
     def _policy(self, group: str, readers: Sequence[str]) -> iam.PolicyDocument:
         arn = Stack.of(self).format_arn

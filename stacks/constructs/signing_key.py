@@ -27,7 +27,7 @@ class SigningKey(kms.Key):
             description=description,
             key_spec=kms.KeySpec.ECC_NIST_P256,
             key_usage=kms.KeyUsage.SIGN_VERIFY,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
 
     def signs_for_nobody_but(self, roles: Sequence[str]) -> None:

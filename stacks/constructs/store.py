@@ -46,7 +46,7 @@ class Store(s3.Bucket):
             minimum_tls_version=1.2,
             versioned=True,
             object_lock_enabled=lockable or None,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=None if folders else days,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from annotated_types import Ge, Le
+from moto.cloudformation.exceptions import ValidationError as RefusedByCloudFormation
+from moto.cloudformation.parsing import get_name_type_map
 from pydantic import BaseModel, ValidationError
 
 import naming
+from localcloud.cloudformation import resources, schemas
 from paved_runtime.spec import Integer, ModelSpec
 from pipelines.delivery import model_road
 from tests import reference
@@ -172,6 +175,7 @@ OTHER: dict[str, Any] = {  # key → another valid value
 }
 
 
+NAMES = {**get_name_type_map(), **{kind.kind: kind.name for kind in resources.TYPES}}  # resource type → the property that names one
 CHANGEABLE = [key for key in KEYS if OTHER.get(key) is not ONE_VALUE]
 CONTAINERS = {key for key in KEYS if any(other.startswith(f"{key}.") for other in KEYS)}
 
@@ -290,10 +294,50 @@ def test_a_push_to_a_model_deploys_all_that_is_its_own_and_what_others_need_firs
     assert order.index(naming.UPDATE) < order.index(naming.TRAIN) < min(order.index(naming.stage(e)) for e in CONFIG.environments)
 
 
-def test_all_keys_at_once_reach_the_models_own_stacks_alone(base: Layout, tmp_path: Path) -> None:
-    model = changed(*(key for key in CHANGEABLE if key not in CONTAINERS and not key.startswith("data.columns.")))
+@pytest.fixture(scope="module")
+def another() -> ModelSpec:
+    """The model with another value for all keys at once."""
+    return changed(*(key for key in CHANGEABLE if key not in CONTAINERS and not key.startswith("data.columns.")))
 
-    assert differing(base, synthesised(model, tmp_path)) == deployed(model).keys() - {naming.registry_stack(CONFIG, MODEL)}
+
+@pytest.fixture(scope="module")
+def after(another: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return synthesised(another, tmp_path_factory.mktemp("after"))
+
+
+def test_all_keys_at_once_reach_the_models_own_stacks_alone(base: Layout, after: Layout, another: ModelSpec) -> None:
+    assert differing(base, after) == deployed(another).keys() - {naming.registry_stack(CONFIG, MODEL)}
+
+
+def replaced(before: Layout, after: Layout) -> list[str]:
+    """What CloudFormation would refuse to replace: resources with a name of their own and another value of what never changes."""
+    refused = []
+    for stack, template in before.templates.items():
+        for name, resource in template["Resources"].items():
+            kind, changed = resource["Type"], after.templates[stack]["Resources"].get(name)
+            schema = schemas.of(kind, CONFIG.toolchain.region)
+            if not schema or not changed:
+                continue
+            try:
+                schema.replaces(resource.get("Properties", {}), changed.get("Properties", {}), NAMES.get(kind))
+            except RefusedByCloudFormation as problem:
+                refused.append(f"{stack}: {name}: {problem}")
+    return refused
+
+
+def test_no_key_asks_for_another_resource_of_the_same_name(base: Layout, after: Layout) -> None:
+    assert replaced(base, after) == []
+
+
+def test_a_key_that_would_is_seen(base: Layout) -> None:
+    stack = naming.registry_stack(CONFIG, MODEL)
+    template = json.loads(json.dumps(base.templates[stack]))
+    (group,) = (name for name, resource in template["Resources"].items() if resource["Type"] == "AWS::SageMaker::ModelPackageGroup")
+    template["Resources"][group]["Properties"]["ModelPackageGroupDescription"] = OTHER["purpose"]
+
+    (refused,) = replaced(base, replace(base, templates={**base.templates, stack: template}))
+
+    assert "requires replacing" in refused
 
 
 def test_who_reads_the_registry_follows_from_the_keys_too(base: Layout, tmp_path: Path) -> None:

@@ -106,12 +106,21 @@ def test_the_connection_is_to_the_repositorys_provider(three: Layout) -> None:
 @pytest.mark.parametrize("provider", layout.SELF_MANAGED)
 def test_the_connection_to_a_server_of_ones_own_goes_by_its_host(provider: str) -> None:
     app, repository = App(), replace(CONFIG.repository, provider=provider, host=HOST)
-    Toolchain(app, "Own", config=replace(CONFIG, repository=repository))
+    config = replace(CONFIG, repository=repository)
+    Toolchain(app, "Own", config=config)
     resources = app.synth().get_stack_by_name("Own").template["Resources"].values()
     (connection,) = [each["Properties"] for each in resources if each["Type"] == "AWS::CodeConnections::Connection"]
 
-    assert connection == {"ConnectionName": naming.connection(CONFIG), "HostArn": HOST}
+    assert connection == {"ConnectionName": naming.connection(config), "HostArn": HOST}
     accepted("codeconnections", "CreateConnection", connection)
+
+
+def test_a_provider_of_another_kind_has_a_connection_of_its_own() -> None:
+    """CloudFormation cannot change a connection's provider or host, nor replace it under the same name."""
+    own = [{"provider": "GitLab"}, {"provider": "GitLabSelfManaged", "host": HOST}, {"provider": "GitLabSelfManaged", "host": f"{HOST}2"}]
+    others = [replace(CONFIG, repository=replace(CONFIG.repository, **each)) for each in own]
+
+    assert len({naming.connection(config) for config in (CONFIG, *others)}) == 4
 
 
 def test_what_delivery_stacks_ask_for_is_told_here(layout: Layout) -> None:

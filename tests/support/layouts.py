@@ -96,7 +96,7 @@ def synth(config: Config, specs: Sequence[ModelSpec], folder: Path) -> Layout:
     """Build every stack and read the templates back."""
     app = App(outdir=str(folder), context=CONTEXT)
     build(app, config, specs)
-    return _read(app, config, folder)
+    return read(app, config, folder)
 
 
 def production(folder: Path, **tables: Serving) -> Layout:
@@ -106,7 +106,7 @@ def production(folder: Path, **tables: Serving) -> Layout:
     for name, table in tables.items():
         model = lead.model_copy(update={"serving": {PRODUCTION.name: table}})
         ServingStack(app, name, config=config, model=model, environment=config.environments[-1])
-    return _read(app, config, folder)
+    return read(app, config, folder)
 
 
 def joined(value: Any) -> str:
@@ -124,7 +124,8 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _read(app: App, config: Config, folder: Path) -> Layout:
+def read(app: App, config: Config, folder: Path) -> Layout:
+    """Synthesise, and read the templates back."""
     stacks = app.synth().stacks
     return Layout(
         config=config,

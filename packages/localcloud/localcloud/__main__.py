@@ -69,6 +69,12 @@ def arguments() -> argparse.Namespace:
         help="a network that stands in an account, by its ids, which commas join; may be repeated",
     )
     parser.add_argument(
+        "--longest-session",
+        type=float,
+        default=12 * 3600,
+        help="real seconds after which a role's session ends, however long it was asked for (default: %(default)g)",
+    )
+    parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
     )
     return parser.parse_args()
@@ -121,6 +127,7 @@ def program() -> int:
             accounts=options.accounts.split(","),
             region=options.region,
             containers=options.containers,
+            longest_session=options.longest_session,
         )
     except CannotListen as problem:
         return _complain(f"{problem}: choose another or leave --port out")

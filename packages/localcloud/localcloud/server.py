@@ -36,7 +36,9 @@ class CannotListen(Exception):
 class Server:
     """A listening cloud. Raises CannotListen when the port cannot be had, and NoEngine where there are to be containers and cannot be."""
 
-    def __init__(self, *, root: Path, port: int, speed: float, accounts: list[str], region: str, containers: bool) -> None:
+    def __init__(
+        self, *, root: Path, port: int, speed: float, accounts: list[str], region: str, longest_session: float, containers: bool
+    ) -> None:
         self.accounts, self.region = accounts, region
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._socket = _listen(port)
@@ -46,7 +48,8 @@ class Server:
         for old in root.iterdir():
             if old.name != "localcloud.log":
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed, engine=engine.start(root) if containers else None)
+        running = engine.start(root) if containers else None
+        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed, longest_session=longest_session, engine=running)
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     def start(self) -> None:

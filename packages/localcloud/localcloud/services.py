@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from localcloud.applicationautoscaling import capacity, scheduled_actions, target_tracking
-from localcloud.cloudformation import change_sets, resources, stack_deletions, stack_resources, stacks, updates
+from localcloud.cloudformation import change_sets, limits, resources, stack_deletions, stack_resources, stacks, updates
 from localcloud.cloudwatch import alarms, alarms_api, metrics_api
 from localcloud.codebuild import api as codebuild
 from localcloud.codebuild import builds
 from localcloud.codepipeline import actions
 from localcloud.codepipeline import api as codepipeline
 from localcloud.codepipeline import pipelines as delivery_pipelines
-from localcloud.core import clock
+from localcloud.core import clock, requests
 from localcloud.ecr import scans
 from localcloud.events import bus, rules, s3, targets
-from localcloud.iam import authorization, boundaries
+from localcloud.iam import authorization, boundaries, documents, sessions
 from localcloud.kms import key_policies, signing
 from localcloud.logs import metric_filters
-from localcloud.s3 import object_lock, writes
+from localcloud.s3 import bucket_policies, names, object_lock, writes
 from localcloud.sagemaker import (
     endpoints,
     endpoints_api,
@@ -43,10 +43,11 @@ class Part(Protocol):
         """Take it."""
 
 
-IAM: tuple[Part, ...] = (authorization, boundaries)
-CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, resources)
+REQUESTS: tuple[Part, ...] = (requests,)
+IAM: tuple[Part, ...] = (authorization, boundaries, documents, sessions)
+CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, limits, resources)
 KMS: tuple[Part, ...] = (signing, key_policies)
-S3: tuple[Part, ...] = (object_lock, writes)
+S3: tuple[Part, ...] = (names, bucket_policies, object_lock, writes)
 CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
 ECR: tuple[Part, ...] = (scans,)
 SAGEMAKER: tuple[Part, ...] = (
@@ -63,7 +64,7 @@ SAGEMAKER: tuple[Part, ...] = (
 EVENTS: tuple[Part, ...] = (bus, rules, s3, scheduler)
 CLOUDWATCH: tuple[Part, ...] = (metrics_api, metric_filters, alarms, alarms_api)
 AUTOSCALING: tuple[Part, ...] = (capacity, target_tracking, scheduled_actions)
-EVERYTHING = (*IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *ECR, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
+EVERYTHING = (*REQUESTS, *IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *ECR, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
 
 
 def install(parts: Iterable[Part] = EVERYTHING) -> None:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.cloudformation.references import Json, in_order
 
+KEPT = ("Retain", "RetainExceptOnCreate")  # a DeletionPolicy; the second deletes what is created by what fails and is taken back
 GONE = re.compile(r"NotFound|NoSuch|DoesNotExist|: Could not find")  # in "CODE: WORDS" of an error
 
 
@@ -24,15 +25,22 @@ class Deletion:
     json: Json
 
 
-def discard(resources: Any, deletion: Deletion) -> None:
-    """Delete what a stack no longer needs. What cannot be deleted is left where it is: its event says why."""
-    together(resources, [deletion])
+def discard(resources: Any, deletion: Deletion, policy: str = "DeletionPolicy") -> None:
+    """Delete what a stack no longer needs, where its `policy` does not keep it. What cannot be deleted is left: its event says why."""
+    if deletion.json.get(policy) in KEPT:
+        _tell(resources, deletion, "DELETE_SKIPPED")
+    else:
+        together(resources, [deletion])
 
 
 def everything(resources: Any, kept: Container[str] = ()) -> list[str]:
     """Delete all resources of a stack but those `kept`, each before what it refers to; returns those that could not be deleted."""
     parsed, json = resources._parsed_resources, resources._resource_json_map
-    deletions = [Deletion(n, parsed[n], json[n]) for n in reversed(in_order(json)) if n in parsed and n not in kept]
+    all_of_them = [Deletion(n, parsed[n], json[n]) for n in reversed(in_order(json)) if n in parsed]
+    for deletion in all_of_them:
+        if deletion.name in kept:
+            _tell(resources, deletion, "DELETE_SKIPPED")
+    deletions = [deletion for deletion in all_of_them if deletion.name not in kept]
     failed = together(resources, deletions)
     for deletion in deletions:
         if deletion.name not in failed:

@@ -41,14 +41,13 @@ class Resource:
 
 @dataclass(frozen=True)
 class ResourceType:
-    """How one resource type is made. `put` creates or updates and returns the physical id; `fixed`: any change replaces."""
+    """How one resource type is made. `put` creates, or changes what its schema lets change, and returns the physical id."""
 
     kind: str
     put: Put
     delete: Callable[[Resource], Any]
     name: str = ""
     attributes: Mapping[str, Callable[[Resource], Any]] = field(default_factory=dict)
-    fixed: bool = False
 
 
 @cache
@@ -93,11 +92,6 @@ class Adapter(CloudFormationModel):
         self.resource = resource
 
     @property
-    def replaces(self) -> bool:
-        """Whether another physical id is another resource: also where the template gives it a name, and now another one."""
-        return self.of.fixed or self.of.name in self.resource.properties
-
-    @property
     def physical_resource_id(self) -> str:
         return self.resource.id
 
@@ -135,10 +129,7 @@ class Adapter(CloudFormationModel):
         cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
     ) -> Adapter:
         old = original_resource.resource
-        named = cls.of.name in cloudformation_json["Properties"]
-        name = new_resource_name if cls.of.fixed or named else old.name
-        replaced = cls.of.fixed or (named and name != old.name)
-        return cls._put(name, cloudformation_json, account_id, region_name, None if replaced else old)
+        return cls._put(old.name, cloudformation_json, account_id, region_name, old)
 
     @classmethod
     def _put(cls, name: str, cloudformation_json: Any, account: str, region: str, old: Resource | None) -> Adapter:

@@ -15,20 +15,20 @@ from localcloud.cloudformation.updates import resolved_of
 
 
 class Rollback:
-    """The way back to `template` and `parameters`; `left` is what only the failed update knows.
+    """The way back to `template` and `parameters`; `there` are the logical ids that the update began with.
 
-    `failed` is the resource that it stopped at, if it was one.
+    `left` is what only the failed update knows, `failed` the resource that it stopped at, if it was one.
     """
 
-    def __init__(self, resources: Any, template: Json, parameters: dict[str, Any]) -> None:
-        self.resources, self.template, self.parameters = resources, template, parameters
+    def __init__(self, resources: Any, template: Json, parameters: dict[str, Any], there: Collection[str]) -> None:
+        self.resources, self.template, self.parameters, self.there = resources, template, parameters, there
         self.failed: str | None = None
         self.left = [deletion for deletion in [*self._made(), *self._replaced()] if deletion.json.get("DeletionPolicy") != "Retain"]
 
     def _made(self) -> list[Deletion]:
         """What the update added, taken out of the stack."""
         parsed, json = self.resources._parsed_resources, self.resources._resource_json_map
-        made = [name for name in in_order(json) if name not in self.template["Resources"] and name in parsed]
+        made = [name for name in in_order(json) if name in parsed and name not in self.there]
         for name in made:
             resolved_of(self.resources).pop(name, None)
         return [Deletion(name, parsed.pop(name), json[name]) for name in made]

@@ -12,7 +12,6 @@ from localcloud.cloudformation import deletions
 from localcloud.cloudformation.states import say
 
 UNDER_WAY = ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")  # no deletion meanwhile
-KEPT = ("Retain", "RetainExceptOnCreate")  # a DeletionPolicy
 
 
 def install() -> None:
@@ -45,7 +44,7 @@ def _delete(backend: Any, stack: Any, retained: set[str], force: bool) -> None:
         raise ValidationError(message=f"Invalid operation on stack [{stack.stack_id}]. {only}")
     exports = [export.name for export in stack.exports]
     say(stack, "DELETE_IN_PROGRESS", "User Initiated")
-    kept = retained | {n for n, json in stack.resource_map._resource_json_map.items() if json.get("DeletionPolicy") in KEPT}
+    kept = retained | {n for n, json in stack.resource_map._resource_json_map.items() if json.get("DeletionPolicy") in deletions.KEPT}
     failed = deletions.everything(stack.resource_map, kept)
     if stack.__dict__.get("way_back"):
         failed += deletions.together(stack.resource_map, stack.way_back.left)

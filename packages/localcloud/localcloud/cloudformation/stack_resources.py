@@ -41,7 +41,7 @@ def _stack(self: Any) -> Any:
 
 def _resources(stack: Any) -> list[dict[str, Any]]:
     """The members that the three calls have in common; each takes those that it knows."""
-    newest = {event.logical_resource_id: event for event in list(stack.events) if event.resource_type != "AWS::CloudFormation::Stack"}
+    newest = {event.logical_resource_id: event for event in list(stack.events) if not _is_of_another(event, stack)}
     there = stack.resource_map._resource_json_map
     return [
         {
@@ -58,3 +58,11 @@ def _resources(stack: Any) -> list[dict[str, Any]]:
         for name, event in newest.items()
         if name in there
     ]
+
+
+def _is_of_another(event: Any, stack: Any) -> bool:
+    """Whether an event is of the stack itself, or of a physical resource that another one took the place of."""
+    resource = stack.resource_map._parsed_resources.get(event.logical_resource_id)
+    current = getattr(resource, "physical_resource_id", event.physical_resource_id)
+    gone = event.resource_status.startswith("DELETE_") and event.physical_resource_id != current
+    return bool(gone or event.resource_type == "AWS::CloudFormation::Stack")

@@ -99,7 +99,7 @@ def _continue_update_rollback(self: Any) -> ActionResult:
 def _deploy(stack: Any, template: Json, parameters: dict[str, Any], *, verb: str, text: str | None = None) -> bool:
     """Bring `stack` to `template`; on failure roll back, with the reason in the events. Says whether it succeeded."""
     resources = stack.resource_map
-    before = (resources._template, dict(resources.input_parameters))
+    before = (resources._template, dict(resources.input_parameters), set(resources._parsed_resources))
     resources.on_event = lambda *what: say_of(stack, *what)
     say(stack, f"{verb}_IN_PROGRESS", "User Initiated")
     try:
@@ -121,10 +121,11 @@ def _deploy(stack: Any, template: Json, parameters: dict[str, Any], *, verb: str
 
 
 def _undo(stack: Any, why: str) -> None:
-    """Delete what a creation that failed had made."""
+    """Delete what a creation that failed had made, but what is to be retained whatever happens."""
     say(stack, "ROLLBACK_IN_PROGRESS", why)
     stack.output_map = OutputMap(stack.resource_map, {}, stack.stack_id)  # what it would tell is not there
-    if failed := deletions.everything(stack.resource_map):
+    retained = {n for n, json in stack.resource_map._resource_json_map.items() if json.get("DeletionPolicy") == "Retain"}
+    if failed := deletions.everything(stack.resource_map, retained):
         return say(stack, "ROLLBACK_FAILED", f"The following resource(s) failed to delete: [{', '.join(failed)}]. ")
     return say(stack, "ROLLBACK_COMPLETE", why)
 

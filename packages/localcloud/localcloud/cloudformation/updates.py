@@ -14,6 +14,7 @@ from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.ssm.models import ssm_backends
 
+from localcloud.cloudformation import schemas
 from localcloud.cloudformation.deletions import Deletion, discard, reason
 from localcloud.cloudformation.references import Json, in_order
 
@@ -49,7 +50,6 @@ def _update(self: Any, template: Json, parameters: dict[str, Any] | None = None)
 
     Until then `replaced` is kept, for a way back. What cannot be deleted then is left, as CloudFormation leaves it.
     """
-    gone = [n for n in in_order(self._resource_json_map) if n not in template["Resources"]]
     old_json = self._resource_json_map
     self._template, self._resource_json_map = template, template["Resources"]
     if parameters is not None:
@@ -58,15 +58,14 @@ def _update(self: Any, template: Json, parameters: dict[str, Any] | None = None)
     self.load_parameters()
     self.load_conditions()
     self.replaced = []
-    for name in in_order(self._resource_json_map):
+    present = _present(self)
+    for name in present:
         _apply(self, name)
-    for name in reversed(gone):
-        if (resource := self._parsed_resources.pop(name, None)) is not None and old_json[name].get("DeletionPolicy") != "Retain":
-            discard(self, Deletion(name, resource, old_json[name]))
+    for name in reversed([n for n in in_order(old_json) if n not in present and n in self._parsed_resources]):
+        discard(self, Deletion(name, self._parsed_resources.pop(name), old_json[name]))
         resolved_of(self).pop(name, None)
     for old in reversed(self.replaced):
-        if old.json.get("UpdateReplacePolicy") != "Retain":
-            discard(self, Deletion(old.name, old.resource, old.json))
+        discard(self, Deletion(old.name, old.resource, old.json), policy="UpdateReplacePolicy")
     self.replaced = []
 
 
@@ -91,38 +90,54 @@ def _unresolved(self: Any, template: Json, name: str, value: Any) -> Any:
     return value
 
 
+def _present(self: Any) -> list[str]:
+    """The logical ids of what the template wants, in the order of references: all but what its condition leaves out."""
+    json, conditions = self._resource_json_map, self.lazy_condition_map
+    return [name for name in in_order(json) if "Condition" not in json[name] or conditions[json[name]["Condition"]]]
+
+
 def _apply(self: Any, name: str) -> None:
     """Create or update one resource."""
     json, resolved = self._resource_json_map[name], resolved_of(self)
-    if (condition := json.get("Condition")) and not self.lazy_condition_map[condition]:
-        return
     wanted = parsing.clean_json(copy.deepcopy(json), self)
-    old, before = self._parsed_resources.get(name), resolved.get(name)
-    if old is not None and before == wanted:
+    old = self._parsed_resources.get(name)
+    if old is not None and resolved.get(name) == wanted:
         return
     event: Callable[..., None] = getattr(self, "on_event", lambda *_: None)
     verb = "CREATE" if old is None else "UPDATE"
     event(name, json["Type"], f"{verb}_IN_PROGRESS", None)
     if name not in getattr(self, "skipped", ()):
         try:
-            self._parsed_resources[name] = new = _made(self, name, json, old)
+            _put(self, name, wanted)
         except Exception as error:
-            if not getattr(getattr(old, "of", None), "fixed", False):  # what would have been replaced is as it was
-                resolved.pop(name, None)  # nobody knows how far it came: the way back brings it back like one that succeeded
             self.failing = name
             event(name, json["Type"], f"{verb}_FAILED", reason(error))
             raise
-        if old is not None and old.physical_resource_id != new.physical_resource_id and getattr(new, "replaces", False):
-            self.replaced.append(Replaced(name, old, before, json))
     resolved[name] = wanted
     event(name, json["Type"], f"{verb}_COMPLETE", None)
 
 
-def _made(self: Any, name: str, json: Json, old: Any) -> Any:
+def _put(self: Any, name: str, wanted: Json) -> None:
+    """Create a resource, change it, or create another one that takes its place."""
+    parsed, json, resolved = self._parsed_resources, self._resource_json_map[name], resolved_of(self)
+    old, before, properties = parsed.get(name), resolved.get(name), wanted.get("Properties", {})
+    schema = schemas.of(json["Type"], self._region_name)
+    if schema:
+        schema.require(name, properties)
+    named_by = parsing.resource_name_property_from_type(json["Type"])
     if old is None:
-        self._parsed_resources.pop(name, None)
-        return self[name]
-    new = parsing.parse_and_update_resource(name, copy.deepcopy(json), self, self._account_id, self._region_name)
+        parsed[name] = _made(self, name, parsing.parse_and_create_resource)
+    elif before is not None and schema and schema.replaces(before.get("Properties", {}), properties, named_by):
+        parsed[name] = _made(self, name, parsing.parse_and_create_resource)
+        self.replaced.append(Replaced(name, old, before, json))
+    else:
+        resolved.pop(name, None)  # should it fail, nobody knows how far it came: the way back brings it back like one that succeeded
+        parsed[name] = _made(self, name, parsing.parse_and_update_resource)
+
+
+def _made(self: Any, name: str, make: Callable[..., Any]) -> Any:
+    json = self._resource_json_map[name]
+    new = make(name, copy.deepcopy(json), self, self._account_id, self._region_name)
     if new is None:
         raise ValidationError(message=f"localcloud cannot update a {json['Type']}")
     return new

@@ -29,14 +29,23 @@ class Cloud:
 
     `root` holds logs and the folders of builds, jobs and endpoints. `speed` is how many seconds of a template's durations pass in one
     second here. `least_patience` is the real seconds that a program has to start: it does not start faster because the clock does.
+    `longest_session` is the real seconds that a role's session lasts at the most, but for `renewed` ones, access keys that agents renew.
     `engine` is Docker, where images are built and run by it.
     """
 
     def __init__(
-        self, *, root: Path, url: str, region: str, speed: float, least_patience: float = 20.0, engine: Engine | None = None
+        self,
+        *,
+        root: Path,
+        url: str,
+        region: str,
+        speed: float,
+        least_patience: float = 20.0,
+        longest_session: float = 12 * 3600,
+        engine: Engine | None = None,
     ) -> None:
         self.root, self.url, self.region, self.speed, self.least_patience = root, url, region, speed, least_patience
-        self.engine = engine
+        self.longest_session, self.renewed, self.engine = longest_session, set[str](), engine
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
 
@@ -66,6 +75,7 @@ class Cloud:
         iam_backends[account][PARTITION].get_role_by_arn(role_arn)
         name = re.sub(r"[^\w+=,.@-]", "-", session)[:64]
         assumed = sts_backends[account][PARTITION].assume_role(self.region, name, role_arn, "", 3600, "")
+        self.renewed.add(assumed.access_key_id)
         region = region or self.region
         return {
             "AWS_ACCESS_KEY_ID": assumed.access_key_id,

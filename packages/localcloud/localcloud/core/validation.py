@@ -36,8 +36,14 @@ def request(service: str, operation: str, properties: dict[str, Any], *, member:
 
 def check(service: str, name: str, value: Any) -> None:
     """Raise an AWS error where `value` is outside what the service's shape `name` allows: numbers, lengths, enumerations, members."""
-    if problem := next(_problems(value, _service(service).shape_for(name), name), None):
-        raise invalid(f"1 validation error detected: {problem}")
+    if words := problem(value, _service(service).shape_for(name), name):
+        raise invalid(words)
+
+
+def problem(value: Any, shape: Any, where: str) -> str | None:
+    """What AWS would say of a value that is outside what a shape allows, or None; `where` names it."""
+    first = next(_problems(value, shape, where), None)
+    return f"1 validation error detected: {first}" if first else None
 
 
 def _problems(value: Any, shape: Any, where: str) -> Iterator[str]:

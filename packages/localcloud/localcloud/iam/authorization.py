@@ -19,11 +19,12 @@ from moto.s3.models import FakeBucket
 
 from localcloud.core.cloud import PARTITION
 from localcloud.core.errors import error
-from localcloud.iam import callers, kms_permissions, permissions, policies, resource_policies, s3_permissions
+from localcloud.iam import callers, kms_permissions, permissions, policies, resource_policies, s3_permissions, sessions
 from localcloud.iam.conditions import hold
 from localcloud.iam.permissions import Permission
 from localcloud.iam.policies import Statement, statements
 from localcloud.iam.resource_policies import Guarded
+from localcloud.kms import grants
 
 SERVICES = {"monitoring": "cloudwatch"}  # the name a request is signed with → IAM's prefix
 UNSIGNED = ("/moto-api/", "/localcloud/")  # paths whose requests nobody signs
@@ -69,6 +70,7 @@ def _authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
         request._data = ""  # moto would sign what it made of an empty body
     if iam_request_cls is not S3IAMRequest:  # moto cannot recompute the signature of a streamed upload
         request.check_signature()
+    sessions.require_valid(self)
     service, _, operation = request._action.partition(":")
     action = f"{SERVICES.get(service, service)}:{operation}"
     about = _resource(self, action, resource)
@@ -97,6 +99,11 @@ def _refuse(response: Any, request: Any, wanted: Permission, why: str) -> None:
         where = f" on resource: {wanted.resource}" if wanted.resource else ""
         raise error("AccessDeniedException", f"User: {who} is not authorized to perform: {wanted.action}{where} {why}")
     request._raise_access_denied()
+
+
+def refusal_of_role(role_arn: str, wanted: Permission) -> str | None:
+    """Why a role may not do what a service does as it, in AWS's words, or None where it may."""
+    return _refusal(wanted, policies.of_role(role_arn), role_arn)
 
 
 def _refusal(wanted: Permission, identity: list[Statement], caller: str) -> str | None:
@@ -139,6 +146,8 @@ def _refusal_with(guarded: Guarded, wanted: Permission, asked: dict[str, Any], c
     about = policies.addressing(guarded.policy, caller)
     if policies.denies(about, **asked):
         return "with an explicit deny in a resource-based policy"
+    if wanted.action.startswith("kms:") and grants.lets(str(wanted.resource), caller, wanted.action):
+        return None
     let_in = policies.grants(about, **asked)
     here = guarded.owner == caller.split(":")[4]
     by_name = [s for s in about if not policies.delegates(s, caller) and hold(s, asked["context"])]  # nothing is given on a guess

@@ -10,6 +10,7 @@ from moto.kms.utils import KEY_ID_LEN
 from localcloud.iam.conditions import Context
 from localcloud.iam.permissions import Permission
 from localcloud.kms import keys
+from localcloud.kms.grants import OF_GRANTS
 
 OF_ALIASES = ("kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias")
 
@@ -21,9 +22,10 @@ def required(response: Any, action: str) -> Iterator[Permission]:
     else:
         name = response._get_param("KeyId") or _sealed_with(response)
         key = _key(response, name)
-        yield Permission(
-            action=action, resource=key.arn if key else None, context={**of_key(key, response.current_account), **_use(response)}
-        )
+        context = {**of_key(key, response.current_account), **_use(response)}
+        if action in OF_GRANTS:
+            context["kms:GrantIsForAWSResource"] = ["false"]  # services of AWS make theirs without a request
+        yield Permission(action=action, resource=key.arn if key else None, context=context)
 
 
 def of_key(key: Any, account: str, via: str | None = None) -> Context:

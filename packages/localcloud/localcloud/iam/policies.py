@@ -47,13 +47,17 @@ def denies(policy: Iterable[Statement], *, action: str, resource: str | None, co
 
 def role_allows(role_arn: str, *, action: str, resource: str, context: Context | None = None) -> bool:
     """Whether a role's own policies allow it `action` on `resource`, and its boundary does not stop it."""
+    policy, about = of_role(role_arn), {**known_of(role_arn), **(context or {})}
+    sides = [policy, boundary] if (boundary := boundary_of(role_arn)) is not None else [policy]
+    return all(allows(side, action=action, resource=resource, context=about) for side in sides)
+
+
+def of_role(role_arn: str) -> list[Statement]:
+    """The statements of a role's own policies."""
     backend = iam_backends[role_arn.split(":")[4]][PARTITION]
     name = backend.get_role_by_arn(role_arn).name
     inline = [backend.get_role_policy(name, p)[1] for p in backend.list_role_policies(name)]
-    policy = statements([*inline, *backend.list_attached_role_policies(name)[0]])
-    sides = [policy, boundary] if (boundary := boundary_of(role_arn)) is not None else [policy]
-    about = {**known_of(role_arn), **(context or {})}
-    return all(allows(side, action=action, resource=resource, context=about) for side in sides)
+    return list(statements([*inline, *backend.list_attached_role_policies(name)[0]]))
 
 
 def boundary_of(role_arn: str) -> list[Statement] | None:

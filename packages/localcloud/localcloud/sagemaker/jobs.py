@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.core.exceptions import JsonRESTError
 from moto.core.responses import EmptyResult
 from moto.core.utils import unix_time, utcnow
 
@@ -28,6 +29,7 @@ from localcloud.sagemaker import vpc
 from localcloud.sagemaker.records import Request, backend, keep, reason
 from localcloud.sagemaker.roles import assumable, credentials
 from localcloud.sagemaker.s3_files import download
+from localcloud.sagemaker.volumes import encrypted
 
 GRACE = 120.0  # SageMaker's seconds between SIGTERM and SIGKILL
 DAY = 86_400
@@ -165,10 +167,11 @@ class Job(ABC):
 
     def _run(self) -> None:
         try:
-            status, why = self._work(), None
+            with encrypted(self.plan.cluster.get("VolumeKmsKeyId"), role=self.role, region=self.region):
+                status, why = self._work(), None
         except Failed as problem:
             status, why = "Failed", str(problem)
-        except (ClientError, BotoCoreError) as problem:
+        except (ClientError, BotoCoreError, JsonRESTError) as problem:
             status, why = "Failed", f"ClientError: {reason(problem)}"
         except Exception as problem:  # reported as the job's failure, as SageMaker does with its own
             status, why = "Failed", f"InternalServerError: {reason(problem)}"

@@ -22,14 +22,17 @@ ENDS_WITHIN = 120  # seconds
 
 
 class Running:
-    """`with Running(folder) as cloud:` — ends with the block, or with the test process, however that ends."""
+    """`with Running(folder) as cloud:` — ends with the block, or with the test process, however that ends.
+
+    `options` are more of localcloud's own.
+    """
 
     def __init__(
-        self, root: Path, *, speed: float = 600, accounts: Sequence[str] = (ACCOUNT, OTHER), region: str = REGION, containers: bool = False
+        self, root: Path, *options: str, speed: float = 600, accounts: Sequence[str] = (ACCOUNT, OTHER), region: str = REGION
     ) -> None:
         self.region = region
         argv = [sys.executable, "-m", "localcloud", "--exit-with-parent", "--root", str(root), "--speed", str(speed)]
-        argv += ["--accounts", ",".join(accounts), "--region", region, *(["--containers"] if containers else [])]
+        argv += ["--accounts", ",".join(accounts), "--region", region, *options]
         env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         env["PYTHONPATH"] = os.pathsep.join([str(SOURCE), *filter(None, [env.get("PYTHONPATH")])])
         self.process = subprocess.Popen(argv, cwd=root.parent, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

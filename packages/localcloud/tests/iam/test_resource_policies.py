@@ -51,7 +51,8 @@ def test_a_role_signs_only_where_the_key_lets_its_account_decide(cloud: Running)
     """An identity policy alone is worth nothing: AWS's guide, "Key policies in AWS KMS"."""
     keys = role(cloud, "kms-any", SIGN)
     keeps = {**OWN, "Action": ["kms:PutKeyPolicy", "kms:Describe*"]}
-    other = {**OWN, "Principal": {"AWS": named("kms-nobody")}}
+    role(cloud, "kms-third")
+    other = {**OWN, "Principal": {"AWS": named("kms-third")}}
 
     assert signs(cloud, keys, key(cloud, OWN)) == "signed"
     assert "no resource-based policy allows the kms:Sign action" in signs(cloud, keys, key(cloud, keeps, other))

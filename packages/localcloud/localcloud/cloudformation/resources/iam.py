@@ -9,7 +9,7 @@ from moto.iam.models import Role, iam_backends
 
 from localcloud.cloudformation.resource_type import complete
 from localcloud.core.cloud import PARTITION
-from localcloud.iam import boundaries
+from localcloud.iam import boundaries, documents
 
 _moto_create = Role.create_from_cloudformation_json
 
@@ -20,6 +20,7 @@ def install() -> None:
 
 
 def _create(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
+    _look(resource_name, cloudformation_json["Properties"])
     role = _moto_create(resource_name, cloudformation_json, account_id, region_name, **_)
     return _update(role, resource_name, cloudformation_json, account_id, region_name)
 
@@ -27,6 +28,7 @@ def _create(resource_name: str, cloudformation_json: Any, account_id: str, regio
 def _update(original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str) -> Any:
     """Boundary, trust, inline and managed policies become what the template says; policies of AWS::IAM::Policy resources stay."""
     properties = cloudformation_json["Properties"]
+    _look(original_resource.name, properties)
     backend = iam_backends[account_id][PARTITION]
     boundaries.set_by_template(backend, original_resource, properties.get("PermissionsBoundary"))
     original_resource.assume_role_policy_document = json.dumps(properties["AssumeRolePolicyDocument"])
@@ -39,3 +41,8 @@ def _update(original_resource: Any, new_resource_name: str, cloudformation_json:
         if arn not in original_resource.managed_policies:
             backend.attach_role_policy(arn, original_resource.name)
     return original_resource
+
+
+def _look(role: str, properties: Any) -> None:
+    documents.require_trust(properties["AssumeRolePolicyDocument"])
+    documents.require_inline(role, {p["PolicyName"]: p["PolicyDocument"] for p in properties.get("Policies", [])})

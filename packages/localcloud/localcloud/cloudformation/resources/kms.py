@@ -43,5 +43,6 @@ def _update(original_resource: Any, new_resource_name: str, cloudformation_json:
 
 def _look(properties: Any, account: str) -> None:
     """CloudFormation acts as an administrator, who must be able to change the policy again."""
+    key_policies.require_taken(properties["KeyPolicy"])
     if str(properties.get("BypassPolicyLockoutSafetyCheck", False)).lower() != "true":
         key_policies.refuse_lockout(properties["KeyPolicy"], f"arn:{PARTITION}:iam::{account}:user/administrator")

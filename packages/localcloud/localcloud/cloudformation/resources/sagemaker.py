@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from localcloud.cloudformation.resource_type import Resource, ResourceType, delete_by, put_by
+from localcloud.cloudformation.resource_type import Put, Resource, ResourceType, delete_by, put_by
 from localcloud.core.errors import error, invalid
 from localcloud.core.validation import request
 from localcloud.sagemaker import endpoints, model_packages
@@ -58,6 +58,23 @@ def _put_pipeline(r: Resource, old: Resource | None) -> str:
     return r.name
 
 
+def _put_once(operation: str, name: str, kind: str) -> Put:
+    """A `put` of what has no Update call: only its tags change in its place."""
+    create = put_by("sagemaker", operation, name)
+
+    def put(r: Resource, old: Resource | None) -> str:
+        if old is None:
+            return create(r, None)
+        arn, tags = r.arn("sagemaker", f"{kind}/{old.id}"), r.properties.get("Tags", [])
+        if gone := {tag["Key"] for tag in old.properties.get("Tags", [])} - {tag["Key"] for tag in tags}:
+            r.call("sagemaker", "DeleteTags", ResourceArn=arn, TagKeys=sorted(gone))
+        if tags:
+            r.call("sagemaker", "AddTags", ResourceArn=arn, Tags=tags)
+        return old.id
+
+    return put
+
+
 TYPES = (
     ResourceType(
         "AWS::SageMaker::Endpoint",
@@ -68,19 +85,17 @@ TYPES = (
     ),
     ResourceType(
         "AWS::SageMaker::EndpointConfig",
-        put_by("sagemaker", "CreateEndpointConfig", "EndpointConfigName"),
+        _put_once("CreateEndpointConfig", "EndpointConfigName", "endpoint-config"),
         delete_by("sagemaker", "DeleteEndpointConfig", "EndpointConfigName"),
         name="EndpointConfigName",
         attributes={"EndpointConfigName": lambda r: r.id},
-        fixed=True,
     ),
     ResourceType(
         "AWS::SageMaker::Model",
-        put_by("sagemaker", "CreateModel", "ModelName"),
+        _put_once("CreateModel", "ModelName", "model"),
         delete_by("sagemaker", "DeleteModel", "ModelName"),
         name="ModelName",
         attributes={"ModelName": lambda r: r.id},
-        fixed=True,
     ),
     ResourceType(
         "AWS::SageMaker::ModelPackageGroup",

@@ -1,4 +1,4 @@
-"""Subscriptions, which are another at every change, and topic policies."""
+"""Subscriptions and topic policies."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def _put_policy(r: Resource, old: Resource | None) -> str:
 
 
 TYPES = (
-    ResourceType("AWS::SNS::Subscription", _subscribe, delete_by("sns", "Unsubscribe", "SubscriptionArn"), fixed=True),
+    ResourceType("AWS::SNS::Subscription", _subscribe, delete_by("sns", "Unsubscribe", "SubscriptionArn")),
     ResourceType("AWS::SNS::TopicPolicy", _put_policy, goes_with_its_owner),
 )
