@@ -203,7 +203,7 @@ class Serving(Stack):
             key=self.key.key_arn,
             statements=[
                 allow("s3:PutObject", on=[self.capture.arn_for_objects(f"{naming.CAPTURE}/*")]),
-                allow("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[self.log.log_group_arn]),
+                allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[self.log.log_group_arn]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=metrics),  # metrics have no resource to name
                 allow("cloudwatch:DescribeAlarms", on=[alarms]),  # those that may take a deployment back
             ],

@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 from typing import TextIO
 
+from localcloud.core.assumptions import Assumption
+
 os.environ.update(
     {
         "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
@@ -21,6 +23,7 @@ os.environ.update(
 )
 os.environ.pop("MOTO_ACCOUNT_ID", None)
 LOG = "localcloud.log"
+ASSUME = "LOCALCLOUD_ASSUME"  # assumptions, with commas between them
 LOOK_EVERY = 0.5  # seconds; a signal that the system hands to another thread does not wake the one that waits for it
 
 
@@ -36,6 +39,13 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--accounts", default="123456789012", help="comma-separated account numbers (default: %(default)s)")
     parser.add_argument("--region", default="us-east-1", help="default: %(default)s")
+    parser.add_argument(
+        "--assume",
+        type=Assumption,
+        action="append",
+        default=[Assumption(name) for name in os.environ.get(ASSUME, "").split(",") if name],
+        help=f"what AWS's documentation leaves open: {', '.join(Assumption)}; can be repeated (default: what {ASSUME} names)",
+    )
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
     )
@@ -82,7 +92,12 @@ def program() -> int:
         signal.signal(number, lambda *_: ending.set())
     try:
         server = Server(
-            root=root.resolve(), port=options.port, speed=options.speed, accounts=options.accounts.split(","), region=options.region
+            root=root.resolve(),
+            port=options.port,
+            speed=options.speed,
+            accounts=options.accounts.split(","),
+            region=options.region,
+            assumptions=options.assume,
         )
     except CannotListen as problem:
         return _complain(f"{problem}: choose another or leave --port out")

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from localcloud import services
 from localcloud.codepipeline import pipelines
+from localcloud.core.assumptions import Assumption
 from localcloud.core.cloud import Cloud, install
 from localcloud.source import git
 
@@ -35,7 +36,9 @@ class CannotListen(Exception):
 class Server:
     """A listening cloud. Raises CannotListen when the port cannot be had."""
 
-    def __init__(self, *, root: Path, port: int, speed: float, accounts: list[str], region: str) -> None:
+    def __init__(
+        self, *, root: Path, port: int, speed: float, accounts: list[str], region: str, assumptions: Collection[Assumption] = ()
+    ) -> None:
         self.accounts, self.region = accounts, region
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._socket = _listen(port)
@@ -45,7 +48,7 @@ class Server:
         for old in root.iterdir():
             if old.name != "localcloud.log":
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed)
+        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed, assumptions=assumptions)
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     def start(self) -> None:

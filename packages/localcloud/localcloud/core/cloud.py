@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from boto3.s3.transfer import TransferConfig
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.sts.models import sts_backends
+
+from localcloud.core.assumptions import Assumption
 
 PARTITION = "aws"
 ADMINISTRATOR = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
@@ -26,10 +29,21 @@ class Cloud:
 
     `root` holds logs and the folders of builds, jobs and endpoints. `speed` is how many seconds of a template's durations pass in one
     second here. `least_patience` is the real seconds that a program has to start: it does not start faster because the clock does.
+    `assumptions` are those of what is not known of AWS.
     """
 
-    def __init__(self, *, root: Path, url: str, region: str, speed: float, least_patience: float = 20.0) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        url: str,
+        region: str,
+        speed: float,
+        least_patience: float = 20.0,
+        assumptions: Collection[Assumption] = (),
+    ) -> None:
         self.root, self.url, self.region, self.speed, self.least_patience = root, url, region, speed, least_patience
+        self.assumptions = set(assumptions)
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
 

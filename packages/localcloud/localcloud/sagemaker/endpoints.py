@@ -13,6 +13,7 @@ from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.utils import utcnow
 
 from localcloud.cloudwatch import alarms
+from localcloud.core.assumptions import Assumption
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import invalid
 from localcloud.core.threads import together
@@ -93,6 +94,10 @@ class Endpoint:
     def update(self, request: Request) -> None:
         """Move to another configuration as UpdateEndpoint's request says."""
         backend(self.account, self.region).describe_endpoint_config(self.record.endpoint_config_name)  # SageMaker needs the old one too
+        whole = self.record.endpoint_status == "InService"
+        same = whole and request["EndpointConfigName"] == self.record.endpoint_config_name
+        if same and Assumption.SERVED_CONFIG_REFUSED in cloud().assumptions:
+            raise invalid(f"To update endpoint {self.name}, create a new EndpointConfig: it has {request['EndpointConfigName']} already")
         config = self.deployment if request.get("RetainDeploymentConfig") else request.get("DeploymentConfig") or {}
         excluded = {p["VariantPropertyType"] for p in request.get("ExcludeRetainedVariantProperties", [])}
         retained = RETAINED - excluded if request.get("RetainAllVariantProperties") else set()

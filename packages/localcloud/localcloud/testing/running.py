@@ -14,6 +14,7 @@ import boto3
 from botocore.config import Config
 
 import localcloud
+from localcloud.core.assumptions import Assumption
 from localcloud.testing import ACCOUNT, OTHER, REGION
 from localcloud.testing.docker import Docker
 
@@ -24,10 +25,19 @@ ENDS_WITHIN = 120  # seconds
 class Running:
     """`with Running(folder) as cloud:` — ends with the block, or with the test process, however that ends."""
 
-    def __init__(self, root: Path, *, speed: float = 600, accounts: Sequence[str] = (ACCOUNT, OTHER), region: str = REGION) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        speed: float = 600,
+        accounts: Sequence[str] = (ACCOUNT, OTHER),
+        region: str = REGION,
+        assumptions: Sequence[Assumption] = (),
+    ) -> None:
         self.region = region
         argv = [sys.executable, "-m", "localcloud", "--exit-with-parent", "--root", str(root), "--speed", str(speed)]
         argv += ["--accounts", ",".join(accounts), "--region", region]
+        argv += [word for assumption in assumptions for word in ("--assume", assumption)]
         env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         env["PYTHONPATH"] = os.pathsep.join([str(SOURCE), *filter(None, [env.get("PYTHONPATH")])])
         self.process = subprocess.Popen(argv, cwd=root.parent, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
