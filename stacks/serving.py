@@ -194,6 +194,8 @@ class Serving(Stack):
     def _execution_role(self) -> ModelRole:
         alarms = self.format_arn(service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME)
         metrics = {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}
+        name, colon = self.log.log_group_name, ArnFormat.COLON_RESOURCE_NAME
+        own_log = self.format_arn(service="logs", resource="log-group", resource_name=name, arn_format=colon)  # SageMaker asks for it
         return ModelRole(
             self,
             "Execution",
@@ -203,7 +205,8 @@ class Serving(Stack):
             key=self.key.key_arn,
             statements=[
                 allow("s3:PutObject", on=[self.capture.arn_for_objects(f"{naming.CAPTURE}/*")]),
-                allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[self.log.log_group_arn]),
+                allow("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[self.log.log_group_arn]),
+                allow("logs:CreateLogGroup", on=[own_log]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=metrics),  # metrics have no resource to name
                 allow("cloudwatch:DescribeAlarms", on=[alarms]),  # those that may take a deployment back
             ],

@@ -207,11 +207,19 @@ def test_the_verifier_trusts_the_stages_and_where_it_may_be_retrained_the_contro
     assert not any(role in first for role in trusted[2:])
 
 
-def test_the_endpoint_may_not_make_log_groups(layout: Layout) -> None:
+def test_the_endpoint_may_make_its_own_log_group_and_no_other(layout: Layout) -> None:
+    """The stack makes the group, for how long it keeps; SageMaker's page on execution roles asks for the permission all the same."""
     for stack, endpoint in layout.every("AWS::SageMaker::Endpoint"):
         assert layout.only(stack, "AWS::Logs::LogGroup")["LogGroupName"] == f"/aws/sagemaker/Endpoints/{endpoint['EndpointName']}"
-        for role in layout.all(stack, "AWS::IAM::Role").values():
-            assert "logs:CreateLogGroup" not in str(role["Policies"])
+        makers = [
+            statement["Resource"]
+            for role in layout.all(stack, "AWS::IAM::Role").values()
+            for policy in role.get("Policies", [])
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "logs:CreateLogGroup" in statement["Action"]
+        ]
+        (log,) = layout.all(stack, "AWS::Logs::LogGroup")
+        assert [made["Fn::Join"][1][-1] for made in makers] == [{"Ref": log}]
 
 
 def test_synth_twice_gives_the_same_templates(three: Layout, tmp_path: Path) -> None:
