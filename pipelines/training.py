@@ -46,6 +46,7 @@ from sagemaker.train.model_trainer import ModelTrainer
 import naming
 from config import CONFIG, Config
 from deployability.instances import has_local_storage
+from paved_runtime.protocol import EVALUATION
 from paved_runtime.spec import ModelSpec, load
 from pipelines.definition import validate
 from pipelines.run import Run
@@ -112,7 +113,7 @@ class _Steps:
     def separate(self) -> Trained:
         prepare = self._process("Prepare", "prepare", inputs=self.data, outputs=["train", "holdout"])
         train = self._train({"train": _output(prepare, "train")}, ["train"])
-        report = PropertyFile("Evaluation", "evaluation", "evaluation.json")
+        report = PropertyFile("Evaluation", "evaluation", EVALUATION)
         evaluate = self._process(
             "Evaluate",
             "evaluate",
@@ -228,7 +229,9 @@ def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> R
 def _retries() -> list[StepRetryPolicy | SageMakerJobStepRetryPolicy]:
     unlucky = [SageMakerJobExceptionTypeEnum.CAPACITY_ERROR, SageMakerJobExceptionTypeEnum.INTERNAL_ERROR]
     capacity = SageMakerJobStepRetryPolicy(failure_reason_types=unlucky, interval_seconds=60, backoff_rate=2.0, max_attempts=4)
-    return [_throttled(), capacity]
+    full = [SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT]  # the quota is used by other jobs, which end
+    quota = SageMakerJobStepRetryPolicy(exception_types=full, interval_seconds=300, backoff_rate=1.0, max_attempts=20)
+    return [_throttled(), capacity, quota]
 
 
 def _throttled() -> StepRetryPolicy:
