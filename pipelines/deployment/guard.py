@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pipelines.deployment import alarms, ledger, live_gates, package, readback, rollback, stack_events, standing
+from pipelines.deployment import alarms, ledger, live_gates, package, quota, readback, rollback, stack_events, standing
 from pipelines.deployment import live as endpoints
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.acceptance import PATIENT
@@ -109,13 +109,15 @@ class Guard:
 
     def _not_deployed(self, error: DeploymentError, attempt: Attempt) -> DeploymentError:
         """The line for a deployment that CloudFormation calls a failure."""
-        place = self.place
+        place, failure = self.place, attempt.failure(ENDPOINT)
+        if failure and (raise_it := quota.advice(failure)):
+            return DeploymentError(f"{place.serving_stack} was not deployed: {raise_it}, then retry the stage")
         stack = stacks.settled(place.cloudformation, place.serving_stack, self.pace)
         endpoints.settled(place.sagemaker, place.endpoint, self.pace)
         live = endpoints.live(place.sagemaker, place.endpoint)
         if live and live.mixed:
             return self._mixed(Mixed(live))
-        failure, configs = attempt.failure(ENDPOINT), attempt.made(ENDPOINT_CONFIG)
+        configs = attempt.made(ENDPOINT_CONFIG)
         if stack is None or live is None or failure is None or len(configs) != 1:
             return error
         guards = [name for name in attempt.made(ALARM) if name.startswith(configs[0])]

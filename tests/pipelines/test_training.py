@@ -389,7 +389,7 @@ WRONG_TYPE = {"wrong": ["type"]}
 
 
 def seeded(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
-    """Every slip of a few kinds that can be made in a definition: what it is, where, and what stands there then (`...`: nothing)."""
+    """Every slip of a few kinds that can be made in a definition: what it is, where, and what stands there then."""
     free = path[-1:] in (("Environment",), ("HyperParameters",), ("CustomerMetadataProperties",), ("Metadata",))
     if isinstance(value, dict):
         if not free and path:
@@ -402,13 +402,17 @@ def seeded(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, 
         for number, inner in enumerate(value):
             yield from seeded(inner, (*path, number))
     elif value is not None:
-        yield "wrong type", path, WRONG_TYPE
-        if isinstance(value, int | float) and path[-1] not in ("RightValue", "BackoffRate"):
-            yield "too small", path, -1
-            if path[-2:] != ("ResourceConfig", "InstanceCount"):  # only the account's quota ends that
-                yield "too large", path, 10**9
-        if path[-1] in ("Get", "InstanceType", "Type", "S3DataType", "S3InputMode", "S3UploadMode", "ModelApprovalStatus"):
-            yield "unknown value", path, f"{value}x"
+        yield from ((kind, path, wrong) for kind, wrong in wrong_values(value, path))
+
+
+def wrong_values(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
+    yield "wrong type", WRONG_TYPE
+    if isinstance(value, int | float) and path[-1] not in ("RightValue", "BackoffRate"):
+        yield "too small", -1
+        if path[-2:] != ("ResourceConfig", "InstanceCount"):  # only the account's quota ends that
+            yield "too large", 10**9
+    if path[-1] in ("Get", "InstanceType", "Type", "S3DataType", "S3InputMode", "S3UploadMode", "ModelApprovalStatus"):
+        yield "unknown value", f"{value}x"
 
 
 class Misspelt:

@@ -23,7 +23,7 @@ os.environ.update(
 )
 os.environ.pop("MOTO_ACCOUNT_ID", None)
 LOG = "localcloud.log"
-ASSUME = "LOCALCLOUD_ASSUME"  # assumptions, with commas between them
+ASSUME, QUOTAS = "LOCALCLOUD_ASSUME", "LOCALCLOUD_QUOTAS"  # assumptions, and quotas, with commas between them
 LOOK_EVERY = 0.5  # seconds; a signal that the system hands to another thread does not wake the one that waits for it
 
 
@@ -45,6 +45,14 @@ def arguments() -> argparse.Namespace:
         action="append",
         default=[Assumption(name) for name in os.environ.get(ASSUME, "").split(",") if name],
         help=f"what AWS's documentation leaves open: {', '.join(Assumption)}; can be repeated (default: what {ASSUME} names)",
+    )
+    parser.add_argument(
+        "--quota",
+        action="append",
+        default=[quota for quota in os.environ.get(QUOTAS, "").split(",") if quota],
+        metavar="NAME=NUMBER",
+        help="a quota of SageMaker's that is not the default, such as 'ml.m5.large for endpoint usage=4'; the name may be a pattern"
+        f" (default: what {QUOTAS} names)",
     )
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
@@ -80,8 +88,13 @@ def program() -> int:
     root: Path = options.root
     if root.exists() and not (root / LOG).exists() and any(root.iterdir()):
         return _complain(f"--root {root}: it is not empty and not a localcloud's, and would be emptied: name another folder")
-    from localcloud.server import CannotListen, Server  # moto reads its environment when it is imported
+    from localcloud.sagemaker import quotas  # moto reads its environment when it is imported
+    from localcloud.server import CannotListen, Server
 
+    try:
+        raised = dict(map(quotas.parsed, options.quota))
+    except ValueError as problem:
+        return _complain(f"--quota {problem}")
     root.mkdir(parents=True, exist_ok=True)
     log = _log(root)
     if log is None:
@@ -98,6 +111,7 @@ def program() -> int:
             accounts=options.accounts.split(","),
             region=options.region,
             assumptions=options.assume,
+            quotas=raised,
         )
     except CannotListen as problem:
         return _complain(f"{problem}: choose another or leave --port out")

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,15 @@ class Server:
     """A listening cloud. Raises CannotListen when the port cannot be had."""
 
     def __init__(
-        self, *, root: Path, port: int, speed: float, accounts: list[str], region: str, assumptions: Collection[Assumption] = ()
+        self,
+        *,
+        root: Path,
+        port: int,
+        speed: float,
+        accounts: list[str],
+        region: str,
+        assumptions: Collection[Assumption],
+        quotas: Mapping[str, int],
     ) -> None:
         self.accounts, self.region = accounts, region
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -48,7 +56,7 @@ class Server:
         for old in root.iterdir():
             if old.name != "localcloud.log":
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed, assumptions=assumptions)
+        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed, assumptions=assumptions, quotas=quotas)
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     def start(self) -> None:

@@ -117,6 +117,17 @@ def test_a_request_that_was_refused_or_never_made_rejects_no_version(scene: Scen
     assert scene.registered["ModelApprovalStatus"] == "Approved"
 
 
+def test_a_quota_is_named_and_rejects_no_version(scene: Scene) -> None:
+    limit = "The account-level service limit 'ml.m5.large for endpoint usage' is 3 Instances, with current utilization of 2 Instances and a"
+    line = deploy(scene, scene.guard(), f"{limit} request delta of 2 Instances. (HandlerErrorCode: ServiceLimitExceeded)")
+
+    assert line.startswith(
+        f"{STACK} was not deployed: the account may have 3 instances of 'ml.m5.large for endpoint usage', has 2 and needs 2"
+    )
+    assert line.endswith("have Service Quotas raise it to at least 4, then retry the stage")
+    assert scene.registered["ModelApprovalStatus"] == "Approved"
+
+
 def test_a_stack_that_stays_behind_is_said_too(scene: Scene) -> None:
     guard = scene.guard(version=scene.good, writes=False)
     line = deploy(scene, guard, NOT_STABILIZED, status="UPDATE_ROLLBACK_FAILED")

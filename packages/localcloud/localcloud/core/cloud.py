@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class Cloud:
 
     `root` holds logs and the folders of builds, jobs and endpoints. `speed` is how many seconds of a template's durations pass in one
     second here. `least_patience` is the real seconds that a program has to start: it does not start faster because the clock does.
-    `assumptions` are those of what is not known of AWS.
+    `assumptions` are those of what is not known of AWS, `quotas` maps names, or patterns of them, to values that are not the default.
     """
 
     def __init__(
@@ -41,9 +41,10 @@ class Cloud:
         speed: float,
         least_patience: float = 20.0,
         assumptions: Collection[Assumption] = (),
+        quotas: Mapping[str, int] | None = None,
     ) -> None:
         self.root, self.url, self.region, self.speed, self.least_patience = root, url, region, speed, least_patience
-        self.assumptions = set(assumptions)
+        self.assumptions, self.quotas = set(assumptions), dict(quotas or {})
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
 

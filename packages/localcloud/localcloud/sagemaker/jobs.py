@@ -10,6 +10,7 @@ import json
 import subprocess
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from localcloud.core.cloud import cloud
 from localcloud.core.errors import error, invalid
 from localcloud.core.processes import Process, spawn
 from localcloud.ecr import images
+from localcloud.sagemaker import quotas
 from localcloud.sagemaker.records import Request, backend, keep, reason
 from localcloud.sagemaker.roles import assumable, credentials
 from localcloud.sagemaker.s3_files import download
@@ -64,6 +66,16 @@ def stop(self: Any, kind: str) -> EmptyResult:
     return EmptyResult()
 
 
+def machines(account: str, region: str, kind: str) -> Counter[str]:
+    """How many instances the jobs of a kind have in an account and region, by type."""
+    every = [job.plan for (owner, place, of, _), job in list(_jobs.items()) if (owner, place, of) == (account, region, kind) and job.holds]
+    return sum(map(_machines, every), Counter[str]())
+
+
+def _machines(plan: Plan) -> Counter[str]:
+    return Counter({plan.cluster["InstanceType"]: plan.cluster.get("InstanceCount", 1)})
+
+
 class Failed(Exception):
     """Why a job failed, as its FailureReason says it."""
 
@@ -100,6 +112,7 @@ class Job(ABC):
         if (account, region, self.kind, self.name) in _jobs:
             raise error("ResourceInUse", f"Job name must be unique within an AWS account and region: {self.kind} job {self.name} exists")
         self.role = assumable(request.get("RoleArn"))
+        quotas.require(f"{self.kind} job usage", machines(account, region, self.kind), _machines(plan))
         self.ended, self._stopping, self._lock = threading.Event(), threading.Event(), threading.Lock()
         self._processes: list[Process] = []
         self._code, self._overtime = 0, False
@@ -131,6 +144,11 @@ class Job(ABC):
 
     def finish(self) -> None:
         """Complete the record once the job has ended."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it still has its instances."""
+        return not self.ended.is_set()
 
     @property
     def message(self) -> str:

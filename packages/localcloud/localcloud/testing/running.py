@@ -20,6 +20,7 @@ from localcloud.testing.docker import Docker
 
 SOURCE = Path(localcloud.__file__).parents[1]  # so that the process is of this very package, installed or not
 ENDS_WITHIN = 120  # seconds
+PLENTY = ("*=1000",)  # tests share accounts
 
 
 class Running:
@@ -33,11 +34,13 @@ class Running:
         accounts: Sequence[str] = (ACCOUNT, OTHER),
         region: str = REGION,
         assumptions: Sequence[Assumption] = (),
+        quotas: Sequence[str] = PLENTY,
     ) -> None:
         self.region = region
         argv = [sys.executable, "-m", "localcloud", "--exit-with-parent", "--root", str(root), "--speed", str(speed)]
         argv += ["--accounts", ",".join(accounts), "--region", region]
         argv += [word for assumption in assumptions for word in ("--assume", assumption)]
+        argv += [word for quota in quotas for word in ("--quota", quota)]
         env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         env["PYTHONPATH"] = os.pathsep.join([str(SOURCE), *filter(None, [env.get("PYTHONPATH")])])
         self.process = subprocess.Popen(argv, cwd=root.parent, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
