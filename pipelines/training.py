@@ -60,10 +60,9 @@ PROCESSING = "/opt/ml/processing"
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What training leaves for the gate and the registry: its steps, the metric, how many gates failed, where `model.tar.gz` is."""
+    """What training leaves for the gate and the registry: its steps, how many gates failed, where `model.tar.gz` is."""
 
     steps: list[Step]
-    metric: Any
     failed: Any
     model_data: Any
 
@@ -102,11 +101,9 @@ class _Steps:
 
     def one_job(self) -> Trained:
         train = self._train(self.data, ["prepare", "train", "evaluate"])
-        metrics = train.properties.FinalMetricDataList
         return Trained(
             steps=[*self.before, train],
-            metric=metrics[METRIC].Value,
-            failed=metrics[FAILED].Value,
+            failed=train.properties.FinalMetricDataList[FAILED].Value,
             model_data=train.properties.ModelArtifacts.S3ModelArtifacts,
         )
 
@@ -123,7 +120,6 @@ class _Steps:
         )
         return Trained(
             steps=[*self.before, prepare, train, evaluate],
-            metric=JsonGet(step_name="Evaluate", property_file=report, json_path=f"metrics.{METRIC}.value"),
             failed=JsonGet(step_name="Evaluate", property_file=report, json_path=FAILED),
             model_data=Join(on="/", values=[_output(evaluate, "model"), naming.MODEL_ARCHIVE]),
         )
@@ -221,9 +217,15 @@ def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> R
             "SupportedResponseMIMETypes": CONTENT_TYPES,
             "SupportedRealtimeInferenceInstanceTypes": sorted({serving.instance_type for serving in model.serving.values()}),
         },
-        "CustomerMetadataProperties": {**facts, "cause": naming.metadata_value(run.cause), METRIC: Join(on="", values=[trained.metric])},
+        "CustomerMetadataProperties": {**facts, "cause": naming.metadata_value(run.cause)},
+        "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": _evaluation(run)}}},
     }
     return RegisterStep("Register", request=request, retry_policies=[_throttled()])
+
+
+def _evaluation(run: Run) -> Join:
+    """Where Studio finds what the version is worth: the Train stage puts it there, out of the archive, once it is registered."""
+    return Join(on="/", values=[run.artifacts, naming.MODELS, ExecutionVariables.PIPELINE_EXECUTION_ID, EVALUATION])
 
 
 def _retries() -> list[StepRetryPolicy | SageMakerJobStepRetryPolicy]:

@@ -19,7 +19,7 @@ OURS = ("config", "naming", SPEC)
 DEPLOYMENT = (*OURS, PROTOCOL, "pipelines.deployment", "pipelines.evidence", "pipelines.run", "pipelines.serving_stack", *BOTO)
 EVIDENCE = ("pipelines.evidence", "naming", SPEC, PROTOCOL, "paved_runtime.page", *BOTO)
 PAGES = ("cryptography", "jinja2", "markupsafe", "matplotlib", "pydantic")
-TRAINING = (*OURS, "pipelines.definition", "pipelines.run", "pipelines.sdk_steps", "deployability.instances", "sagemaker", *BOTO)
+TRAINING = (*OURS, PROTOCOL, "pipelines.definition", "pipelines.run", "pipelines.sdk_steps", "deployability.instances", "sagemaker", *BOTO)
 STACKS = (*OURS, "stacks", "pipelines.delivery", "pipelines.monitoring", "pipelines.serving_stack", "deployability.instances", *SYNTH)
 
 
@@ -43,8 +43,9 @@ RULES = (  # the first that fits holds
     Rule("pipelines.serving_stack"),
     Rule("pipelines.delivery", ("config", "naming", "pipelines.commands", SPEC)),
     Rule("pipelines.monitoring", ("deployability.instances", "pipelines.serving_stack", SPEC)),
-    Rule("pipelines.definition", BOTO),
-    Rule("pipelines.sdk_steps", ("sagemaker",)),
+    Rule("pipelines.definition", ("pipelines.step_requests",)),
+    Rule("pipelines.step_requests", ("deployability.instances", *BOTO)),
+    Rule("pipelines.sdk_steps", ("sagemaker", PROTOCOL)),
     Rule("pipelines.training", TRAINING),
     Rule("pipelines.evidence", (*EVIDENCE, *PAGES)),
     Rule("pipelines.deployment.bill_of_materials", (*DEPLOYMENT, "cyclonedx", "packageurl", "packaging"), never=("argparse",)),

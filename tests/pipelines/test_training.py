@@ -182,7 +182,8 @@ def test_what_is_registered(form: str, data: object, request: pytest.FixtureRequ
     assert registered["InferenceSpecification"]["Containers"] == [{"Image": RUN.image_uri, "ModelDataUrl": data}]
     facts = registered["CustomerMetadataProperties"]
     assert (facts["commit"], facts["data_sha256"], facts["image_uri"]) == (RUN.commit, RUN.data_sha256, RUN.image_uri)
-    assert "roc_auc" in facts
+    evaluation = registered["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]["Std:Join"]
+    assert evaluation == {"On": "/", "Values": [RUN.artifacts, naming.MODELS, {"Get": "Execution.PipelineExecutionId"}, "evaluation.json"]}
 
 
 @pytest.mark.parametrize("form", ["one_job", "separate"])
