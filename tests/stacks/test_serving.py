@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import naming
 from pipelines.serving_stack import ServingOutputs
@@ -27,21 +28,23 @@ HOW = {  # one deployment is made
 ITS_OWN = {"MODEL_SHA256": {"Ref": "ModelSha256"}}  # a container serves no other model
 
 
+def container(layout: Layout, stack: str) -> dict[str, Any]:
+    """What the model runs; how it takes over is told apart by its environment, too."""
+    made: dict[str, Any] = layout.only(stack, "AWS::SageMaker::Model")["PrimaryContainer"]
+    return {**made, "Environment": {k: v for k, v in made["Environment"].items() if k != "DEPLOYMENT_POLICY"}}
+
+
 def parameters(layout: Layout, stack: str) -> set[str]:
     return set(layout.templates[stack]["Parameters"]) - {"BootstrapVersion"}
 
 
 def test_production_serves_the_package_itself(layout: Layout) -> None:
-    model = layout.only(PRODUCTION, "AWS::SageMaker::Model")
-
-    assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}, "Environment": ITS_OWN}
+    assert container(layout, PRODUCTION) == {"ModelPackageName": {"Ref": "ModelPackageArn"}, "Environment": ITS_OWN}
     assert parameters(layout, PRODUCTION) == {"ModelPackageArn", *HOW}
 
 
 def test_staging_serves_what_the_package_is_made_of(layout: Layout) -> None:
-    model = layout.only(STAGING, "AWS::SageMaker::Model")
-
-    assert model["PrimaryContainer"] == {
+    assert container(layout, STAGING) == {
         "Image": {"Ref": "ImageUri"},
         "ModelDataUrl": {"Ref": "ModelDataUrl"},
         "Environment": ITS_OWN,

@@ -24,7 +24,7 @@ from localcloud.core.cloud import cloud
 from localcloud.core.errors import error, invalid
 from localcloud.core.processes import Process, spawn
 from localcloud.ecr import images
-from localcloud.sagemaker import quotas
+from localcloud.sagemaker import host_names, quotas
 from localcloud.sagemaker.records import Request, backend, keep, reason
 from localcloud.sagemaker.roles import assumable, credentials
 from localcloud.sagemaker.s3_files import download
@@ -236,7 +236,8 @@ class Job(ABC):
             if self._stopping.is_set():
                 return 0
             for host, ml in self.hosts.items():
-                argv = image.command(self.plan.arguments, entrypoint=self.plan.entrypoint, ml=ml)
+                own_command = image.command(self.plan.arguments, entrypoint=self.plan.entrypoint, ml=ml)
+                argv = host_names.command(own_command, list(self.hosts), self.folder)
                 env = image.environment(aws, own, self.request.get("Environment", {}), ml=ml)
                 stream = f"{self.name}/{host}-{self._began}"
                 self._processes.append(spawn(argv, env=env, cwd=image.cwd, on_line=functools.partial(self._line, stream)))
