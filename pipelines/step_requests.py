@@ -84,7 +84,7 @@ def problems(kind: str, arguments: Json) -> Iterator[str]:
 
 def reaches(kind: str, path: str) -> bool:
     """Whether what a step of this type has done is described with a property at `path`."""
-    shape = service().operation_model(CALLS[kind].describe).output_shape
+    shape: Shape | None = service().operation_model(CALLS[kind].describe).output_shape
     for token in re.findall(r"\['[^']*'\]|\[\d+\]|[^.\[\]]+", path):
         if isinstance(shape, ListShape) and token.startswith("["):
             shape = shape.member
