@@ -135,6 +135,7 @@ RETRIES: list[Json] = [
         "MaxAttempts": 4,
         "ExceptionType": ["SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR"],
     },
+    {"BackoffRate": 1.0, "IntervalSeconds": 300, "MaxAttempts": 20, "ExceptionType": ["SageMaker.RESOURCE_LIMIT"]},
 ]
 
 

@@ -8,9 +8,14 @@ from sagemaker.core.workflow.properties import Properties
 from sagemaker.mlops.workflow.retry import RetryPolicy
 from sagemaker.mlops.workflow.steps import ConfigurableRetryStep, StepTypeEnum, TrainingStep
 
+from paved_runtime.protocol import ENTRYPOINT
+
 
 class CommandTrainingStep(TrainingStep):  # type: ignore[misc]  # the SDK has no types
-    """A training job whose container gets `command` as its arguments. The SDK sets arguments only for source code it uploads."""
+    """A training job whose container gets `command` as its arguments. The SDK sets arguments only for source code it uploads.
+
+    SageMaker's page on running a training image names arguments only together with an entry point, so the image's own is said again.
+    """
 
     def __init__(self, name: str, *, command: list[str], step_args: object, retry_policies: list[RetryPolicy]) -> None:
         super().__init__(name, step_args=step_args, retry_policies=retry_policies)
@@ -20,7 +25,7 @@ class CommandTrainingStep(TrainingStep):  # type: ignore[misc]  # the SDK has no
     def arguments(self) -> dict[str, Any]:
         """The request for CreateTrainingJob."""
         request: dict[str, Any] = super().arguments
-        request["AlgorithmSpecification"]["ContainerArguments"] = self._command
+        request["AlgorithmSpecification"] |= {"ContainerEntrypoint": list(ENTRYPOINT), "ContainerArguments": self._command}
         return request
 
 

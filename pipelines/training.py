@@ -46,6 +46,7 @@ from sagemaker.train.model_trainer import ModelTrainer
 import naming
 from config import CONFIG, Config
 from deployability.instances import has_local_storage
+from paved_runtime.protocol import EVALUATION
 from paved_runtime.spec import ModelSpec, load
 from pipelines import tags
 from pipelines.definition import validate
@@ -60,10 +61,9 @@ PROCESSING = "/opt/ml/processing"
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What training leaves for the gate and the registry: its steps, the metric, how many gates failed, where `model.tar.gz` is."""
+    """What training leaves for the gate and the registry: its steps, how many gates failed, where `model.tar.gz` is."""
 
     steps: list[Step]
-    metric: Any
     failed: Any
     model_data: Any
 
@@ -102,18 +102,16 @@ class _Steps:
 
     def one_job(self) -> Trained:
         train = self._train(self.data, ["prepare", "train", "evaluate"])
-        metrics = train.properties.FinalMetricDataList
         return Trained(
             steps=[*self.before, train],
-            metric=metrics[METRIC].Value,
-            failed=metrics[FAILED].Value,
+            failed=train.properties.FinalMetricDataList[FAILED].Value,
             model_data=train.properties.ModelArtifacts.S3ModelArtifacts,
         )
 
     def separate(self) -> Trained:
         prepare = self._process("Prepare", "prepare", inputs=self.data, outputs=["train", "holdout"])
         train = self._train({"train": _output(prepare, "train")}, ["train"])
-        report = PropertyFile("Evaluation", "evaluation", "evaluation.json")
+        report = PropertyFile("Evaluation", "evaluation", EVALUATION)
         evaluate = self._process(
             "Evaluate",
             "evaluate",
@@ -123,7 +121,6 @@ class _Steps:
         )
         return Trained(
             steps=[*self.before, prepare, train, evaluate],
-            metric=JsonGet(step_name="Evaluate", property_file=report, json_path=f"metrics.{METRIC}.value"),
             failed=JsonGet(step_name="Evaluate", property_file=report, json_path=FAILED),
             model_data=Join(on="/", values=[_output(evaluate, "model"), naming.MODEL_ARCHIVE]),
         )
@@ -221,15 +218,23 @@ def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> R
             "SupportedResponseMIMETypes": CONTENT_TYPES,
             "SupportedRealtimeInferenceInstanceTypes": sorted({serving.instance_type for serving in model.serving.values()}),
         },
-        "CustomerMetadataProperties": {**facts, "cause": naming.metadata_value(run.cause), METRIC: Join(on="", values=[trained.metric])},
+        "CustomerMetadataProperties": {**facts, "cause": naming.metadata_value(run.cause)},
+        "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": _evaluation(run)}}},
     }
     return RegisterStep("Register", request=request, retry_policies=[_throttled()])
+
+
+def _evaluation(run: Run) -> Join:
+    """Where Studio finds what the version is worth: the Train stage puts it there, out of the archive, once it is registered."""
+    return Join(on="/", values=[run.artifacts, naming.MODELS, ExecutionVariables.PIPELINE_EXECUTION_ID, EVALUATION])
 
 
 def _retries() -> list[StepRetryPolicy | SageMakerJobStepRetryPolicy]:
     unlucky = [SageMakerJobExceptionTypeEnum.CAPACITY_ERROR, SageMakerJobExceptionTypeEnum.INTERNAL_ERROR]
     capacity = SageMakerJobStepRetryPolicy(failure_reason_types=unlucky, interval_seconds=60, backoff_rate=2.0, max_attempts=4)
-    return [_throttled(), capacity]
+    full = [SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT]  # the quota is used by other jobs, which end
+    quota = SageMakerJobStepRetryPolicy(exception_types=full, interval_seconds=300, backoff_rate=1.0, max_attempts=20)
+    return [_throttled(), capacity, quota]
 
 
 def _throttled() -> StepRetryPolicy:

@@ -200,6 +200,8 @@ class Serving(Stack):
     def _execution_role(self) -> ModelRole:
         alarms = self.format_arn(service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME)
         metrics = {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}
+        name, colon = self.log.log_group_name, ArnFormat.COLON_RESOURCE_NAME
+        own_log = self.format_arn(service="logs", resource="log-group", resource_name=name, arn_format=colon)  # SageMaker asks for it
         return ModelRole(
             self,
             "Execution",
@@ -210,6 +212,7 @@ class Serving(Stack):
             statements=[
                 allow("s3:PutObject", on=[self.capture.arn_for_objects(f"{naming.CAPTURE}/*")]),
                 allow("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[self.log.log_group_arn]),
+                allow("logs:CreateLogGroup", on=[own_log]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=metrics),  # metrics have no resource to name
                 allow("cloudwatch:DescribeAlarms", on=[alarms]),  # those that may take a deployment back
                 *(self.vpc.for_jobs(self) if self.vpc else []),

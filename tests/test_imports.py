@@ -22,6 +22,7 @@ EVIDENCE = ("pipelines.evidence", "naming", SPEC, PROTOCOL, "paved_runtime.page"
 PAGES = ("cryptography", "jinja2", "markupsafe", "matplotlib", "pydantic")
 TRAINING = (
     *OURS,
+    PROTOCOL,
     "pipelines.definition",
     "pipelines.run",
     "pipelines.tags",
@@ -63,8 +64,9 @@ RULES = (  # the first that fits holds
     Rule("pipelines.tags", ("config", SPEC)),
     Rule("pipelines.delivery", ("config", "naming", "pipelines.commands", SPEC)),
     Rule("pipelines.monitoring", ("deployability.instances", "pipelines.serving_stack", SPEC)),
-    Rule("pipelines.definition", BOTO),
-    Rule("pipelines.sdk_steps", ("sagemaker",)),
+    Rule("pipelines.definition", ("pipelines.step_requests",)),
+    Rule("pipelines.step_requests", ("deployability.instances", *BOTO)),
+    Rule("pipelines.sdk_steps", ("sagemaker", PROTOCOL)),
     Rule("pipelines.training", TRAINING),
     Rule("pipelines.evidence", (*EVIDENCE, *PAGES)),
     Rule("pipelines.deployment.bill_of_materials", (*DEPLOYMENT, "cyclonedx", "packageurl", "packaging"), never=("argparse",)),

@@ -14,7 +14,7 @@ from cli import output, target
 from cli.problem import Problem
 from cli.standings import place as placed
 from paved_runtime.page import legible
-from pipelines.deployment import ledger, package, readback
+from pipelines.deployment import ledger, package, readback, standing
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.ledger import Record
 from pipelines.deployment.live import live
@@ -98,6 +98,8 @@ def differences(place: Place, answers: Sequence[str]) -> list[str]:
         return [str(error)]
     if endpoint is None:
         return [f"endpoint {place.endpoint} is not there, {said}"]
+    if endpoint.mixed:
+        return [f"{endpoint.mixture}, {said}: {standing.one_alone(place)}"]
     for arn in answers:
         if readback.made_of(endpoint.container, package.read(place.registry.sagemaker, arn)):
             return []
@@ -123,9 +125,7 @@ def _periods(records: Sequence[Record]) -> Iterator[Served]:
             version, action = record.entry.model_package_arn, record.entry.action
             if action == "deploying":
                 before = tuple(other for other in answers if other != version)
-                answers = (*before, version)
-            else:
-                answers = before if action == "taken back" else (version,)
+            answers = {"deploying": (*before, version), "mixed": (*before, version), "taken back": before}.get(action, (version,))
         until = _since(later.uri, later.entry) if later else ""
         yield Served(uri=record.uri, entry=record.entry, until=until, answers=answers, doubt=record.doubt)
 

@@ -11,12 +11,17 @@ from typing import Any
 
 from pipelines.deployment.errors import DeploymentError
 
+
+class CdkFailed(DeploymentError):
+    """CDK's command failed, before or after it has asked CloudFormation."""
+
+
 SYNTH = ("cdk", "synth", "--quiet", "--output")
 DEPLOY = ("cdk", "deploy", "--exclusively", "--require-approval", "never", "--progress", "events")
 
 
 def synth(folder: Path) -> None:
-    """Make the assembly of every stack in `folder`. Raises DeploymentError."""
+    """Make the assembly of every stack in `folder`. Raises CdkFailed."""
     _run([*SYNTH, str(folder)], "cdk synth failed", "correct that and push")
 
 
@@ -40,7 +45,8 @@ def deploy(assembly: Path, stacks: Sequence[str], values: Mapping[str, str]) -> 
     it has.
 
     Raises:
-        DeploymentError: CDK failed; its output is on stderr.
+        CdkFailed: CDK failed; its output is on stderr.
+        DeploymentError: there is no assembly.
     """
     if not (assembly / "manifest.json").is_file():
         raise DeploymentError(f"{assembly}: no assembly there: give the folder that cdk synth wrote")
@@ -66,4 +72,4 @@ def _run(command: Sequence[str], failure: str, advice: str) -> None:
             sys.stderr.write(line)
             output.append(line)
     if process.returncode:
-        raise DeploymentError(f"{failure}: {failure_line(output)}: {advice}")
+        raise CdkFailed(f"{failure}: {failure_line(output)}: {advice}")

@@ -1,33 +1,41 @@
 """What happens to a version that does not hold: why is written down and drawn, the good one comes back, and the registry is told.
 
 SageMaker has taken the version back already where an alarm went into ALARM during its deployment. Where one does later, it is done here.
+
+Whether CloudFormation then calls the update of the endpoint a success or a failure, AWS says nowhere. So both are expected: after a success
+the endpoint is read back, after a failure the stack's events tell what was tried and the endpoint what serves.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pipelines.deployment import alarms, ledger, live_gates, package, readback, rollback
+from pipelines.deployment import alarms, ledger, live_gates, package, quota, readback, rollback, stack_events, standing
+from pipelines.deployment import live as endpoints
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.acceptance import PATIENT
+from pipelines.deployment.cdk import CdkFailed
 from pipelines.deployment.endpoint import Endpoint
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.live_check import Demand, InAlarm, watch
 from pipelines.deployment.pace import Pace
 from pipelines.deployment.package import Package
 from pipelines.deployment.place import Place
-from pipelines.deployment.readback import Served, TakenBack
+from pipelines.deployment.readback import Mixed, Served, TakenBack
 from pipelines.deployment.score_metrics import ScoreMetrics
 from pipelines.deployment.stack import Stack
+from pipelines.deployment.stack_events import Attempt
 from pipelines.evidence import document, rollback_record
 from pipelines.evidence.document import Verdict
 from pipelines.evidence.rollback_record import Alarm, RollbackRecord
 
+ENDPOINT, ENDPOINT_CONFIG, ALARM = "AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig", "AWS::CloudWatch::Alarm"
+NOT_STABILIZED = "NotStabilized"  # what CloudFormation's page on handler error codes calls a resource that did not become ready
 LIVE_CHECK: Literal["the live check"] = "the live check"
 log = logging.getLogger(__name__)
 
@@ -41,6 +49,22 @@ class Guard:
     writes: bool
     pace: Pace
 
+    @contextmanager
+    def deployment(self) -> Iterator[None]:
+        """Where the block's deployment of the serving stack fails, find out whether that is because SageMaker took the version back.
+
+        Raises:
+            DeploymentError: the block did; of a version that was taken back, the line with the alarms, and why is kept as in `in_service`.
+        """
+        before = self._attempt()
+        try:
+            yield
+        except CdkFailed as error:
+            attempt = self._attempt()
+            if attempt is None or (before and attempt.id == before.id):
+                raise  # CloudFormation was not asked
+            raise self._not_deployed(error, attempt) from error
+
     def in_service(self, stack: Stack) -> Served:
         """What the serving stack's endpoint serves, once it is in service.
 
@@ -51,8 +75,10 @@ class Guard:
             raise failure
         try:
             return readback.served(self.place.sagemaker, stack.serving, self.version, self.pace)
+        except Mixed as mixed:
+            raise self._mixed(mixed) from mixed
         except TakenBack as back:
-            raise self._taken_back(back, stack) from back
+            raise self._taken_back(back, stack.serving.alarms) from back
 
     def identify(self, served: Served) -> Verdict:
         """Whether the containers say that they serve the version's model.
@@ -77,12 +103,46 @@ class Guard:
         except InAlarm as loud:
             raise self._take_back(served, loud.alarms) from loud
 
-    def _taken_back(self, back: TakenBack, stack: Stack) -> DeploymentError:
+    def _attempt(self) -> Attempt | None:
+        cloudformation, name = self.place.cloudformation, self.place.serving_stack
+        return stack_events.last_attempt(cloudformation, name) if stacks.read(cloudformation, name) else None
+
+    def _not_deployed(self, error: DeploymentError, attempt: Attempt) -> DeploymentError:
+        """The line for a deployment that CloudFormation calls a failure."""
+        place, failure = self.place, attempt.failure(ENDPOINT)
+        if failure and (raise_it := quota.advice(failure)):
+            return DeploymentError(f"{place.serving_stack} was not deployed: {raise_it}, then retry the stage")
+        stack = stacks.settled(place.cloudformation, place.serving_stack, self.pace)
+        endpoints.settled(place.sagemaker, place.endpoint, self.pace)
+        live = endpoints.live(place.sagemaker, place.endpoint)
+        if live and live.mixed:
+            return self._mixed(Mixed(live))
+        configs = attempt.made(ENDPOINT_CONFIG)
+        if stack is None or live is None or failure is None or len(configs) != 1:
+            return error
+        guards = [name for name in attempt.made(ALARM) if name.startswith(configs[0])]
+        if NOT_STABILIZED not in failure and not alarms.went_into_alarm(place.cloudwatch, guards, since=attempt.began):
+            return error  # SageMaker refused the request: it has tried nothing
+        back = TakenBack(
+            endpoint=live.endpoint,
+            expected=configs[0],
+            serves=live.endpoint_config,
+            began=attempt.began,
+            why=failure,
+            same_version=readback.made_of(live.container, self.version),
+        )
+        line, stuck = self._taken_back(back, guards), stacks.broken(place.cloudformation, stack)
+        return DeploymentError(f"{line}; {stuck}") if stuck else line
+
+    def _mixed(self, mixed: Mixed) -> DeploymentError:
+        return DeploymentError(f"{mixed.live.mixture}: {standing.one_alone(self.place)}")
+
+    def _taken_back(self, back: TakenBack, guards: Sequence[str]) -> DeploymentError:
         """SageMaker went back: keep why, tell the registry; the line with which the step fails."""
         about = {"endpoint": back.endpoint, "endpoint_config": back.expected, "taken_back_by": "SageMaker"}
         record = self._known(**about)
         if record is None:
-            loud = alarms.went_into_alarm(self.place.cloudwatch, stack.serving.alarms, since=back.began)
+            loud = alarms.went_into_alarm(self.place.cloudwatch, guards, since=back.began)
             record = self._record(loud, since=back.began, otherwise=back.why, **about)
         _show(record)
         what = f"endpoint {back.endpoint} serves {back.serves}, not {back.expected}: the deployment was rolled back: {record.why}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,10 +14,11 @@ from pipelines.deployment.pace import LONGEST_MINUTES, Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_sagemaker.type_defs import ContainerDefinitionOutputTypeDef
+    from mypy_boto3_sagemaker.type_defs import ContainerDefinitionOutputTypeDef, DescribeEndpointOutputTypeDef
 
 T = TypeVar("T")
 MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+MIXED = "UpdateRollbackFailed"
 log = logging.getLogger(__name__)
 
 
@@ -33,7 +34,7 @@ class Undeterminable(DeploymentError):
 class Live:
     """An endpoint that is there. `status` is its EndpointStatus, `container` what the first variant of `endpoint_config` runs.
 
-    `why` is SageMaker's reason where something failed.
+    `why` is SageMaker's reason where something failed; `images` are those that its instances run.
     """
 
     endpoint: str
@@ -41,6 +42,7 @@ class Live:
     endpoint_config: str
     container: ContainerDefinitionOutputTypeDef
     why: str = ""
+    images: tuple[str, ...] = ()
 
     @property
     def package(self) -> str | None:
@@ -56,6 +58,18 @@ class Live:
     def moving(self) -> bool:
         """Whether something is under way with the endpoint."""
         return self.status in MOVING
+
+    @property
+    def mixed(self) -> bool:
+        """Whether old and new answer side by side: a rolling deployment failed, and so did its way back (DescribeEndpoint's page)."""
+        return self.status == MIXED
+
+    @property
+    def mixture(self) -> str:
+        """What is wrong with an endpoint that is mixed."""
+        why = f": {self.why}" if self.why else ""
+        images = f" ({', '.join(self.images)})" if self.images else ""
+        return f"endpoint {self.endpoint} is mixed ({MIXED}){why}: the old and the new version{images} answer side by side"
 
 
 def live(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
@@ -74,20 +88,22 @@ def live(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
         endpoint_config=config,
         container=container(sagemaker, endpoint, config),
         why=description.get("FailureReason", ""),
+        images=tuple(dict.fromkeys(_images(description))),
     )
 
 
-def settled(sagemaker: SageMakerClient, endpoint: str, pace: Pace) -> None:
-    """Wait until nothing is under way with an endpoint, or it is gone. Each state that it is seen in on the way is told."""
+def settled(sagemaker: SageMakerClient, endpoint: str, pace: Pace) -> str:
+    """The status of an endpoint once nothing is under way with it; empty when it is gone. Each state on the way is told."""
     told = ""
     for _ in pace.polls(minutes=LONGEST_MINUTES, waiting_for=f"endpoint {endpoint}"):
         description = _existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
         status = description["EndpointStatus"] if description else ""
         if status not in MOVING:
-            return
+            return status
         if status != told:
             told = status
             log.info("endpoint %s is %s: its end is waited for", endpoint, status)
+    raise AssertionError("polls() ends by raising")
 
 
 def container(sagemaker: SageMakerClient, endpoint: str, config: str) -> ContainerDefinitionOutputTypeDef:
@@ -105,6 +121,12 @@ def container(sagemaker: SageMakerClient, endpoint: str, config: str) -> Contain
     if "PrimaryContainer" not in model:
         raise Undeterminable(endpoint, f"model {name} of its configuration {config} is a chain of containers")
     return model["PrimaryContainer"]
+
+
+def _images(description: DescribeEndpointOutputTypeDef) -> Iterator[str]:
+    for variant in description.get("ProductionVariants", []):
+        for image in variant.get("DeployedImages", []):
+            yield image.get("SpecifiedImage", "")
 
 
 def _existing(describe: Callable[[], T]) -> T | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 ARTIFACT_SHA256, REPORT_SHA256 = "artifact_sha256", "report_sha256"
+METRIC = "roc_auc"  # of evaluation, as the registry shows it: Python's text of the double, whatever form the training took
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,8 @@
 """Takes what training left to where no training role writes: from here on everybody measures, serves and signs that copy.
 
+The registry is told what evaluation found, for who looks there: the metric, the package's model card, and `evaluation.json` where its
+ModelMetrics name it.
+
 A model package names its archive by address, and an address is no promise: whoever may write there decides what is served. So the archive
 and the report beside it are copied under the archive's own digest, and the package is brought to name the copy.
 """
@@ -7,11 +10,13 @@ and the report beside it are copied under the archive's own digest, and the pack
 from __future__ import annotations
 
 import naming
+from paved_runtime.protocol import EVALUATION
 from pipelines.deployment import package
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.package import ARTIFACT_SHA256, REPORT_SHA256, Package
+from pipelines.deployment.package import ARTIFACT_SHA256, METRIC, REPORT_SHA256, Package
 from pipelines.deployment.registry import Registry
-from pipelines.evidence import pack
+from pipelines.evidence import card, document, pack
+from pipelines.evidence.document import DocumentError, Evaluation
 from pipelines.evidence.pack import Measured
 
 
@@ -28,13 +33,31 @@ def pin(registry: Registry, arn: str) -> Package:
         return version
     _copy(registry, version.data, pinned, archive)
     _copy(registry, pack.report_of(version.data), pack.report_of(pinned), report)
-    specification = registry.sagemaker.describe_model_package(ModelPackageName=arn)["InferenceSpecification"]
+    description = registry.sagemaker.describe_model_package(ModelPackageName=arn)
+    evaluation = _evaluation(registry, pinned)
+    statistics = description.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri", "")
+    if statistics.startswith(f"{registry.artifacts}/{naming.MODELS}/"):
+        pack.write(registry.s3, statistics, document.canonical(evaluation))
+    metric = {METRIC: repr(evaluation.metrics[METRIC].value)} if METRIC in evaluation.metrics else {}
+    text = card.registered(registry.model, evaluation, artifact=pinned, data=version.metadata.get("data_uri", ""))
     registry.sagemaker.update_model_package(
         ModelPackageArn=arn,
-        InferenceSpecification={**specification, "Containers": [{"Image": version.image, "ModelDataUrl": pinned}]},
-        CustomerMetadataProperties={ARTIFACT_SHA256: archive.sha256, REPORT_SHA256: report.sha256},
+        InferenceSpecification={
+            **description["InferenceSpecification"],
+            "Containers": [{"Image": version.image, "ModelDataUrl": pinned}],
+        },
+        CustomerMetadataProperties={ARTIFACT_SHA256: archive.sha256, REPORT_SHA256: report.sha256, **metric},
+        ModelCard={"ModelCardContent": text, "ModelCardStatus": "PendingReview"},
     )
     return package.read(registry.sagemaker, arn)
+
+
+def _evaluation(registry: Registry, uri: str) -> Evaluation:
+    """What evaluation found, out of the archive."""
+    try:
+        return document.parse(Evaluation, pack.json_member(pack.read(registry.s3, uri) or b"", EVALUATION, uri), EVALUATION)
+    except DocumentError as error:
+        raise DeploymentError(f"{error}: training has left no evaluation that can be shown: push again") from error
 
 
 def _copy(registry: Registry, source: str, target: str, measured: Measured) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import WaiterError
-
+from pipelines.deployment import live as endpoints
 from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.live import Live
 from pipelines.deployment.pace import Pace
 from pipelines.deployment.package import Package
 from pipelines.serving_stack import ServingOutputs
@@ -16,8 +16,6 @@ from pipelines.serving_stack import ServingOutputs
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import ContainerDefinitionOutputTypeDef
-
-LONGEST_MINUTES = 60
 
 
 class TakenBack(DeploymentError):
@@ -30,6 +28,14 @@ class TakenBack(DeploymentError):
         super().__init__(f"endpoint {endpoint} serves {serves}, not {expected}: the deployment was rolled back: {why}")
         self.endpoint, self.expected, self.serves = endpoint, expected, serves
         self.began, self.why, self.same_version = began, why, same_version
+
+
+class Mixed(DeploymentError):
+    """An endpoint of which old and new answer side by side, `live`. Nothing ends that by itself."""
+
+    def __init__(self, live: Live) -> None:
+        super().__init__(f"{live.mixture}: ./road rollback MODEL --to VERSION has one of them answer alone")
+        self.live = live
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +58,7 @@ def served(sagemaker: SageMakerClient, outputs: ServingOutputs, version: Package
     """Wait for the endpoint and check that it serves the stack's configuration and the version.
 
     Raises:
+        Mixed: a rolling deployment failed, and so did its way back.
         TakenBack: it serves another configuration.
         DeploymentError: it is not in service, or serves another version.
     """
@@ -101,13 +108,15 @@ def made_of(container: ContainerDefinitionOutputTypeDef, version: Package) -> bo
 
 
 def _in_service(sagemaker: SageMakerClient, name: str, pace: Pace) -> None:
-    attempts = max(1, int(60 * LONGEST_MINUTES / max(pace.poll_seconds, 1)))
-    delay: Any = pace.poll_seconds  # the stubs want whole seconds, botocore does not
-    try:
-        sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig={"Delay": delay, "MaxAttempts": attempts})
-    except WaiterError as error:
-        why = sagemaker.describe_endpoint(EndpointName=name).get("FailureReason") or error
-        raise DeploymentError(f"endpoint {name} is not in service: {why}: see its log group /aws/sagemaker/Endpoints/{name}") from error
+    """Wait as long as anything is under way, and no longer: botocore's own waiter waits on where an endpoint is mixed."""
+    status = endpoints.settled(sagemaker, name, pace)
+    if status == "InService":
+        return
+    live = endpoints.live(sagemaker, name)
+    if live and live.mixed:
+        raise Mixed(live)
+    why = (live.why if live else "") or (f"it is {status}" if status else "it is gone")
+    raise DeploymentError(f"endpoint {name} is not in service: {why}: see its log group /aws/sagemaker/Endpoints/{name}")
 
 
 def _origin(container: ContainerDefinitionOutputTypeDef) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from pipelines.deployment import ledger, readback
 from pipelines.deployment.approval import evidence_of
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.live import live
+from pipelines.deployment.live import Live, live
 from pipelines.deployment.package import Package
 from pipelines.deployment.place import Place
 from pipelines.evidence import document, pack
@@ -69,8 +69,13 @@ class Recording:
         if known and known[-1].rolled_back_from == self.version.arn:
             return  # who brought another version back has said so
         serving = live(self.place.sagemaker, self.place.endpoint)
-        answers = serving is not None and readback.made_of(serving.container, self.version)
-        self._record("unproven" if answers else "taken back", why, serving.endpoint_config if serving else "")
+        self._record(self._outcome(serving), why, serving.endpoint_config if serving else "")
+
+    def _outcome(self, serving: Live | None) -> str:
+        """What became of the version, by what answers now."""
+        if serving and serving.mixed:
+            return "mixed"
+        return "unproven" if serving and readback.made_of(serving.container, self.version) else "taken back"
 
     def _record(self, action: str, why: str, endpoint_config: str = "") -> None:
         registry, version = self.place.registry, self.version

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from pipelines.deployment import stack_events
 from pipelines.deployment.errors import DeploymentError, code
 from pipelines.deployment.pace import LONGEST_MINUTES, Pace
 from pipelines.evidence import document
@@ -18,11 +19,9 @@ from pipelines.serving_stack import ServingOutputs, ServingParameters
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackEventTypeDef
+    from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
 
 NOTHING_STANDS = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")  # nothing of it was ever made, or nothing is left
-BEGINNINGS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")  # of what somebody asked for
-GOES_BACK = "UPDATE_ROLLBACK_IN_PROGRESS"
 NEVER_WHOLE = "it was never whole: aws cloudformation delete-stack --stack-name {stack}"
 # CloudFormation takes no update in these states, whoever asks; what ends each of them. `resources` are those that failed last.
 WAYS_OUT = {
@@ -122,9 +121,9 @@ def broken(cloudformation: CloudFormationClient, stack: Stack) -> str:
     """Why a stack takes no update, and the way out; empty where it does."""
     if stack.status not in WAYS_OUT:
         return ""
-    last = _last_failures(cloudformation, stack.name)
+    last = stack_events.last_failures(cloudformation, stack.name)
     way = WAYS_OUT[stack.status].format(stack=stack.name, resources=" ".join(last) or "LOGICAL-ID")
-    return f"{stack.name} is {stack.status}: {_reason(cloudformation, stack.name)}: {way}"
+    return f"{stack.name} is {stack.status}: {stack_events.reason(cloudformation, stack.name)}: {way}"
 
 
 def update(cloudformation: CloudFormationClient, stack: Stack, values: Mapping[str, str], pace: Pace) -> Stack:
@@ -144,7 +143,8 @@ def update(cloudformation: CloudFormationClient, stack: Stack, values: Mapping[s
             raise
     updated = ready(cloudformation, stack.name, pace)
     if updated is None or any(updated.parameters[name] != value for name, value in known.items()):
-        raise DeploymentError(f"{stack.name} did not change: {_reason(cloudformation, stack.name)}: correct that and run it again")
+        why = stack_events.reason(cloudformation, stack.name)
+        raise DeploymentError(f"{stack.name} did not change: {why}: correct that and run it again")
     return updated
 
 
@@ -154,35 +154,3 @@ def template(cloudformation: CloudFormationClient, name: str) -> Any:
         return None
     body: Any = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
     return json.loads(body) if isinstance(body, str) else body
-
-
-def _reason(cloudformation: CloudFormationClient, name: str) -> str:
-    """Why what was asked for last failed: its first resource that did."""
-    failed = [event for event in _events(cloudformation, name) if _has_failed(event, name)]
-    if not failed:
-        return "CloudFormation gives no reason"
-    return f"{failed[-1]['LogicalResourceId']}: {failed[-1].get('ResourceStatusReason', 'no reason given')}"
-
-
-def _last_failures(cloudformation: CloudFormationClient, name: str) -> list[str]:
-    """The resources that failed since the stack last began to go back, or since what was asked for last began."""
-    failed = list[str]()
-    for event in _events(cloudformation, name):
-        if (event["LogicalResourceId"], event["ResourceStatus"]) == (name, GOES_BACK):
-            break
-        if _has_failed(event, name):
-            failed.append(event["LogicalResourceId"])
-    return sorted(set(failed))
-
-
-def _events(cloudformation: CloudFormationClient, name: str) -> Iterator[StackEventTypeDef]:
-    """Those of what was asked for last, newest first."""
-    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=name):
-        for event in page["StackEvents"]:
-            yield event
-            if event["LogicalResourceId"] == name and event["ResourceStatus"] in BEGINNINGS:
-                return
-
-
-def _has_failed(event: StackEventTypeDef, stack: str) -> bool:
-    return event["ResourceStatus"].endswith("_FAILED") and event["LogicalResourceId"] != stack

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import ContainerDefinitionOutputTypeDef
 
 RECENT = 20  # versions among which the one is looked for that a model made of parts may be
-State = Literal["unknown", "not deployed", "in line", "under way", "gone", "failed", "changed"]
+State = Literal["unknown", "not deployed", "in line", "under way", "gone", "failed", "mixed", "changed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Standing:
     """`state` is the endpoint's; one that has failed can only be deleted.
 
     `lines` say what is wrong with endpoint and stack, each with the way back; none where all is well. `serves` is the registered version
-    that answers (its ARN), None where nothing does or no version of this model's group made it.
+    that answers (its ARN), None where nothing does, several do, or no version of this model's group made it.
     """
 
     state: State
@@ -108,6 +108,8 @@ def _endpoint(place: Place, stack: Stack) -> Standing:
     if live.status == "Failed":
         delete = f"delete what is left of it: aws sagemaker delete-endpoint --endpoint-name {name}"
         return Standing(state="failed", lines=(f"endpoint {name} is Failed{why}: {delete}, then {back}",), live=live)
+    if live.mixed:
+        return Standing(state="mixed", lines=(f"{live.mixture}: {one_alone(place)}",), live=live)
     serves = _registered(place.registry, stack, live)
     if live.moving or stack.moving:
         who = stacks.under_way(stack) if stack.moving else f"nothing is under way with {stack.name}: somebody else has begun that"
@@ -153,6 +155,11 @@ def _made_of(registry: Registry, container: ContainerDefinitionOutputTypeDef, ar
 def _way_back(place: Place, stack: Stack) -> str:
     """What a person types to have the stack's version serve again."""
     return f"{_command(place)} --to {_number(stack.serving.model_package)} --reason …"
+
+
+def one_alone(place: Place) -> str:
+    """What a person types to end a mixture."""
+    return f"{_command(place)} --to VERSION --reason … has one of them answer alone"
 
 
 def _command(place: Place) -> str:

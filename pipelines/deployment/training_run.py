@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 import naming
 from paved_runtime.protocol import EVALUATION
+from pipelines.deployment import quota
 from pipelines.deployment.errors import DeploymentError, code
 from pipelines.deployment.pace import LONGEST_MINUTES, Pace
 from pipelines.evidence import document, pack
@@ -103,6 +104,8 @@ def _reason(sagemaker: SageMakerClient, s3: S3Client, arn: str, steps: list[Pipe
         if step["StepStatus"] == "Failed":
             refusal = step.get("Metadata", {}).get("Fail")
             why = step.get("FailureReason") or (refusal or {}).get("ErrorMessage") or "no reason given"
+            if raise_it := quota.advice(why):
+                return f"step {step['StepName']} failed: {raise_it}, then retry the stage"
             what = _verdicts(s3, why) if refusal is not None else f"step {step['StepName']} failed: {why}"
             return f"{what}: correct the model, the data or the gate, and push"
     why = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn).get("FailureReason") or "a person or SageMaker ended it"

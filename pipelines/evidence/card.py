@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from paved_runtime.page import interval
+from paved_runtime.spec import ModelSpec
 from pipelines.evidence import pack
-from pipelines.evidence.document import DocumentError, Evidence, Metric, Verdict, sha256, shown_sha256
+from pipelines.evidence.document import DocumentError, Evaluation, Evidence, Metric, Verdict, sha256, shown_sha256
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 LONGEST = 100_000  # characters of a card
 MOST_METRICS = (100, 50, 25, 10)  # figures of a kind: the first number with which a card is not too long
 NAME_LENGTH = 63
+HOLDOUT = "held-out rows"
+OF_PACKAGE = ("model_creator", "model_artifact")  # of the overview: ModelPackageModelCard's page
 
 Line = Annotated[str, Field(max_length=63)]
 Text = Annotated[str, Field(max_length=1024)]
@@ -185,6 +188,46 @@ def content(evidence: Evidence, report: Mapping[str, Any], hyperparameters: Mapp
     raise DocumentError(f"the model card does not fit into {longest} characters, even with {MOST_METRICS[-1]} figures of a kind")
 
 
+def registered(model: ModelSpec, evaluation: Evaluation, *, artifact: str, data: str) -> str:
+    """The card of a version that has just been registered, in a package's smaller schema: what evaluation found, and nothing of staging."""
+    groups = {
+        "metrics": [_number(name, metric.value, _interval(metric)) for name, metric in evaluation.metrics.items()],
+        "gates": [_verdict(verdict) for verdict in evaluation.gates],
+    }
+    rows = evaluation.rows
+    made = ModelCardContent(
+        model_overview=ModelOverview(model_creator=_cut(model.owner, 1024), model_artifact=[artifact]),
+        intended_uses=IntendedUses(purpose_of_model=_cut(model.purpose, 2048), risk_rating="Unknown"),
+        business_details=BusinessDetails(business_problem=_cut(model.purpose, 2048), business_stakeholders=_cut(model.owner, 2048)),
+        training_details=TrainingDetails(
+            training_observations=f"{rows.train} rows to train on, {rows.holdout} rows held out",
+            training_job_details=TrainingJobDetails(
+                training_datasets=[data], training_environment=TrainingEnvironment(container_image=[evaluation.image_uri])
+            ),
+        ),
+        evaluation_details=[
+            EvaluationDetailsItem(
+                name=HOLDOUT,
+                evaluation_observation=f"{evaluation.gates_failed} gates failed.",
+                datasets=[data],
+                metadata={"rows": str(rows.holdout), "data_sha256": evaluation.data_sha256},
+                metric_groups=_groups(groups, MOST_METRICS[-1]),
+            )
+        ],
+        additional_information=AdditionalInformation(custom_details={"commit": evaluation.commit}),
+    )
+    return made.model_dump_json(exclude_none=True)
+
+
+def put_on_package(sagemaker: SageMakerClient, evidence: Evidence, text: str) -> None:
+    """Have the package itself show the card that was decided upon. A package's card has a smaller schema: of the overview, two members."""
+    made = json.loads(text)
+    made["model_overview"] = {key: value for key, value in made["model_overview"].items() if key in OF_PACKAGE}
+    shown = {"ModelCardContent": json.dumps(made, ensure_ascii=False), "ModelCardStatus": "Approved"}
+    if sagemaker.describe_model_package(ModelPackageName=evidence.model_package_arn).get("ModelCard") != shown:
+        sagemaker.update_model_package(ModelPackageArn=evidence.model_package_arn, ModelCard=shown)  # type: ignore[arg-type]
+
+
 def put(sagemaker: SageMakerClient, evidence: Evidence, text: str, key: str) -> str:
     """Create the card, or bring it to this content and to the evidence's status; its name. Done twice, it changes nothing more."""
     card = name(evidence.model_package_arn)
@@ -251,7 +294,7 @@ def _holdout(evidence: Evidence, report: Mapping[str, Any], most: int) -> Evalua
         ),
     }
     return EvaluationDetailsItem(
-        name="held-out rows",
+        name=HOLDOUT,
         evaluation_observation=f"{evidence.evaluation.gates_failed} gates failed. At most {most} figures of a kind; the evidence has all.",
         datasets=[evidence.data.uri],
         metadata={"rows": str(evidence.evaluation.rows.holdout), "data_sha256": evidence.data.sha256},

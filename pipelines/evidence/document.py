@@ -273,7 +273,8 @@ class LedgerEntry(Document):
     """What happened to the traffic of an environment at `time`, as the ledger keeps it.
 
     `action`: a version is `deploying`, so it may answer from now on; it was `deployed`, and verified; it was `taken back`, so the version
-    before answers; it is `unproven`, so it answers though its stage has failed; or a version was brought back, `rolled back` to.
+    before answers; its stage has failed and yet it answers, alone (`unproven`) or beside the version before (`mixed`); or a version was
+    brought back, `rolled back` to.
     `evidence_sha256` is the digest that was approved, `shown_sha256` of the evidence; null where evidence is made after the deployment.
     Of a rollback, `approved_by` is who rolled back and `reason` why, `rolled_back_from` the version that was left; of a version that did
     not hold, `reason` is why not. `number` counts an environment's entries, and `previous_sha256` is the digest of the one before:
@@ -283,7 +284,7 @@ class LedgerEntry(Document):
     version: Literal[1]
     number: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=_is_none)
     previous_sha256: Sha256 | None = Field(default=None, exclude_if=_is_none)
-    action: Literal["deploying", "deployed", "taken back", "unproven", "rolled back"]
+    action: Literal["deploying", "deployed", "taken back", "unproven", "mixed", "rolled back"]
     model: Text
     environment: Text
     time: Time

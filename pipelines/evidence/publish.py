@@ -95,10 +95,12 @@ class Press:
         pack.write_signed(self.s3, self.release_key, uri, content)
 
     def _tell(self, evidence: Evidence, bound: Sources) -> None:
-        """Page and model card, for people."""
+        """Page and model card, for people. The package's own card follows with the decision: who measures writes no package."""
         text = card.content(evidence, bound.report, hyperparameters(bound.definition))
         self._write(evidence, {pack.CARD: (text + "\n").encode(), pack.PAGE: page.render(evidence, bound.report).encode()})
         card.put(self.sagemaker, evidence, text, self.card_key)
+        if evidence.approval:
+            card.put_on_package(self.sagemaker, evidence, text)
 
     def _write(self, evidence: Evidence, files: Mapping[str, bytes]) -> None:
         for name, held in files.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.deployment import release
+from pipelines.deployment.guard import Guard
 from pipelines.deployment.recording import Recording
 from pipelines.steps.step import add_assembly, add_environment, add_execution, add_pace, open_place, pace, parser, print_report, run
 
@@ -20,7 +21,8 @@ def main() -> None:
     version = release.candidate(place, options.model_package_arn)
     recording = Recording(place=place, version=version, execution=options.execution)
     recording.deploying()
-    with recording.outcome():
+    guard = Guard(place=place, version=version, writes=place.keeps_evidence, pace=pace(options))
+    with recording.outcome(), guard.deployment():
         stacks = release.deploy(place, version, options.assembly, pace(options))
     print_report({"model_package_arn": version.arn, "stacks": stacks})
 

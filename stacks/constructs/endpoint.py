@@ -6,6 +6,8 @@ collide with the version that still serves. Replaced ones stay, so that a deploy
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +83,14 @@ class Endpoint(Construct):
         )
 
     def move_by(self, deployment: Mapping[str, Any], *, when: CfnCondition, otherwise: Mapping[str, Any]) -> None:
-        """How new versions take over: two DeploymentConfigs in CloudFormation's spelling, and which of them it is."""
+        """How new versions take over: two DeploymentConfigs in CloudFormation's spelling, and which of them it is.
+
+        The model names it, too, so that another way to take over makes another endpoint configuration: UpdateEndpoint's page asks for a
+        new one, and a change of the policy alone would name the one that serves.
+        """
         self.endpoint.deployment_config = Fn.condition_if(when.logical_id, deployment, otherwise)
+        named = Fn.condition_if(when.logical_id, _digest(deployment), _digest(otherwise))
+        self.model.add_property_override("PrimaryContainer.Environment.DEPLOYMENT_POLICY", named)
 
     def _model(self, name: str, container: Mapping[str, str]) -> sagemaker.CfnModel:
         model = sagemaker.CfnModel(
@@ -122,6 +130,12 @@ class Endpoint(Construct):
             "captureOptions": [{"captureMode": "Input"}, {"captureMode": "Output"}],
             "captureContentTypeHeader": {"csvContentTypes": ["text/csv"], "jsonContentTypes": ["application/json"]},
         }
+
+
+def _digest(deployment: Mapping[str, Any]) -> str:
+    """What tells two DeploymentConfigs apart. Alarms are counted: their names come from the endpoint configuration."""
+    counted = {**deployment, "AutoRollbackConfiguration": len(deployment.get("AutoRollbackConfiguration", {}).get("Alarms", []))}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _outlives_replacement(resource: sagemaker.CfnModel | sagemaker.CfnEndpointConfig) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 from aws_cdk import App
@@ -9,6 +11,7 @@ from aws_cdk import App
 from app import build
 from cli import configuration
 from config import Config
+from paved_runtime.protocol import ENTRYPOINT
 from paved_runtime.spec import ModelSpec
 from tests.reference import ROOT
 from tests.support.layouts import CONTEXT
@@ -31,3 +34,11 @@ def test_every_model_has_what_the_road_asks_for(own_models: list[ModelSpec]) -> 
     missing = [f"{model.name}/{name}" for model in own_models for name in needed if not (ROOT / "model_code" / model.name / name).is_file()]
 
     assert missing == []
+
+
+def test_every_models_image_starts_with_what_its_jobs_name(own_models: list[ModelSpec]) -> None:
+    """SageMaker wants a training job's arguments together with an entry point: what the Dockerfile says is said again there."""
+    files = [ROOT / "model_code" / model.name / "Dockerfile" for model in own_models]
+    said = {file.parent.name: re.findall(r"(?m)^ENTRYPOINT (.+)$", file.read_text(encoding="utf-8"))[-1] for file in files}
+
+    assert {name: tuple(json.loads(line)) for name, line in said.items()} == dict.fromkeys(said, ENTRYPOINT)

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import naming
+from paved_runtime.protocol import ENTRYPOINT
 from paved_runtime.spec import Champion, ModelSpec
 from pipelines.definition import validate
 from pipelines.training import definition
@@ -53,7 +54,8 @@ def steps(made: Definition) -> dict[str, Any]:
 
 def test_one_job_does_everything_before_the_gate(one_job: Definition) -> None:
     assert [(step["Name"], step["Type"]) for step in one_job["Steps"]] == [("Train", "Training"), ("Gate", "Condition")]
-    assert steps(one_job)["Train"]["Arguments"]["AlgorithmSpecification"]["ContainerArguments"] == ["prepare", "train", "evaluate"]
+    algorithm = steps(one_job)["Train"]["Arguments"]["AlgorithmSpecification"]
+    assert (algorithm["ContainerEntrypoint"], algorithm["ContainerArguments"]) == (list(ENTRYPOINT), ["prepare", "train", "evaluate"])
 
 
 def test_separate_steps(separate: Definition) -> None:
@@ -181,7 +183,8 @@ def test_what_is_registered(form: str, data: object, request: pytest.FixtureRequ
     assert registered["InferenceSpecification"]["Containers"] == [{"Image": RUN.image_uri, "ModelDataUrl": data}]
     facts = registered["CustomerMetadataProperties"]
     assert (facts["commit"], facts["data_sha256"], facts["image_uri"]) == (RUN.commit, RUN.data_sha256, RUN.image_uri)
-    assert "roc_auc" in facts
+    evaluation = registered["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]["Std:Join"]
+    assert evaluation == {"On": "/", "Values": [RUN.artifacts, naming.MODELS, {"Get": "Execution.PipelineExecutionId"}, "evaluation.json"]}
 
 
 @pytest.mark.parametrize("form", ["one_job", "separate"])
@@ -199,7 +202,7 @@ def test_every_job_is_isolated_encrypted_and_knows_its_origin(form: str, request
         assert f'"KmsKeyId": "{RUN.key}"' in text
         assert f'"VolumeKmsKeyId": "{RUN.key}"' in text
         retried = {kind for policy in step["RetryPolicies"] for kind in policy["ExceptionType"]}
-        assert retried >= {"SageMaker.CAPACITY_ERROR", "Step.THROTTLING"}
+        assert retried >= {"SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT", "Step.THROTTLING"}
 
 
 @pytest.mark.parametrize("form", ["one-job", "separate"])
@@ -323,6 +326,76 @@ MUTATIONS: dict[str, tuple[Callable[[Definition], object], str]] = {
     "cycle through the gate": (lambda d: d["Steps"][0].update(DependsOn=["Register"]), "these steps wait for each other"),
     "comparison": (lambda d: _arguments(d, "Gate")["Conditions"][0].update(Type="Above"), "Gate: no comparison Above"),
     "step type": (lambda d: d["Steps"][0].update(Type="Lambda"), "Prepare: no step type Lambda is known here"),
+    "form": (lambda d: d["Steps"][0].update(Retry=[]), "step 1 has no member Retry"),
+    "function's form": (lambda d: _arguments(d, "Train").update(RoleArn={"Std:Join": {"On": "/"}}), "Train: Std:Join needs Values"),
+    "function beside something": (
+        lambda d: _arguments(d, "Train").update(RoleArn={"Get": "Execution.PipelineName", "Or": "x"}),
+        "Train: a function stands alone",
+    ),
+    "property file that nobody writes": (
+        lambda d: steps(d)["Evaluate"]["PropertyFiles"][0].update(FilePath="/evaluation.json"),
+        "Evaluate: property file Evaluation: found '/evaluation.json' as its path",
+    ),
+    "property file that nobody reads": (
+        lambda d: steps(d)["Prepare"].update(PropertyFiles=[{"PropertyFileName": "P", "OutputName": "train", "FilePath": "a.json"}]),
+        "Prepare: property file P is never read",
+    ),
+    "property file as a value": (
+        lambda d: _arguments(d, "Train").update(RoleArn={"Get": "Steps.Evaluate.PropertyFiles.Evaluation"}),
+        "Train: Evaluate has no property PropertyFiles.Evaluation",
+    ),
+    "volume key": (
+        lambda d: _arguments(d, "Train")["ResourceConfig"].update(InstanceType="ml.g5.xlarge"),
+        "Train: VolumeKmsKeyId: ml.g5.xlarge brings its own disk",
+    ),
+    "volume key of processing": (
+        lambda d: _arguments(d, "Prepare")["ProcessingResources"]["ClusterConfig"].update(InstanceType="ml.g5.xlarge"),
+        "Prepare: VolumeKmsKeyId: ml.g5.xlarge brings its own disk",
+    ),
+    "volume": (lambda d: _arguments(d, "Train")["ResourceConfig"].update(VolumeSizeInGB=16_385), "found 16385; accepted are at most 16384"),
+    "time": (
+        lambda d: _arguments(d, "Train")["StoppingCondition"].update(MaxRuntimeInSeconds=28 * 86_400 + 1),
+        "MaxRuntimeInSeconds: found 2419201; accepted are at most 2419200",
+    ),
+    "time of processing": (
+        lambda d: _arguments(d, "Prepare")["StoppingCondition"].update(MaxRuntimeInSeconds=777_601),
+        "found 777601; accepted are at most 777600",
+    ),
+    "members": (
+        lambda d: _arguments(d, "Train")["HyperParameters"].update({str(n): "1" for n in range(101)}),
+        "CreateTrainingJob.HyperParameters: found ",
+    ),
+    "character of metadata": (
+        lambda d: _arguments(d, "Register")["CustomerMetadataProperties"].update(cause="drift, data"),
+        "CreateModelPackage.CustomerMetadataProperties.cause: found 'drift, data'",
+    ),
+    "arguments without an entry point": (
+        lambda d: _arguments(d, "Train")["AlgorithmSpecification"].pop("ContainerEntrypoint"),
+        "Train: AlgorithmSpecification: ContainerArguments go with a ContainerEntrypoint",
+    ),
+    "retry type": (
+        lambda d: steps(d)["Train"]["RetryPolicies"][0].update(ExceptionType=["SageMaker.CAPACITY"]),
+        "Train: a step of type Training is not retried upon SageMaker.CAPACITY",
+    ),
+    "retry of no job": (
+        lambda d: steps(d)["Register"]["RetryPolicies"][0].update(ExceptionType=["SageMaker.RESOURCE_LIMIT"]),
+        "Register: a step of type RegisterModel is not retried upon SageMaker.RESOURCE_LIMIT",
+    ),
+    "attempts": (
+        lambda d: steps(d)["Train"]["RetryPolicies"][0].update(MaxAttempts=0),
+        "Train: a retry policy's MaxAttempts: found 0; accepted are 1 to 20",
+    ),
+    "attempts and time": (lambda d: steps(d)["Train"]["RetryPolicies"][0].update(ExpireAfterMin=5), "found 2 of them"),
+    "retried twice": (
+        lambda d: steps(d)["Train"]["RetryPolicies"].append(steps(d)["Train"]["RetryPolicies"][0]),
+        "Train: Step.SERVICE_FAULT: 2 retry policies are for this name",
+    ),
+    "name": (lambda d: d["Steps"][1].update(Name="Train now"), "Train now: Name: found 'Train now'"),
+    "parameter's type": (
+        lambda d: d["Parameters"].append({"Name": "Rows", "Type": "Integer", "DefaultValue": "5"}),
+        "parameter Rows: found '5'; accepted is a Integer",
+    ),
+    "refusal": (lambda d: _arguments(d, "Refuse").update(ErrorMessage="x" * 3073), "Refuse: ErrorMessage: found 3073 characters"),
 }
 
 
@@ -333,6 +406,66 @@ def test_a_slip_is_found_and_named(name: str, separate: Definition) -> None:
     slip(slipped)
 
     assert any(said in problem for problem in validate(slipped)), validate(slipped)
+
+
+WRONG_TYPE = {"wrong": ["type"]}
+
+
+def seeded(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
+    """Every slip of a few kinds that can be made in a definition: what it is, where, and what stands there then."""
+    free = path[-1:] in (("Environment",), ("HyperParameters",), ("CustomerMetadataProperties",), ("Metadata",))
+    if isinstance(value, dict):
+        if not free and path:
+            yield "unknown member", (*path, "Misspelt"), "x"
+        for name, inner in value.items():
+            if not free and path:
+                yield "misspelt member", (*path, name), MISSPELT
+            yield from seeded(inner, (*path, name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from seeded(inner, (*path, number))
+    elif value is not None:
+        yield from ((kind, path, wrong) for kind, wrong in wrong_values(value, path))
+
+
+def wrong_values(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
+    yield "wrong type", WRONG_TYPE
+    if isinstance(value, int | float) and path[-1] not in ("RightValue", "BackoffRate"):
+        yield "too small", -1
+        if path[-2:] != ("ResourceConfig", "InstanceCount"):  # only the account's quota ends that
+            yield "too large", 10**9
+    if path[-1] in ("Get", "InstanceType", "Type", "S3DataType", "S3InputMode", "S3UploadMode", "ModelApprovalStatus"):
+        yield "unknown value", f"{value}x"
+
+
+class Misspelt:
+    """What has another name than it should."""
+
+
+MISSPELT = Misspelt()
+
+
+def slipped(definition: Definition, path: tuple[str | int, ...], value: Any) -> Definition:
+    made: Any = copy.deepcopy(definition)
+    *way, last = path
+    place = made
+    for part in way:
+        place = place[part]
+    if isinstance(value, Misspelt):
+        place[f"{last}x"] = place.pop(last)
+    else:
+        place[last] = value
+    changed: Definition = made
+    return changed
+
+
+def test_every_slip_of_these_kinds_is_caught(separate: Definition) -> None:
+    """A misspelt or unknown member anywhere, a value of a wrong type, a number that is much too large or negative, an unknown word."""
+    slips = list(seeded(separate))
+    missed = [f"{kind} at {'.'.join(map(str, path))}" for kind, path, value in slips if not validate(slipped(separate, path, value))]
+
+    assert len(slips) > 300
+    assert missed == []
 
 
 def test_a_version_says_why_it_was_trained(one_job: Definition) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import naming
 from pipelines.serving_stack import ServingOutputs
@@ -27,21 +28,23 @@ HOW = {  # one deployment is made
 ITS_OWN = {"MODEL_SHA256": {"Ref": "ModelSha256"}}  # a container serves no other model
 
 
+def container(layout: Layout, stack: str) -> dict[str, Any]:
+    """What the model runs; how it takes over is told apart by its environment, too."""
+    made: dict[str, Any] = layout.only(stack, "AWS::SageMaker::Model")["PrimaryContainer"]
+    return {**made, "Environment": {k: v for k, v in made["Environment"].items() if k != "DEPLOYMENT_POLICY"}}
+
+
 def parameters(layout: Layout, stack: str) -> set[str]:
     return set(layout.templates[stack]["Parameters"]) - {"BootstrapVersion"}
 
 
 def test_production_serves_the_package_itself(layout: Layout) -> None:
-    model = layout.only(PRODUCTION, "AWS::SageMaker::Model")
-
-    assert model["PrimaryContainer"] == {"ModelPackageName": {"Ref": "ModelPackageArn"}, "Environment": ITS_OWN}
+    assert container(layout, PRODUCTION) == {"ModelPackageName": {"Ref": "ModelPackageArn"}, "Environment": ITS_OWN}
     assert parameters(layout, PRODUCTION) == {"ModelPackageArn", *HOW}
 
 
 def test_staging_serves_what_the_package_is_made_of(layout: Layout) -> None:
-    model = layout.only(STAGING, "AWS::SageMaker::Model")
-
-    assert model["PrimaryContainer"] == {
+    assert container(layout, STAGING) == {
         "Image": {"Ref": "ImageUri"},
         "ModelDataUrl": {"Ref": "ModelDataUrl"},
         "Environment": ITS_OWN,
@@ -207,11 +210,19 @@ def test_the_verifier_trusts_the_stages_and_where_it_may_be_retrained_the_contro
     assert not any(role in first for role in trusted[2:])
 
 
-def test_the_endpoint_may_not_make_log_groups(layout: Layout) -> None:
+def test_the_endpoint_may_make_its_own_log_group_and_no_other(layout: Layout) -> None:
+    """The stack makes the group, for how long it keeps; SageMaker's page on execution roles asks for the permission all the same."""
     for stack, endpoint in layout.every("AWS::SageMaker::Endpoint"):
         assert layout.only(stack, "AWS::Logs::LogGroup")["LogGroupName"] == f"/aws/sagemaker/Endpoints/{endpoint['EndpointName']}"
-        for role in layout.all(stack, "AWS::IAM::Role").values():
-            assert "logs:CreateLogGroup" not in str(role["Policies"])
+        makers = [
+            statement["Resource"]
+            for role in layout.all(stack, "AWS::IAM::Role").values()
+            for policy in role.get("Policies", [])
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "logs:CreateLogGroup" in statement["Action"]
+        ]
+        (log,) = layout.all(stack, "AWS::Logs::LogGroup")
+        assert [made["Fn::Join"][1][-1] for made in makers] == [{"Ref": log}]
 
 
 def test_synth_twice_gives_the_same_templates(three: Layout, tmp_path: Path) -> None:

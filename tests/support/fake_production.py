@@ -114,12 +114,6 @@ class Production(Anything):  # type: ignore[misc]
 
     # SageMaker
 
-    def get_waiter(self, _: str) -> Production:
-        return self
-
-    def wait(self, **_: Any) -> None:
-        """It is in service already."""
-
     def describe_endpoint(self, **_: Any) -> Json:
         if self.gone:
             raise refusal("ValidationException", f'Could not find endpoint "{ENDPOINT}".')

@@ -22,6 +22,7 @@ import boto3
 import pytest
 
 import naming
+from paved_runtime.protocol import EVALUATION
 from pipelines.deployment import approval, compare_evidence, package, proof
 from pipelines.deployment.approval import Request
 from pipelines.deployment.candidate import Candidate
@@ -357,6 +358,7 @@ def _image(ecr: Any, name: str) -> str:
 
 def _package(sagemaker: Any, group: str, image: str, model_data: str, facts: dict[str, str]) -> str:
     sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    evaluation = f"{'/'.join(model_data.split('/')[:3])}/{naming.MODELS}/a-run/{EVALUATION}"
     made = sagemaker.create_model_package(
         ModelPackageGroupName=group,
         ModelApprovalStatus="PendingManualApproval",
@@ -366,6 +368,7 @@ def _package(sagemaker: Any, group: str, image: str, model_data: str, facts: dic
             "SupportedResponseMIMETypes": ["application/json"],
         },
         CustomerMetadataProperties=facts,
+        ModelMetrics={"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": evaluation}}},
     )
     return str(made["ModelPackageArn"])
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from localcloud.core.assumptions import Assumption
+
 os.environ.update(
     {
         "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
@@ -22,6 +24,7 @@ os.environ.update(
 )
 os.environ.pop("MOTO_ACCOUNT_ID", None)
 LOG = "localcloud.log"
+ASSUME, QUOTAS = "LOCALCLOUD_ASSUME", "LOCALCLOUD_QUOTAS"  # assumptions, and quotas, with commas between them
 LOOK_EVERY = 0.5  # seconds; a signal that the system hands to another thread does not wake the one that waits for it
 
 
@@ -75,6 +78,21 @@ def arguments() -> argparse.Namespace:
         help="real seconds after which a role's session ends, however long it was asked for (default: %(default)g)",
     )
     parser.add_argument(
+        "--assume",
+        type=Assumption,
+        action="append",
+        default=[Assumption(name) for name in os.environ.get(ASSUME, "").split(",") if name],
+        help=f"what AWS's documentation leaves open: {', '.join(Assumption)}; can be repeated (default: what {ASSUME} names)",
+    )
+    parser.add_argument(
+        "--quota",
+        action="append",
+        default=[quota for quota in os.environ.get(QUOTAS, "").split(",") if quota],
+        metavar="NAME=NUMBER",
+        help="a quota of SageMaker's that is not the default, such as 'ml.m5.large for endpoint usage=4'; the name may be a pattern"
+        f" (default: what {QUOTAS} names)",
+    )
+    parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
     )
     return parser.parse_args()
@@ -108,9 +126,14 @@ def program() -> int:
     root: Path = options.root
     if root.exists() and not (root / LOG).exists() and any(root.iterdir()):
         return _complain(f"--root {root}: it is not empty and not a localcloud's, and would be emptied: name another folder")
-    from localcloud.ecr.engine import NoEngine
-    from localcloud.server import CannotListen, Server  # moto reads its environment when it is imported
+    from localcloud.ecr.engine import NoEngine  # moto reads its environment when it is imported
+    from localcloud.sagemaker import quotas
+    from localcloud.server import CannotListen, Server
 
+    try:
+        raised = dict(map(quotas.parsed, options.quota))
+    except ValueError as problem:
+        return _complain(f"--quota {problem}")
     root.mkdir(parents=True, exist_ok=True)
     log = _log(root)
     if log is None:
@@ -128,6 +151,8 @@ def program() -> int:
             region=options.region,
             containers=options.containers,
             longest_session=options.longest_session,
+            assumptions=options.assume,
+            quotas=raised,
         )
     except CannotListen as problem:
         return _complain(f"{problem}: choose another or leave --port out")

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from localcloud import services
 from localcloud.codepipeline import pipelines
+from localcloud.core.assumptions import Assumption
 from localcloud.core.cloud import Cloud, install
 from localcloud.ecr import engine
 from localcloud.source import git
@@ -37,7 +38,17 @@ class Server:
     """A listening cloud. Raises CannotListen when the port cannot be had, and NoEngine where there are to be containers and cannot be."""
 
     def __init__(
-        self, *, root: Path, port: int, speed: float, accounts: list[str], region: str, longest_session: float, containers: bool
+        self,
+        *,
+        root: Path,
+        port: int,
+        speed: float,
+        accounts: list[str],
+        region: str,
+        longest_session: float,
+        assumptions: Collection[Assumption],
+        quotas: Mapping[str, int],
+        containers: bool,
     ) -> None:
         self.accounts, self.region = accounts, region
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -48,8 +59,16 @@ class Server:
         for old in root.iterdir():
             if old.name != "localcloud.log":
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-        running = engine.start(root) if containers else None
-        self.cloud = Cloud(root=root, url=self.url, region=region, speed=speed, longest_session=longest_session, engine=running)
+        self.cloud = Cloud(
+            root=root,
+            url=self.url,
+            region=region,
+            speed=speed,
+            longest_session=longest_session,
+            assumptions=assumptions,
+            quotas=quotas,
+            engine=engine.start(root) if containers else None,
+        )
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     def start(self) -> None:

@@ -34,6 +34,7 @@ from localcloud.sagemaker import (
     training,
 )
 from localcloud.scheduler import api as scheduler
+from localcloud.servicequotas import api as service_quotas
 
 
 class Part(Protocol):
@@ -59,6 +60,7 @@ SAGEMAKER: tuple[Part, ...] = (
     models,
     endpoints_api,
     invocations,
+    service_quotas,
     refusals,  # what is left
 )
 EVENTS: tuple[Part, ...] = (bus, rules, s3, scheduler)

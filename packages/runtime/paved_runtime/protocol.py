@@ -9,6 +9,8 @@ import hashlib
 
 OWN = "road:"  # so begin the inference ids of the road's own requests, which monitoring leaves out
 
+ENTRYPOINT = ("python", "-m", "paved_runtime")  # of every model's image: a job that says what is to be run says this, too
+
 # In model.tar.gz
 ONNX, SCHEMA, METADATA = "model.onnx", "schema.json", "metadata.json"
 EVALUATION, GOLDEN = "evaluation.json", "golden.json"

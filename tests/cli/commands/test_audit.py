@@ -139,6 +139,7 @@ def test_a_rollback_says_so_and_from_which_version(ledger: Ledger) -> None:
 
 def test_no_version_that_answered_is_missed_whatever_became_of_its_stage(ledger: Ledger) -> None:
     steps = (("deploying", 1), ("deployed", 1), ("deploying", 2), ("taken back", 2), ("deploying", 3), ("unproven", 3), ("rolled back", 1))
+    steps += (("deploying", 4), ("mixed", 4))
     for minute, (action, version) in enumerate(steps):
         left = {"rolled_back_from": f"{sample.ARN}/3"} if action == "rolled back" else {}
         ledger.write(entry(version, f"2026-11-20T09:{minute:02d}:00Z", action=action, execution=f"e-{minute}", **left))
@@ -148,7 +149,7 @@ def test_no_version_that_answered_is_missed_whatever_became_of_its_stage(ledger:
     text = "".join("".join(line[21:32] for line in drawn(ledger.history())).split())
 
     assert [period["action"] for period in periods] == [action for action, _ in steps]
-    assert answers == ["1", "1", "12", "1", "13", "3", "1"]
+    assert answers == ["1", "1", "12", "1", "13", "3", "1", "14", "14"]
     assert "deployinganswers:1,3" in text
 
 
@@ -170,6 +171,16 @@ def test_the_endpoint_is_asked_whether_it_serves_what_the_ledger_says(approved: 
     told = audit.differences(place, [approved.arn])
     assert bool(told) is bool(said)
     assert re.search(said.replace("/7", f"/{approved.arn.rpartition('/')[2]}"), "".join(told))
+
+
+def test_an_endpoint_that_is_mixed_is_never_what_the_ledger_says(approved: World) -> None:
+    endpoint = Production.serving(approved.arn)
+    endpoint.endpoint_status = "UpdateRollbackFailed"
+    there = clients({"sagemaker": endpoint})
+    (line,) = audit.differences(Place(registry=approved.registry(), environment=PRODUCTION, deployer=there, verifier=there), [approved.arn])
+
+    assert "is mixed (UpdateRollbackFailed): " in line
+    assert f"the ledger says {approved.arn}: ./road rollback {MODEL} --environment {PRODUCTION.name} --to VERSION" in line
 
 
 def test_environments_have_ledgers_of_their_own(ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -205,3 +206,13 @@ def test_evidence_of_another_execution_or_package_is_refused() -> None:
         checked(document.canonical(evidence), approval, signed=True)
     with pytest.raises(DeploymentError, match=r"the evidence is of arn:.*/7, the approval of arn:.*/8: refused"):
         checked(document.canonical(evidence), elsewhere, signed=True)
+
+
+def test_the_package_itself_shows_the_card_that_was_decided_upon(approved: World) -> None:
+    shown = approved.sagemaker.describe_model_package(ModelPackageName=approved.arn)["ModelCard"]
+    alone, own = json.loads(approved.card["Content"]), json.loads(shown["ModelCardContent"])
+
+    assert shown["ModelCardStatus"] == "Approved"
+    assert set(own["model_overview"]) == {"model_creator", "model_artifact"}
+    assert {**own, "model_overview": {}} == {**alone, "model_overview": {}}
+    assert alone["additional_information"]["custom_details"]["model_package_arn"] == approved.arn

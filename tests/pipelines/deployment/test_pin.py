@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import naming
 from pipelines.deployment import package
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.pin import pin
-from pipelines.evidence import document, pack
+from pipelines.evidence import card, document, pack
 from tests.support.fakes import Altered
 from tests.support.ledger import wipe
 from tests.support.world import World
@@ -49,6 +50,37 @@ def test_the_package_names_a_copy_by_its_own_digest(trained: World) -> None:
     assert pack.members(trained.read(pack.report_of(version.data)), "report.json")
     assert {**specification(trained), "Containers": []} == {**before, "Containers": []}
     assert version.status == "PendingManualApproval"
+
+
+def test_the_registry_shows_what_evaluation_found(trained: World) -> None:
+    """In Studio: the metric as one text whatever form the training took, the package's own card, the file that ModelMetrics name."""
+    pin(trained.registry(), trained.arn)
+    described = trained.sagemaker.describe_model_package(ModelPackageName=trained.arn)
+    shown, statistics = described["ModelCard"], described["ModelMetrics"]["ModelQuality"]["Statistics"]
+    content = json.loads(shown["ModelCardContent"])
+    evaluation = json.loads(trained.read(statistics["S3Uri"]))
+    value = evaluation["metrics"]["roc_auc"]["value"]
+
+    assert described["CustomerMetadataProperties"]["roc_auc"] == repr(value)
+    assert (shown["ModelCardStatus"], set(content["model_overview"])) == ("PendingReview", {"model_creator", "model_artifact"})
+    assert card.ModelCardContent.model_validate(content).evaluation_details
+    assert {metric["value"] for metric in content["evaluation_details"][0]["metric_groups"][0]["metric_data"]} >= {value}
+    assert statistics["ContentType"] == "application/json"
+
+
+def test_a_file_outside_of_what_is_pinned_is_not_written(trained: World) -> None:
+    """A training role names it: it may not choose what a stage overwrites."""
+    asked = list[str]()
+
+    def elsewhere(**arguments: Any) -> Any:
+        described = trained.sagemaker.describe_model_package(**arguments)
+        statistics = {"ContentType": "application/json", "S3Uri": f"{trained.artifacts}/evidence/x/evidence.json"}
+        asked.append(statistics["S3Uri"])
+        return {**described, "ModelMetrics": {"ModelQuality": {"Statistics": statistics}}}
+
+    pin(trained.registry(sagemaker=Altered(trained.sagemaker, describe_model_package=elsewhere)), trained.arn)
+
+    assert pack.read(trained.s3, asked[0]) is None
 
 
 def test_doing_it_twice_changes_nothing(trained: World) -> None:

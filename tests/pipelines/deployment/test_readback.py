@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
 
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.readback import Served, TakenBack, serves
+from pipelines.deployment.readback import Mixed, Served, TakenBack, serves
 from pipelines.deployment.readback import served as read_back
 from pipelines.serving_stack import ServingOutputs
 from tests.support.fakes import AT_ONCE, Fake
@@ -26,28 +26,24 @@ OUTPUTS = ServingOutputs(
 BEGAN = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
-class Waiter:
-    def __init__(self, fails: bool) -> None:
-        self._fails = fails
-
-    def wait(self, **_: Any) -> None:
-        if self._fails:
-            raise WaiterError("EndpointInService", "terminal failure", {})
-
-
 class SageMaker(Fake):
-    def __init__(self, *, container: dict[str, str], config: str = "config-2", fails: bool = False, age: int = 9) -> None:
-        endpoint = {"EndpointConfigName": config, "FailureReason": "the container exited", "CreationTime": BEGAN - timedelta(days=age)}
+    def __init__(
+        self, *, container: dict[str, str], config: str = "config-2", states: Sequence[str] = ("InService",), age: int = 9
+    ) -> None:
+        images = [{"DeployedImages": [{"SpecifiedImage": image}]} for image in ("registry/old", "registry/new")]
+        about = {"EndpointConfigName": config, "FailureReason": "the container exited", "CreationTime": BEGAN - timedelta(days=age)}
+        left = list(states)
+
+        def endpoint() -> dict[str, Any]:
+            """In each state once, and in the last one for good."""
+            return {**about, "EndpointStatus": left.pop(0) if left[1:] else left[0], "ProductionVariants": images}
+
         variant = {"ModelName": "model-2", "InitialInstanceCount": 2}
         super().__init__(
-            describe_endpoint=lambda **_: endpoint,
+            describe_endpoint=lambda **_: endpoint(),
             describe_endpoint_config=lambda **_: {"CreationTime": BEGAN, "ProductionVariants": [variant]},
             describe_model=lambda **_: {"PrimaryContainer": container},
         )
-        self._fails = fails
-
-    def get_waiter(self, _: str) -> Waiter:
-        return Waiter(self._fails)
 
 
 def served(sagemaker: SageMaker) -> Served:
@@ -87,4 +83,17 @@ def test_a_silent_rollback_is_a_failure(arn: str, same: bool) -> None:
 
 def test_an_endpoint_that_does_not_come_up() -> None:
     with pytest.raises(DeploymentError, match="lead-staging is not in service: the container exited: see its log group"):
-        served(SageMaker(container={}, fails=True))
+        served(SageMaker(container={}, states=["Creating", "Failed"]))
+
+
+def test_an_endpoint_that_is_mixed_is_waited_for_no_longer_and_said_to_be() -> None:
+    """Old and new answer, whichever configuration SageMaker names."""
+    mixed = SageMaker(container={"ModelPackageName": PACKAGE.arn}, states=["Updating", "UpdateRollbackFailed"])
+
+    with pytest.raises(Mixed) as caught:
+        served(mixed)
+    assert str(caught.value).startswith(
+        "endpoint lead-staging is mixed (UpdateRollbackFailed): the container exited: the old and the new version"
+        " (registry/old, registry/new) answer side by side: ./road rollback"
+    )
+    assert len(mixed.asked("describe_endpoint")) == 3

@@ -50,6 +50,16 @@ def test_a_version_that_sagemaker_took_back_does_not_answer(scene: Scene) -> Non
     assert scene.ledger[1:] == [("deploying", "bad"), ("taken back", "bad")]
 
 
+def test_a_version_that_answers_beside_the_one_before_is_mixed(scene: Scene) -> None:
+    """Whichever configuration SageMaker names then: here it is the old one."""
+    recording(scene).deploying()
+    scene.deploy(goes_back=True)
+    scene.production.endpoint_status = "UpdateRollbackFailed"
+    fail(recording(scene))
+
+    assert scene.ledger[1:] == [("deploying", "bad"), ("mixed", "bad")]
+
+
 def test_whoever_brought_the_good_version_back_has_said_so(scene: Scene) -> None:
     recording(scene).deploying()
     scene.deploy()

@@ -64,6 +64,18 @@ def test_what_serves_as_its_stack_says_is_in_line(production: Production) -> Non
     }
 
 
+def test_an_endpoint_that_is_mixed(production: Production) -> None:
+    """No single version answers, so none can be gone back from."""
+    production.endpoint_status, production.failure = "UpdateRollbackFailed", "no machine is left"
+    now = look(production)
+
+    assert (now.state, now.serves) == ("mixed", None)
+    assert now.lines == (
+        f"endpoint {ENDPOINT} is mixed (UpdateRollbackFailed): no machine is left: the old and the new version answer side by side:"
+        f" ./road rollback {MODEL} --environment {ENVIRONMENT.name} --to VERSION --reason … has one of them answer alone",
+    )
+
+
 def test_nothing_is_said_of_what_is_not_deployed(production: Production) -> None:
     production.status = "ROLLBACK_COMPLETE"
 

@@ -35,6 +35,25 @@ def deployment_configs(layout: Layout, stack: str) -> tuple[Any, Any]:
     return policy, urgently
 
 
+def test_another_way_to_take_over_is_another_endpoint_configuration(each: Layout) -> None:
+    """UpdateEndpoint asks for a new one: a model that differs is replaced, and so is the configuration that names it."""
+
+    def named(policy: str) -> tuple[str, str]:
+        (model,) = [
+            model
+            for model in each.all(policy, "AWS::SageMaker::Model").values()
+            if "DEPLOYMENT_POLICY" in model["PrimaryContainer"].get("Environment", {})
+        ]
+        _, guarded, urgently = model["PrimaryContainer"]["Environment"]["DEPLOYMENT_POLICY"]["Fn::If"]
+        return guarded, urgently
+
+    guarded = {policy: named(policy)[0] for policy in POLICIES}
+
+    assert guarded["shadow"] == guarded["canary"], "what follows a shadow is a canary"
+    assert len(set(guarded.values())) == len(POLICIES) - 1
+    assert not set(guarded.values()) & {named(policy)[1] for policy in POLICIES}
+
+
 def test_traffic_moves_as_the_policy_says(each: Layout) -> None:
     quarter = {"Type": "CAPACITY_PERCENT", "Value": 25}
     canary = {"Type": "CANARY", "CanarySize": quarter, "WaitIntervalInSeconds": 360}

@@ -30,6 +30,7 @@ COMPARISONS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "LessThanOrEqualToThreshold": (operator.le, "less than or equal to"),
 }
 KEPT = ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "state_transitioned_timestamp", "history")
+DELETED = "history_of_deleted_alarms"  # where an account's CloudWatch keeps it
 Notify = Callable[[str], None]
 _moto_put, _moto_delete = CloudWatchBackend.put_metric_alarm, CloudWatchBackend.delete_alarms
 _watchers: list[tuple[set[Key], Notify]] = []
@@ -141,9 +142,18 @@ def _evaluate_at(alarm: Any, when: float) -> None:
     clock.at(("alarm", *key(alarm)), when, due)
 
 
+def history(backend: Any) -> Iterator[Any]:
+    """What is remembered of every alarm of an account and region, also of those that were deleted, as DescribeAlarmHistory's page says."""
+    for alarm in list(backend.alarms.values()):
+        yield from list(alarm.history)
+    yield from backend.__dict__.get(DELETED, [])
+
+
 def _delete(self: Any, alarm_names: list[str]) -> None:
     for name in alarm_names:
         clock.drop(("alarm", self.account_id, self.region_name, name))
+    remembered = [item for name in alarm_names if name in self.alarms for item in self.alarms[name].history]
+    self.__dict__.setdefault(DELETED, []).extend(remembered)
     _moto_delete(self, alarm_names)
 
 

@@ -9,7 +9,7 @@ from moto.cloudwatch.exceptions import ValidationError
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from localcloud.cloudwatch import metrics
+from localcloud.cloudwatch import alarms, metrics
 from localcloud.cloudwatch.alarm_rules import Rule
 from localcloud.cloudwatch.alarm_states import TREATMENTS
 from localcloud.cloudwatch.alarms import COMPARISONS
@@ -86,7 +86,7 @@ def describe_alarms(self: Any) -> ActionResult:
         and (not acts or any(arn.startswith(acts) for arn in alarm.alarm_actions))
     ]
     by_kind = {"MetricAlarm": [a for a in matching if not a.rule], "CompositeAlarm": [a for a in matching if a.rule]}
-    return ActionResult({f"{kind}s": alarms if kind in kinds else [] for kind, alarms in by_kind.items()})
+    return ActionResult({f"{kind}s": those if kind in kinds else [] for kind, those in by_kind.items()})
 
 
 def describe_alarm_history(self: Any) -> ActionResult:
@@ -95,10 +95,9 @@ def describe_alarm_history(self: Any) -> ActionResult:
     first, last = (request.get(k) for k in ("StartDate", "EndDate"))
     items = [
         item
-        for alarm in list(self.cloudwatch_backend.alarms.values())
-        if request.get("AlarmName") in (None, alarm.name)
-        for item in alarm.history
-        if item["AlarmType"] in kinds
+        for item in alarms.history(self.cloudwatch_backend)
+        if request.get("AlarmName") in (None, item["AlarmName"])
+        and item["AlarmType"] in kinds
         and request.get("HistoryItemType") in (None, item["HistoryItemType"])
         and (not first or item["Timestamp"] >= first.replace(tzinfo=None))
         and (not last or item["Timestamp"] <= last.replace(tzinfo=None))

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from boto3.s3.transfer import TransferConfig
 from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.sts.models import sts_backends
+
+from localcloud.core.assumptions import Assumption
 
 if TYPE_CHECKING:
     from localcloud.ecr.engine import Engine
@@ -30,6 +33,7 @@ class Cloud:
     `root` holds logs and the folders of builds, jobs and endpoints. `speed` is how many seconds of a template's durations pass in one
     second here. `least_patience` is the real seconds that a program has to start: it does not start faster because the clock does.
     `longest_session` is the real seconds that a role's session lasts at the most, but for `renewed` ones, access keys that agents renew.
+    `assumptions` are those of what is not known of AWS, `quotas` maps names, or patterns of them, to values that are not the default.
     `engine` is Docker, where images are built and run by it.
     """
 
@@ -42,10 +46,13 @@ class Cloud:
         speed: float,
         least_patience: float = 20.0,
         longest_session: float = 12 * 3600,
+        assumptions: Collection[Assumption] = (),
+        quotas: Mapping[str, int] | None = None,
         engine: Engine | None = None,
     ) -> None:
         self.root, self.url, self.region, self.speed, self.least_patience = root, url, region, speed, least_patience
         self.longest_session, self.renewed, self.engine = longest_session, set[str](), engine
+        self.assumptions, self.quotas = set(assumptions), dict(quotas or {})
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
 

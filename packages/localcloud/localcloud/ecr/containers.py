@@ -16,6 +16,7 @@ from pathlib import Path
 
 from localcloud.core.cloud import machine_environment
 from localcloud.core.processes import GUARD, Process
+from localcloud.ecr import host_names
 from localcloud.ecr.engine import Engine
 
 KEEPER = Path(__file__).with_name("end_with_client.py")
@@ -38,9 +39,10 @@ class ContainerImage:
         entrypoint: Sequence[str] | None = None,
         ml: Path,
         isolated: bool,
+        hosts: Sequence[str] = (),
         on_line: Callable[[str], None],
     ) -> Container:
-        """Run it with `ml` as /opt/ml. An isolated container has no network at all, any other this machine's."""
+        """Run it with `ml` as /opt/ml. An isolated container has no network at all, any other this machine's, and names for `hosts`."""
         name, apart = f"localcloud-{uuid.uuid4().hex[:16]}", isolated and can_isolate()
         if isolated and not apart:
             on_line(NOT_ISOLATED)
@@ -49,6 +51,7 @@ class ContainerImage:
         command = [
             *(self.engine.docker, "run", "--rm", "--pull", "missing", "--name", name, "--network", "none" if apart else "host"),
             *("--volume", f"{ml}:{ML}"),
+            *(word for number, host in enumerate(hosts, start=1) for word in ("--add-host", f"{host}:{host_names.address(number)}")),
             *(word for key in declared for word in ("--env", key)),  # their values are in the client's own environment
             *(("--entrypoint", first) if entrypoint else ()),
             *(self.reference, *rest, *arguments),

@@ -14,6 +14,7 @@ from moto.ecr.models import ecr_backends
 from localcloud.core.cloud import cloud, machine_environment
 from localcloud.core.errors import invalid
 from localcloud.core.processes import Process, spawn
+from localcloud.ecr import host_names
 from localcloud.ecr.containers import ContainerImage
 from localcloud.iam import policies
 
@@ -47,10 +48,14 @@ class Image:
         entrypoint: Sequence[str] | None = None,
         ml: Path,
         isolated: bool,
+        hosts: Sequence[str] = (),
         on_line: Callable[[str], None],
     ) -> Process:
-        """Run it as a container would, with `ml` for /opt/ml. An isolated one is given no credentials, but has this machine's network."""
-        command = self.command(arguments, entrypoint=entrypoint, ml=ml)
+        """Run it as a container would, with `ml` for /opt/ml, where several `hosts` know each other by name.
+
+        An isolated one is given no credentials, but has this machine's network.
+        """
+        command = host_names.command(self.command(arguments, entrypoint=entrypoint, ml=ml), hosts, ml.parent)
         return spawn(command, env=self.environment(*variables, ml=ml), cwd=self.cwd, on_line=on_line)
 
     def command(self, arguments: Sequence[str], *, entrypoint: Sequence[str] | None = None, ml: Path) -> list[str]:

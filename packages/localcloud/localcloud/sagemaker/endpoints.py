@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import threading
+from collections import Counter
 from collections.abc import Iterator, Set
 from datetime import datetime
 from typing import Any
@@ -13,9 +15,11 @@ from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.utils import utcnow
 
 from localcloud.cloudwatch import alarms
+from localcloud.core.assumptions import Assumption
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import invalid
 from localcloud.core.threads import together
+from localcloud.sagemaker import quotas
 from localcloud.sagemaker.deployment_policies import Policy, read
 from localcloud.sagemaker.deployments import Deployment, Shares
 from localcloud.sagemaker.fleets import Fleet
@@ -67,10 +71,19 @@ def wait(account: str, region: str, name: str) -> str:
     return str(endpoint.record.endpoint_status)
 
 
+def machines(account: str, region: str) -> Counter[str]:
+    """How many instances the endpoints of an account and region have, by type, those that start and end among them."""
+    held = [
+        fleet for (owner, place, _), endpoint in list(_endpoints.items()) if (owner, place) == (account, region) for fleet in endpoint.held
+    ]
+    return sum((fleet.machines() for fleet in held), Counter[str]())
+
+
 class Endpoint:
     """One endpoint. `record` is moto's, and what DescribeEndpoint answers from; `settled` while nothing is under way.
 
-    `shares` are the fleets that serve, with their parts of the traffic; `gone` is set once it was deleted and nothing of it is left.
+    `shares` are the fleets that serve, with their parts of the traffic, `held` all that have instances; `gone` is set once it was deleted
+    and nothing of it is left.
     """
 
     def __init__(self, account: str, region: str, request: Request) -> None:
@@ -78,10 +91,12 @@ class Endpoint:
         self.live: Fleet | None = None
         fleet = self._fleet(request["EndpointConfigName"])
         policy = self._policy(request.get("DeploymentConfig") or {}, fleet)
+        quotas.require(quotas.ENDPOINT, machines(account, region), fleet.machines())
         self.record = keep(backend(account, region).create_endpoint, request)
         self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
         self.settled, self.deleted, self.gone = threading.Event(), threading.Event(), threading.Event()
         self.shares: Shares = []
+        self.held: list[Fleet] = []
         self.telemetry = Telemetry(account, region, self.name, lambda: [fleet for fleet, _ in self.shares])
         self._move: Deployment | None = None
         self._turns = itertools.count()
@@ -93,11 +108,19 @@ class Endpoint:
     def update(self, request: Request) -> None:
         """Move to another configuration as UpdateEndpoint's request says."""
         backend(self.account, self.region).describe_endpoint_config(self.record.endpoint_config_name)  # SageMaker needs the old one too
+        whole = self.record.endpoint_status == "InService"
+        same = whole and request["EndpointConfigName"] == self.record.endpoint_config_name
+        if same and Assumption.SERVED_CONFIG_REFUSED in cloud().assumptions:
+            raise invalid(f"To update endpoint {self.name}, create a new EndpointConfig: it has {request['EndpointConfigName']} already")
         config = self.deployment if request.get("RetainDeploymentConfig") else request.get("DeploymentConfig") or {}
         excluded = {p["VariantPropertyType"] for p in request.get("ExcludeRetainedVariantProperties", [])}
         retained = RETAINED - excluded if request.get("RetainAllVariantProperties") else set()
         fleet = self._fleet(request["EndpointConfigName"], retained)
-        self._start("Updating", fleet, self._policy(config, fleet), config)
+        policy = self._policy(config, fleet)
+        part = policy.steps[0] if policy.rolling else 1.0
+        beside = {kind: math.ceil(count * part) for kind, count in fleet.machines().items()}
+        quotas.require(quotas.ENDPOINT, machines(self.account, self.region), beside)
+        self._start("Updating", fleet, policy, config)
 
     def delete(self) -> None:
         """Stop serving, and end what is under way."""
@@ -112,6 +135,11 @@ class Endpoint:
     def rescale(self, wanted: list[dict[str, Any]]) -> None:
         """Change weights and instance counts of the live fleet, as UpdateEndpointWeightsAndCapacities asks."""
         changes = [(self.variant(w["VariantName"]), w) for w in wanted]
+        types = {v["VariantName"]: v["InstanceType"] for v in self.live.config.production_variants} if self.live else {}
+        more = Counter[str]()
+        for variant, change in changes:
+            more[types[variant.name]] += change.get("DesiredInstanceCount", variant.count) - variant.count
+        quotas.require(quotas.ENDPOINT, machines(self.account, self.region), more)
         self._begin("Updating")
         threading.Thread(target=self._rescale, args=(changes,), daemon=True).start()
 
@@ -191,6 +219,7 @@ class Endpoint:
 
     def _start(self, status: str, fleet: Fleet, policy: Policy, config: dict[str, Any]) -> None:
         self._begin(status)
+        self.held = [*(held for held, _ in self.shares), fleet]
         began = utcnow()
         self._move = Deployment(self.live, fleet, policy, route=self._route, stage=lambda stage: self._show(fleet, stage, began))
         threading.Thread(target=self._deploy, args=(self._move, config), daemon=True).start()
@@ -220,6 +249,7 @@ class Endpoint:
 
     def _settle(self, status: str, failure: str | None) -> None:
         self.record.pending_deployment_summary = None
+        self.held = [fleet for fleet, _ in self.shares]
         if self.live:
             shown = self.live.describe()
             self.record.production_variants = shown["ProductionVariants"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,15 @@ class Fleet:
     def every(self) -> list[Variant]:
         """All variants, the shadow too."""
         return [*self.variants.values(), *([self.shadow.variant] if self.shadow else [])]
+
+    def machines(self) -> Counter[str]:
+        """How many instances there are, by type; before it starts, how many there will be."""
+        types = {v["VariantName"]: v["InstanceType"] for v in [*self.config.production_variants, *self._shadows]}
+        running = {v.name: len(v.instances) + len([i for i in v.starting if not i.settled.is_set()]) for v in self.every}
+        counts = Counter[str]()
+        for variant, size in self.sizes.items():
+            counts[types[variant]] += running.get(variant, 0) or size
+        return counts
 
     def start(self, part: float = 1.0) -> str | None:
         """Start every instance, or the first `part` of each variant; returns why the fleet cannot serve, once that is known."""

@@ -10,6 +10,7 @@ import json
 import subprocess
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from localcloud.core.errors import error, invalid
 from localcloud.core.processes import Process
 from localcloud.ecr import images
 from localcloud.ecr.containers import ContainerImage
-from localcloud.sagemaker import vpc
+from localcloud.sagemaker import quotas, vpc
 from localcloud.sagemaker.records import Request, backend, keep, reason
 from localcloud.sagemaker.roles import assumable, credentials
 from localcloud.sagemaker.s3_files import download
@@ -68,6 +69,16 @@ def stop(self: Any, kind: str) -> EmptyResult:
     return EmptyResult()
 
 
+def machines(account: str, region: str, kind: str) -> Counter[str]:
+    """How many instances the jobs of a kind have in an account and region, by type."""
+    every = [job.plan for (owner, place, of, _), job in list(_jobs.items()) if (owner, place, of) == (account, region, kind) and job.holds]
+    return sum(map(_machines, every), Counter[str]())
+
+
+def _machines(plan: Plan) -> Counter[str]:
+    return Counter({plan.cluster["InstanceType"]: plan.cluster.get("InstanceCount", 1)})
+
+
 class Failed(Exception):
     """Why a job failed, as its FailureReason says it."""
 
@@ -105,6 +116,7 @@ class Job(ABC):
             raise error("ResourceInUse", f"Job name must be unique within an AWS account and region: {self.kind} job {self.name} exists")
         self.role = assumable(request.get("RoleArn"))
         vpc.attach(account, region, self.role, request.get("NetworkConfig", request).get("VpcConfig"))
+        quotas.require(f"{self.kind} job usage", machines(account, region, self.kind), _machines(plan))
         self.ended, self._stopping, self._lock = threading.Event(), threading.Event(), threading.Lock()
         self._processes: list[Process] = []
         self._code, self._overtime = 0, False
@@ -136,6 +148,11 @@ class Job(ABC):
 
     def finish(self) -> None:
         """Complete the record once the job has ended."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it still has its instances."""
+        return not self.ended.is_set()
 
     @property
     def message(self) -> str:
@@ -230,6 +247,7 @@ class Job(ABC):
                     entrypoint=self.plan.entrypoint,
                     ml=ml,
                     isolated=self.plan.isolated,
+                    hosts=list(self.hosts),
                     on_line=functools.partial(self._line, f"{self.name}/{host}-{self._began}"),
                 )
                 self._processes.append(process)

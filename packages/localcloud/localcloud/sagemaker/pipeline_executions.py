@@ -21,6 +21,7 @@ from localcloud.core.threads import together
 from localcloud.sagemaker import jobs
 from localcloud.sagemaker.expressions import Unresolved, evaluate, follow, holds, steps_named
 from localcloud.sagemaker.records import reason
+from localcloud.sagemaker.retries import Retries
 from localcloud.sagemaker.s3_files import split
 
 TYPES = {"Processing", "Training", "Condition", "Fail", "RegisterModel"}
@@ -41,6 +42,7 @@ class Step:
     failure: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     described: dict[str, Any] = field(default_factory=dict)
+    attempts: int = 1
 
     def describe(self) -> dict[str, Any]:
         """The step as ListPipelineExecutionSteps answers it."""
@@ -53,7 +55,7 @@ class Step:
             "EndTime": self.ended,
             "FailureReason": self.failure,
             "Metadata": self.metadata,
-            "AttemptCount": 1,
+            "AttemptCount": self.attempts,
         }
         return {k: v for k, v in shown.items() if v is not None}
 
@@ -79,7 +81,7 @@ class Execution:
         self.failure: str | None = None
         self._stopping = False
         self._skipped: set[str] = set()
-        self.ended = threading.Event()
+        self.ended, self._halted = threading.Event(), threading.Event()
         self._changed = threading.Condition(threading.RLock())
         self.sagemaker = cloud().client("sagemaker", role_arn=self.role, region=self.region)
         record.pipeline_execution_status, record.pipeline_execution_failure_reason = "Executing", None
@@ -91,6 +93,7 @@ class Execution:
             if self.record.pipeline_execution_status != "Executing":
                 return
             self._stopping = True
+            self._halted.set()
             self.record.pipeline_execution_status = "Stopping"
             running = [s.metadata for s in self.steps.values() if s.status in ("Starting", "Executing")]
             self._changed.notify_all()
@@ -132,23 +135,35 @@ class Execution:
                 self._skip([definition])
                 return
             step = self.steps[definition["Name"]] = Step(definition, status="Executing")
-        status = "Succeeded"
-        try:
-            branch = getattr(self, f"_{definition['Type'].lower()}")(step)
-        except (StepFailed, Unresolved) as problem:
-            status, step.failure = "Failed", str(problem)
-        except (ClientError, BotoCoreError) as problem:
-            status, step.failure = "Failed", f"ClientError: {reason(problem)}"
-        except Exception as problem:  # reported as the step's failure, as SageMaker does with its own
-            status, step.failure = "Failed", f"InternalServerError: {type(problem).__name__}: {reason(problem)}"
+        branch, step.failure = self._attempted(step)
+        status = "Failed" if step.failure else "Succeeded"
         with self._changed:
             step.ended = utcnow()
             step.status = "Stopped" if self._stopping and status == "Failed" else status
             if step.status == "Failed":
                 self.failure = self.failure or "Step failure: One or multiple steps failed."
+                self._halted.set()
             self._changed.notify_all()
         if status == "Succeeded" and branch:
             self._run_steps(branch)
+
+    def _attempted(self, step: Step) -> tuple[Any, str | None]:
+        """What a step leads to, and why it failed, once its retry policies give it no further attempt."""
+        run, retries = getattr(self, f"_{step.definition['Type'].lower()}"), Retries(step.definition.get("RetryPolicies", []))
+        while True:
+            problem: Exception
+            try:
+                return run(step), None
+            except (StepFailed, Unresolved) as error:
+                problem, failure = error, str(error)
+            except (ClientError, BotoCoreError) as error:
+                problem, failure = error, f"ClientError: {reason(error)}"
+            except Exception as error:  # reported as the step's failure, as SageMaker does with its own
+                problem, failure = error, f"InternalServerError: {type(error).__name__}: {reason(error)}"
+            seconds = retries.wait_after(problem)
+            if seconds is None or cloud().wait(self._halted, seconds):
+                return None, failure
+            step.attempts += 1
 
     def _required(self, definition: dict[str, Any]) -> set[str]:
         """The steps to wait for; a Condition's branches wait for their own."""

@@ -23,6 +23,7 @@ from localcloud.testing.waiting import until
 
 HOUR = 3600  # seconds of AWS's time
 SPEED = 100.0
+PLENTY = {"*": 1000}  # tests share an account
 PATIENCE = 120.0  # seconds that a program has to start, on however busy a machine
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/model"
 TRUST = {
@@ -35,7 +36,7 @@ class PacedCloud(Cloud):
     """A cloud in which an hour does not pass by itself: waits of an hour or more end by their event, or by `pass_an_hour`."""
 
     def __init__(self, *, root: Path, url: str, engine: Engine | None) -> None:
-        super().__init__(root=root, url=url, region=REGION, speed=SPEED, least_patience=PATIENCE, engine=engine)
+        super().__init__(root=root, url=url, region=REGION, speed=SPEED, least_patience=PATIENCE, quotas=PLENTY, engine=engine)
         self._hours: list[threading.Event] = []
 
     def wait(self, event: threading.Event, seconds: float) -> bool:

@@ -14,11 +14,13 @@ import boto3
 from botocore.config import Config
 
 import localcloud
+from localcloud.core.assumptions import Assumption
 from localcloud.testing import ACCOUNT, OTHER, REGION
 from localcloud.testing.docker import Docker
 
 SOURCE = Path(localcloud.__file__).parents[1]  # so that the process is of this very package, installed or not
 ENDS_WITHIN = 120  # seconds
+PLENTY = ("*=1000",)  # tests share accounts
 
 
 class Running:
@@ -28,11 +30,20 @@ class Running:
     """
 
     def __init__(
-        self, root: Path, *options: str, speed: float = 600, accounts: Sequence[str] = (ACCOUNT, OTHER), region: str = REGION
+        self,
+        root: Path,
+        *options: str,
+        speed: float = 600,
+        accounts: Sequence[str] = (ACCOUNT, OTHER),
+        region: str = REGION,
+        assumptions: Sequence[Assumption] = (),
+        quotas: Sequence[str] = PLENTY,
     ) -> None:
         self.region = region
         argv = [sys.executable, "-m", "localcloud", "--exit-with-parent", "--root", str(root), "--speed", str(speed)]
         argv += ["--accounts", ",".join(accounts), "--region", region, *options]
+        argv += [word for assumption in assumptions for word in ("--assume", assumption)]
+        argv += [word for quota in quotas for word in ("--quota", quota)]
         env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         env["PYTHONPATH"] = os.pathsep.join([str(SOURCE), *filter(None, [env.get("PYTHONPATH")])])
         self.process = subprocess.Popen(argv, cwd=root.parent, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from localcloud.cloudformation.resource_type import Put, Resource, ResourceType, delete_by, put_by
+from localcloud.core.assumptions import Assumption
+from localcloud.core.cloud import cloud
 from localcloud.core.errors import error, invalid
 from localcloud.core.validation import request
 from localcloud.sagemaker import endpoints, model_packages
@@ -22,18 +24,22 @@ def _put_group(r: Resource, old: Resource | None) -> str:
 
 
 def _put_endpoint(r: Resource, old: Resource | None) -> str:
-    """As CloudFormation: done when the endpoint is InService, even where SageMaker went back to the old configuration."""
+    """As CloudFormation: done when the endpoint is InService. Where SageMaker went back to the old configuration it is that, too: whether
+    CloudFormation sees the difference is assumed.
+    """
     operation = "CreateEndpoint" if old is None else "UpdateEndpoint"
     ignored = ("Tags",) if old else ("RetainAllVariantProperties", "ExcludeRetainedVariantProperties")
     properties = {k: v for k, v in r.properties.items() if k not in ignored}
     r.call("sagemaker", operation, **request("sagemaker", operation, {**properties, "EndpointName": r.name}))
     status = endpoints.wait(r.account, r.region, r.name)
-    if status != "InService":
-        reason = r.call("sagemaker", "DescribeEndpoint", EndpointName=r.name).get("FailureReason", "no reason given")
-        if old is None:
-            r.call("sagemaker", "DeleteEndpoint", EndpointName=r.name)
-        raise error("NotStabilized", f"endpoint {r.name} is {status}: {reason}")
-    return r.name
+    described = r.call("sagemaker", "DescribeEndpoint", EndpointName=r.name)
+    taken_back = described["EndpointConfigName"] != r.properties["EndpointConfigName"]
+    if status == "InService" and not (taken_back and Assumption.ROLLBACK_FAILS_UPDATE in cloud().assumptions):
+        return r.name
+    if old is None:
+        r.call("sagemaker", "DeleteEndpoint", EndpointName=r.name)
+    why = f"endpoint {r.name} is {status} with {described['EndpointConfigName']}: {described.get('FailureReason', 'no reason given')}"
+    raise error("NotStabilized", f'Resource handler returned message: "{why}" (HandlerErrorCode: NotStabilized)')
 
 
 def _delete_endpoint(r: Resource) -> None:

@@ -1,0 +1,75 @@
+"""How many instances of a type an account may have at once: for endpoints, training jobs and processing jobs, each by itself.
+
+A quota has the name that Service Quotas gives it, such as `ml.m5.large for endpoint usage`. AWS sets quotas by account and by region, low
+for new accounts, and publishes no table of them. So the defaults are localcloud's own: none of what has an accelerator, a few of what is
+large, and of all others as many as a small endpoint needs that is updated while it is scaled out.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import botocore.session
+
+from localcloud.core.cloud import cloud
+from localcloud.core.errors import error
+
+ENDPOINT, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+TYPES = {ENDPOINT: "ProductionVariantInstanceType", TRAINING: "TrainingInstanceType", PROCESSING: "ProcessingInstanceType"}
+ACCELERATED = re.compile(r"ml\.(dl|g|inf|p|trn)\d")
+SMALL = re.compile(r"\.(medium|large|xlarge|2xlarge)$")
+NONE, FEW, SOME = 0, 2, 16
+
+
+def name(instance_type: str, usage: str) -> str:
+    """The quota's name."""
+    return f"{instance_type} for {usage}"
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """Every quota."""
+    service: Any = botocore.session.Session().get_service_model("sagemaker")
+    return tuple(sorted(name(kind, usage) for usage, shape in TYPES.items() for kind in service.shape_for(shape).enum))
+
+
+def default(quota: str) -> int:
+    """A quota's value where nobody has raised it."""
+    instance_type = quota.partition(" ")[0]
+    if ACCELERATED.match(instance_type):
+        return NONE
+    return SOME if SMALL.search(instance_type) else FEW
+
+
+def value(quota: str) -> int:
+    """A quota's value: the last one of the cloud's whose pattern matches, else the default."""
+    raised = [number for pattern, number in cloud().quotas.items() if fnmatch.fnmatchcase(quota, pattern)]
+    return raised[-1] if raised else default(quota)
+
+
+def parsed(assignment: str) -> tuple[str, int]:
+    """`NAME=NUMBER`, where the name may be a pattern. Raises ValueError."""
+    pattern, between, number = assignment.rpartition("=")
+    if not between or not fnmatch.filter(names(), pattern):
+        raise ValueError(f"{assignment}: accepted is NAME=NUMBER, such as 'ml.m5.large for endpoint usage=4'")
+    return pattern, int(number)
+
+
+def require(usage: str, used: Mapping[str, int], wanted: Mapping[str, int]) -> None:
+    """Raise SageMaker's error where `wanted` more instances, by their types, are too many beside those that are `used`."""
+    for instance_type, delta in _positive(wanted):
+        limit, current = value(quota := name(instance_type, usage)), used.get(instance_type, 0)
+        if current + delta > limit:
+            raise error(
+                "ResourceLimitExceeded",
+                f"The account-level service limit '{quota}' is {limit} Instances, with current utilization of {current} Instances and a"
+                f" request delta of {delta} Instances. Please use AWS Service Quotas to request an increase for this quota.",
+            )
+
+
+def _positive(wanted: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    yield from ((kind, delta) for kind, delta in sorted(wanted.items()) if delta > 0)
