@@ -18,7 +18,7 @@ from cli.output import say
 from cli.packages import Package
 from cli.problem import Problem
 from cli.processes import CORES, captured
-from cli.tree import CACHE, HERE, typed_path
+from cli.tree import CACHE, HERE, relative, typed_path
 from config import CONFIG
 from paved_runtime import spec
 
@@ -66,6 +66,7 @@ def _of_models(models: Sequence[str]) -> Iterator[tuple[str, Run]]:
     where = [f"model_code/{model}" for model in models]
     if where:
         yield from _style(where)
+        yield "bases of the models' images", lambda: _bases([HERE / folder / "Dockerfile" for folder in where])
     for model in models:
         python = str(environments.python(environments.folder(model)))
         yield (
@@ -125,6 +126,13 @@ def _secrets() -> tuple[int, str]:
 
     findings = secrets.findings(HERE)
     return int(bool(findings)), "".join(f"{finding}\n" for finding in findings)
+
+
+def _bases(dockerfiles: Sequence[Path]) -> tuple[int, str]:
+    from deployability.dockerfiles import moving_bases
+
+    moving = [f"{relative(file)}: {wrong}\n" for file in dockerfiles if file.is_file() for wrong in moving_bases(file.read_text())]
+    return int(bool(moving)), "".join(moving)
 
 
 def _templates() -> tuple[int, str]:
