@@ -4,38 +4,96 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-from deployability.policy import allows, documents, lets_in, principals, statements
+from deployability.policy import allows, lets_in, principals, readable, statements
+from deployability.roles import POLICIES, ROLE, assumed_by, attached, permissions
 from deployability.rule import Finding, rule
-from deployability.template import Properties, Template, get, items, words
+from deployability.template import Properties, Template, get, items, known, words
 
-KEY, ROLE = "AWS::KMS::Key", "AWS::IAM::Role"
-POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
+KEY = "AWS::KMS::Key"
+# What SageMaker checks with the role when a model is made: the API reference of CreateModel, and its answer when it is refused.
+FETCHES = ("s3:GetObject", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 
 
-@rule("W9042", "Whoever updates a guarded endpoint may read its alarms")
+@rule("W9042", "Whoever updates a guarded endpoint may read its alarms", absent="what no policy of the role allows is denied")
 def may_read_alarms(template: Template) -> Iterator[Finding]:
-    for name, properties in template.of(ROLE, *POLICIES):
-        granted = list(statements(properties))
-        updates = any(allows(statement, "sagemaker:UpdateEndpoint") for statement in granted)
-        if updates and not any(allows(statement, "cloudwatch:DescribeAlarms") for statement in granted):
+    guarded = any(get(p, "DeploymentConfig", "AutoRollbackConfiguration", "Alarms") for _, p in template.of("AWS::SageMaker::Endpoint"))
+    for role, properties in template.of(ROLE):
+        if not guarded and "cloudformation" not in (assumed_by(properties) or ()):
+            continue  # nothing shows that it is the one who updates a guarded endpoint
+        granted = permissions(template, role)
+        if granted.surely("sagemaker:UpdateEndpoint") and not granted.may("cloudwatch:DescribeAlarms"):
             wrong = "it may update endpoints but not read alarms: SageMaker refuses an update with rollback alarms from such a caller"
-            yield Finding(name, wrong, "allow cloudwatch:DescribeAlarms as well")
+            yield Finding(role, wrong, "allow cloudwatch:DescribeAlarms as well")
 
 
-@rule("E9070", "A model waits for its role's policies")
+@rule("E9043", "A role can be assumed by the service that it is given to", absent="a service that the trust policy does not name may not")
+def can_be_assumed(template: Template) -> Iterator[Finding]:
+    for name, kind, properties in template:
+        service, *paths = ASSUMED_BY.get(kind, ("",))
+        for key, value in ((path[0], value) for path in paths for value in _values(properties, *path)):
+            role = template.pointed(value, ROLE)
+            trusted = assumed_by(role[1]) if role else None
+            if role and trusted is not None and service not in trusted:
+                named = ", ".join(sorted(trusted)) or "no service"
+                wrong = f"{service}.amazonaws.com cannot assume {role[0]}: its trust policy names {named}"
+                yield Finding(name, wrong, f"let {service}.amazonaws.com take sts:AssumeRole in {role[0]}", (key,))
+
+
+# Which service takes a role on, and where it is named: the properties' own pages in the CloudFormation template reference.
+ASSUMED_BY: dict[str, tuple[Any, ...]] = {
+    "AWS::ApiGateway::Account": ("apigateway", ("CloudWatchRoleArn",)),
+    "AWS::CloudTrail::Trail": ("cloudtrail", ("CloudWatchLogsRoleArn",)),
+    "AWS::CodeBuild::Project": ("codebuild", ("ServiceRole",)),
+    "AWS::CodeDeploy::DeploymentGroup": ("codedeploy", ("ServiceRoleArn",)),
+    "AWS::CodePipeline::Pipeline": ("codepipeline", ("RoleArn",)),
+    "AWS::EC2::FlowLog": ("vpc-flow-logs", ("DeliverLogsPermissionArn",)),
+    "AWS::ECS::TaskDefinition": ("ecs-tasks", ("TaskRoleArn",), ("ExecutionRoleArn",)),
+    "AWS::Events::Rule": ("events", ("RoleArn",), ("Targets", "RoleArn")),
+    "AWS::Glue::Crawler": ("glue", ("Role",)),
+    "AWS::Glue::Job": ("glue", ("Role",)),
+    "AWS::KinesisFirehose::DeliveryStream": ("firehose", ("ExtendedS3DestinationConfiguration", "RoleARN")),
+    "AWS::Lambda::Function": ("lambda", ("Role",)),
+    "AWS::Pipes::Pipe": ("pipes", ("RoleArn",)),
+    "AWS::SageMaker::Domain": ("sagemaker", ("DefaultUserSettings", "ExecutionRole"), ("DefaultSpaceSettings", "ExecutionRole")),
+    "AWS::SageMaker::FeatureGroup": ("sagemaker", ("RoleArn",)),
+    "AWS::SageMaker::Model": ("sagemaker", ("ExecutionRoleArn",)),
+    "AWS::SageMaker::NotebookInstance": ("sagemaker", ("RoleArn",)),
+    "AWS::SageMaker::Pipeline": ("sagemaker", ("RoleArn",)),
+    "AWS::SageMaker::UserProfile": ("sagemaker", ("UserSettings", "ExecutionRole")),
+    "AWS::Scheduler::Schedule": ("scheduler", ("Target", "RoleArn")),
+    "AWS::StepFunctions::StateMachine": ("states", ("RoleArn",)),
+}
+
+
+def _values(value: Any, *path: str) -> Iterator[Any]:
+    """Everything at a path of keys, under all conditions, through lists."""
+    for one in items(value):
+        if not path:
+            yield one
+        elif isinstance(one, dict):
+            yield from _values(one.get(path[0]), *path[1:])
+
+
+@rule("E9070", "A model waits for its role's policies", absent="without DependsOn or a reference, CloudFormation makes both at once")
 def waits_for_policy(template: Template) -> Iterator[Finding]:
     for model, properties in template.of("AWS::SageMaker::Model"):
         role = template.pointed(properties.get("ExecutionRoleArn"), ROLE)
-        waits_for = items(template.attribute(model, "DependsOn"))
-        for policy, content in template.of(*POLICIES):
-            attached = [template.pointed(one, ROLE) for one in (*items(content.get("Roles")), content.get("RoleName"))]
-            if role and role in attached and policy not in waits_for:
+        before = template.waits_for(model)
+        for policy in attached(template, role[0]) if role else ():
+            others = permissions(template, role[0], without=policy) if role else None
+            brought = [action for action in FETCHES if any(allows(s, action) for s in statements(dict(template.of(*POLICIES))[policy]))]
+            if role and others and policy not in before and not all(others.may(action) for action in brought):
                 wrong = f"its role {role[0]} gets what it may do from {policy}, which may come later: creating the model then fails"
                 yield Finding(model, wrong, f"add DependsOn: {policy}, or write the policy into the role")
 
 
-@rule("E9080", "A log group's key lets the log service in")
+@rule(
+    "E9080",
+    "A log group's key lets the log service in",
+    absent="without KmsKeyId the log service's own key is used; a key's own default policy lets no service in",
+)
 def logs_may_use_key(template: Template) -> Iterator[Finding]:
     for name, properties in template.of("AWS::Logs::LogGroup"):
         key = template.pointed(properties.get("KmsKeyId"), KEY)
@@ -46,17 +104,19 @@ def logs_may_use_key(template: Template) -> Iterator[Finding]:
             )
 
 
-@rule("E9081", "Alarms reach an encrypted topic")
+@rule("E9081", "Alarms reach an encrypted topic", absent="without KmsMasterKeyId a topic is not encrypted, and alarms reach it")
 def alarms_reach_topic(template: Template) -> Iterator[Finding]:
-    rings = [items(alarm.get(key)) for _, alarm in template.of("AWS::CloudWatch::Alarm") for key in _ACTIONS]
-    told = {found[0] for actions in rings for action in actions if (found := template.pointed(action, "AWS::SNS::Topic"))}
+    actions = [action for _, alarm in template.of("AWS::CloudWatch::Alarm") for key in _ACTIONS for action in items(alarm.get(key))]
+    notified = {topic[0] for action in actions if (topic := template.pointed(action, "AWS::SNS::Topic"))}
     for name, properties in template.of("AWS::SNS::Topic"):
-        if name not in told or "KmsMasterKeyId" not in properties:
+        if name not in notified or "KmsMasterKeyId" not in properties:
             continue
-        key = template.pointed(properties["KmsMasterKeyId"], KEY)
+        key = template.pointed(properties["KmsMasterKeyId"], KEY, "AWS::KMS::Alias")
+        if key and "TargetKeyId" in key[1]:
+            key = template.pointed(key[1]["TargetKeyId"], KEY)
         aws_managed = "alias/aws/sns" in words(properties["KmsMasterKeyId"])
         if aws_managed or (key and not lets_in(key[1].get("KeyPolicy"), "cloudwatch", "kms:Decrypt", "kms:GenerateDataKey")):
-            wrong = "CloudWatch may not use its key: every alarm told to it is dropped without a word"
+            wrong = "CloudWatch may not use its key: every alarm sent to it is dropped without a word"
             yield Finding(
                 name, wrong, "use a key of your own that lets cloudwatch.amazonaws.com decrypt and generate data keys", ("KmsMasterKeyId",)
             )
@@ -65,7 +125,11 @@ def alarms_reach_topic(template: Template) -> Iterator[Finding]:
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 
-@rule("W9100", "SageMaker may pull from a shared image repository")
+@rule(
+    "W9100",
+    "SageMaker may pull from a shared image repository",
+    absent="without a policy only the repository's own account pulls: nothing is shared",
+)
 def sagemaker_may_pull(template: Template) -> Iterator[Finding]:
     for name, properties in template.of("AWS::ECR::Repository"):
         policy = properties.get("RepositoryPolicyText")
@@ -75,10 +139,12 @@ def sagemaker_may_pull(template: Template) -> Iterator[Finding]:
             yield Finding(name, wrong, "allow sagemaker.amazonaws.com the same", ("RepositoryPolicyText",))
 
 
-@rule("E9120", "No policy names a principal twice")
+@rule("E9120", "No policy names a principal twice", absent="a policy without principals names nobody")
 def principals_once(template: Template) -> Iterator[Finding]:
     for name, _, properties in template:
         for statement in statements(properties):
+            if "Fn::If" in str(statement.get("Principal")):
+                continue  # which of them are there together, only the conditions tell
             named = Counter(_account_or(principal) for principal in principals(statement) if "${" not in principal)
             twice = sorted(principal for principal, count in named.items() if count > 1)
             if twice:
@@ -91,22 +157,30 @@ def _account_or(principal: str) -> str:
     return parts[4] if principal.startswith("arn:") and parts[-1] == "root" and len(parts) == 6 else principal
 
 
-@rule("E9121", "Who may write to a bucket from another account may use its key")
+@rule(
+    "E9121",
+    "Who may write to a bucket from another account may use its key",
+    absent="without a key of its own, a bucket's writers need none",
+)
 def writers_may_use_key(template: Template) -> Iterator[Finding]:
     for _, properties in template.of("AWS::S3::BucketPolicy"):
         bucket = template.pointed(properties.get("Bucket"), "AWS::S3::Bucket")
         key = _bucket_key(template, bucket[1]) if bucket else None
-        if key is None:
+        if bucket is None or key is None or not readable(key[1].get("KeyPolicy")):
             continue
-        writers = {p for s in statements(properties) if allows(s, "s3:PutObject") for p in principals(s) if ":iam::" in p}
-        for writer in sorted(writers):
-            allowed = [s for s in statements(key[1].get("KeyPolicy")) if writer in principals(s)]
+        granted = list(statements(key[1].get("KeyPolicy")))
+        anybody = [s for s in granted if any(p == "*" or not known(p) for p in principals(s))]
+        writers = {p for s in statements(properties) if allows(s, "s3:PutObject") for p in principals(s) if ":iam::" in p and known(p)}
+        for writer in sorted(writer for writer in writers if "${AWS::AccountId}" not in writer):
+            allowed = [*anybody, *(s for s in granted if {writer, _root(writer)} & set(principals(s)))]
             lacking = [action for action in _WRITING if not any(allows(s, action) for s in allowed)]
             if lacking:
-                wrong = (
-                    f"{writer} may write to {bucket[0] if bucket else ''}, which it encrypts, without {', '.join(lacking)}: its writes fail"
-                )
+                wrong = f"{writer} may write to {bucket[0]}, which it encrypts, without {', '.join(lacking)}: its writes fail"
                 yield Finding(key[0], wrong, f"allow it {', '.join(_WRITING)}", ("KeyPolicy",))
+
+
+def _root(arn: str) -> str:
+    return f"{arn.rpartition(':')[0]}:root"
 
 
 _WRITING = ("kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
@@ -119,13 +193,28 @@ def _bucket_key(template: Template, bucket: Properties) -> tuple[str, Properties
     return None
 
 
-@rule("E9140", "Both names of a connection's permission are granted")
-def both_connection_actions(template: Template) -> Iterator[Finding]:
-    actions = ("codeconnections:UseConnection", "codestar-connections:UseConnection")
+@rule("E9140", "A connection's permission has the connection's own prefix", absent="a statement on every resource may mean either")
+def connection_prefix(template: Template) -> Iterator[Finding]:
     for name, _, properties in template:
-        for document in documents(properties):
-            granted = [action for action in actions if any(allows(statement, action) for statement in statements(document))]
-            if len(granted) == 1:
-                (missing,) = set(actions) - set(granted)
-                wrong = f"it allows {granted[0]} without {missing}: which one AWS asks for depends on the connection's age and the service"
-                yield Finding(name, wrong, "allow both")
+        for statement in statements(properties):
+            for wanted, other in (_PREFIXES, _PREFIXES[::-1]):
+                connections = {_prefix(template, one) for one in items(statement.get("Resource"))}
+                granted = allows(statement, f"{other}:UseConnection")
+                if connections == {wanted} and granted and not _grants(template, f"{wanted}:UseConnection"):
+                    wrong = f"it allows {other}:UseConnection on a connection of {wanted}, where AWS asks for {wanted}:UseConnection"
+                    yield Finding(name, wrong, f"allow {wanted}:UseConnection as well")
+
+
+_PREFIXES = ("codeconnections", "codestar-connections")
+_TYPES = {"AWS::CodeConnections::Connection": "codeconnections", "AWS::CodeStarConnections::Connection": "codestar-connections"}
+
+
+def _grants(template: Template, action: str) -> bool:
+    return any(allows(statement, action) for _, _, properties in template for statement in statements(properties))
+
+
+def _prefix(template: Template, resource: Any) -> str:
+    """Which of its two names a connection's ARN has, where that can be told."""
+    kinds = [_TYPES[kind] for kind in _TYPES if template.pointed(resource, kind)]
+    arn = words(resource).split(":")
+    return kinds[0] if kinds else arn[2] if len(arn) > 5 and arn[2] in _PREFIXES else ""

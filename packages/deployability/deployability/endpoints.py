@@ -9,7 +9,7 @@ from typing import Any
 
 from deployability.instances import has_local_storage
 from deployability.rule import Finding, rule
-from deployability.template import Properties, Template, filled, get, items, number, options, words
+from deployability.template import Properties, Template, conditional, filled, get, items, number, options, words
 
 ENDPOINT, CONFIG, MODEL = "AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Model"
 ALARM, TARGET = "AWS::CloudWatch::Alarm", "AWS::ApplicationAutoScaling::ScalableTarget"
@@ -22,7 +22,11 @@ PER_VARIANT = {
 }
 
 
-@rule("E9020", "Models and endpoint configurations have no fixed name")
+@rule(
+    "E9020",
+    "Models and endpoint configurations have no fixed name",
+    absent="without a name CloudFormation makes a new one for each replacement",
+)
 def fixed_name(template: Template) -> Iterator[Finding]:
     for kind, key in ((MODEL, "ModelName"), (CONFIG, "EndpointConfigName")):
         for name, properties in template.of(kind):
@@ -43,7 +47,7 @@ def _fixed(text: str) -> bool:
     return not changing and not hashed and not re.search(r"20\d{6}|20\d\d-\d\d-\d\d|\b1[6-9]\d{8}\b", text)
 
 
-@rule("W9021", "What an endpoint may return to outlives its replacement")
+@rule("W9021", "What an endpoint may return to outlives its replacement", absent="UpdateReplacePolicy left out is Delete")
 def replaced_is_kept(template: Template) -> Iterator[Finding]:
     for endpoint, properties in template.of(ENDPOINT):
         if get(properties, "DeploymentConfig") is None:
@@ -56,7 +60,11 @@ def replaced_is_kept(template: Template) -> Iterator[Finding]:
                 yield Finding(name, wrong, "set UpdateReplacePolicy: Retain")
 
 
-@rule("E9030", "A canary or linear step has a size that SageMaker accepts")
+@rule(
+    "E9030",
+    "A canary or linear step has a size that SageMaker accepts",
+    absent="a size left out is not judged: CloudFormation's schema asks for one",
+)
 def step_size(template: Template) -> Iterator[Finding]:
     sizes = (("CanarySize", 1, 50), ("LinearStepSize", 10, 50))
     for name, properties in template.of(ENDPOINT):
@@ -73,7 +81,7 @@ def step_size(template: Template) -> Iterator[Finding]:
             yield Finding(name, wrong, "choose 5 to 50", ("DeploymentConfig", "RollingUpdatePolicy", "MaximumBatchSize"))
 
 
-@rule("E9031", "A fleet that is shifted in parts has parts")
+@rule("E9031", "A fleet that is shifted in parts has parts", absent="InitialInstanceCount left out is 1 or serverless, and not judged")
 def enough_instances(template: Template) -> Iterator[Finding]:
     for name, properties in template.of(ENDPOINT):
         kind = get(properties, *ROUTING, "Type")
@@ -87,7 +95,11 @@ def enough_instances(template: Template) -> Iterator[Finding]:
                 yield Finding(config[0], wrong, "give it 2 instances, or shift ALL_AT_ONCE", ("ProductionVariants",))
 
 
-@rule("E9032", "A deployment may take as long as its waits")
+@rule(
+    "E9032",
+    "A deployment may take as long as its waits",
+    absent="MaximumExecutionTimeoutInSeconds left out is SageMaker's own; waits left out take 0 s",
+)
 def long_enough(template: Template) -> Iterator[Finding]:
     key = "MaximumExecutionTimeoutInSeconds"
     for name, properties in template.of(ENDPOINT):
@@ -111,7 +123,7 @@ def _moves(routing: Any) -> int:
     return {"CANARY": 2, "LINEAR": linear}.get(str(get(routing, "Type")), 1)
 
 
-@rule("E9033", "A deployment is watched by 1 to 10 alarms")
+@rule("E9033", "A deployment is watched by 1 to 10 alarms", absent="AutoRollbackConfiguration left out: no alarm")
 def watched(template: Template) -> Iterator[Finding]:
     for name, properties in template.of(ENDPOINT):
         alarms = items(get(properties, *ALARMS))
@@ -123,7 +135,7 @@ def watched(template: Template) -> Iterator[Finding]:
             yield Finding(name, f"{len(alarms)} rollback alarms: SageMaker accepts 10", "name 10, or a composite alarm", ALARMS)
 
 
-@rule("E9034", "Alarms on an endpoint name its variant")
+@rule("E9034", "Alarms on an endpoint name its variant", absent="a dimension left out is not part of the metric")
 def dimensions(template: Template) -> Iterator[Finding]:
     for name, properties in template.of(ALARM):
         for metric in [properties, *(get(m, "MetricStat", "Metric") for m in items(properties.get("Metrics")))]:
@@ -132,21 +144,21 @@ def dimensions(template: Template) -> Iterator[Finding]:
             has = {words(get(dimension, "Name")) for dimension in items(get(metric, "Dimensions"))}
             missing = sorted({"EndpointName", "VariantName"} - has)
             if missing and not has & {"InferenceComponentName", "${}"}:
-                wrong = f"{get(metric, 'MetricName')} has no dimension {' and '.join(missing)}, so it never rings"
+                wrong = f"{get(metric, 'MetricName')} has no dimension {' and '.join(missing)}, so it never goes into ALARM"
                 yield Finding(name, wrong, "name EndpointName and VariantName", ("Dimensions",) if metric is properties else ("Metrics",))
 
 
-@rule("E9060", "An autoscaled endpoint keeps its capacity when it is updated")
+@rule("E9060", "An autoscaled endpoint keeps its capacity when it is updated", absent="RetainAllVariantProperties left out is false")
 def keeps_capacity(template: Template) -> Iterator[Finding]:
     scaled = [p for _, p in template.of(TARGET) if get(p, "ScalableDimension") == "sagemaker:variant:DesiredInstanceCount"]
     if not scaled:
         return
     for name, properties in template.of(ENDPOINT):
         excluded = {words(get(one, "VariantPropertyType")) for one in items(properties.get("ExcludeRetainedVariantProperties"))}
-        retained = next((str(one).lower() for one in options(properties.get("RetainAllVariantProperties"))), "false")
+        retained = {str(one).lower() for one in options(properties.get("RetainAllVariantProperties", False))}
         if not any(_scales(template, target, name) for target in scaled):
             continue
-        if retained == "false" or "DesiredInstanceCount" in excluded:
+        if retained <= {"false"} or "DesiredInstanceCount" in excluded:
             wrong = "an update sets the number of instances back to the initial one, whatever scaling had reached"
             yield Finding(
                 name, wrong, "set RetainAllVariantProperties, and do not exclude DesiredInstanceCount", ("RetainAllVariantProperties",)
@@ -161,7 +173,11 @@ def _scales(template: Template, target: Properties, endpoint: str) -> bool:
     return any(one.partition(".")[0] == endpoint for one in filled(text)) or bool(named and f"endpoint/{named}/" in text)
 
 
-@rule("W9190", "A container that never gets healthy is given up in time")
+@rule(
+    "W9190",
+    "A container that never gets healthy is given up in time",
+    absent="ContainerStartupHealthCheckTimeoutInSeconds left out is SageMaker's own limit",
+)
 def startup_limit(template: Template) -> Iterator[Finding]:
     key = "ContainerStartupHealthCheckTimeoutInSeconds"
     for name, properties in template.of(CONFIG):
@@ -171,17 +187,17 @@ def startup_limit(template: Template) -> Iterator[Finding]:
                 yield Finding(name, wrong, f"set {key}", ("ProductionVariants",))
 
 
-@rule("E9200", "A key is not given for disks that it cannot encrypt")
+@rule("E9200", "A key is not given for disks that it cannot encrypt", absent="without KmsKeyId no key is given")
 def local_storage(template: Template) -> Iterator[Finding]:
     for name, properties in template.of(CONFIG):
         kinds = {str(get(variant, "InstanceType")) for variant in items(properties.get("ProductionVariants"))}
         local = sorted(filter(has_local_storage, kinds))
-        if "KmsKeyId" in properties and local:
+        if "KmsKeyId" in properties and not conditional(properties["KmsKeyId"]) and local:
             wrong = f"KmsKeyId does not encrypt the local NVMe storage of {', '.join(local)}, and SageMaker refuses it there"
             yield Finding(name, wrong, "leave KmsKeyId out (the hardware encrypts that storage) or choose another type", ("KmsKeyId",))
 
 
-@rule("W9101", "A serverless endpoint's image is of its own account")
+@rule("W9101", "A serverless endpoint's image is of its own account", absent="without ServerlessConfig the endpoint has instances")
 def serverless_image(template: Template) -> Iterator[Finding]:
     for config, properties in template.of(CONFIG):
         for variant in items(properties.get("ProductionVariants")):

@@ -1,4 +1,7 @@
-"""Policies wherever they stand: of roles, keys, buckets, topics, repositories."""
+"""Policies wherever they stand: of roles, keys, buckets, topics, repositories.
+
+What cannot be read (a parameter, a condition, a transform) counts as allowed: a rule that does not know says nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,22 @@ def statements(value: Any) -> Iterator[Statement]:
         yield from (one for one in items(document["Statement"]) if isinstance(one, dict))
 
 
+def readable(value: Any) -> bool:
+    """Whether every statement is written where the rules can read it, and not brought by a parameter or a transform."""
+    return all(isinstance(one, dict) and "Effect" in one for document in documents(value) for one in items(document["Statement"]))
+
+
 def allows(statement: Statement, action: str) -> bool:
-    """Whether a statement allows an action such as `kms:Decrypt`."""
-    patterns = [str(pattern).lower() for pattern in items(statement.get("Action")) if isinstance(pattern, str)]
-    return statement.get("Effect") == "Allow" and any(fnmatchcase(action.lower(), pattern) for pattern in patterns)
+    """Whether a statement allows an action such as `kms:Decrypt`, by Action or by NotAction."""
+    if statement.get("Effect") != "Allow":
+        return False
+    if "NotAction" in statement:
+        return not _matches(statement["NotAction"], action)
+    return _matches(statement.get("Action"), action)
+
+
+def _matches(patterns: Any, action: str) -> bool:
+    return any(isinstance(one, str) and fnmatchcase(action.lower(), one.lower()) for one in items(patterns))
 
 
 def principals(statement: Statement) -> list[str]:
@@ -41,6 +56,16 @@ def principals(statement: Statement) -> list[str]:
 
 
 def lets_in(value: Any, service: str, *actions: str) -> bool:
-    """Whether the policy documents inside a value let a service (`logs` for `logs.<region>.amazonaws.com` too) take every action."""
-    open_to = [s for s in statements(value) if any(p == "*" or p.partition(".")[0] == service for p in principals(s))]
+    """Whether the policy documents inside a value let a service (`logs` for `logs.<region>.amazonaws.com` too) take every action.
+
+    A document that cannot be read lets everybody in, and so does a principal that is filled in from elsewhere.
+    """
+    if value is not None and (not list(documents(value)) or not readable(value)):
+        return True
+    open_to = [s for s in statements(value) if "NotPrincipal" in s or any(_may_be(p, service) for p in principals(s))]
     return all(any(allows(statement, action) for statement in open_to) for action in actions)
+
+
+def _may_be(principal: str, service: str) -> bool:
+    label = principal.partition(".")[0]
+    return label in ("*", service) or label.startswith("${")

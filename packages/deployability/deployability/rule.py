@@ -30,21 +30,25 @@ Check = Callable[[Template], Iterator[Finding]]
 
 @dataclass(frozen=True)
 class Rule:
-    """`id` begins with E for what AWS refuses or silently undoes, with W for what is likely to hurt later."""
+    """`id` begins with E for what AWS refuses or silently undoes, with W for what is likely to hurt later.
+
+    `absent` is what a property that the rule reads means where a template leaves it out, as CloudFormation's schema or AWS's pages say.
+    """
 
     id: str
     title: str
+    absent: str
     check: Check
 
 
 RULES: list[Rule] = []
 
 
-def rule(name: str, title: str) -> Callable[[Check], Check]:
+def rule(name: str, title: str, *, absent: str) -> Callable[[Check], Check]:
     """Make a function a rule."""
 
     def register(check: Check) -> Check:
-        RULES.append(Rule(name, title, check))
+        RULES.append(Rule(name, title, absent, check))
         return check
 
     return register
