@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from deployability.policy import allows, documents, lets_in, principals, statements
 from deployability.rule import Finding, rule
@@ -48,21 +49,30 @@ def logs_may_use_key(template: Template) -> Iterator[Finding]:
 
 @rule("E9081", "Alarms reach an encrypted topic")
 def alarms_reach_topic(template: Template) -> Iterator[Finding]:
-    rings = [items(alarm.get(key)) for _, alarm in template.of("AWS::CloudWatch::Alarm") for key in _ACTIONS]
-    told = {found[0] for actions in rings for action in actions if (found := template.pointed(action, "AWS::SNS::Topic"))}
+    told = [action for _, alarm in template.of("AWS::CloudWatch::Alarm") for key in _ACTIONS for action in items(alarm.get(key))]
+    yield from _unheard(template, told, "cloudwatch", "CloudWatch may not use its key: every alarm for it is dropped without a word")
+
+
+@rule("E9082", "Events reach an encrypted topic")
+def events_reach_topic(template: Template) -> Iterator[Finding]:
+    told = [get(target, "Arn") for _, each in template.of("AWS::Events::Rule") for target in items(each.get("Targets"))]
+    yield from _unheard(template, told, "events", "EventBridge may not use its key: every event for it is dropped without a word")
+
+
+_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+
+
+def _unheard(template: Template, published: Sequence[Any], service: str, wrong: str) -> Iterator[Finding]:
+    """The topics among what a service publishes to whose key does not let it in."""
+    told = {found[0] for value in published if (found := template.pointed(value, "AWS::SNS::Topic"))}
     for name, properties in template.of("AWS::SNS::Topic"):
         if name not in told or "KmsMasterKeyId" not in properties:
             continue
         key = template.pointed(properties["KmsMasterKeyId"], KEY)
         aws_managed = "alias/aws/sns" in words(properties["KmsMasterKeyId"])
-        if aws_managed or (key and not lets_in(key[1].get("KeyPolicy"), "cloudwatch", "kms:Decrypt", "kms:GenerateDataKey")):
-            wrong = "CloudWatch may not use its key: every alarm told to it is dropped without a word"
-            yield Finding(
-                name, wrong, "use a key of your own that lets cloudwatch.amazonaws.com decrypt and generate data keys", ("KmsMasterKeyId",)
-            )
-
-
-_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+        if aws_managed or (key and not lets_in(key[1].get("KeyPolicy"), service, "kms:Decrypt", "kms:GenerateDataKey")):
+            advice = f"use a key of your own that lets {service}.amazonaws.com decrypt and generate data keys"
+            yield Finding(name, wrong, advice, ("KmsMasterKeyId",))
 
 
 @rule("W9100", "SageMaker may pull from a shared image repository")
