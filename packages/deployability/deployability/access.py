@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from deployability.policy import allows, lets_in, principals, readable, statements
@@ -106,8 +106,22 @@ def logs_may_use_key(template: Template) -> Iterator[Finding]:
 
 @rule("E9081", "Alarms reach an encrypted topic", absent="without KmsMasterKeyId a topic is not encrypted, and alarms reach it")
 def alarms_reach_topic(template: Template) -> Iterator[Finding]:
-    actions = [action for _, alarm in template.of("AWS::CloudWatch::Alarm") for key in _ACTIONS for action in items(alarm.get(key))]
-    notified = {topic[0] for action in actions if (topic := template.pointed(action, "AWS::SNS::Topic"))}
+    told = [action for _, alarm in template.of("AWS::CloudWatch::Alarm") for key in _ACTIONS for action in items(alarm.get(key))]
+    yield from _unheard(template, told, "cloudwatch", "CloudWatch may not use its key: every alarm for it is dropped without a word")
+
+
+@rule("E9082", "Events reach an encrypted topic", absent="without KmsMasterKeyId a topic is not encrypted, and events reach it")
+def events_reach_topic(template: Template) -> Iterator[Finding]:
+    told = [get(target, "Arn") for _, each in template.of("AWS::Events::Rule") for target in items(each.get("Targets"))]
+    yield from _unheard(template, told, "events", "EventBridge may not use its key: every event for it is dropped without a word")
+
+
+_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+
+
+def _unheard(template: Template, published: Sequence[Any], service: str, wrong: str) -> Iterator[Finding]:
+    """The topics among what a service publishes to whose key does not let it in."""
+    notified = {topic[0] for value in published if (topic := template.pointed(value, "AWS::SNS::Topic"))}
     for name, properties in template.of("AWS::SNS::Topic"):
         if name not in notified or "KmsMasterKeyId" not in properties:
             continue
@@ -115,14 +129,9 @@ def alarms_reach_topic(template: Template) -> Iterator[Finding]:
         if key and "TargetKeyId" in key[1]:
             key = template.pointed(key[1]["TargetKeyId"], KEY)
         aws_managed = "alias/aws/sns" in words(properties["KmsMasterKeyId"])
-        if aws_managed or (key and not lets_in(key[1].get("KeyPolicy"), "cloudwatch", "kms:Decrypt", "kms:GenerateDataKey")):
-            wrong = "CloudWatch may not use its key: every alarm sent to it is dropped without a word"
-            yield Finding(
-                name, wrong, "use a key of your own that lets cloudwatch.amazonaws.com decrypt and generate data keys", ("KmsMasterKeyId",)
-            )
-
-
-_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+        if aws_managed or (key and not lets_in(key[1].get("KeyPolicy"), service, "kms:Decrypt", "kms:GenerateDataKey")):
+            advice = f"use a key of your own that lets {service}.amazonaws.com decrypt and generate data keys"
+            yield Finding(name, wrong, advice, ("KmsMasterKeyId",))
 
 
 @rule(
