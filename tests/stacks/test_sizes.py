@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import App
 
 import naming
+from localcloud.iam import documents
 from stacks.delivery import PlatformDelivery
 from tests import reference
 from tests.reference import CONFIG
-from tests.support.layouts import CONTEXT, Layout, read
+from tests.support.layouts import CONTEXT, Layout, joined, read
 
 MODELS = 50
+INLINE, TRUST = 10_240, 2048  # characters of a role's policies, white space apart, by "IAM and AWS STS quotas"
 BYTES, RESOURCES, OUTPUTS, PARAMETERS = 1_000_000, 500, 200, 200  # of a template, by "CloudFormation quotas"
 STAGES, OF_A_STAGE, OF_A_PIPELINE = 50, 50, 500  # of a pipeline, by "Quotas in CodePipeline": stages, and actions
 
@@ -61,3 +64,20 @@ def test_pipelines_have_room(platform: Layout, three: Layout) -> None:
             assert len(actions) <= STAGES, name
             assert max(actions) <= OF_A_STAGE, name
             assert sum(actions) <= OF_A_PIPELINE / 2, name
+
+
+def filled_in(value: Any) -> Any:
+    """A policy with what CloudFormation fills in, or something as long."""
+    if isinstance(value, list):
+        return [filled_in(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return joined(value) if value.keys() & {"Fn::Join", "Fn::GetAtt", "Ref"} else {key: filled_in(inner) for key, inner in value.items()}
+
+
+def test_roles_have_room(platform: Layout, layouts: dict[str, Layout]) -> None:
+    for layout in (platform, *layouts.values()):
+        for stack, role in layout.every("AWS::IAM::Role"):
+            inline = sum(documents.size(filled_in(policy["PolicyDocument"])) for policy in role.get("Policies", []))
+            assert inline < INLINE * 0.8, (stack, role.get("RoleName"))
+            assert documents.size(filled_in(role["AssumeRolePolicyDocument"])) < TRUST / 2, (stack, role.get("RoleName"))
