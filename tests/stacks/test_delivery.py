@@ -131,7 +131,7 @@ def references(value: Any) -> set[str]:
 
 @pytest.mark.parametrize("name", HOMES)
 def test_every_variable_was_exported_by_an_earlier_stage(layout: Layout, name: str) -> None:
-    known = {"Source.CommitId", "codepipeline.PipelineExecutionId", "variables.cause"}
+    known = {"Source.AuthorDate", "Source.CommitId", "codepipeline.PipelineExecutionId", "variables.cause"}
     for stage in pipeline(layout, name)["Stages"]:
         (action,) = stage["Actions"]
         assert references([action["Configuration"], stage.get("BeforeEntry")]) <= known, stage["Name"]
