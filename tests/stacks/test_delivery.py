@@ -133,7 +133,7 @@ def references(value: Any) -> set[str]:
 
 @pytest.mark.parametrize("name", HOMES)
 def test_every_variable_was_exported_by_an_earlier_stage(layout: Layout, name: str) -> None:
-    known = {"Source.CommitId", "codepipeline.PipelineExecutionId", "variables.cause"}
+    known = {"Source.AuthorDate", "Source.CommitId", "codepipeline.PipelineExecutionId", "variables.cause"}
     for stage in pipeline(layout, name)["Stages"]:
         action, *others = stage["Actions"]
         assert references([action["Configuration"], *(each["Configuration"] for each in others), stage.get("BeforeEntry")]) <= known
