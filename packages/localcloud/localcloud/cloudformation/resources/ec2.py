@@ -84,7 +84,7 @@ def _authorize(r: Resource, kind: str, group: str, rule: dict[str, Any]) -> None
 def _permission(rule: dict[str, Any]) -> dict[str, Any]:
     """A rule as EC2's calls have it."""
     said = {"Description": rule["Description"]} if rule.get("Description") else {}
-    ports = {name: int(rule[name]) for name in ("FromPort", "ToPort") if name in rule}
+    ports: dict[str, Any] = {name: int(rule[name]) for name in ("FromPort", "ToPort") if name in rule}
     other = rule.get("SourceSecurityGroupId") or rule.get("DestinationSecurityGroupId")
     groups = {"UserIdGroupPairs": [{"GroupId": other, **said}]}
     whom = groups if other else {"IpRanges": [{"CidrIp": rule["CidrIp"], **said}]}
