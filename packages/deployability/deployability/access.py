@@ -140,9 +140,12 @@ def _unheard(template: Template, published: Sequence[Any], service: str, wrong: 
     absent="without a policy only the repository's own account pulls: nothing is shared",
 )
 def sagemaker_may_pull(template: Template) -> Iterator[Finding]:
+    if not any(kind.startswith("AWS::SageMaker::") for _, kind, _ in template):
+        return  # images of other services
     for name, properties in template.of("AWS::ECR::Repository"):
         policy = properties.get("RepositoryPolicyText")
-        shared = any(allows(statement, "ecr:BatchGetImage") for statement in statements(policy))
+        pullers = {p for s in statements(policy) if allows(s, "ecr:BatchGetImage") for p in principals(s) if known(p)}
+        shared = any("${AWS::AccountId}" not in puller and not puller.endswith(".amazonaws.com") for puller in pullers)
         if shared and not lets_in(policy, "sagemaker", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
             wrong = "its policy lets accounts pull, but not sagemaker.amazonaws.com: an endpoint of another account cannot get the image"
             yield Finding(name, wrong, "allow sagemaker.amazonaws.com the same", ("RepositoryPolicyText",))

@@ -68,4 +68,4 @@ def lets_in(value: Any, service: str, *actions: str) -> bool:
 
 def _may_be(principal: str, service: str) -> bool:
     label = principal.partition(".")[0]
-    return label in ("*", service) or label.startswith("${")
+    return label in ("*", service) or (label.startswith("${") and label != "${AWS::AccountId}")
