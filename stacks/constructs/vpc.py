@@ -75,7 +75,7 @@ class Vpc(Construct):
             vpc_id=self.vpc.ref,
             security_group_egress=[_rule(port, "0.0.0.0/0", "Endpoints; there is no other route") for port in (HTTPS, *ports)],
         )
-        among = {"group_id": group.attr_group_id, "ip_protocol": "-1", "description": "Machines of one job"}
+        among: dict[str, Any] = {"group_id": group.attr_group_id, "ip_protocol": "-1", "description": "Machines of one job"}
         ec2.CfnSecurityGroupIngress(self, "FromMembers", source_security_group_id=group.attr_group_id, **among)
         ec2.CfnSecurityGroupEgress(self, "ToMembers", destination_security_group_id=group.attr_group_id, **among)
         return group.attr_group_id

@@ -19,7 +19,9 @@ from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.layouts import PRODUCTION, STAGING, Layout, configuration, listed, models, synth
 from tests.support.networks import EXISTING, GROUPS, MANAGED, PRIVATE, SUBNETS, with_networks
 
-NETWORKS = {  # layout → of the toolchain's account, of the environments' accounts
+NETWORKS: dict[
+    str, tuple[ExistingNetwork | ManagedNetwork, ExistingNetwork | ManagedNetwork]
+] = {  # layout → of the toolchain's account, of the environments' accounts
     "three": (MANAGED, MANAGED),
     "two": (EXISTING, MANAGED),
     "one": (EXISTING, EXISTING),
@@ -169,14 +171,14 @@ def test_every_service_has_an_endpoint_where_it_is_called(three: Layout) -> None
 
 def called(*folders: str) -> set[str]:
     """The services whose clients are made in these folders, as boto3 calls them: every text handed to what may make a client."""
-    services = set()
+    services: set[object] = set()
     for folder in folders:
         for file in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                     services.add(node.args[0].value)
     known = __import__("boto3").Session().get_available_services()
-    return {service for service in services if service in known}
+    return {str(service) for service in services if service in known}
 
 
 def test_endpoints_follow_from_the_clients_that_are_made() -> None:
