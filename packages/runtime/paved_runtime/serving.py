@@ -9,7 +9,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,6 +33,7 @@ ASGI = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LARGE = 64 * 1024  # bodies above this, and those that ask for reasons, are answered in a thread: /ping and single rows need not wait
 EXPLAIN = b'"explain"'
+KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than the proxies in front of a server keep theirs, 60 as a rule
 PATIENCE = 25  # seconds that requests in flight get after SIGTERM; SageMaker kills after 30
 
 
@@ -57,6 +59,7 @@ def serve(job: Job) -> None:
         log_level="warning",
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=PATIENCE,
     )
     print(f"serving {job.spec.name} on port {job.port}", flush=True)
@@ -119,19 +122,28 @@ def _outside(spec: ModelSpec, version: str, log: ScoreLog) -> FastAPI:
 
 
 def _inside(invocations: Invocations, log: ScoreLog) -> ASGI:
+    lane = ThreadPoolExecutor(1)  # one after the other: each more would hold up /ping and single rows for its own turn of the interpreter
+
     async def route(scope: Message, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             return await _respond(send, refusal(405, f"expected POST, found {scope['method']}"), (b"allow", b"POST"))
         body = await _body(receive)
         if body is None:
             return None
-        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"").decode("latin-1")
+        headers = scope["headers"]
+        content_type, accept = _header(headers, b"content-type"), _header(headers, b"accept")
         slow = len(body) > LARGE or EXPLAIN in body
-        reply = await asyncio.to_thread(invocations.reply, content_type, body) if slow else invocations.reply(content_type, body)
+        asked = content_type, body, accept
+        reply = await asyncio.get_running_loop().run_in_executor(lane, invocations.reply, *asked) if slow else invocations.reply(*asked)
         await _respond(send, reply)
         return log.count(reply)
 
     return route
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
+    """The values of a header, which may stand there several times; empty where it does not."""
+    return ", ".join(value.decode("latin-1") for name, value in headers if name == wanted)
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -17,8 +17,9 @@ from server import PATIENCE, Server, call
 
 from paved_runtime import artifact
 from paved_runtime.golden import replay
-from paved_runtime.invocations import CSV, JSON, Invocations, Reply, refusal
+from paved_runtime.invocations import Invocations, Reply, refusal
 from paved_runtime.job import Job
+from paved_runtime.media_types import CSV, JSON
 from paved_runtime.score_log import ROWS, ScoreLog
 from paved_runtime.serving import application
 from paved_runtime.spec import ModelSpec
