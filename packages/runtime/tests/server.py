@@ -17,6 +17,7 @@ from container import environment
 from paved_runtime.media_types import JSON
 from paved_runtime.serving import ASGI
 
+ONE = "SAGEMAKER_MODEL_SERVER_WORKERS"
 PATIENCE = 60  # seconds in which the slowest machine answers, or ends
 
 
@@ -44,7 +45,7 @@ class Server:
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "paved_runtime", "serve"],
-            env=environment(root, SAGEMAKER_BIND_TO_PORT=str(self.port), PYTHONUNBUFFERED="1", **variables),
+            env=environment(root, SAGEMAKER_BIND_TO_PORT=str(self.port), PYTHONUNBUFFERED="1", **{ONE: "1"} | variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

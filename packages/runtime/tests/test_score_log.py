@@ -109,7 +109,7 @@ def test_the_last_rows_are_logged_when_time_has_passed() -> None:
 def test_every_way_of_asking_for_scores_counts_and_no_other(
     model_spec: ModelSpec, invocations: Invocations, trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    app = application(model_spec, invocations)
+    app = application(model_spec, invocations, ScoreLog(invocations.version, seconds=NEVER))
     line = ",".join(map(str, ROW.values()))
     replay(artifact.read_json(trained / "model" / artifact.GOLDEN), invocations)
     for body, kind in (

@@ -23,7 +23,9 @@ from server import Server, call
 from paved_runtime import __version__, artifact
 from paved_runtime.__main__ import main
 from paved_runtime.invocations import EXPLAINED, LIMIT, Invocations, resident
+from paved_runtime.job import SCORE_LOG_SECONDS
 from paved_runtime.media_types import ALIASES, CSV, JSON, LINES
+from paved_runtime.score_log import ScoreLog
 from paved_runtime.serving import ASGI, application
 from paved_runtime.spec import Category, ModelSpec
 
@@ -55,7 +57,7 @@ def test_telemetry_is_off_before_the_runtime_of_onnx_is_there_unless_set_otherwi
 
 @pytest.fixture(scope="module")
 def app(model_spec: ModelSpec, invocations: Invocations) -> ASGI:
-    return application(model_spec, invocations)
+    return application(model_spec, invocations, ScoreLog(invocations.version, seconds=SCORE_LOG_SECONDS))
 
 
 @pytest.fixture(scope="module")
