@@ -76,7 +76,7 @@ class Requests:
 
     def _decoded(self, body: bytes, *, batch: bool) -> tuple[list[Any], bool]:
         if batch:
-            return msgspec.structs.astuple(self._batch.decode(body))  # type: ignore[return-value]
+            return msgspec.structs.astuple(self._batch.decode(body))
         return (self._rows.decode(body), False) if body[:32].lstrip().startswith(b"[") else ([self._row.decode(body)], False)
 
     def _keys(self, rows: Sequence[Any]) -> int:

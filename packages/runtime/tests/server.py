@@ -29,7 +29,7 @@ def call(
     async def exchange() -> httpx.Response:
         transport = httpx.ASGITransport(app)
         wanted = [accept] if isinstance(accept, str) else accept or []
-        headers = [("content-type", content_type)] * (content_type is not None) + [("accept", each) for each in wanted]
+        headers = [("accept", each) for each in wanted] + ([] if content_type is None else [("content-type", content_type)])
         async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
             return await client.request(method, path, content=body, headers=headers)
 

@@ -138,8 +138,8 @@ def test_a_row_that_is_made_of_column_names_is_a_row() -> None:
     column = Category(type="category", values=("job", "none"))
     reader = CsvRequests(DATA.model_copy(update={"columns": {"job": column}}))
 
-    assert outcome(reader.table, b"job\nnone\n")["rows"] == [[0.0], [1.0]]  # type: ignore[call-overload,index]
-    assert outcome(lambda body: reader.table(body, header=True), b"job\nnone\n")["rows"] == [[1.0]]  # type: ignore[call-overload,index]
+    assert outcome(reader.table, b"job\nnone\n")["rows"] == [[0.0], [1.0]]  # type: ignore[call-overload]
+    assert outcome(lambda body: reader.table(body, header=True), b"job\nnone\n")["rows"] == [[1.0]]  # type: ignore[call-overload]
 
 
 wrong_lines = st.sampled_from(["17" + LINE[LINE.index(",") :], LINE + ",1", "", "a,b", '"', LINE.replace("yes", "maybe"), ",".join(NAMES)])

@@ -24,6 +24,8 @@ GRACE = 30.0
 LONGEST = 60.0  # seconds for an answer
 SCORES_EVERY, LEAST = 10.0, 0.2  # seconds between the lines in which a container says what it scored: of SageMaker's time, of ours
 
+WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"  # one, unless the model says otherwise: many endpoints share the cores of one laptop
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -180,7 +182,7 @@ class Instance:
         p = self.program
         own = {"SAGEMAKER_BIND_TO_PORT": str(self.port), "SAGEMAKER_SAFE_PORT_RANGE": f"{self.port}-{self.port}"}
         own["SCORE_LOG_SECONDS"] = str(max(SCORES_EVERY / cloud().speed, LEAST))
-        env = p.image.environment(credentials(p.role, p.region, isolated=p.isolated), p.environment, own, ml=ml)
+        env = p.image.environment(credentials(p.role, p.region, isolated=p.isolated), {WORKERS: "1"}, p.environment, own, ml=ml)
         with self._lock:
             if self._ended.is_set():
                 gone.set()
