@@ -54,7 +54,7 @@ def serve(job: Job) -> None:
     except OSError as error:
         raise OSError(f"port {job.port} cannot be bound: {error.strerror}: set SAGEMAKER_BIND_TO_PORT to a free one") from error
     workers = job.workers or cores()
-    print(f"serving {job.spec.name} on port {job.port}, workers: {workers}", flush=True)
+    print(f"serving {job.spec.name} on port {job.port}", flush=True)
     if workers == 1:
         _answer(application(job.spec, invocations, log), listener)
         return

@@ -19,7 +19,7 @@ from paved_runtime import artifact, golden, openapi, spec
 from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import CSV, JSON, RequestError
 from paved_runtime.prepare import prepare
-from paved_runtime.requests import Question, RequestError, Requests
+from paved_runtime.requests import Question, Requests
 from paved_runtime.spec import Category, Column
 from paved_runtime.train import train
 
