@@ -53,7 +53,7 @@ from pipelines.definition import validate
 from pipelines.run import Run
 from pipelines.sdk_steps import CommandTrainingStep, RegisterStep
 
-CONTENT_TYPES = ["application/json", "text/csv"]
+CONTENT_TYPES = ["application/json", "text/csv", "application/jsonlines"]
 METRIC, FAILED = "roc_auc", "gates_failed"
 PATTERNS = {METRIC: rf"metric {METRIC}=([0-9.]+)", FAILED: rf"metric {FAILED}=([0-9]+)"}
 PROCESSING = "/opt/ml/processing"

@@ -45,10 +45,15 @@ class Endpoint:
             raise Unanswered("an answer that is not JSON") from error
 
     def status(self, content_type: str, body: str) -> int:
-        """The HTTP status of the container's answer."""
+        """The HTTP status of the container's answer; of an empty body, that of InvokeEndpoint itself, where the API refuses it.
+
+        The API's reference (API_runtime_InvokeEndpoint) gives Body a greatest length and no least, and names ValidationError, 400.
+        """
         try:
             self._invoke(ContentType=content_type, Body=body)
         except ClientError as error:
+            if not body and code(error) == "ValidationError":
+                return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
             if code(error) != "ModelError":
                 raise
             return _status(error)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from paved_runtime.artifact import ArtifactError
-from paved_runtime.invocations import CSV, JSON, Invocations
+from paved_runtime.invocations import Invocations
+from paved_runtime.media_types import CSV, JSON
 from paved_runtime.rules import Value
 from paved_runtime.spec import Category, Column, Integer, ModelSpec
 

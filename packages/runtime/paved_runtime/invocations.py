@@ -14,14 +14,14 @@ import numpy as np
 from paved_runtime import __version__, artifact, plugin
 from paved_runtime.answers import Answer, Description, Explained, ExplainedAnswer, Prediction, Reason
 from paved_runtime.explain import Explainer
+from paved_runtime.media_types import CSV, JSON, MediaType, RequestError, acceptable, content
 from paved_runtime.protocol import model_sha256, model_version
-from paved_runtime.requests import RequestError, Requests
+from paved_runtime.requests import Requests
 from paved_runtime.rules import rules
 from paved_runtime.scoring import Scorer
 from paved_runtime.spec import ModelSpec
 from paved_runtime.table import Matrix, Table
 
-JSON, CSV = "application/json", "text/csv"
 LIMIT = 6 * 1024 * 1024  # what SageMaker passes on
 EXPLAINED = 1000  # rows a request: a third of a second for the first model, and an answer that SageMaker still passes on
 
@@ -51,7 +51,7 @@ class Invocations:
         self._requests, self._rules = Requests(spec.data), rules(spec.data)
         self._scorer, self._explainer = scorer, explainer
         self._features = features.features
-        self._encode = msgspec.json.Encoder().encode
+        self._encoder = msgspec.json.Encoder()
 
     @classmethod
     def load(cls, spec: ModelSpec, model: Path) -> Invocations:
@@ -60,19 +60,17 @@ class Invocations:
         explainer = Explainer.load(model, features, spec.features)
         return cls(spec, Scorer.load(model), explainer, features, artifact.read_json(model / artifact.SCHEMA), sha256(model))
 
-    def reply(self, content_type: str, body: bytes) -> Reply:
-        """Answer one request, whatever it holds."""
-        kind, _, parameters = content_type.lower().partition(";")
-        kind = kind.strip()
-        if kind not in (JSON, CSV) or ("charset" in parameters and "utf-8" not in parameters):
-            return refusal(415, f"expected content type {JSON} or {CSV} in UTF-8, found {content_type[:60]!r}")
-        if len(body) > LIMIT:
-            return refusal(413, f"expected at most {LIMIT} bytes, found more")
+    def reply(self, content_type: str, body: bytes, accept: str = "") -> Reply:
+        """Answer one request, whatever it holds, in a format that `accept` asks for; refusals are JSON."""
         try:
-            if kind == JSON:
-                return self._answer(*self._requests.json(body))
-            scores = self.scores(self._requests.csv(body)).tolist()
-            return Reply(200, CSV, "".join(f"{score!r}\n" for score in scores).encode(), scores)
+            kind = content(content_type)
+            offers = acceptable(accept, kind)
+            if len(body) > LIMIT:
+                raise RequestError(413, f"expected at most {LIMIT} bytes, found more")
+            table, explain = self._requests.read(kind, body)
+            if table is None or explain:
+                return self._in_json(offers, accept, table)
+            return self._scored(offers[0], self.scores(table).tolist())
         except RequestError as error:
             return refusal(error.status, str(error))
 
@@ -80,15 +78,24 @@ class Invocations:
         """Probabilities of the positive outcome, float32 [rows]."""
         return self._scorer.matrix(self._features(table))
 
-    def _answer(self, table: Table | None, explain: bool) -> Reply:
+    def _scored(self, kind: MediaType, scores: list[float]) -> Reply:
+        if kind.format == CSV:
+            body = "".join(f"{score!r}\n" for score in scores).encode()
+        elif kind.format == JSON:
+            body = self._encoder.encode(Answer([Prediction(score) for score in scores], self.version))
+        else:
+            body = self._encoder.encode_lines([Prediction(score) for score in scores])
+        return Reply(200, kind.name, body, scores)
+
+    def _in_json(self, offers: Sequence[MediaType], accept: str, table: Table | None) -> Reply:
+        """Reasons for a table's rows or, without one, what the model is: both have no other form than JSON."""
+        if JSON not in (offer.format for offer in offers):
+            raise RequestError(406, f"expected to accept {JSON}, which reasons and descriptions are given in, found {accept[:60]!r}")
         if table is None:
             description = Description(self._name, self.version, self.sha256, __version__, self._schema, round(resident(), 1))
-            return Reply(200, JSON, self._encode(description))
-        if explain:
-            answer = self._explained(table)
-            return Reply(200, JSON, self._encode(answer), [prediction.score for prediction in answer.predictions])
-        scores = self.scores(table).tolist()
-        return Reply(200, JSON, self._encode(Answer([Prediction(score) for score in scores], self.version)), scores)
+            return Reply(200, JSON, self._encoder.encode(description))
+        answer = self._explained(table)
+        return Reply(200, JSON, self._encoder.encode(answer), [prediction.score for prediction in answer.predictions])
 
     def _explained(self, table: Table) -> ExplainedAnswer:
         if len(table) > EXPLAINED:

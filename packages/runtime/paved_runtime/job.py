@@ -28,15 +28,17 @@ class Job:
     environ: Mapping[str, str] = field(default_factory=dict)  # all of it: the monitor alone reads more than is here
     model_package_arn: str = ""  # of the version that `score` asks
     model_sha256: str = ""  # of the model that a server is to serve, and no other
+    workers: int = 0  # processes of a server; 0: as many as it has cores
     score_log_seconds: float = SCORE_LOG_SECONDS  # after so long at the latest a server logs what it has scored
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Job:
         """The job of an environment: MODEL, ML_ROOT, SAGEMAKER_BIND_TO_PORT, COMMIT, DATA_SHA256, IMAGE_URI, MODEL_PACKAGE_ARN,
-        MODEL_SHA256, SCORE_LOG_SECONDS.
+        MODEL_SHA256, SCORE_LOG_SECONDS, SAGEMAKER_MODEL_SERVER_WORKERS (the name that SageMaker's inference toolkit has for it).
 
         Raises:
-            ValueError: MODEL is not set, the port is no number, SCORE_LOG_SECONDS none above 0, or the model's `model.toml` is wrong.
+            ValueError: MODEL is not set, the port is no number, SCORE_LOG_SECONDS none above 0, the workers none,
+                or the model's `model.toml` is wrong.
         """
         if not environ.get("MODEL"):
             known = " or ".join(spec.names()) or f"a model's name; {spec.MODELS} has none (MODEL_CODE says where models are)"
@@ -47,6 +49,9 @@ class Job:
         pause = environ.get("SCORE_LOG_SECONDS", str(SCORE_LOG_SECONDS))
         if not re.fullmatch(r"\d*\.?\d+", pause) or not float(pause):
             raise ValueError(f"SCORE_LOG_SECONDS: expected a number above 0, found {pause!r}")
+        workers = environ.get("SAGEMAKER_MODEL_SERVER_WORKERS", "0")
+        if not re.fullmatch(r"\d{1,3}", workers, re.ASCII):
+            raise ValueError(f"SAGEMAKER_MODEL_SERVER_WORKERS: expected a number of processes, 0 for one a core, found {workers!r}")
         return cls(
             spec=spec.load(environ["MODEL"]),
             root=root(environ),
@@ -55,6 +60,7 @@ class Job:
             origin={name.lower(): environ.get(name, "") for name in ("COMMIT", "DATA_SHA256", "IMAGE_URI")},
             model_package_arn=environ.get("MODEL_PACKAGE_ARN", ""),
             model_sha256=environ.get("MODEL_SHA256", ""),
+            workers=int(workers),
             score_log_seconds=float(pause),
         )
 

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
-from paved_runtime.invocations import CSV, EXPLAINED, JSON, LIMIT
+from paved_runtime.invocations import EXPLAINED, LIMIT
+from paved_runtime.media_types import CSV, JSON, LINES
 from paved_runtime.spec import Category, Column, Integer, ModelSpec
 
 REFUSALS = {
     "400": "The body cannot be read at all.",
+    "406": "Accept asks for no format that the answer can have; reasons and descriptions are JSON only.",
     "413": f"The body is larger than {LIMIT} bytes, or asks to explain more than {EXPLAINED} rows.",
-    "415": f"The content type is neither {JSON} nor {CSV}.",
+    "415": f"The content type is neither {JSON}, {CSV} nor {LINES}, or its charset is not UTF-8.",
     "422": "A row or value breaks the data contract; the error names row, column and what was expected.",
 }
 
 
 def invocations(spec: ModelSpec) -> dict[str, Any]:
     """The OpenAPI path item of /invocations."""
-    row = {
+    record = {
         "type": "object",
         "required": list(spec.features),
         "properties": {name: _schema(column) for name, column in spec.data.columns.items()}
         | {name: {"description": "Accepted and ignored."} for name in (*spec.data.exclude, spec.data.target)},
         "additionalProperties": False,
     }
+    cells = {
+        "type": "array",
+        "description": f"The values in their order: {', '.join(spec.features)}",
+        "prefixItems": [_schema(column) for column in spec.data.columns.values()],
+        "minItems": len(spec.features),
+        "maxItems": len(spec.features),
+    }
+    row = {"oneOf": [record, cells]}
+    rows = {"type": "array", "minItems": 1, "items": row}
     batch = {
         "type": "object",
         "required": ["instances"],
         "properties": {
-            "instances": {"type": "array", "minItems": 1, "items": row},
+            "instances": rows,
             "explain": {"type": "boolean", "default": False, "description": f"Answer with reasons. At most {EXPLAINED} rows."},
         },
         "additionalProperties": False,
@@ -39,12 +50,22 @@ def invocations(spec: ModelSpec) -> dict[str, Any]:
         "properties": {"describe": {"const": True, "description": "Answer with what the model is."}},
         "additionalProperties": False,
     }
-    table = {"type": "string", "description": f"One row a line, no header: {', '.join(spec.features)}"}
+    order = f"{', '.join(spec.features)}, or, with a header in the first line, in any order"
+    table = {"type": "string", "description": f"One row a line: {order}. header=present or header=absent in the content type says which."}
+    lines = {"type": "string", "description": "One row a line, each an object or a list as in JSON."}
+    content = {JSON: {"schema": {"oneOf": [batch, rows, record, description]}}, CSV: {"schema": table}, LINES: {"schema": lines}}
+    accept = {
+        "name": "Accept",
+        "in": "header",
+        "description": f"{JSON}, {CSV} or {LINES}; the request's own format where it says nothing else.",
+        "schema": {"type": "string"},
+    }
     return {
         "post": {
             "operationId": "invocations",
             "summary": spec.purpose,
-            "requestBody": {"required": True, "content": {JSON: {"schema": {"oneOf": [batch, row, description]}}, CSV: {"schema": table}}},
+            "parameters": [accept],
+            "requestBody": {"required": True, "content": content},
             "responses": {"200": _answer(spec)} | {status: _refusal(text) for status, text in REFUSALS.items()},
         }
     }
@@ -77,9 +98,11 @@ def _answer(spec: ModelSpec) -> dict[str, Any]:
         _object(predictions={"type": "array", "items": explained}, base=base, model_version=version),
         _object(model={"const": spec.name}, model_version=version, model_sha256=digest, runtime=runtime, schema=schema, memory_mb=memory),
     ]
-    lines = {"type": "string", "description": "One score a line."}
+    plain_lines = {"type": "string", "description": "One score a line."}
+    json_lines = {"type": "string", "description": 'One line a row: {"score": …}.'}
     description = "A score for each row, in order, with reasons where they were asked for; or what the model is."
-    return {"description": description, "content": {JSON: {"schema": {"oneOf": answers}}, CSV: {"schema": lines}}}
+    content = {JSON: {"schema": {"oneOf": answers}}, CSV: {"schema": plain_lines}, LINES: {"schema": json_lines}}
+    return {"description": description, "content": content}
 
 
 def _reason(spec: ModelSpec) -> dict[str, Any]:

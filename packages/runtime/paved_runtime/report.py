@@ -12,7 +12,7 @@ from paved_runtime import artifact, calibration, comparison, curves
 from paved_runtime.gates import Findings, measure, sample
 from paved_runtime.holdout import Champion, Holdout, Mask
 from paved_runtime.intervals import Interval
-from paved_runtime.invocations import JSON
+from paved_runtime.media_types import JSON
 from paved_runtime.rules import rules
 from paved_runtime.score_log import QUANTILES
 from paved_runtime.spec import Data

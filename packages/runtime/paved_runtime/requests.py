@@ -6,29 +6,22 @@ whatever it does not accept goes to the plain reading below it, which decides an
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
 
-from paved_runtime.contract import encode
+from paved_runtime.csv_requests import CsvRequests, decoded
+from paved_runtime.media_types import CSV, JSON, MediaType, RequestError
 from paved_runtime.rules import CategoryRule, OptionalRule, Rule, RuleError, rules, shown
 from paved_runtime.spec import RESERVED, Category, Column, Data, Integer
 from paved_runtime.table import Table
 
-
-class RequestError(ValueError):
-    """A request that cannot be answered. `status` is 400 where its form is wrong, 413 where it is too large, 422 where a value is wrong."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+FAST_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Question(NamedTuple):
@@ -46,66 +39,88 @@ class Requests:
         self._rules = rules(data)
         self._positions = {name: position for position, name in enumerate(self._rules)}
         self._codes = codes(data)
-        struct = row(data, strict=True)
-        batch = msgspec.defstruct("Batch", [("instances", list[struct]), ("explain", bool, False)], forbid_unknown_fields=True)  # type: ignore[valid-type]
-        self._row, self._batch = msgspec.json.Decoder(struct), msgspec.json.Decoder(batch)
+        kind = row(data, strict=True)
+        batch = msgspec.defstruct("Batch", [("instances", list[kind]), ("explain", bool, False)], forbid_unknown_fields=True)  # type: ignore[valid-type]
+        self._row, self._rows, self._batch = (msgspec.json.Decoder(of) for of in (kind, list[kind], batch))  # type: ignore[valid-type]
+        self._csv = CsvRequests(data)
+
+    def read(self, kind: MediaType, body: bytes) -> Question:
+        """A body of a format. Raises RequestError."""
+        if kind.format == JSON:
+            return self.json(body)
+        return Question(self._csv.table(body, kind.header) if kind.format == CSV else self.lines(body), explain=False)
 
     def json(self, body: bytes) -> Question:
-        """`{"instances": [{column: value, …}, …], "explain": false}`, one bare `{column: value, …}`, or `{"describe": true}`.
+        """`{"instances": [row, …], "explain": false}`, a list of rows, one bare `{column: value, …}`, or `{"describe": true}`.
 
-        "explain" may be left out. Raises RequestError.
+        A row is `{column: value, …}` or `[value, …]` in the order of `model.toml`. "explain" may be left out. Raises RequestError.
         """
         batch = b'"instances"' in body
         try:
-            rows, explain = msgspec.structs.astuple(self._batch.decode(body)) if batch else ([self._row.decode(body)], False)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            rows, explain = self._decoded(body, batch=batch)
+        except FAST_REFUSALS:
             return self.plain(body)
-        keys = len(rows) * len(self._rules) + batch + explain
-        if not rows or body.count(b":") != keys:  # more colons than keys: one may be given twice, which the decoder lets pass
+        if not rows or body.count(b":") != self._keys(rows) + batch + explain:
             return self.plain(body)
-        cells = [
+        return Question(self._table(self._encoded(rows)), explain)
+
+    def lines(self, body: bytes) -> Table:
+        """A row a line, as in `json`; blank lines are passed over. Raises RequestError."""
+        try:
+            rows = [self._row.decode(line) for line in body.split(b"\n") if line.strip()]
+        except FAST_REFUSALS:
+            return self.plain_lines(body)
+        if not rows or body.count(b":") != self._keys(rows):
+            return self.plain_lines(body)
+        return self._table(self._encoded(rows))
+
+    def _decoded(self, body: bytes, *, batch: bool) -> tuple[list[Any], bool]:
+        if batch:
+            return msgspec.structs.astuple(self._batch.decode(body))
+        return (self._rows.decode(body), False) if body[:32].lstrip().startswith(b"[") else ([self._row.decode(body)], False)
+
+    def _keys(self, rows: Sequence[Any]) -> int:
+        """How many colons there are in rows where no key is given twice, which the decoder lets pass, and no value has one."""
+        return sum(type(row) is not tuple for row in rows) * len(self._rules)
+
+    def _encoded(self, rows: Sequence[Any]) -> list[float]:
+        return [
             value if codes is None else codes[value]
             for row in rows
-            for value, codes in zip(msgspec.structs.astuple(row), self._codes, strict=True)
+            for value, codes in zip(row if type(row) is tuple else msgspec.structs.astuple(row), self._codes, strict=True)
         ]
-        return Question(self._table(cells), explain)
-
-    def csv(self, body: bytes) -> Table:
-        """One row a line, columns in the order of `model.toml`, no header. Raises RequestError."""
-        try:
-            rows = list(csv.reader(io.StringIO(body.decode("utf-8"), newline=""), strict=True))
-        except UnicodeDecodeError as error:
-            raise RequestError(400, f"the body is not UTF-8: byte {error.start} is wrong") from error
-        except csv.Error as error:
-            raise RequestError(400, f"the body is not CSV: {error}") from error
-        if not rows:
-            raise RequestError(400, "the body is empty: expected one row a line")
-        for number, row in enumerate(rows, start=1):
-            if len(row) != len(self._rules):
-                names = ", ".join(self._rules)
-                raise RequestError(422, f"row {number}: expected {len(self._rules)} cells ({names}), found {len(row)}")
-        table, violations = encode(dict(zip(self._rules, zip(*rows, strict=True), strict=True)), self._rules)
-        if violations:
-            first = min(violations, key=lambda violation: violation.rows)
-            number, name = first.rows[0], first.column
-            cell = shown(rows[number - 1][self._positions[name]])
-            raise RequestError(422, f"row {number}, column {name!r}: expected {first.allowed}, found {cell}")
-        return table
 
     def plain(self, body: bytes) -> Question:
         """The same as `json`, read plainly: this is what decides, and what words the refusals. Raises RequestError."""
-        content = _parsed(body)
+        content = _parsed(decoded(body))
+        if isinstance(content, list):
+            if not content:
+                raise RequestError(400, "expected at least one row, found an empty list")
+            return Question(self._plain_table(content), explain=False)
         if not isinstance(content, _Object):
-            raise RequestError(400, f'expected {{"instances": [...]}} or one object of columns, found {shown(content)}')
+            raise RequestError(400, f'expected {{"instances": [...]}}, a list of rows or one object of columns, found {shown(content)}')
         if "describe" in content:
             return _description(content)
         rows, explain = _batch(content) if any(word in content for word in RESERVED) else ([content], False)
-        cells = [cell for number, row in enumerate(rows, start=1) for cell in self._cells(number, row)]
-        return Question(self._table(cells), explain)
+        return Question(self._plain_table(rows), explain)
+
+    def plain_lines(self, body: bytes) -> Table:
+        """The same as `lines`, read plainly. Raises RequestError."""
+        lines = [line for line in decoded(body).split("\n") if line.strip()]
+        if not lines:
+            raise RequestError(400, "the body is empty: expected one row a line")
+        return self._plain_table(_parsed(line, f"row {number}") for number, line in enumerate(lines, start=1))
+
+    def _plain_table(self, rows: Iterable[object]) -> Table:
+        return self._table([cell for number, row in enumerate(rows, start=1) for cell in self._cells(number, row)])
 
     def _cells(self, number: int, row: object) -> list[float]:
+        if isinstance(row, list):
+            if len(row) != len(self._rules):
+                raise RequestError(422, f"row {number}: expected {len(self._rules)} values ({', '.join(self._rules)}), found {len(row)}")
+            row = _Object(zip(self._rules, row, strict=True))
         if not isinstance(row, _Object):
-            raise RequestError(422, f"row {number}: expected an object with a value for each column, found {shown(row)}")
+            raise RequestError(422, f"row {number}: expected an object or a list with a value for each column, found {shown(row)}")
         if row.repeated is not None:
             raise RequestError(400, f"row {number}, column {shown(row.repeated)}: expected one value, found several")
         for name in row:
@@ -127,14 +142,16 @@ class Requests:
         return Table(self._positions, np.array(cells, dtype=np.float64).reshape(-1, len(self._rules)))
 
 
-def row(data: Data, *, strict: bool) -> type[Any]:
-    """The Struct of a row: what the contract accepts, and, unless `strict`, whatever other columns there are beside it, unread.
+def row(data: Data, *, strict: bool) -> Any:
+    """The type of a row: a Struct of what the contract accepts, and, unless `strict`, whatever other columns there are beside it, unread;
+    or a tuple of the same in their order.
 
     Fields are c0, c1, …, renamed: a column may have any name.
     """
     fields = [(f"c{position}", _type(column)) for position, column in enumerate(data.columns.values())]
     names = {f"c{position}": name for position, name in enumerate(data.columns)}
-    return msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=strict, gc=False)
+    struct = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=strict, gc=False)
+    return struct | tuple[tuple(kind for _, kind in fields)]  # type: ignore[misc]
 
 
 def codes(data: Data) -> list[dict[Any, float] | None]:
@@ -155,15 +172,13 @@ def _object(pairs: list[tuple[str, object]]) -> _Object:
     return content
 
 
-def _parsed(body: bytes) -> object:
+def _parsed(text: str, what: str = "the body") -> object:
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
-    except UnicodeDecodeError as error:
-        raise RequestError(400, f"the body is not UTF-8: byte {error.start} is wrong") from error
+        return json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
     except json.JSONDecodeError as error:
-        raise RequestError(400, f"the body is not JSON: {error}") from error
+        raise RequestError(400, f"{what} is not JSON: {error}") from error
     except RecursionError as error:
-        raise RequestError(400, "the body is nested too deeply") from error
+        raise RequestError(400, f"{what} is nested too deeply") from error
 
 
 def _integer(text: str) -> int | float:

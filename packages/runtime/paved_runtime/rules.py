@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from paved_runtime.spec import Category, Column, Data, Integer, alike
 
 Value = int | float | str | None
-NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_NUMERAL = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?"  # in one way only, or a wrong line would be tried over and over
+NUMERAL = re.compile(_NUMERAL, re.ASCII)
+NUMERALS = re.compile(rf"(?:{_NUMERAL}\n)*+", re.ASCII)  # one a line
 
 
 class RuleError(ValueError):
@@ -36,6 +41,9 @@ class Rule(Protocol):
 
     def parse(self, cell: str) -> float:
         """The float of a CSV cell. Raises RuleError."""
+
+    def parse_all(self, cells: Sequence[str]) -> NDArray[np.float64]:
+        """The same of many cells, all at once: float64 [cells]. Raises RuleError where `parse` would of any of them."""
 
     def read(self, value: object) -> float:
         """The float of a JSON value. Raises RuleError."""
@@ -61,6 +69,17 @@ class NumberRule:
         if not NUMERAL.fullmatch(cell):
             raise RuleError("type")
         return self._accept(float(cell))
+
+    def parse_all(self, cells: Sequence[str]) -> NDArray[np.float64]:
+        lines = "\n".join([*cells, ""])
+        if lines.count("\n") != len(cells) or not NUMERALS.fullmatch(lines):
+            raise RuleError("type")
+        numbers = np.array(list(map(float, cells)), dtype=np.float64)
+        if not ((self.minimum <= numbers) & (numbers <= self.maximum)).all():
+            raise RuleError("range")
+        if self.whole and (numbers != np.floor(numbers)).any():
+            raise RuleError("type")
+        return numbers + 0.0  # as in `_accept`
 
     def read(self, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -95,6 +114,12 @@ class CategoryRule:
     def parse(self, cell: str) -> float:
         return self.read(cell)
 
+    def parse_all(self, cells: Sequence[str]) -> NDArray[np.float64]:
+        try:
+            return np.array([self.codes[cell] for cell in cells], dtype=np.float64)
+        except KeyError as error:
+            raise RuleError("category") from error
+
     def read(self, value: object) -> float:
         if not isinstance(value, str):
             raise RuleError("type")
@@ -122,6 +147,11 @@ class OptionalRule:
 
     def parse(self, cell: str) -> float:
         return self.rule.parse(cell) if cell else math.nan
+
+    def parse_all(self, cells: Sequence[str]) -> NDArray[np.float64]:
+        values = np.full(len(cells), np.nan)
+        values[[bool(cell) for cell in cells]] = self.rule.parse_all([cell for cell in cells if cell])
+        return values
 
     def read(self, value: object) -> float:
         return math.nan if value is None else self.rule.read(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,20 +31,22 @@ class ScoreLog:
     """Counts the answers of one version. Not for threads: the event loop alone calls it."""
 
     def __init__(self, version: str, *, seconds: float, write: Write = _print) -> None:
-        self._version, self._seconds, self._write = version, seconds, write
+        self._version, self.seconds, self._write = version, seconds, write
         self._scores: list[float] = []
         self._refused = 0
 
     def count(self, reply: Reply) -> None:
         """Count one answer; that of a request for scores, or a refusal."""
-        if reply.status == 200:
-            self._scores += reply.scores
-            if len(self._scores) >= ROWS:
-                self._log_scores()
-        else:
-            self._refused += 1
-            if self._refused >= ROWS:
-                self._log_refused()
+        self.add(reply.scores, int(reply.status != 200))
+
+    def add(self, scores: Sequence[float], refused: int) -> None:
+        """Count the scores of some answers, and refusals."""
+        self._scores += scores
+        self._refused += refused
+        if len(self._scores) >= ROWS:
+            self._log_scores()
+        if self._refused >= ROWS:
+            self._log_refused()
 
     def flush(self) -> None:
         """Write what was counted since the last lines, if anything was."""
@@ -56,7 +58,7 @@ class ScoreLog:
     async def flush_regularly(self) -> None:
         """Flush again and again, so that the last rows are logged when nobody asks any more."""
         while True:
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(self.seconds)
             self.flush()
 
     def _log_scores(self) -> None:

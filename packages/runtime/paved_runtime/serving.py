@@ -9,7 +9,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,9 +22,10 @@ from starlette.exceptions import HTTPException
 from paved_runtime import __version__, artifact, golden, openapi, plugin
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.invocations import LIMIT, Invocations, Reply, refusal
-from paved_runtime.job import SCORE_LOG_SECONDS, Job
+from paved_runtime.job import Job
 from paved_runtime.score_log import ScoreLog
 from paved_runtime.spec import ModelSpec
+from paved_runtime.workers import Lines, Reporter, Workers, cores
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,6 +34,7 @@ ASGI = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LARGE = 64 * 1024  # bodies above this, and those that ask for reasons, are answered in a thread: /ping and single rows need not wait
 EXPLAIN = b'"explain"'
+KEEP_ALIVE = 75  # seconds that an idle connection stays open: longer than the proxies in front of a server keep theirs, 60 as a rule
 PATIENCE = 25  # seconds that requests in flight get after SIGTERM; SageMaker kills after 30
 
 
@@ -44,11 +47,27 @@ def serve(job: Job) -> None:
         OSError: the port is taken.
     """
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing to tidy up yet, and SystemExit may get lost in a callback
-    app = application(job.spec, load(job), score_log_seconds=job.score_log_seconds)
+    invocations = load(job)
+    log = ScoreLog(invocations.version, seconds=job.score_log_seconds)
     try:
         listener = socket.create_server(("0.0.0.0", job.port), backlog=2048)  # noqa: S104 - SageMaker connects from outside the container
     except OSError as error:
         raise OSError(f"port {job.port} cannot be bound: {error.strerror}: set SAGEMAKER_BIND_TO_PORT to a free one") from error
+    workers = job.workers or cores()
+    print(f"serving {job.spec.name} on port {job.port}", flush=True)
+    if workers == 1:
+        _answer(application(job.spec, invocations, log), listener)
+        return
+
+    def work(lines: Lines) -> None:
+        _replay(job, invocations)  # no library promises that what it has loaded outlives a fork: here is the proof
+        _answer(application(job.spec, invocations, Reporter(lines, seconds=job.score_log_seconds)), listener)
+
+    Workers(workers, work, log, patience=PATIENCE + 2).run()
+
+
+def _answer(app: ASGI, listener: socket.socket) -> None:
+    """Answer what comes, until SIGTERM."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -57,9 +76,9 @@ def serve(job: Job) -> None:
         log_level="warning",
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=PATIENCE,
     )
-    print(f"serving {job.spec.name} on port {job.port}", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -72,13 +91,16 @@ def load(job: Job) -> Invocations:
             f"the model has sha256 {invocations.sha256}, this endpoint was deployed to serve {job.model_sha256}: it was swapped on the way:"
             " find out by whom, and deploy again"
         )
-    golden.replay(artifact.read_json(job.model / artifact.GOLDEN), invocations)
+    _replay(job, invocations)
     return invocations
 
 
-def application(spec: ModelSpec, invocations: Invocations, *, score_log_seconds: float = SCORE_LOG_SECONDS) -> ASGI:
+def _replay(job: Job, invocations: Invocations) -> None:
+    golden.replay(artifact.read_json(job.model / artifact.GOLDEN), invocations)
+
+
+def application(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter) -> ASGI:
     """The ASGI application: /invocations goes to the model, everything else to FastAPI."""
-    log = ScoreLog(invocations.version, seconds=score_log_seconds)
     outside, inside = _outside(spec, invocations.version, log), _inside(invocations, log)
 
     async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
@@ -87,7 +109,7 @@ def application(spec: ModelSpec, invocations: Invocations, *, score_log_seconds:
     return dispatch
 
 
-def _outside(spec: ModelSpec, version: str, log: ScoreLog) -> FastAPI:
+def _outside(spec: ModelSpec, version: str, log: ScoreLog | Reporter) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         regularly = asyncio.create_task(log.flush_regularly())
@@ -118,20 +140,29 @@ def _outside(spec: ModelSpec, version: str, log: ScoreLog) -> FastAPI:
     return api
 
 
-def _inside(invocations: Invocations, log: ScoreLog) -> ASGI:
+def _inside(invocations: Invocations, log: ScoreLog | Reporter) -> ASGI:
+    lane = ThreadPoolExecutor(1)  # one after the other: each more would hold up /ping and single rows for its own turn of the interpreter
+
     async def route(scope: Message, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             return await _respond(send, refusal(405, f"expected POST, found {scope['method']}"), (b"allow", b"POST"))
         body = await _body(receive)
         if body is None:
             return None
-        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"").decode("latin-1")
+        headers = scope["headers"]
+        content_type, accept = _header(headers, b"content-type"), _header(headers, b"accept")
         slow = len(body) > LARGE or EXPLAIN in body
-        reply = await asyncio.to_thread(invocations.reply, content_type, body) if slow else invocations.reply(content_type, body)
+        asked = content_type, body, accept
+        reply = await asyncio.get_running_loop().run_in_executor(lane, invocations.reply, *asked) if slow else invocations.reply(*asked)
         await _respond(send, reply)
         return log.count(reply)
 
     return route
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
+    """The values of a header, which may stand there several times; empty where it does not."""
+    return ", ".join(value.decode("latin-1") for name, value in headers if name == wanted)
 
 
 async def _body(receive: Receive) -> bytes | None:

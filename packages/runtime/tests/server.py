@@ -7,24 +7,29 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import httpx
 from container import environment
 
-from paved_runtime.invocations import JSON
+from paved_runtime.media_types import JSON
 from paved_runtime.serving import ASGI
 
+ONE = "SAGEMAKER_MODEL_SERVER_WORKERS"
 PATIENCE = 60  # seconds in which the slowest machine answers, or ends
 
 
-def call(app: ASGI, method: str, path: str, body: bytes = b"", content_type: str | None = JSON) -> httpx.Response:
-    """One request through the ASGI application, without a network."""
+def call(
+    app: ASGI, method: str, path: str, body: bytes = b"", content_type: str | None = JSON, accept: str | Sequence[str] | None = None
+) -> httpx.Response:
+    """One request through the ASGI application, without a network; `accept` may be several headers."""
 
     async def exchange() -> httpx.Response:
         transport = httpx.ASGITransport(app)
-        headers = {"content-type": content_type} if content_type is not None else {}
+        wanted = [accept] if isinstance(accept, str) else accept or []
+        headers = [("accept", each) for each in wanted] + ([] if content_type is None else [("content-type", content_type)])
         async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
             return await client.request(method, path, content=body, headers=headers)
 
@@ -40,7 +45,7 @@ class Server:
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "paved_runtime", "serve"],
-            env=environment(root, SAGEMAKER_BIND_TO_PORT=str(self.port), PYTHONUNBUFFERED="1", **variables),
+            env=environment(root, SAGEMAKER_BIND_TO_PORT=str(self.port), PYTHONUNBUFFERED="1", **{ONE: "1"} | variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -18,6 +19,7 @@ from fakes import BUCKET, END, S3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paved_runtime.media_types import CSV, JSON, LINES
 from paved_runtime.monitoring import request_log, store
 from paved_runtime.monitoring.labels import Joined, Labels
 from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, Reading
@@ -104,6 +106,60 @@ def test_every_encoding_says_the_same(instances: list[dict[str, Any]], encoding:
     assert same(reading, read(json_line(instances, scores)))
     assert (len(reading.table), reading.requests, reading.failed) == (len(instances), 1, 0)
     assert reading.scores.tolist() == scores
+
+
+JSON_ANSWER, CSV_ANSWER, LINES_ANSWER = '{"predictions": [{"score": 0.5}]}', "0.5\n", '{"score":0.5}\n'
+
+
+def captured(request: str, kind: str, answer: str, answered: str, encoding: str = "BASE64") -> str:
+    """A request as it is captured where the endpoint lists no content type but what `encoding` says of both sides."""
+
+    def part(data: str, content_type: str) -> dict[str, str]:
+        written = base64.b64encode(data.encode()).decode() if encoding == "BASE64" else data
+        return {"observedContentType": content_type, "data": written, "encoding": encoding}
+
+    sides = {"endpointInput": part(request, kind), "endpointOutput": part(answer, answered)}
+    return json.dumps({"captureData": sides, "eventMetadata": {"inferenceTime": "2026-11-21T11:00:00Z"}}) + "\n"
+
+
+@pytest.mark.parametrize("encoding", ["BASE64", "JSON"])
+@pytest.mark.parametrize(("answer", "answered"), [(JSON_ANSWER, JSON), (LINES_ANSWER, "application/x-ndjson")])
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        (json.dumps(GOOD), JSON),
+        (json.dumps([GOOD]), "application/json; charset=utf8"),
+        (json.dumps([list(GOOD.values())]), JSON),
+        (json.dumps({"instances": [list(GOOD.values())]}), JSON),
+        (json.dumps(GOOD) + "\n\n", LINES),
+        (json.dumps(list(GOOD.values())), "application/x-jsonlines"),
+    ],
+)
+def test_every_form_of_json_is_read(request_: str, kind: str, answer: str, answered: str, encoding: str) -> None:
+    assert same(read(captured(request_, kind, answer, answered, encoding)), read(json_line([GOOD], [0.5])))
+
+
+@pytest.mark.parametrize(("answer", "answered"), [(JSON_ANSWER, JSON), (LINES_ANSWER, LINES), (CSV_ANSWER, CSV)])
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        ("30,1.5,a\r\n\r\n", "text/csv; charset=utf-8"),
+        ('\ufeffjob,age,income\n"a",30,1.5\n', "text/csv;header=present"),
+        ("job,y,age,income\na,yes,30,1.5\n", "application/csv"),
+    ],
+)
+def test_every_form_of_csv_is_read(request_: str, kind: str, answer: str, answered: str) -> None:
+    assert same(read(captured(request_, kind, answer, answered)), read(json_line([GOOD], [0.5])))
+
+
+@pytest.mark.parametrize("score", ["nan", "inf", "-inf"])
+def test_a_score_that_is_no_number_is_none_in_every_format(score: str) -> None:
+    name = score.replace("nan", "NaN").replace("inf", "Infinity")
+    answers = [(score, CSV), (f'{{"predictions": [{{"score": {name}}}]}}', JSON), (f'{{"score": {name}}}', LINES)]
+    readings = [read(captured(json.dumps(GOOD), JSON, answer, kind)) for answer, kind in answers]
+
+    assert [(len(reading.table), len(reading.scores), reading.failed) for reading in readings] == [(1, 0, 1)] * 3
+    assert read(csv_line([GOOD], [float(score)])).failed == 1
 
 
 def test_what_breaks_the_contract_is_infinite_and_the_rest_is_read() -> None:

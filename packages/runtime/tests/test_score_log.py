@@ -17,8 +17,9 @@ from server import PATIENCE, Server, call
 
 from paved_runtime import artifact
 from paved_runtime.golden import replay
-from paved_runtime.invocations import CSV, JSON, Invocations, Reply, refusal
+from paved_runtime.invocations import Invocations, Reply, refusal
 from paved_runtime.job import Job
+from paved_runtime.media_types import CSV, JSON
 from paved_runtime.score_log import ROWS, ScoreLog
 from paved_runtime.serving import application
 from paved_runtime.spec import ModelSpec
@@ -108,7 +109,7 @@ def test_the_last_rows_are_logged_when_time_has_passed() -> None:
 def test_every_way_of_asking_for_scores_counts_and_no_other(
     model_spec: ModelSpec, invocations: Invocations, trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    app = application(model_spec, invocations)
+    app = application(model_spec, invocations, ScoreLog(invocations.version, seconds=NEVER))
     line = ",".join(map(str, ROW.values()))
     replay(artifact.read_json(trained / "model" / artifact.GOLDEN), invocations)
     for body, kind in (

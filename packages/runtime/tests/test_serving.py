@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from bodies import DATA, ROW, bodies
 from container import MODEL, environment
@@ -21,11 +22,14 @@ from server import Server, call
 
 from paved_runtime import __version__, artifact
 from paved_runtime.__main__ import main
-from paved_runtime.invocations import CSV, EXPLAINED, JSON, LIMIT, Invocations, resident
+from paved_runtime.invocations import EXPLAINED, LIMIT, Invocations, resident
+from paved_runtime.job import SCORE_LOG_SECONDS
+from paved_runtime.media_types import ALIASES, CSV, JSON, LINES
+from paved_runtime.score_log import ScoreLog
 from paved_runtime.serving import ASGI, application
 from paved_runtime.spec import Category, ModelSpec
 
-REFUSED = {400, 413, 415, 422}
+REFUSED = {400, 406, 413, 415, 422}
 
 
 IMPORTED = """
@@ -53,7 +57,7 @@ def test_telemetry_is_off_before_the_runtime_of_onnx_is_there_unless_set_otherwi
 
 @pytest.fixture(scope="module")
 def app(model_spec: ModelSpec, invocations: Invocations) -> ASGI:
-    return application(model_spec, invocations)
+    return application(model_spec, invocations, ScoreLog(invocations.version, seconds=SCORE_LOG_SECONDS))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,7 @@ def fuzz(app: ASGI) -> Callable[[bytes, str], None]:
     def check(body: bytes, content_type: str) -> None:
         answer = call(app, "POST", "/invocations", body, content_type)
         if answer.status_code == 200 and "schema" not in answer.text:
-            scores = [p["score"] for p in answer.json()["predictions"]] if content_type == JSON else [float(s) for s in answer.text.split()]
+            scores = scores_of(answer)
             assert scores
             assert all(0 <= score <= 1 for score in scores)
         elif answer.status_code != 200:
@@ -73,16 +77,25 @@ def fuzz(app: ASGI) -> Callable[[bytes, str], None]:
     return check
 
 
-@given(body=bodies.map(lambda text: text.encode("utf-8", "replace")) | st.binary(max_size=60), kind=st.sampled_from([JSON, CSV]))
+def scores_of(answer: httpx.Response) -> list[float]:
+    """The scores of an answer, whatever its format."""
+    kind = answer.headers["content-type"]
+    if kind == JSON:
+        return [prediction["score"] for prediction in answer.json()["predictions"]]
+    return [float(line) if kind == CSV else json.loads(line)["score"] for line in answer.text.splitlines()]
+
+
+@given(body=bodies.map(lambda text: text.encode("utf-8", "replace")) | st.binary(max_size=60), kind=st.sampled_from([JSON, CSV, LINES]))
 def test_any_body_is_answered(fuzz: Callable[[bytes, str], None], body: bytes, kind: str) -> None:
     fuzz(body, kind)
 
 
 @given(kind=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=30).map(str.strip))
-def test_any_content_type_is_answered(app: ASGI, kind: str) -> None:
-    answer = call(app, "POST", "/invocations", b"{}", kind.encode("latin-1").decode("ascii", "replace").replace("\ufffd", "?"))
+def test_any_header_is_answered(app: ASGI, kind: str) -> None:
+    text = kind.encode("latin-1").decode("ascii", "replace").replace("\ufffd", "?")
 
-    assert answer.status_code in REFUSED
+    assert call(app, "POST", "/invocations", b"{}", text).status_code in REFUSED
+    assert call(app, "POST", "/invocations", json.dumps(ROW).encode(), accept=text).status_code in {200, 406}
 
 
 @pytest.mark.parametrize(
@@ -90,14 +103,80 @@ def test_any_content_type_is_answered(app: ASGI, kind: str) -> None:
     [
         ("application/json", 200),
         ("Application/JSON; charset=UTF-8", 200),
+        ('application/json;charset="utf8"', 200),
         ("application/json; charset=latin-1", 415),
+        ("application/json; charset=utf-16", 415),
         ("application/x-npy", 415),
+        ("application/x-www-form-urlencoded", 415),
         ("text/plain", 415),
-        (None, 415),
+        ("application/octet-stream", 200),
+        (None, 200),
+        *((name, 200) for name, known in ALIASES.items() if known != CSV),
     ],
 )
 def test_content_types(app: ASGI, kind: str | None, status: int) -> None:
-    assert call(app, "POST", "/invocations", json.dumps(ROW).encode(), kind).status_code == status
+    answer = call(app, "POST", "/invocations", json.dumps(ROW).encode(), kind)
+
+    assert answer.status_code == status
+    if "charset" in (kind or "") and status == 415:
+        assert "UTF-8" in answer.json()["error"]
+
+
+LINE = ",".join(map(str, ROW.values()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "accept", "answered"),
+    [
+        (JSON, None, JSON),
+        (CSV, None, CSV),
+        (LINES, None, LINES),
+        (CSV, "*/*", CSV),
+        (JSON, "text/html, image/gif, *; q=.2, */*; q=.2", JSON),
+        (CSV, JSON, JSON),
+        (JSON, CSV, CSV),
+        (JSON, "TEXT/CSV", CSV),
+        (CSV, LINES, LINES),
+        (JSON, "application/x-ndjson", "application/x-ndjson"),
+        ("application/x-ndjson", None, "application/x-ndjson"),
+        ("text/csv; charset=utf-8; header=absent", None, CSV),
+        (CSV, "application/*", JSON),
+        (LINES, "application/*", LINES),
+        (JSON, "text/*;q=0.5, application/json;q=0.4", CSV),
+        (JSON, "application/json;q=0, */*", CSV),
+        (CSV, "text/csv;q=0.1, application/json", JSON),
+        (CSV, "image/png", None),
+        (CSV, "application/json;q=0", None),
+        (JSON, "json", None),
+        ("application/x-npy", "image/png", None),
+    ],
+)
+def test_an_answer_has_the_format_that_is_asked_for(app: ASGI, kind: str, accept: str | None, answered: str | None) -> None:
+    body = LINE if kind.startswith(CSV) else json.dumps(ROW)
+    answer = call(app, "POST", "/invocations", body.encode(), kind, accept)
+    score = scores_of(call(app, "POST", "/invocations", json.dumps(ROW).encode()))
+
+    if answered is None:
+        assert answer.status_code == (415 if "npy" in kind else 406)
+        assert answer.headers["content-type"] == JSON
+    else:
+        assert answer.headers["content-type"] == answered
+        lines = {CSV: f"{score[0]!r}\n", JSON: None}.get(answered, f'{{"score":{score[0]!r}}}\n')
+        assert answer.text == (lines or call(app, "POST", "/invocations", json.dumps(ROW).encode()).text)
+
+
+def test_several_accept_headers_are_one_list(app: ASGI) -> None:
+    answer = call(app, "POST", "/invocations", json.dumps(ROW).encode(), JSON, ["image/png", CSV])
+
+    assert answer.headers["content-type"] == CSV
+
+
+@pytest.mark.parametrize("body", [{"describe": True}, {"instances": [ROW], "explain": True}])
+def test_reasons_and_descriptions_are_json_or_refused(app: ASGI, body: object) -> None:
+    def status(accept: str | None) -> int:
+        return call(app, "POST", "/invocations", json.dumps(body).encode(), JSON, accept).status_code
+
+    assert [status(accept) for accept in (None, "*/*", "text/csv, application/json;q=0.1", CSV, LINES)] == [200, 200, 200, 406, 406]
 
 
 def test_one_row_scores_the_same_alone_in_a_batch_and_as_csv(app: ASGI) -> None:
@@ -128,14 +207,16 @@ def test_a_body_at_the_limit_and_over_it(app: ASGI) -> None:
 def test_the_document_describes_what_is_accepted(app: ASGI, model_spec: ModelSpec) -> None:
     document = call(app, "GET", "/openapi.json").json()
     operation = document["paths"]["/invocations"]["post"]
-    batch, row, description = operation["requestBody"]["content"][JSON]["schema"]["oneOf"]
+    batch, rows, row, description = operation["requestBody"]["content"][JSON]["schema"]["oneOf"]
 
     assert set(batch["properties"]) == {"instances", "explain"}
     assert description["required"] == ["describe"]
+    assert rows == batch["properties"]["instances"]
+    assert set(operation["requestBody"]["content"]) == set(operation["responses"]["200"]["content"]) == {JSON, CSV, LINES}
     assert row["required"] == list(model_spec.features)
     assert row["properties"]["age"] == {"type": "integer", "minimum": 18, "maximum": 120}
     assert row["properties"]["loan"] == {"type": "string", "enum": ["no", "yes"]}
-    assert set(operation["responses"]) == {"200", "400", "413", "415", "422"}
+    assert set(operation["responses"]) == {"200", "400", "406", "413", "415", "422"}
     assert "/ping" in document["paths"]
     assert document["info"]["summary"] == f"Served by paved-runtime {__version__}"
 
@@ -261,7 +342,7 @@ KIND = f"content-type: {JSON}"
         ([post(b"", KIND)], b" 400 "),
         ([post(b"", KIND, "content-length: 10000000"), bytes(10_000_000)], b" 413 "),
         ([post(b"", KIND, "transfer-encoding: chunked"), b"2\r\n{}\r\n", b"0\r\n\r\n"], b" 422 "),
-        ([post(b"{}", "content-length: 2")], b" 415 "),
+        ([post(b"{}", "content-length: 2")], b" 422 "),
         ([post(b"", KIND, "content-length: minus one")], b" 400 "),
         ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"], b" 400 "),
         ([b"POST /\xff\xff HTTP/1.1\r\nhost: model\r\n\r\n"], None),

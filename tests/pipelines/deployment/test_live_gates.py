@@ -121,6 +121,14 @@ def test_bad_requests_are_refused_with_their_status() -> None:
     assert (verdict.passed, verdict.found, verdict.threshold) == (True, 2, 2)
 
 
+def test_an_empty_body_may_be_refused_by_the_api_itself() -> None:
+    front = refusing("ValidationError", ResponseMetadata={"HTTPStatusCode": 400})
+
+    assert live_gates.refusals(front, [{"body": "", "content_type": JSON, "expect": 400}]).passed
+    with pytest.raises(Exception, match="ValidationError"):
+        live_gates.refusals(front, [{"body": "{", "content_type": JSON, "expect": 400}])
+
+
 @pytest.mark.parametrize(("endpoint", "status"), [(scoring(0.5), 200), (refusing("ModelError", OriginalStatusCode=500), 500)])
 def test_bad_requests_that_are_answered_or_break_the_server(endpoint: Endpoint, status: int) -> None:
     verdict = live_gates.refusals(endpoint, [{"body": "{", "content_type": JSON, "expect": 400}])

@@ -25,6 +25,8 @@ GRACE = 30.0
 LONGEST = 60.0  # seconds for an answer
 SCORES_EVERY, LEAST = 10.0, 0.2  # seconds between the lines in which a container says what it scored: of SageMaker's time, of ours
 
+WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"  # one, unless the model says otherwise: many endpoints share the cores of one laptop
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -186,7 +188,7 @@ class Instance:
             if self._ended.is_set():
                 gone.set()
                 return gone
-            process = p.image.start(["serve"], aws, p.environment, own, ml=ml, isolated=p.isolated, on_line=self._line)
+            process = p.image.start(["serve"], aws, {WORKERS: "1"}, p.environment, own, ml=ml, isolated=p.isolated, on_line=self._line)
             self._process = process
 
         def note_end() -> None:

@@ -10,7 +10,7 @@ import base64
 import binascii
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +18,8 @@ import msgspec
 import numpy as np
 
 from paved_runtime.contract import encode
+from paved_runtime.csv_requests import CsvRequests
+from paved_runtime.media_types import CSV, JSON, LINES, RequestError, content
 from paved_runtime.protocol import OWN
 from paved_runtime.requests import codes, row
 from paved_runtime.rules import RuleError, rules
@@ -111,14 +113,16 @@ class Reader:
         self._rules = rules(data)
         self._positions = {name: position for position, name in enumerate(self._rules)}
         self._codes = codes(data)
+        self._csv = CsvRequests(data)
         kind = row(data, strict=False)
         batch: Any = msgspec.defstruct("Batch", [("instances", list[kind])], gc=False)  # type: ignore[valid-type]
         self._rows, self._batches = msgspec.json.Decoder(list[kind]), msgspec.json.Decoder(list[batch])  # type: ignore[valid-type]
 
     def read(self, exchanges: Sequence[Exchange]) -> Iterator[Reading]:
         """The rows and scores of some requests, in an order that says nothing."""
-        yield from self._all([exchange for exchange in exchanges if not _both_json(exchange)], self._in_csv)
-        yield from self._all([exchange for exchange in exchanges if _both_json(exchange)], self._in_json)
+        yield from self._all([exchange for exchange in exchanges if _formats(exchange) == {CSV}], self._in_csv)
+        yield from self._all([exchange for exchange in exchanges if _plain_json(exchange)], self._in_json)
+        yield from (self._alone(exchange) for exchange in exchanges if _formats(exchange) != {CSV} and not _plain_json(exchange))
 
     def _all(self, exchanges: Sequence[Exchange], at_once: Callable[[Sequence[Exchange]], Reading]) -> Iterator[Reading]:
         if not exchanges:
@@ -137,6 +141,8 @@ class Reader:
         """Raises ValueError where a request does not keep the contract or an answer has no scores."""
         bodies = [exchange.endpointInput.data for exchange in exchanges]
         single = [body for body in bodies if '"instances"' not in body]
+        if any(body[:32].lstrip().startswith("[") for body in single):
+            raise ValueError("a request is a list")
         rows = self._rows.decode(_list(single))
         if len(rows) != len(single):
             raise ValueError("a request is no object")
@@ -144,7 +150,7 @@ class Reader:
             rows += batch.instances
         answers = ANSWERS.decode(_list([_answer(exchange).data for exchange in exchanges]))
         scores = np.array([prediction.score for answer in answers for prediction in answer.predictions])
-        columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+        columns = zip(*(row if type(row) is tuple else msgspec.structs.astuple(row) for row in rows), strict=True)
         values = np.empty((len(rows), len(self._rules)))
         for position, (column, places) in enumerate(zip(columns, self._codes, strict=False)):
             values[:, position] = column if places is None else [places[cell] for cell in column]
@@ -180,21 +186,31 @@ class Reader:
 
     def _values(self, body: Body) -> Values:
         """float64 [rows, columns]. Raises ValueError where there is no telling what the rows are."""
-        text = _text(body)
-        if _is_csv(body):
-            whole = [cells if len(cells) == len(self._rules) else None for cells in _cells(text)]
-            return np.array([self._row(dict(zip(self._rules, cells or (), strict=False)), parse=True) for cells in whole])
-        content = json.loads(text)
-        if not isinstance(content, dict):
-            raise ValueError("no object")  # noqa: TRY004 - what was captured is a value, and a wrong one
-        if "describe" in content:
-            return np.empty((0, len(self._rules)))
-        rows = content.get("instances", [content])
-        if not isinstance(rows, list):
-            raise ValueError("no rows")  # noqa: TRY004
-        return np.array([self._row(cells if isinstance(cells, dict) else {}) for cells in rows]).reshape(-1, len(self._rules))
+        text, form = _text(body), _format(body)
+        if form == CSV:
+            return self._table([self._row(cells, parse=True) for cells in self._csv_rows(text, _header(body))])
+        rows = [json.loads(line) for line in text.split("\n") if line.strip()] if form == LINES else _rows(json.loads(text))
+        return self._table([self._row(self._named(row)) for row in rows])
 
-    def _row(self, cells: dict[str, Any], *, parse: bool = False) -> list[float]:
+    def _table(self, rows: Sequence[Sequence[float]]) -> Values:
+        return np.array(rows, dtype=np.float64).reshape(-1, len(self._rules))
+
+    def _csv_rows(self, text: str, header: bool | None) -> Iterator[dict[str, str]]:
+        """The cells of each row by column, none of one with too many or too few."""
+        for part in self._csv.parts(text, header):
+            if part.error:
+                raise part.error
+            for line in part.rows:
+                whole = len(line) == part.layout.width
+                yield {name: line[at] for name, at in zip(self._rules, part.layout.places, strict=True)} if whole else {}
+
+    def _named(self, row: object) -> dict[str, Any]:
+        """The cells of a row by column, whether it is an object or a list in the order of the contract; none of what is no row."""
+        if isinstance(row, list):
+            return dict(zip(self._rules, row, strict=True)) if len(row) == len(self._rules) else {}
+        return row if isinstance(row, dict) else {}
+
+    def _row(self, cells: Mapping[str, Any], *, parse: bool = False) -> list[float]:
         values = []
         for name, rule in self._rules.items():
             try:
@@ -205,22 +221,32 @@ class Reader:
 
 
 ANSWERS = msgspec.json.Decoder(list[Scores])
-ANSWER = msgspec.json.Decoder(Scores)
+ANSWER, SCORE = msgspec.json.Decoder(Scores), msgspec.json.Decoder(Score)
 
 
 def scores(body: Body) -> Values:
-    """The scores of an answer. Raises ValueError where it has none, or one that is no number."""
-    answered = np.array(_numbers(body))
+    """The scores of an answer. Raises ValueError where it has none."""
+    text, form = _text(body), _format(body)
+    if form == CSV:
+        answered = np.array([float(line) for line in text.split()])
+    elif form == LINES:
+        answered = np.array([line.score for line in SCORE.decode_lines(text)])
+    else:
+        answered = np.array([prediction.score for prediction in ANSWER.decode(text).predictions])
     if not np.isfinite(answered).all():
-        raise ValueError("an answer has a score that is no number")
+        raise ValueError("a score is no number")  # which JSON cannot even write
     return answered
 
 
-def _numbers(body: Body) -> list[float]:
-    text = _text(body)
-    if _is_csv(body):
-        return [float(line) for line in text.split()]
-    return [prediction.score for prediction in ANSWER.decode(text).predictions]
+def _rows(body: Any) -> list[Any]:
+    """The rows of a JSON request. Raises ValueError where it has none."""
+    if isinstance(body, dict) and "describe" in body:
+        return []
+    if isinstance(body, dict):
+        body = body.get("instances", [body])
+    if not isinstance(body, list) or not body:
+        raise ValueError("no rows")
+    return body
 
 
 def lines(block: bytes, decoder: msgspec.json.Decoder[Kind]) -> tuple[list[Kind], int]:
@@ -245,14 +271,34 @@ def _answer(exchange: Exchange) -> Body:
     return exchange.endpointOutput
 
 
-def _both_json(exchange: Exchange) -> bool:
+def _plain_json(exchange: Exchange) -> bool:
     """Whether both sides are JSON as it stands."""
     answer = exchange.endpointOutput
-    return exchange.endpointInput.encoding == "JSON" and answer is not None and answer.encoding == "JSON"
+    return exchange.endpointInput.encoding == "JSON" and answer is not None and answer.encoding == "JSON" and _formats(exchange) == {JSON}
 
 
-def _is_csv(body: Body) -> bool:
-    return body.encoding == "CSV" or (body.encoding != "JSON" and body.observedContentType.lower().startswith("text/csv"))
+def _formats(exchange: Exchange) -> set[str]:
+    """The formats of both sides; of a request without an answer, its own."""
+    return {_format(body) for body in (exchange.endpointInput, exchange.endpointOutput) if body is not None}
+
+
+def _format(body: Body) -> str:
+    """What a body is: as data capture encoded it, which knows CSV and JSON, and by its content type."""
+    if body.encoding == "CSV":
+        return CSV
+    try:
+        known = content(body.observedContentType).format
+    except RequestError:
+        return JSON
+    return JSON if body.encoding == "JSON" and known != LINES else known
+
+
+def _header(body: Body) -> bool | None:
+    """What the content type says of a header."""
+    try:
+        return content(body.observedContentType).header
+    except RequestError:
+        return None
 
 
 def _text(body: Body) -> str:
