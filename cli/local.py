@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -50,7 +50,7 @@ class LocalCloud:
     root: str
     speed: float
     accounts: dict[str, dict[str, str]]
-    containers: dict[str, str]
+    containers: dict[str, str] = field(default_factory=dict)
 
     @property
     def logs(self) -> Path:

@@ -166,10 +166,10 @@ def test_every_stack_says_whose_it_is_and_every_bucket_who_came(tmp_path: Path) 
         for stack in (naming.serving_stack, naming.monitoring_stack):
             assert tags[stack(CONFIG, MODEL, environment)] == {**of_model, "environment": environment.name}
     assert len(tags) == 8
-    for stack, bucket in synthesised.every("AWS::S3::Bucket"):
+    for name, bucket in synthesised.every("AWS::S3::Bucket"):
         to = bucket["LoggingConfiguration"]
-        assert to["DestinationBucketName"] == f"bank-logs-{synthesised.account_of[stack]}-{CONFIG.toolchain.region}"
-        assert to["LogFilePrefix"].startswith(f"{stack}/")
+        assert to["DestinationBucketName"] == f"bank-logs-{synthesised.account_of[name]}-{CONFIG.toolchain.region}"
+        assert to["LogFilePrefix"].startswith(f"{name}/")
 
 
 def test_in_another_partition_nothing_names_the_first(tmp_path: Path) -> None:

@@ -138,8 +138,8 @@ def test_a_rollback_says_so_and_from_which_version(ledger: Ledger) -> None:
 
 
 def test_no_version_that_answered_is_missed_whatever_became_of_its_stage(ledger: Ledger) -> None:
-    steps = (("deploying", 1), ("deployed", 1), ("deploying", 2), ("taken back", 2), ("deploying", 3), ("unproven", 3), ("rolled back", 1))
-    steps += (("deploying", 4), ("mixed", 4))
+    first = (("deploying", 1), ("deployed", 1), ("deploying", 2), ("taken back", 2), ("deploying", 3), ("unproven", 3))
+    steps = (*first, ("rolled back", 1), ("deploying", 4), ("mixed", 4))
     for minute, (action, version) in enumerate(steps):
         left = {"rolled_back_from": f"{sample.ARN}/3"} if action == "rolled back" else {}
         ledger.write(entry(version, f"2026-11-20T09:{minute:02d}:00Z", action=action, execution=f"e-{minute}", **left))

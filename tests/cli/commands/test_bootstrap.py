@@ -47,7 +47,7 @@ def test_the_policies_that_the_configuration_names_are_those_of_the_account(serv
             replace(CONFIG, permissions_boundary="bank/Boundary", execution_policies=("one", "bank/two"), job_log_days=400)
         ),
     )
-    keys = {name.lower(): value for name, value in keys_at(server, HOME).items()}
+    keys: dict[str, Any] = {name.lower(): value for name, value in keys_at(server, HOME).items()}
     logs: Any = boto3.Session(region_name=HOME.region, **keys).client("logs", endpoint_url=server)
     for group, days in (("/aws/sagemaker/TrainingJobs", 30), ("/aws/sagemaker/TrainingJobsOfOthers", None)):
         logs.create_log_group(logGroupName=group)

@@ -184,6 +184,7 @@ def test_push_registers_the_digest_and_a_tag_cannot_move(aws: Aws, tmp_path: Pat
     (detail,) = aws.client("ecr").describe_images(repositoryName="team/fixed")["imageDetails"]
     image = images.find(f"{tag.removesuffix(':v1')}@{detail['imageDigest']}", role_arn=aws.role())
 
+    assert isinstance(image, images.Image)
     assert detail["imageDigest"] in pushed.stdout
     assert image.env == {"WHO": "me"}
     assert (image.rootfs / "opt/app/a.py").read_text() == "1"

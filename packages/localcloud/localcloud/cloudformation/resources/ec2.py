@@ -1,13 +1,14 @@
 """A VPC without a way out: subnets, routes, security groups, endpoints and flow logs, as EC2's own calls make them.
 
-All of them are made anew when they change. CloudFormation changes some in place: DNS settings, a group's rules, an
-endpoint's policy.
+Of what CloudFormation changes in place, tags and an endpoint's policy are; a change of anything else (DNS settings, a group's rules) is
+refused by name.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from localcloud.cloudformation.resource_type import Put, Resource, ResourceType, delete_by
@@ -112,33 +113,47 @@ def _put_flow_log(r: Resource, old: Resource | None) -> str:
     return str(answer["FlowLogIds"][0])
 
 
-TYPES = (
+def _in_place(put: Put) -> Put:
+    """A `put` that creates, and changes of what stands the tags and an endpoint's policy."""
+
+    def put_or_change(r: Resource, old: Resource | None) -> str:
+        if old is None:
+            return put(r, None)
+        changed = {key for key in r.properties.keys() | old.properties.keys() if r.properties.get(key) != old.properties.get(key)}
+        if others := changed - {"Tags", "PolicyDocument"}:
+            raise error("InvalidRequest", f"localcloud does not change {', '.join(sorted(others))} of {old.id} in place: delete it first")
+        if "Tags" in changed and r.properties.get("Tags"):
+            r.call("ec2", "CreateTags", Resources=[old.id], Tags=r.properties["Tags"])
+        if "PolicyDocument" in changed:
+            r.call("ec2", "ModifyVpcEndpoint", VpcEndpointId=old.id, PolicyDocument=json.dumps(r.properties["PolicyDocument"]))
+        return old.id
+
+    return put_or_change
+
+
+_KINDS = (
     ResourceType(
         "AWS::EC2::VPC",
         _put_vpc,
         delete_by("ec2", "DeleteVpc", "VpcId"),
         attributes={"CidrBlock": lambda r: r.properties["CidrBlock"], "VpcId": lambda r: r.id},
-        fixed=True,
     ),
     ResourceType(
         "AWS::EC2::Subnet",
         _put_subnet,
         delete_by("ec2", "DeleteSubnet", "SubnetId"),
         attributes={"SubnetId": lambda r: r.id},
-        fixed=True,
     ),
     ResourceType(
         "AWS::EC2::RouteTable",
         _made("CreateRouteTable", "route-table", lambda answer: str(answer["RouteTable"]["RouteTableId"])),
         delete_by("ec2", "DeleteRouteTable", "RouteTableId"),
         attributes={"RouteTableId": lambda r: r.id},
-        fixed=True,
     ),
     ResourceType(
         "AWS::EC2::SubnetRouteTableAssociation",
         _put_association,
         delete_by("ec2", "DisassociateRouteTable", "AssociationId"),
-        fixed=True,
     ),
     ResourceType(
         "AWS::EC2::SecurityGroup",
@@ -146,24 +161,19 @@ TYPES = (
         delete_by("ec2", "DeleteSecurityGroup", "GroupId"),
         name="GroupName",
         attributes={"GroupId": lambda r: r.id, "VpcId": lambda r: r.properties["VpcId"]},
-        fixed=True,
     ),
-    *(
-        ResourceType(f"AWS::EC2::{kind}", _put_rule(kind), _delete_rule(kind), fixed=True)
-        for kind in ("SecurityGroupIngress", "SecurityGroupEgress")
-    ),
+    *(ResourceType(f"AWS::EC2::{kind}", _put_rule(kind), _delete_rule(kind)) for kind in ("SecurityGroupIngress", "SecurityGroupEgress")),
     ResourceType(
         "AWS::EC2::VPCEndpoint",
         _put_endpoint,
         lambda r: r.call("ec2", "DeleteVpcEndpoints", VpcEndpointIds=[r.id]),
         attributes={"Id": lambda r: r.id},
-        fixed=True,
     ),
     ResourceType(
         "AWS::EC2::FlowLog",
         _put_flow_log,
         lambda r: r.call("ec2", "DeleteFlowLogs", FlowLogIds=[r.id]),
         attributes={"Id": lambda r: r.id},
-        fixed=True,
     ),
 )
+TYPES = tuple(replace(kind, put=_in_place(kind.put)) for kind in _KINDS)
