@@ -33,7 +33,7 @@ BUILD_SERVICES = (
     "ssm",
     "sts",
 )
-JOB_SERVICES = ("monitoring", "sns")
+JOB_SERVICES = ("monitoring", "sagemaker.api", "sns")
 SECRETS = "secretsmanager"
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import output, places, target
-from cli.preflight import bootstrapping, connection, leftovers, quotas, regions
+from cli.preflight import bootstrapping, connection, leftovers, network, quotas, regions
 from cli.preflight.finding import Check, Finding, Verdict, Visit, look
 from cli.problem import Problem
 from cli.processes import CORES
@@ -28,6 +28,7 @@ CHECKS: dict[str, Check] = {
     "region": regions.check,
     "bootstrap": bootstrapping.check,
     "connection": connection.check,
+    "network": network.check,
     "quotas": quotas.check,
     "stacks": leftovers.check,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +10,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 import naming
-from cli.preflight import bootstrapping, connection, leftovers, quotas, regions
+from cli.preflight import bootstrapping, connection, leftovers, network, quotas, regions
 from cli.preflight.finding import Finding, Verdict, Visit, look
 from config import Account
+from stacks.network import services
 from tests.reference import CONFIG, model
 from tests.support.fakes import Fake
+from tests.support.networks import EXISTING
 
 HOME, LAST = CONFIG.toolchain, CONFIG.environments[-1].account
 MODEL = model()
@@ -207,3 +209,69 @@ def test_a_stack_that_takes_no_update_is_named() -> None:
     wrong = only(look("stacks", leftovers.check, there))
     assert wrong.verdict is Verdict.WRONG
     assert registry in wrong.state
+
+
+VPC, GROUP = EXISTING.vpc_id, EXISTING.security_group_ids[0]
+NETWORKED = replace(HOME, network=EXISTING)
+OUT = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1"}
+
+
+def ec2(
+    *,
+    subnets: int = 2,
+    zones: str = "ab",
+    vpc: str = VPC,
+    groups_in: str = VPC,
+    routes: tuple[Mapping[str, str], ...] = (),
+    endpoints: Sequence[str] = (),
+) -> Fake:
+    """A VPC with these subnets, one in each zone, and one route table."""
+    known = [
+        {"SubnetId": subnet, "VpcId": vpc, "AvailabilityZone": zones[place % len(zones)]}
+        for place, subnet in enumerate(EXISTING.subnet_ids[:subnets])
+    ]
+    named = [{"ServiceName": f"com.amazonaws.{HOME.region}.{service}"} for service in endpoints]
+    return Fake(
+        describe_subnets=answers({"Subnets": known}),
+        describe_security_groups=answers(
+            {"SecurityGroups": [{"GroupId": group, "VpcId": groups_in} for group in EXISTING.security_group_ids]}
+        ),
+        describe_route_tables=answers({"RouteTables": [{"Associations": [{"Main": True}], "Routes": list(routes)}]}),
+        describe_vpc_endpoints=answers({"VpcEndpoints": named}),
+    )
+
+
+def networked(**known: Any) -> list[Finding]:
+    config = replace(CONFIG, toolchain=NETWORKED)
+    return look("network", network.check, replace(visit(NETWORKED, ec2=ec2(**known)), config=config))
+
+
+def test_an_account_without_a_network_of_its_firm_has_nothing_to_look_at() -> None:
+    assert look("network", network.check, visit()) == []
+
+
+def test_subnets_with_a_way_out_need_no_endpoint() -> None:
+    assert only(networked(routes=(OUT,))).verdict is Verdict.RIGHT
+
+
+def test_subnets_without_a_way_out_need_every_endpoint() -> None:
+    needed = ["s3", *services(replace(CONFIG, toolchain=NETWORKED), NETWORKED)]
+
+    assert only(networked(endpoints=needed)).verdict is Verdict.RIGHT
+    lacking = only(networked(endpoints=needed[:-1]))
+    assert lacking.verdict is Verdict.WRONG
+    assert lacking.state.endswith(f"no endpoint of {needed[-1]}")
+
+
+@pytest.mark.parametrize(
+    ("known", "state"),
+    [
+        ({"subnets": 1}, f"there is no subnet {EXISTING.subnet_ids[1]}"),
+        ({"vpc": "vpc-0other", "groups_in": VPC}, f"subnets are in vpc-0other, not in {VPC}"),
+        ({"zones": "a"}, "every subnet is in the same availability zone"),
+        ({"groups_in": "vpc-0other"}, f"security groups {GROUP} are not in {VPC}"),
+    ],
+)
+def test_what_is_wrong_with_a_network_is_named(known: dict[str, Any], state: str) -> None:
+    wrong = [finding.state for finding in networked(routes=(OUT,), **known) if finding.verdict is Verdict.WRONG]
+    assert wrong == [state]
