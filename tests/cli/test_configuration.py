@@ -52,7 +52,7 @@ def repositories(draw: st.DrawFn) -> Repository:
 
 
 TAGS = st.from_regex(r"[a-z]{1,9}( [A-Zé_.:/=+@-]{1,9})?", fullmatch=True).filter(lambda text: not text.startswith("aws"))
-POLICIES = st.from_regex(r"([a-z]{1,5}/)?[\w+=,.@-]{1,20}", fullmatch=True)
+POLICIES = st.from_regex(r"([a-z]{1,5}/)?[A-Za-z0-9_+=,.@-]{1,20}", fullmatch=True)
 
 
 @st.composite
@@ -62,16 +62,20 @@ def plausible(draw: st.DrawFn) -> Config:
     accounts = st.builds(Account, id=NUMBERS, region=st.just(region), network=st.sampled_from([None, EXISTING, MANAGED, NAMED]))
     names = draw(st.lists(NAMES, min_size=1, max_size=3, unique_by=str.lower))
     approved = [False, *(draw(st.booleans()) for _ in names[1:])]
+    toolchain = draw(accounts)
+    closed = isinstance(toolchain.network, ManagedNetwork)  # which reaches neither public indexes nor the repository's host
     return Config(
         project=draw(st.from_regex(r"[a-z][a-z0-9]{0,9}(-[a-z0-9]{1,5})?", fullmatch=True)),
-        toolchain=draw(accounts),
+        toolchain=toolchain,
         environments=tuple(Environment(name=n, account=draw(accounts), approved_only=a) for n, a in zip(names, approved, strict=True)),
         repository=draw(repositories()),
         owners=tuple(draw(st.lists(OWNERS, min_size=1, max_size=3))),
         qualifier=draw(st.from_regex(r"[a-z0-9]{1,10}", fullmatch=True)),
-        pull_requests=draw(st.booleans()),
+        pull_requests=not closed and draw(st.booleans()),
         access_logs=draw(st.none() | st.just("bank-logs-{account}-{region}")),
-        builds=draw(st.sampled_from([Builds(), PRIVATE, replace(PRIVATE, proxy="http://proxy.acme.test:3128", no_proxy=())])),
+        builds=draw(
+            st.sampled_from([*([] if closed else [Builds()]), PRIVATE, replace(PRIVATE, proxy="http://proxy.acme.test:3128", no_proxy=())])
+        ),
         job_log_days=draw(st.none() | st.sampled_from([30, 400])),
         ledger_years=draw(st.integers(1, 9)),
         ledger_lock=draw(st.sampled_from(["GOVERNANCE", "COMPLIANCE"])),

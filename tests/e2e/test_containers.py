@@ -5,29 +5,44 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import naming
+from localcloud.ecr import engine
 from localcloud.testing.daemon import daemon, python_image
 from tests.reference import CONFIG, MODEL
 from tests.support.fork import Fork
 
 pytestmark = [pytest.mark.e2e, pytest.mark.containers, pytest.mark.timeout(1800)]
 PRODUCTION = CONFIG.environments[-1]
-BASE = "python:3.11-slim-bookworm"  # of the reference's Dockerfile
+PYTHON = "python:3.11-slim"
 
 
 @pytest.fixture(scope="module")
-def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
-    """A clone whose localcloud builds and runs by Docker. The model trains in three jobs."""
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Docker answers, and has a Python that lies in a registry, as in a firm's mirror; its name there."""
     root = tmp_path_factory.mktemp("docker")
     with daemon(root):
-        python_image(root, BASE)
-        with Fork.up(tmp_path_factory.mktemp("fork"), "--containers") as made:
-            made.edit(f"model_code/{MODEL}/model.toml", 'steps = "one-job"', 'steps = "separate"')
-            yield made
+        python_image(root, PYTHON)
+        mirror = engine.start(root)
+        name = f"{mirror.registry}/{PYTHON}"
+        for command in (["tag", PYTHON, name], ["push", "--quiet", name]):
+            subprocess.run(["docker", *command], check=True)
+        yield name
+        mirror.stop()
+
+
+@pytest.fixture(scope="module")
+def fork(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
+    """A clone whose localcloud builds and runs by Docker, on a base that is pinned. The model trains in three jobs."""
+    config = replace(CONFIG, images=replace(CONFIG.images, base=base))
+    with Fork.up(tmp_path_factory.mktemp("fork"), "--containers", config=config) as made:
+        made.road("base", "--renew")
+        made.edit(f"model_code/{MODEL}/model.toml", 'steps = "one-job"', 'steps = "separate"')
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import boto3
-from botocore.config import Config
+from botocore.config import Config as ClientConfig
 
 import naming
-from config import Account, Environment
+from cli import configuration
+from config import Account, Config, Environment
 from tests.reference import CONFIG, MODEL
 from tests.support.tree import reference_tree
 
@@ -66,9 +67,10 @@ class Fork(Clone):
 
     @classmethod
     @contextmanager
-    def up(cls, home: Path, *options: str) -> Iterator[Self]:
+    def up(cls, home: Path, *options: str, config: Config = CONFIG) -> Iterator[Self]:
         """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends."""
         made = cls(home)
+        configuration.write(made.home / "config.py", config)
         made.road("up", *options)
         try:
             made.store(shuffled=False)
@@ -79,7 +81,7 @@ class Fork(Clone):
     def __init__(self, home: Path) -> None:
         super().__init__(reference_tree(home))
 
-    def client(self, service: str, account: Account = CONFIG.toolchain, config: Config | None = None) -> Any:
+    def client(self, service: str, account: Account = CONFIG.toolchain, config: ClientConfig | None = None) -> Any:
         """A client with the account's administrator keys."""
         state = json.loads((self.home / ".road/cloud/cloud.json").read_text())
         keys = state["accounts"][account.id]

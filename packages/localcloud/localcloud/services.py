@@ -45,7 +45,7 @@ class Part(Protocol):
 
 
 REQUESTS: tuple[Part, ...] = (requests,)
-IAM: tuple[Part, ...] = (authorization, boundaries, documents, sessions)
+IAM: tuple[Part, ...] = (authorization, documents, boundaries, sessions)
 CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, limits, resources)
 KMS: tuple[Part, ...] = (signing, key_policies)
 S3: tuple[Part, ...] = (names, bucket_policies, object_lock, writes)

@@ -121,7 +121,7 @@ def test_what_cannot_be_trained_is_one_line(own_tree: Path, tmp_path: Path) -> N
         (["credit"], 2, f"model credit: there are churn, {MODEL}: name one of them"),
         (["churn"], 1, "data of churn: there is no model_code/churn/synthetic.py, which would make some: give --data FILE.csv"),
         (["churn", "--data", "none.csv"], 1, f"data file {tmp_path}/none.csv: there is no such file: name a CSV file with a header"),
-        (["churn", "--data", "short.csv"], 1, f"data file {tmp_path}/short.csv: column 'job': expected it once in the header"),
+        (["churn", "--data", "short.csv"], 1, f"data file {tmp_path}/short.csv: column 'job': expected it in the header, which is 'age,y'"),
         (["churn", "--data", "none.csv", "--target", "local"], 1, "there is no such file"),
     ]
     ended = each(own_tree, tmp_path / "cloud", [["train", *words] for words, _, _ in wrong], ROAD_CWD=str(tmp_path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,14 @@ def refused(call: Callable[[], Any]) -> str:
     return ""
 
 
+@pytest.fixture
+def default_session() -> Iterator[None]:
+    """What a test makes of boto3's own session ends with it."""
+    yield
+    boto3.setup_default_session()
+
+
+@pytest.mark.usefixtures("default_session")
 def test_a_session_that_ends_in_the_middle_of_a_step_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the same role and the same age a session that nobody takes anew has ended by then."""
     known = [HOME.id, AWAY.id]
@@ -37,7 +45,7 @@ def test_a_session_that_ends_in_the_middle_of_a_step_is_taken_anew(tmp_path: Pat
         for name, value in {**cloud.state["accounts"][HOME.id], "AWS_ENDPOINT_URL": cloud.state["url"]}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it found first
+        boto3.setup_default_session()  # the one before keeps the credentials that it found first
         ssm = accounts.of(accounts.session(CONFIG, AWAY, "verifier"))("ssm")
         once = cloud.client("ssm", AWAY.id, **cloud.assume(role, HOME.id))
 

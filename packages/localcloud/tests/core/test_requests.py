@@ -46,3 +46,9 @@ def test_a_bucket_has_a_name_that_s3_takes(cloud: Running, name: str) -> None:
 
     with pytest.raises(ClientError, match="InvalidBucketName"):
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+
+
+def test_an_empty_body_is_a_body(cloud: Running) -> None:
+    """It is asked where it goes, not refused for what it lacks."""
+    with pytest.raises(ClientError, match="Endpoint nowhere of account"):
+        cloud.client("sagemaker-runtime").invoke_endpoint(EndpointName="nowhere", Body=b"")
