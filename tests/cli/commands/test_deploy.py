@@ -66,14 +66,28 @@ def test_from_credentials_alone_to_an_account_that_waits_for_a_push(cloud: Runni
     def keys(account: Account) -> dict[str, str]:
         return {"AWS_ENDPOINT_URL": cloud.state["url"], **cloud.state["accounts"][account.id]}
 
+    def doctor(*words: str) -> dict[str, str]:
+        """What is wrong with the toolchain's account, or not known, and why."""
+        findings = json.loads(road("doctor", HOME.id, "--json", *words, **keys(HOME)).stdout)
+        return {finding["subject"]: finding["state"] for finding in findings if finding["verdict"] != "right"}
+
+    assert doctor()["bootstrap"] == f"there is none with the qualifier {CONFIG.qualifier}; qualifiers there: none"
     for account in CONFIG.accounts:
         done = road("bootstrap", account.id, **keys(account))
         assert done.returncode == 0, done.stderr
+    assert list(doctor()) == ["connection"]  # which deploy makes
     for _ in range(2):  # what is there already is no failure
         done = road("deploy", "--json", **keys(HOME))
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["connection"] == naming.connection(CONFIG)
 
+    assert list(doctor()) == ["connection"]  # which a person authorises
+    trusting = road("doctor", "--json", **keys(HOME))
+    assert {finding["subject"] for finding in json.loads(trusting.stdout) if finding["account"] != HOME.id} >= {
+        "bootstrap",
+        "trust",
+        "region",
+    }
     stacks = cloud.client("cloudformation", HOME.id).describe_stacks()["Stacks"]
     assert {stack["StackName"] for stack in stacks} >= set(STACKS)
     status = road("status", MODEL, "--target", "aws", **keys(HOME))

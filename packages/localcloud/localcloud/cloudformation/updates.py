@@ -19,6 +19,7 @@ from localcloud.cloudformation.deletions import Deletion, discard, reason
 from localcloud.cloudformation.references import Json, in_order
 
 _moto_parameter = parsing.ResourceMap.parse_ssm_parameter
+_moto_json = parsing.clean_json
 
 
 class Replaced(NamedTuple):
@@ -33,8 +34,16 @@ class Replaced(NamedTuple):
 def install() -> None:
     """Put this in the place of moto's update."""
     parsing.resource_class_from_type = _resource_class
+    parsing.clean_json = _json
     parsing.ResourceMap.update = _update  # type: ignore[method-assign]
     parsing.ResourceMap.parse_ssm_parameter = _parameter  # type: ignore[method-assign]
+
+
+def _json(value: Any, resources: Any) -> Any:
+    """A template's JSON with its functions carried out: what is `AWS::NoValue` is no element of a list, where moto leaves None."""
+    if isinstance(value, list):
+        return [each for each in (parsing.clean_json(each, resources) for each in value) if each is not None]
+    return _moto_json(value, resources)
 
 
 def _resource_class(resource_type: str) -> Any:

@@ -137,7 +137,7 @@ def _parsed(document: Json) -> Json:
 def statements(document: Json) -> list[dict[str, Any]]:
     """The statements of a document, text or parsed."""
     said = _parsed(document)["Statement"]
-    return [s for s in (said if isinstance(said, list) else [said]) if s is not None]  # moto keeps AWS::NoValue as None
+    return said if isinstance(said, list) else [said]
 
 
 def _principals(document: Json) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ def statements(policies: Iterable[Any]) -> Iterator[Statement]:
     for policy in policies:
         document = policy if isinstance(policy, dict) and "Statement" in policy else IAMPolicy(policy)._policy_json
         said = document["Statement"]
-        yield from (s for s in said if s is not None) if isinstance(said, list) else [said]  # moto keeps AWS::NoValue as None
+        yield from said if isinstance(said, list) else [said]
 
 
 def allows(policy: Iterable[Statement], *, action: str, resource: str | None, context: Context | None = None) -> bool:

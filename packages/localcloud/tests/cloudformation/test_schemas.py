@@ -167,3 +167,17 @@ def test_what_its_condition_leaves_out_goes(cloud: Running, name: Name) -> None:
         there.append(name("bucket") in {b["Name"] for b in cloud.client("s3").list_buckets()["Buckets"]})
 
     assert there == [True, False, True]
+
+
+def test_what_has_no_value_is_no_element_of_a_list(cloud: Running, name: Name) -> None:
+    """As GetRole shows the trust policy of CDK's bootstrap where nobody else is trusted."""
+    trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "events.amazonaws.com"}}
+    left_out = {"Fn::If": ["Never", {**trusted, "Sid": "Other"}, {"Ref": "AWS::NoValue"}]}
+    role = {"RoleName": name("r"), "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trusted, left_out]}}
+    template: Template = {
+        "Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": role}},
+        "Conditions": {"Never": {"Fn::Equals": ["a", "b"]}},
+    }
+    deploy(cloud, name("s"), template)
+
+    assert cloud.client("iam").get_role(RoleName=name("r"))["Role"]["AssumeRolePolicyDocument"]["Statement"] == [trusted]
