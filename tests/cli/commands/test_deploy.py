@@ -59,6 +59,7 @@ def cloud(tmp_path: Path) -> Iterator[Running]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_from_credentials_alone_to_an_account_that_waits_for_a_push(cloud: Running, tree: Path, tmp_path: Path) -> None:
     """As the README says it, against an AWS that enforces IAM and is known by its endpoint only."""
     road = road_in(tree, tmp_path / "none", seconds=600)
