@@ -34,7 +34,7 @@ class Replaced(NamedTuple):
 def install() -> None:
     """Put this in the place of moto's update."""
     parsing.resource_class_from_type = _resource_class
-    parsing.clean_json = _json
+    parsing.clean_json = _json  # type: ignore[assignment]
     parsing.ResourceMap.update = _update  # type: ignore[method-assign]
     parsing.ResourceMap.parse_ssm_parameter = _parameter  # type: ignore[method-assign]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from xml.sax.saxutils import escape
 
-from botocore.model import OperationModel, OperationNotFoundError
+from botocore.model import OperationNotFoundError, StructureShape
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
 from moto.core.responses import BaseResponse
@@ -47,13 +47,13 @@ def refusal(response: Any) -> str | None:
     parts: Any = {"method": request.method, "values": request.values, "headers": request.headers}
     parts |= {"body": request.data, "url_path": request.path, "url_params": response.uri_match}
     members = PROTOCOL_PARSERS[_protocol(response)](operation, map_type=dict).parse(parts)
-    return problem({**_empty_body(operation), **members}, operation.input_shape, action)
+    return problem({**_empty_body(operation.input_shape), **members}, operation.input_shape, action)
 
 
-def _empty_body(operation: OperationModel) -> dict[str, bytes]:
+def _empty_body(shape: StructureShape) -> dict[str, bytes]:
     """The member that is a request's whole body: bytes that are none are there all the same."""
-    payload = operation.input_shape.serialization.get("payload")
-    return {payload: b""} if payload and operation.input_shape.members[payload].type_name == "blob" else {}
+    payload = shape.serialization.get("payload")
+    return {payload: b""} if payload and shape.members[payload].type_name == "blob" else {}
 
 
 def _protocol(response: Any) -> str:
