@@ -30,6 +30,16 @@ os.environ["CDK_VALIDATION"] = "false"
 config.CONFIG, spec.MODELS = reference.CONFIG, reference.MODELS  # what is imported from here on has no other
 
 
+SLOW = 900  # seconds that a slow test may take, where it says nothing else: it shares its cores with a fork's whole suite
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests their time."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW))
+
+
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this clone with the reference's configuration and models, in which programs are run. Nobody changes it."""
