@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import naming
 from localcloud.ecr import engine
 from localcloud.testing.daemon import daemon, python_image
 from tests.reference import CONFIG, MODEL
@@ -61,12 +60,12 @@ def served(fork: Fork) -> dict[str, Any]:
 def test_what_answers_in_production_is_the_pushed_image_without_a_network(served: dict[str, Any]) -> None:
     repository, _, digest = served["Image"].partition("@")
     path = f"{CONFIG.toolchain.id}/{CONFIG.toolchain.region}/{repository.partition('/')[2]}"
-    listed = subprocess.run(["docker", "ps", "--format", "{{.ID}} {{.Image}}"], capture_output=True, text=True, check=True).stdout
-    running = [line.split()[0] for line in listed.splitlines() if line.endswith(f"/{path}@{digest}")]
-    networks = subprocess.run(["docker", "inspect", "--format", "{{.HostConfig.NetworkMode}}", *running], capture_output=True, text=True)
+    every = subprocess.run(["docker", "ps", "--quiet"], capture_output=True, text=True, check=True).stdout.split()
+    about = subprocess.run(["docker", "inspect", *every], capture_output=True, text=True, check=True).stdout
+    running = [one for one in json.loads(about) if one["Config"]["Image"].endswith(f"/{path}@{digest}")]
 
     assert len(running) >= sum(1 for _ in CONFIG.environments)
-    assert set(networks.stdout.split()) == {"none"}
+    assert {one["HostConfig"]["NetworkMode"] for one in running} == {"none"}
 
 
 def test_production_answers_and_the_monitor_looks(fork: Fork, served: dict[str, Any]) -> None:
@@ -79,4 +78,4 @@ def test_production_answers_and_the_monitor_looks(fork: Fork, served: dict[str, 
     assert looked["drifted"] is False
     assert looked["rows"] >= 600
     assert fork.road("evidence", MODEL, "--verify", "--no-open").returncode == 0
-    assert naming.endpoint(CONFIG, MODEL, PRODUCTION) in fork.road("status", MODEL).stdout
+    assert f"{PRODUCTION.name}  serves version 1" in fork.road("status", MODEL).stdout

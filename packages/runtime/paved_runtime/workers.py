@@ -87,12 +87,11 @@ class Reporter:
 
 @dataclass
 class Worker:
-    """One process and its number. It is `ready` once it has reported; `seen` is when it last did."""
+    """One process and its number; `seen` is when it last reported."""
 
     process: ForkProcess
     number: int
     seen: float
-    ready: bool = False
 
 
 class Workers:
@@ -105,7 +104,7 @@ class Workers:
         self._count, self._work, self._log, self._patience = count, work, log, patience
         self._workers: dict[Connection, Worker] = {}
         self._ends: deque[float] = deque(maxlen=LIVES * count)
-        self._stopped = math.inf
+        self._stopped, self._answers = math.inf, False
         self._process = os.getpid()
         self._life, self._held = FORK.Pipe(duplex=False)  # ends when the last that holds its other end does: this process
 
@@ -113,7 +112,7 @@ class Workers:
         """Until SIGTERM, and all have ended.
 
         Raises:
-            RuntimeError: a worker ended before it was ready, or too many have ended within a minute.
+            RuntimeError: a worker ended before any was ready, or too many have ended within a minute.
         """
         gc.collect()
         gc.freeze()  # what is there stays shared: the collector writes into all that it looks at
@@ -164,7 +163,7 @@ class Workers:
             except (EOFError, OSError):  # it may have ended in the midst of a report
                 self._ended(connection, self._workers[connection])
             else:
-                self._workers[connection].seen, self._workers[connection].ready = time.monotonic(), True
+                self._workers[connection].seen, self._answers = time.monotonic(), True
                 self._log.add(report.scores, report.refused)
         now = time.monotonic()
         for worker in self._workers.values():
@@ -178,8 +177,8 @@ class Workers:
         if self._stopped < math.inf:
             return
         how = f"worker {worker.number} ended with {worker.process.exitcode}"
-        if not worker.ready:
-            raise RuntimeError(f"{how} before it answered: what it said is above")
+        if not self._answers:
+            raise RuntimeError(f"{how} before any had answered: what it said is above")
         self._ends.append(time.monotonic())
         if len(self._ends) == self._ends.maxlen and self._ends[-1] - self._ends[0] < MINUTE:
             raise RuntimeError(f"{how}, the last of {len(self._ends)} within a minute: see the instance's memory, and what they said")
