@@ -27,7 +27,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine | None]:
         return
     root = tmp_path_factory.mktemp("docker")
     with daemon(root):
-        python_image(root, "python:3.11-slim")
+        python_image(root, "public.ecr.aws/docker/library/python:3.11-slim")  # on which the image of `localcloud.testing` is built
         running = engine.start(root)
         yield running
         running.stop()
