@@ -189,7 +189,7 @@ def test_a_schedule_finds_drift_and_the_toolchain_retrains_once(cloud: Running, 
     changed["Resources"]["Rule"]["Properties"]["State"] = "DISABLED"
     changed["Resources"]["Rule"]["Properties"]["Targets"][0]["Id"] = "other"
     body = {"PipelineDefinitionBody": json.dumps({"Version": "2020-12-01", "Steps": []})}
-    changed["Resources"]["Pipeline"]["Properties"]["PipelineDefinition"] = json.dumps(body)
+    changed["Resources"]["Pipeline"]["Properties"]["PipelineDefinition"] = body
     assert deploy(cloud, "watch", changed, "UPDATE", account=OTHER) == "UPDATE_COMPLETE", reasons(cloud, "watch", OTHER)
     (forwards,) = cloud.client("events", OTHER).list_rules(NamePrefix="watch-Rule")["Rules"]
     assert forwards["State"] == "DISABLED"
