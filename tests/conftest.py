@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import config
+from localcloud.testing import MODELS
 from localcloud.testing.isolation import isolate
 from localcloud.testing.names import Name, unique
 from paved_runtime import spec
@@ -58,7 +59,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 @pytest.fixture(scope="session")
 def image(aws: Aws) -> str:
     """The URI, by digest, of the image of `localcloud.testing`."""
-    return aws.image()
+    return aws.image(MODELS)
 
 
 @pytest.fixture

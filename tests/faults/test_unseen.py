@@ -17,7 +17,7 @@ import naming
 from localcloud.cloudwatch import alarm_states, alarms, metrics
 from localcloud.cloudwatch.metrics import Metric
 from localcloud.core import clock
-from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing import ACCOUNT, LAB, REGION
 from localcloud.testing.endpoints import ask, configured, serving
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
@@ -102,7 +102,7 @@ def test_what_an_endpoint_answered_is_held_against_what_was_captured(aws: Aws, i
     capture = {
         "EnableCapture": True,
         "InitialSamplingPercentage": 100,
-        "DestinationS3Uri": "s3://lab/unseen",
+        "DestinationS3Uri": f"s3://{LAB}/unseen",
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
     }
     endpoint = serving(aws, configured(aws, image, name("c"), capture=capture), name("e"))

@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from localcloud.testing import MODELS, VERIFICATION, marks
 from localcloud.testing.isolation import isolate
 
 isolate()
 
 from localcloud.ecr import engine  # noqa: E402
 from localcloud.ecr.engine import Engine  # noqa: E402
+from localcloud.testing.accounts import Accounts  # noqa: E402
 from localcloud.testing.daemon import daemon, python_image  # noqa: E402
-from localcloud.testing.in_process import Aws, in_process  # noqa: E402  moto reads its environment when it is imported
+from localcloud.testing.in_process import in_process  # noqa: E402  moto reads its environment when it is imported
 from localcloud.testing.names import Name, unique  # noqa: E402
+from localcloud.testing.real import RealAccounts  # noqa: E402
 from localcloud.testing.running import Running  # noqa: E402
+
+HERE = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    marks.configure(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    marks.require(items, [HERE])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    marks.write(item, report)
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -34,21 +55,29 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine | None]:
 
 
 @pytest.fixture(scope="session")
-def aws(docker: Engine | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    """The cloud in this process, without IAM."""
+def aws(docker: Engine | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
+    """The cloud in this process, without IAM; or accounts of AWS, where they are verified."""
+    if VERIFICATION:
+        accounts = RealAccounts(VERIFICATION)
+        accounts.prepare()
+        yield accounts
+        return
     with in_process(tmp_path_factory.mktemp("in-process"), engine=docker) as cloud:
         yield cloud
 
 
 @pytest.fixture(scope="session")
-def image(aws: Aws) -> str:
+def image(aws: Accounts) -> str:
     """The URI, by digest, of the image of `localcloud.testing`."""
-    return aws.image()
+    return aws.image(MODELS)
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A whole localcloud in a process of its own, with IAM enforced."""
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
+    """A whole localcloud in a process of its own, with IAM enforced; or accounts of AWS, where they are verified."""
+    if VERIFICATION:
+        yield RealAccounts(VERIFICATION)
+        return
     with Running(tmp_path_factory.mktemp("localcloud")) as running:
         yield running
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.sagemaker import jobs
-from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing import ACCOUNT, LAB, REGION
 from localcloud.testing.in_process import Aws
 from localcloud.testing.waiting import until
 
@@ -14,7 +14,7 @@ def training(aws: Aws, image: str, name: str, **changes: Any) -> None:
     """Start a training job of the image of `localcloud.testing`; `changes` replace members of the request."""
     request = {
         "TrainingJobName": name,
-        "RoleArn": aws.role(),
+        "RoleArn": aws.worker(),
         "AlgorithmSpecification": {
             "TrainingImage": image,
             "TrainingInputMode": "File",
@@ -26,11 +26,11 @@ def training(aws: Aws, image: str, name: str, **changes: Any) -> None:
             {
                 "ChannelName": "data",
                 "DataSource": {
-                    "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://lab/data/v1/", "S3DataDistributionType": "FullyReplicated"}
+                    "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{LAB}/data/v1/", "S3DataDistributionType": "FullyReplicated"}
                 },
             }
         ],
-        "OutputDataConfig": {"S3OutputPath": "s3://lab/out"},
+        "OutputDataConfig": {"S3OutputPath": f"s3://{LAB}/out"},
         "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
         **changes,
@@ -40,11 +40,11 @@ def training(aws: Aws, image: str, name: str, **changes: Any) -> None:
 
 def processing(aws: Aws, image: str, name: str, **changes: Any) -> None:
     """Start a processing job of the same image."""
-    source = {"S3Uri": "s3://lab/data/v1", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
-    target = {"S3Uri": f"s3://lab/reports/{name}", "LocalPath": "/opt/ml/processing/report", "S3UploadMode": "EndOfJob"}
+    source = {"S3Uri": f"s3://{LAB}/data/v1", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    target = {"S3Uri": f"s3://{LAB}/reports/{name}", "LocalPath": "/opt/ml/processing/report", "S3UploadMode": "EndOfJob"}
     request = {
         "ProcessingJobName": name,
-        "RoleArn": aws.role(),
+        "RoleArn": aws.worker(),
         "AppSpecification": {"ImageUri": image, "ContainerArguments": ["process"]},
         "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
         "ProcessingInputs": [{"InputName": "data", "S3Input": source}],

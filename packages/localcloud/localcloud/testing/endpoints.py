@@ -14,14 +14,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from localcloud.sagemaker import endpoints
-from localcloud.testing import ACCOUNT, REGION
-from localcloud.testing.in_process import Aws
+from localcloud.testing import LAB
+from localcloud.testing.accounts import Accounts
+from localcloud.testing.waiting import until
 
 Json = dict[str, Any]
 
 
-def packed(aws: Aws, version: str) -> str:
+def packed(aws: Accounts, version: str) -> str:
     """The S3 URI of a model.tar.gz that says which version it is."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
@@ -29,12 +29,12 @@ def packed(aws: Aws, version: str) -> str:
         body = json.dumps({"version": version}).encode()
         info.size = len(body)
         tar.addfile(info, io.BytesIO(body))
-    aws.client("s3").put_object(Bucket="lab", Key=f"models/{version}.tar.gz", Body=archive.getvalue())
-    return f"s3://lab/models/{version}.tar.gz"
+    aws.client("s3").put_object(Bucket=LAB, Key=f"models/{version}.tar.gz", Body=archive.getvalue())
+    return f"s3://{LAB}/models/{version}.tar.gz"
 
 
 def configured(
-    aws: Aws,
+    aws: Accounts,
     image: str,
     name: str,
     version: str = "one",
@@ -51,7 +51,7 @@ def configured(
     """
     sagemaker = aws.client("sagemaker")
     container = {"Image": image, "ModelDataUrl": packed(aws, version), "Environment": environment}
-    sagemaker.create_model(ModelName=name, ExecutionRoleArn=aws.role(), PrimaryContainer=container, EnableNetworkIsolation=True)
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=aws.worker(), PrimaryContainer=container, EnableNetworkIsolation=True)
     variant = {
         "VariantName": "live",
         "ModelName": name,
@@ -66,34 +66,39 @@ def configured(
     return name
 
 
-def serving(aws: Aws, config: str, endpoint: str) -> str:
+def serving(aws: Accounts, config: str, endpoint: str) -> str:
     """Create an endpoint and wait until it serves, or has failed; returns its name."""
     aws.client("sagemaker").create_endpoint(EndpointName=endpoint, EndpointConfigName=config)
-    endpoints.wait(ACCOUNT, REGION, endpoint)
+    described(aws, endpoint)
     return endpoint
 
 
-def updated(aws: Aws, endpoint: str, config: str, policy: Json, *alarms: str, **more: Any) -> None:
+def updated(aws: Accounts, endpoint: str, config: str, policy: Json, *alarms: str, **more: Any) -> None:
     """Begin an update under a policy, guarded by alarms."""
     guarded = policy | ({"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": a} for a in alarms]}} if alarms else {})
     aws.client("sagemaker").update_endpoint(EndpointName=endpoint, EndpointConfigName=config, DeploymentConfig=guarded, **more)
 
 
-def described(aws: Aws, endpoint: str) -> Json:
+def described(aws: Accounts, endpoint: str) -> Json:
     """The endpoint, once nothing is under way."""
-    endpoints.wait(ACCOUNT, REGION, endpoint)
-    description: Json = aws.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    sagemaker = aws.client("sagemaker")
+
+    def settled() -> Json | None:
+        description: Json = sagemaker.describe_endpoint(EndpointName=endpoint)
+        return None if description["EndpointStatus"].endswith("ing") else description
+
+    description: Json = until(settled)
     return description
 
 
-def ask(aws: Aws, endpoint: str, body: str | bytes = "hello", **more: str) -> Json:
+def ask(aws: Accounts, endpoint: str, body: str | bytes = "hello", **more: str) -> Json:
     """Invoke the endpoint; returns what its container says, and which variant it was."""
     answer = aws.client("sagemaker-runtime").invoke_endpoint(EndpointName=endpoint, Body=body, ContentType="text/csv", **more)
     content: Json = json.loads(answer["Body"].read())
     return content | {"variant": answer["InvokedProductionVariant"], "custom": answer.get("CustomAttributes")}
 
 
-def version(aws: Aws, endpoint: str) -> str:
+def version(aws: Accounts, endpoint: str) -> str:
     """The version of the model that answers."""
     return str(ask(aws, endpoint)["model"]["version"])
 
@@ -113,7 +118,9 @@ def routing(kind: str, wait: int, **size: Json) -> Json:
     }
 
 
-def measured(aws: Aws, endpoint: str, metric: str, *, config: str | None = None, variant: str = "live", statistic: str = "Sum") -> float:
+def measured(
+    aws: Accounts, endpoint: str, metric: str, *, config: str | None = None, variant: str = "live", statistic: str = "Sum"
+) -> float:
     """A metric of all there was; `config` asks for one fleet's."""
     now = datetime.now(UTC)
     names = {"EndpointName": endpoint, "VariantName": variant} | ({"EndpointConfigName": config} if config else {})
@@ -138,7 +145,7 @@ class Load:
 
 
 @contextmanager
-def load(aws: Aws, endpoint: str, clients: int = 4, body: str = "hello") -> Iterator[Load]:
+def load(aws: Accounts, endpoint: str, clients: int = 4, body: str = "hello") -> Iterator[Load]:
     """Ask without a pause from several clients while the block runs."""
     outcome, ended = Load(), threading.Event()
 
@@ -160,7 +167,7 @@ def load(aws: Aws, endpoint: str, clients: int = 4, body: str = "hello") -> Iter
             thread.join()
 
 
-def alarm(aws: Aws, name: str, endpoint: str, metric: str = "Invocation5XXErrors", **members: Any) -> str:
+def alarm(aws: Accounts, name: str, endpoint: str, metric: str = "Invocation5XXErrors", **members: Any) -> str:
     """An alarm on one metric of the endpoint's variant, of one minute where `members` says nothing else; returns its name."""
     wanted: Json = {
         "Namespace": "AWS/SageMaker",

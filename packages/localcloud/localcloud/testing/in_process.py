@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -10,14 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from localcloud import services
-from localcloud.core.cloud import ADMINISTRATOR, Cloud, install
+from localcloud.core.cloud import Cloud, install
 from localcloud.ecr.engine import Engine
 from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.accounts import Accounts, administrator, keyed
 from localcloud.testing.docker import Docker
 from localcloud.testing.waiting import until
 
@@ -25,11 +23,6 @@ HOUR = 3600  # seconds of AWS's time
 SPEED = 100.0
 PLENTY = {"*": 1000}  # tests share an account
 PATIENCE = 120.0  # seconds that a program has to start, on however busy a machine
-REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/team/model"
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
 
 
 class PacedCloud(Cloud):
@@ -63,59 +56,31 @@ class PacedCloud(Cloud):
             self.least_patience = PATIENCE
 
 
-class Aws:
-    """The accounts of a cloud in this process. Clients belong to the administrator of ACCOUNT where no other is named."""
+class Aws(Accounts):
+    """The accounts of a cloud in this process, whose parts can be looked at. IAM is not enforced."""
 
     def __init__(self, cloud: PacedCloud) -> None:
         self.cloud = cloud
         self._clients: dict[tuple[str, str], Any] = {}
 
-    def client(self, service: str, account: str = ACCOUNT) -> Any:
-        """A boto3 client. It never tries again by itself, so that every failure is seen."""
+    def client(self, service: str, account: str = ACCOUNT, **keys: str) -> Any:
+        if keys:
+            return keyed(service, self.region, keys, self.cloud.url)
         if (service, account) not in self._clients:
-            keys = {k.lower(): v for k, v in self.cloud.administrator(account).items()}
-            make: Any = boto3.client  # its overloads want to know the service beforehand
-            once = Config(retries={"total_max_attempts": 1})
-            self._clients[service, account] = make(service, region_name=REGION, endpoint_url=self.cloud.url, config=once, **keys)
+            key = administrator(self.cloud.administrator(account))
+            self._clients[service, account] = keyed(service, self.region, key, self.cloud.url)
         return self._clients[service, account]
 
-    def role(self, account: str = ACCOUNT) -> str:
-        """The ARN of a role that SageMaker may assume and that may do everything, made at the first call."""
-        arn = f"arn:aws:iam::{account}:role/worker"
-        if not any(r["Arn"] == arn for r in self.client("iam", account).list_roles()["Roles"]):
-            self.client("iam", account).create_role(RoleName="worker", AssumeRolePolicyDocument=json.dumps(TRUST))
-            self.client("iam", account).put_role_policy(RoleName="worker", PolicyName="all", PolicyDocument=ADMINISTRATOR)
-        return arn
-
     def docker(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """`docker ARGUMENTS`."""
-        return self._docker.run(*arguments, stdin=stdin)
+        """`docker ARGUMENTS`, as ACCOUNT's administrator."""
+        return self._docker(ACCOUNT).run(*arguments, stdin=stdin)
 
-    def image(self) -> str:
-        """The URI, by digest, of the image of `localcloud.testing`, built and pushed to REPOSITORY."""
-        return self._docker.image(f"{REPOSITORY}:test")
+    def image(self, repository: str, account: str = ACCOUNT) -> str:
+        return self._docker(account).image(f"{account}.dkr.ecr.{self.region}.amazonaws.com/{repository}:test")
 
-    def lines(self, group: str, prefix: str = "") -> list[str]:
-        """What was written to the streams of a log group, those whose names begin with `prefix`."""
-        logs = self.client("logs")
-        streams = [s["logStreamName"] for s in logs.describe_log_streams(logGroupName=group)["logStreams"]]
-        return [
-            e["message"]
-            for s in streams
-            if s.startswith(prefix)
-            for e in logs.get_log_events(logGroupName=group, logStreamName=s, startFromHead=True)["events"]
-        ]
-
-    @property
-    def _docker(self) -> Docker:
+    def _docker(self, account: str) -> Docker:
         engine = self.cloud.engine.variables() if self.cloud.engine else {}
-        return Docker(self.cloud.url, self.cloud.administrator(ACCOUNT), self.cloud.folder("images"), engine)
-
-    def prepare(self) -> None:
-        """Make the bucket `lab` with a small data set, and the repository REPOSITORY."""
-        self.client("s3").create_bucket(Bucket="lab", CreateBucketConfiguration={"LocationConstraint": REGION})
-        self.client("s3").put_object(Bucket="lab", Key="data/v1/data.csv", Body=b"1,2\n3,4\n5,6\n")
-        self.client("ecr").create_repository(repositoryName="team/model", imageTagMutability="MUTABLE")
+        return Docker(self.cloud.url, self.cloud.administrator(account), self.cloud.folder("images"), engine)
 
 
 @contextmanager

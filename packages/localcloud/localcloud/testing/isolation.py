@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from localcloud.testing import REGION
+from localcloud.testing import REGION, VERIFICATION
 
 MADE_UP = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -20,7 +20,12 @@ PERSONAL = ("AWS_PROFILE", "AWS_ENDPOINT_URL")
 
 
 def isolate() -> None:
-    """Give this process, and what it starts, made-up credentials and no settings. For the top of a conftest.py."""
+    """Give this process, and what it starts, made-up credentials and no settings. For the top of a conftest.py.
+
+    Where accounts are verified it leaves everything as it is.
+    """
+    if VERIFICATION:
+        return
     os.environ.update(MADE_UP)
     for variable in PERSONAL:
         os.environ.pop(variable, None)

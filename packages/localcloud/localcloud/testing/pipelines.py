@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
@@ -71,14 +72,14 @@ def build(name: str, project: str, **more: Any) -> Json:
     return action("Build", "CodeBuild", name, configuration, **{"inputArtifacts": [{"name": "Source"}], **more})
 
 
-def create(cloud: Running, pipeline: Json) -> None:
+def create(cloud: Accounts, pipeline: Json) -> None:
     """Create a pipeline in which nothing has run: the execution that starts with it only waits, and its real definition cancels that."""
     waits = [{"name": "Wait", "actions": [action("Approval", "Manual", "Wait", {})]}]
     cloud.client("codepipeline").create_pipeline(pipeline={**pipeline, "stages": waits, "triggers": []})
     cloud.client("codepipeline").update_pipeline(pipeline=pipeline)
 
 
-def project(cloud: Running, name: str, commands: Sequence[str], *, allows: Sequence[Json] = ()) -> None:
+def project(cloud: Accounts, name: str, commands: Sequence[str], *, allows: Sequence[Json] = ()) -> None:
     """Make a project for pipelines that use the bucket `artifacts`: it exports WORD, and makes an artifact of the folder out."""
     spec: Json = {"version": 0.2, "phases": {"build": {"commands": list(commands)}}, "env": {"exported-variables": ["WORD"]}}
     spec["artifacts"] = {"base-directory": "out", "files": ["**/*"]}
@@ -91,7 +92,7 @@ def project(cloud: Running, name: str, commands: Sequence[str], *, allows: Seque
     )
 
 
-def prepare(cloud: Running) -> str:
+def prepare(cloud: Accounts) -> str:
     """Make the bucket and the two projects that `definition` names; returns the ARN of the role for it. Once a cloud."""
     cloud.client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION})
     for name, commands in COMMANDS.items():
@@ -123,13 +124,13 @@ def clone(cloud: Running, folder: Path) -> Push:
     return push
 
 
-def of_approvals(cloud: Running, name: str, *, mode: str = "SUPERSEDED") -> str:
+def of_approvals(cloud: Accounts, name: str, *, mode: str = "SUPERSEDED") -> str:
     """Make a pipeline that needs nothing: its source is an approval, and so is what follows. Returns its ARN."""
     create(cloud, approvals(cloud, name, mode=mode))
     return f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:{name}"
 
 
-def approvals(cloud: Running, name: str, *, mode: str = "SUPERSEDED") -> Json:
+def approvals(cloud: Accounts, name: str, *, mode: str = "SUPERSEDED") -> Json:
     """The definition of a pipeline that needs nothing: the stages First and Second, both approvals. Makes its role."""
     allows = [{"Action": "s3:GetObject", "Resource": "*"}]
     role = cloud.role(f"{name}-pipeline", trusts={"Service": "codepipeline.amazonaws.com"}, allows=allows)
@@ -145,18 +146,18 @@ def approvals(cloud: Running, name: str, *, mode: str = "SUPERSEDED") -> Json:
     }
 
 
-def history(cloud: Running, name: str) -> list[Json]:
+def history(cloud: Accounts, name: str) -> list[Json]:
     """Every execution of a pipeline, newest first."""
     pages = cloud.client("codepipeline").get_paginator("list_pipeline_executions").paginate(pipelineName=name)
     return [e for page in pages for e in page["pipelineExecutionSummaries"]]
 
 
-def executions(cloud: Running, name: str) -> list[Json]:
+def executions(cloud: Accounts, name: str) -> list[Json]:
     """Every execution of a pipeline but the one that started with it, newest first."""
     return [e for e in history(cloud, name) if e["trigger"]["triggerType"] != "CreatePipeline"]
 
 
-def ended(cloud: Running, name: str, execution: str) -> str:
+def ended(cloud: Accounts, name: str, execution: str) -> str:
     """The status of an execution, once it has ended."""
 
     def status() -> str | None:
@@ -166,13 +167,13 @@ def ended(cloud: Running, name: str, execution: str) -> str:
     return str(until(status))
 
 
-def actions(cloud: Running, name: str, execution: str) -> Json:
+def actions(cloud: Accounts, name: str, execution: str) -> Json:
     """The newest run of each action of an execution, by the action's name."""
     details = cloud.client("codepipeline").list_action_executions(pipelineName=name, filter={"pipelineExecutionId": execution})
     return {d["actionName"]: d for d in reversed(details["actionExecutionDetails"])}
 
 
-def token(cloud: Running, name: str) -> str | None:
+def token(cloud: Accounts, name: str) -> str | None:
     """The token of the open approval of the stage Approval, if there is one."""
     state = cloud.client("codepipeline").get_pipeline_state(name=name)
     approval = next(s for s in state["stageStates"] if s["stageName"] == "Approval")
@@ -180,14 +181,14 @@ def token(cloud: Running, name: str) -> str | None:
     return open_token
 
 
-def answer(cloud: Running, name: str, token: str, status: str) -> None:
+def answer(cloud: Accounts, name: str, token: str, status: str) -> None:
     """Answer the approval of the stage Approval."""
     result = {"status": status, "summary": "because"}
     where = {"pipelineName": name, "stageName": "Approval", "actionName": "Approval", "token": token}
     cloud.client("codepipeline").put_approval_result(**where, result=result)
 
 
-def approve(cloud: Running, name: str, stage: str) -> str:
+def approve(cloud: Accounts, name: str, stage: str) -> str:
     """Approve what waits in a stage, once something does; returns the execution that was held by it."""
 
     def open_approval() -> Json | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from sagemaker_jobs import training, until_hanging
 
 from localcloud.ecr import engine
+from localcloud.testing import MODELS
 from localcloud.testing.endpoints import ask, configured, serving
 from localcloud.testing.in_process import in_process
 
@@ -20,7 +21,7 @@ if __name__ == "__main__":
     root = Path(sys.argv[1])
     root.mkdir(parents=True, exist_ok=True)
     with in_process(root, engine=engine.start(root) if "--containers" in sys.argv else None) as aws:
-        image = aws.image()
+        image = aws.image(MODELS)
         pid = ask(aws, serving(aws, configured(aws, image, "config"), "endpoint"))["pid"]
         training(aws, image, "job", Environment={"BEHAVIOUR": "hang"})
         until_hanging("job")

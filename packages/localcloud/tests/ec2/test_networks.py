@@ -13,8 +13,9 @@ from sagemaker_jobs import ended, processing, training
 from localcloud.ec2 import networks
 from localcloud.iam import policies
 from localcloud.iam.permissions import of_place
-from localcloud.testing import ACCOUNT, REGION
-from localcloud.testing.in_process import REPOSITORY, TRUST, Aws
+from localcloud.testing import ACCOUNT, REGION, REPOSITORY
+from localcloud.testing.accounts import TRUST
+from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 from localcloud.testing.running import Running
 
@@ -174,7 +175,7 @@ def test_jobs_and_models_say_where_they_run(placed: Aws, image: str, name: Name)
     training(placed, image, job, VpcConfig=PLACE)
     processing(placed, image, job, NetworkConfig={"EnableNetworkIsolation": False, "VpcConfig": PLACE})
     placed.client("sagemaker").create_model(
-        ModelName=job, ExecutionRoleArn=placed.role(), PrimaryContainer={"Image": image}, VpcConfig=PLACE
+        ModelName=job, ExecutionRoleArn=placed.worker(), PrimaryContainer={"Image": image}, VpcConfig=PLACE
     )
 
     assert ended(placed, "training", job)["VpcConfig"] == PLACE

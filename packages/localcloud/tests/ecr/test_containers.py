@@ -12,7 +12,8 @@ import pytest
 from sagemaker_jobs import ended, training
 
 from localcloud.ecr import engine
-from localcloud.testing.in_process import REPOSITORY, Aws
+from localcloud.testing import REPOSITORY
+from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 from localcloud.testing.waiting import until
 

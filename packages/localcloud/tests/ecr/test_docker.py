@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from localcloud.ecr import images
-from localcloud.testing import ACCOUNT, REGION
-from localcloud.testing.in_process import REPOSITORY, Aws
+from localcloud.testing import ACCOUNT, REGION, REPOSITORY
+from localcloud.testing.in_process import Aws
 
 HEAD = "FROM python:3.11-slim\nWORKDIR /opt/app\n"
 TAIL = 'ENTRYPOINT ["python", "-m", "program"]\n'
@@ -182,7 +182,7 @@ def test_push_registers_the_digest_and_a_tag_cannot_move(aws: Aws, tmp_path: Pat
     assert aws.docker("build", "-t", tag, *options, str(context(tmp_path, text, **{"a.py": "1"}))).returncode == 0
     pushed = aws.docker("push", tag)
     (detail,) = aws.client("ecr").describe_images(repositoryName="team/fixed")["imageDetails"]
-    image = images.find(f"{tag.removesuffix(':v1')}@{detail['imageDigest']}", role_arn=aws.role())
+    image = images.find(f"{tag.removesuffix(':v1')}@{detail['imageDigest']}", role_arn=aws.worker())
 
     assert isinstance(image, images.Image)
     assert detail["imageDigest"] in pushed.stdout

@@ -10,31 +10,31 @@ from botocore.exceptions import ClientError
 from moto.core.exceptions import JsonRESTError
 
 from localcloud.ecr import images
-from localcloud.testing import OTHER
+from localcloud.testing import MODELS, OTHER
 from localcloud.testing.in_process import Aws
 
 
 def test_a_repository_lets_in_the_accounts_of_its_policy(aws: Aws, image: str) -> None:
     with pytest.raises(JsonRESTError, match=f"does not let arn:aws:iam::{OTHER}:role/worker pull"):
-        images.find(image, role_arn=aws.role(OTHER))
+        images.find(image, role_arn=aws.worker(OTHER))
     allow = {
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"},
         "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-    aws.client("ecr").set_repository_policy(repositoryName="team/model", policyText=policy)
+    aws.client("ecr").set_repository_policy(repositoryName=MODELS, policyText=policy)
     try:
-        assert images.find(image, role_arn=aws.role(OTHER))
+        assert images.find(image, role_arn=aws.worker(OTHER))
     finally:
-        aws.client("ecr").delete_repository_policy(repositoryName="team/model")
+        aws.client("ecr").delete_repository_policy(repositoryName=MODELS)
     with pytest.raises(ClientError):
-        aws.client("ecr").get_repository_policy(repositoryName="team/model")
+        aws.client("ecr").get_repository_policy(repositoryName=MODELS)
 
 
 def test_a_container_sees_its_own_paths_and_nothing_of_ours(aws: Aws, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_LAPTOP", "x")
-    built = images.find(image, role_arn=aws.role())
+    built = images.find(image, role_arn=aws.worker())
     assert isinstance(built, images.Image)
     env = built.environment({"DATA": "/opt/ml/input", "CODE": "/opt/app/program"}, ml=tmp_path)
 

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.sagemaker import deployment_policies, endpoints
 from localcloud.sagemaker.model_packages import put_group_policy
-from localcloud.testing import ACCOUNT, OTHER, REGION
+from localcloud.testing import ACCOUNT, LAB, OTHER, REGION
 from localcloud.testing.endpoints import Json, ask, canary, configured, described, measured, packed, routing, serving, version
 from localcloud.testing.in_process import HOUR, Aws
 from localcloud.testing.names import Name
@@ -140,7 +140,7 @@ def test_requests_are_captured_and_measured(aws: Aws, image: str, name: Name) ->
     capture = {
         "EnableCapture": True,
         "InitialSamplingPercentage": 100,
-        "DestinationS3Uri": "s3://lab/capture",
+        "DestinationS3Uri": f"s3://{LAB}/capture",
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
         "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
     }
@@ -150,8 +150,8 @@ def test_requests_are_captured_and_measured(aws: Aws, image: str, name: Name) ->
         ask(aws, endpoint, "bad")
     assert described(aws, endpoint)["DataCaptureConfig"]["CaptureStatus"] == "Started"
     endpoints.find(ACCOUNT, REGION, endpoint).telemetry.stop()
-    listed = aws.client("s3").list_objects_v2(Bucket="lab", Prefix=f"capture/{endpoint}/live/")["Contents"]
-    (line,) = aws.client("s3").get_object(Bucket="lab", Key=listed[0]["Key"])["Body"].read().decode().splitlines()
+    listed = aws.client("s3").list_objects_v2(Bucket=LAB, Prefix=f"capture/{endpoint}/live/")["Contents"]
+    (line,) = aws.client("s3").get_object(Bucket=LAB, Key=listed[0]["Key"])["Body"].read().decode().splitlines()
     event = json.loads(line)
 
     assert re.match(rf"capture/{endpoint}/live/\d{{4}}/\d\d/\d\d/\d\d/", listed[0]["Key"])
@@ -169,7 +169,7 @@ def test_what_was_captured_is_complete_when_the_endpoint_is_gone(aws: Aws, image
     capture = {
         "EnableCapture": True,
         "InitialSamplingPercentage": 100,
-        "DestinationS3Uri": f"s3://lab/{where}",
+        "DestinationS3Uri": f"s3://{LAB}/{where}",
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
     }
     endpoint = serving(aws, configured(aws, image, name("c"), capture=capture), name("e"))
@@ -181,10 +181,10 @@ def test_what_was_captured_is_complete_when_the_endpoint_is_gone(aws: Aws, image
 
     assert gone.wait(PATIENCE)
     s3, now = aws.client("s3"), datetime.now(UTC)
-    listed = [o["Key"] for o in s3.list_objects_v2(Bucket="lab", Prefix=where)["Contents"]]
+    listed = [o["Key"] for o in s3.list_objects_v2(Bucket=LAB, Prefix=where)["Contents"]]
     hours = "|".join(f"{t:%Y/%m/%d/%H}" for t in (now, now - timedelta(hours=1)))
     assert all(re.fullmatch(rf"{where}/{endpoint}/live/({hours})/\d\d-\d\d-\d{{3}}-[0-9a-f-]{{36}}\.jsonl", key) for key in listed)
-    lines = [json.loads(x) for key in listed for x in s3.get_object(Bucket="lab", Key=key)["Body"].read().splitlines()]
+    lines = [json.loads(x) for key in listed for x in s3.get_object(Bucket=LAB, Key=key)["Body"].read().splitlines()]
     assert sorted(x["eventMetadata"]["inferenceId"] for x in lines) == sorted(f"lead-{number}" for number in range(20))
     assert lines[0].keys() == {"captureData", "eventMetadata", "eventVersion"}
     assert lines[0]["captureData"].keys() == {"endpointInput", "endpointOutput"}
@@ -204,7 +204,7 @@ def test_callers_faults_are_validation_errors(aws: Aws, image: str, name: Name) 
     with pytest.raises(ClientError, match="cannot honour Target-Model"):
         ask(aws, endpoint, TargetModel="other")
     with pytest.raises(ClientError, match="localcloud does not do InvokeEndpointAsync"):
-        aws.client("sagemaker-runtime").invoke_endpoint_async(EndpointName=endpoint, InputLocation="s3://lab/x")
+        aws.client("sagemaker-runtime").invoke_endpoint_async(EndpointName=endpoint, InputLocation=f"s3://{LAB}/x")
     with pytest.raises(ClientError, match="already existing endpoint"):
         serving(aws, name("c"), endpoint)
 
@@ -235,14 +235,14 @@ def test_only_an_approved_package_becomes_a_model_even_in_another_account(aws: A
     arn = sagemaker.create_model_package(ModelPackageGroupName=group, InferenceSpecification=inference)["ModelPackageArn"]
     request = {"ModelName": name("m"), "PrimaryContainer": {"ModelPackageName": arn}}
     with pytest.raises(ClientError, match="ModelApprovalStatus is PendingManualApproval, not Approved"):
-        sagemaker.create_model(ExecutionRoleArn=aws.role(), **request)
+        sagemaker.create_model(ExecutionRoleArn=aws.worker(), **request)
     sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
-    sagemaker.create_model(ExecutionRoleArn=aws.role(), **request)
+    sagemaker.create_model(ExecutionRoleArn=aws.worker(), **request)
     assert sagemaker.describe_model(ModelName=name("m"))["PrimaryContainer"]["ModelPackageName"] == arn
 
     elsewhere = aws.client("sagemaker", OTHER)
     with pytest.raises(ClientError, match="no resource-based policy allows it"):
-        elsewhere.create_model(ExecutionRoleArn=aws.role(OTHER), **request)
+        elsewhere.create_model(ExecutionRoleArn=aws.worker(OTHER), **request)
     allow = {
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"},
@@ -250,7 +250,7 @@ def test_only_an_approved_package_becomes_a_model_even_in_another_account(aws: A
         "Resource": "*",
     }
     put_group_policy(ACCOUNT, REGION, group, json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
-    elsewhere.create_model(ExecutionRoleArn=aws.role(OTHER), **request)
+    elsewhere.create_model(ExecutionRoleArn=aws.worker(OTHER), **request)
     variant = {"VariantName": "live", "ModelName": name("m"), "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
     elsewhere.create_endpoint_config(EndpointConfigName=name("c"), ProductionVariants=[variant])
     elsewhere.create_endpoint(EndpointName=name("e"), EndpointConfigName=name("c"))

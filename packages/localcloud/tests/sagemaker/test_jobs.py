@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sagemaker_jobs import ended, processing, training, until_hanging
 
-from localcloud.testing import ACCOUNT
+from localcloud.testing import ACCOUNT, LAB
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 
@@ -25,8 +25,8 @@ def test_a_training_job_leaves_a_model_metrics_and_a_log(aws: Aws, image: str, n
     assert [(m["MetricName"], m["Value"]) for m in outcome["FinalMetricDataList"]] == [("auc", 0.9)]
     assert [t["Status"] for t in outcome["SecondaryStatusTransitions"]] == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
     assert outcome["Environment"] == {"EXTRA": "1"}
-    assert outcome["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://lab/out/{job}/output/model.tar.gz"
-    body = aws.client("s3").get_object(Bucket="lab", Key=f"out/{job}/output/model.tar.gz")["Body"].read()
+    assert outcome["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{LAB}/out/{job}/output/model.tar.gz"
+    body = aws.client("s3").get_object(Bucket=LAB, Key=f"out/{job}/output/model.tar.gz")["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(body)) as tar:
         member = tar.extractfile("model.json")
         assert member is not None
@@ -48,7 +48,7 @@ def test_what_a_failing_job_left_is_uploaded_all_the_same(aws: Aws, image: str, 
     job = name("t")
     training(aws, image, job, Environment={"BEHAVIOUR": "fail"})
     ended(aws, "training", job)
-    body = aws.client("s3").get_object(Bucket="lab", Key=f"out/{job}/output/output.tar.gz")["Body"].read()
+    body = aws.client("s3").get_object(Bucket=LAB, Key=f"out/{job}/output/output.tar.gz")["Body"].read()
 
     with tarfile.open(fileobj=io.BytesIO(body)) as tar:
         assert tar.getnames() == ["violations.json"]
@@ -56,10 +56,10 @@ def test_what_a_failing_job_left_is_uploaded_all_the_same(aws: Aws, image: str, 
 
 def test_an_input_that_is_not_there_fails_the_job(aws: Aws, image: str, name: Name) -> None:
     job = name("t")
-    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://lab/nowhere/"}}
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{LAB}/nowhere/"}}
     training(aws, image, job, InputDataConfig=[{"ChannelName": "data", "DataSource": source}])
 
-    assert "no S3 objects found under S3 URL s3://lab/nowhere/" in ended(aws, "training", job)["FailureReason"]
+    assert f"no S3 objects found under S3 URL s3://{LAB}/nowhere/" in ended(aws, "training", job)["FailureReason"]
 
 
 def test_a_job_can_be_stopped_and_keeps_its_model(aws: Aws, image: str, name: Name) -> None:
@@ -89,7 +89,7 @@ def test_a_processing_job_reads_and_writes_s3(aws: Aws, image: str, name: Name) 
     outcome = ended(aws, "processing", job)
 
     assert outcome["ProcessingJobStatus"] == "Completed"
-    report = aws.client("s3").get_object(Bucket="lab", Key=f"reports/{job}/report.json")["Body"].read()
+    report = aws.client("s3").get_object(Bucket=LAB, Key=f"reports/{job}/report.json")["Body"].read()
     assert json.loads(report) == {"metrics": {"rows": {"value": 3}}}
 
 
@@ -105,7 +105,7 @@ def test_a_failing_processing_job_leaves_its_exit_message(aws: Aws, image: str, 
 
 def on_two(share: str = "FullyReplicated", **more: str) -> dict[str, Any]:
     """A processing job on two instances, whose objects are for both, or shared between them."""
-    source = {"S3Uri": "s3://lab/shared", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    source = {"S3Uri": f"s3://{LAB}/shared", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
     return {
         "ProcessingResources": {"ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
         "ProcessingInputs": [{"InputName": "data", "S3Input": {**source, "S3DataDistributionType": share}}],
@@ -116,19 +116,19 @@ def on_two(share: str = "FullyReplicated", **more: str) -> dict[str, Any]:
 @pytest.mark.parametrize("share", ["ShardedByS3Key", "FullyReplicated"])
 def test_instances_of_a_processing_job_share_their_input(aws: Aws, image: str, name: Name, share: str) -> None:
     for number in range(3):
-        aws.client("s3").put_object(Bucket="lab", Key=f"shared/{number}.csv", Body=b"1")
+        aws.client("s3").put_object(Bucket=LAB, Key=f"shared/{number}.csv", Body=b"1")
     job = name("p")
     processing(aws, image, job, **on_two(share, BEHAVIOUR="share"))
 
     assert ended(aws, "processing", job)["ProcessingJobStatus"] == "Completed"
     s3 = aws.client("s3")
-    inputs = [json.loads(s3.get_object(Bucket="lab", Key=f"reports/{job}/algo-{n}.json")["Body"].read()) for n in (1, 2)]
+    inputs = [json.loads(s3.get_object(Bucket=LAB, Key=f"reports/{job}/algo-{n}.json")["Body"].read()) for n in (1, 2)]
     every = ["0.csv", "1.csv", "2.csv"]
     assert inputs == ([["0.csv", "2.csv"], ["1.csv"]] if share == "ShardedByS3Key" else [every, every])
 
 
 def test_an_instance_that_fails_ends_the_others(aws: Aws, image: str, name: Name) -> None:
-    aws.client("s3").put_object(Bucket="lab", Key="shared/0.csv", Body=b"1")
+    aws.client("s3").put_object(Bucket=LAB, Key="shared/0.csv", Body=b"1")
     job = name("p")
     processing(aws, image, job, **on_two(BEHAVIOUR="algo-2 fails"))
 
@@ -141,7 +141,7 @@ def test_an_instance_that_fails_ends_the_others(aws: Aws, image: str, name: Name
     ("changes", "said"),
     [
         ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}}, "on one instance, not on 2"),
-        ({"CheckpointConfig": {"S3Uri": "s3://lab/checkpoints"}}, "cannot honour CheckpointConfig"),
+        ({"CheckpointConfig": {"S3Uri": f"s3://{LAB}/checkpoints"}}, "cannot honour CheckpointConfig"),
         ({"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "Could not assume role"),
     ],
 )

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from sagemaker_jobs import ended, processing, training
 
 from localcloud.sagemaker import endpoints, jobs, pipelines, quotas
-from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing import ACCOUNT, LAB, REGION
 from localcloud.testing.endpoints import canary, configured, described, serving, updated
 from localcloud.testing.in_process import PLENTY, Aws
 from localcloud.testing.names import Name
@@ -77,20 +77,20 @@ def test_a_step_waits_for_a_quota_as_its_retry_policy_says(
 ) -> None:
     """While there is none, the step is begun again and again; once there is, it goes on, unless its attempts are used up."""
     quota, sagemaker = "ml.m5.large for processing job usage", aws.client("sagemaker")
-    report = {"S3Uri": f"s3://lab/reports/{name('p')}", "LocalPath": "/opt/ml/processing/report", "S3UploadMode": "EndOfJob"}
+    report = {"S3Uri": f"s3://{LAB}/reports/{name('p')}", "LocalPath": "/opt/ml/processing/report", "S3UploadMode": "EndOfJob"}
     limits[quota] = 0
     step = {
         "Name": "Count",
         "Type": "Processing",
         "Arguments": {
             "AppSpecification": {"ImageUri": image, "ContainerArguments": ["process"]},
-            "RoleArn": aws.role(),
+            "RoleArn": aws.worker(),
             "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}},
             "ProcessingInputs": [
                 {
                     "InputName": "data",
                     "S3Input": {
-                        "S3Uri": "s3://lab/data/v1",
+                        "S3Uri": f"s3://{LAB}/data/v1",
                         "LocalPath": "/opt/ml/processing/input",
                         "S3DataType": "S3Prefix",
                         "S3InputMode": "File",
@@ -105,7 +105,7 @@ def test_a_step_waits_for_a_quota_as_its_retry_policy_says(
     }
     definition = json.dumps({"Version": "2020-12-01", "Metadata": {}, "Parameters": [], "Steps": [step]})
     sagemaker.create_pipeline(
-        PipelineName=name("p"), PipelineDefinition=definition, RoleArn=aws.role(), ClientRequestToken=uuid.uuid4().hex
+        PipelineName=name("p"), PipelineDefinition=definition, RoleArn=aws.worker(), ClientRequestToken=uuid.uuid4().hex
     )
     arn = sagemaker.start_pipeline_execution(PipelineName=name("p"), ClientRequestToken=uuid.uuid4().hex)["PipelineExecutionArn"]
 

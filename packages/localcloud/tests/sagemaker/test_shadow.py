@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.sagemaker import endpoints
 from localcloud.sagemaker.shadow import QUEUE
-from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing import ACCOUNT, LAB, REGION
 from localcloud.testing.endpoints import Json, ask, configured, described, load, measured, serving, updated
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
@@ -18,7 +18,7 @@ from localcloud.testing.waiting import until
 CAPTURE = {
     "EnableCapture": True,
     "InitialSamplingPercentage": 100,
-    "DestinationS3Uri": "s3://lab/shadowed",
+    "DestinationS3Uri": f"s3://{LAB}/shadowed",
     "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
 }
 
@@ -30,8 +30,8 @@ def with_shadow(aws: Aws, image: str, name: Name, weight: float = 1.0, behaviour
 
 
 def captured(aws: Aws, endpoint: str, variant: str) -> list[Json]:
-    listed = aws.client("s3").list_objects_v2(Bucket="lab", Prefix=f"shadowed/{endpoint}/{variant}/").get("Contents", [])
-    bodies = [aws.client("s3").get_object(Bucket="lab", Key=o["Key"])["Body"].read().decode() for o in listed]
+    listed = aws.client("s3").list_objects_v2(Bucket=LAB, Prefix=f"shadowed/{endpoint}/{variant}/").get("Contents", [])
+    bodies = [aws.client("s3").get_object(Bucket=LAB, Key=o["Key"])["Body"].read().decode() for o in listed]
     return [json.loads(line) for body in bodies for line in body.splitlines()]
 
 

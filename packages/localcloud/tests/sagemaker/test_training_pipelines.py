@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.sagemaker import pipelines
 from localcloud.sagemaker.expressions import Unresolved, evaluate, follow, holds
+from localcloud.testing import LAB
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 
@@ -31,11 +32,11 @@ def train(aws: Aws, image: str, source: Any, **hyperparameters: str) -> Json:
                 "TrainingInputMode": "File",
                 "MetricDefinitions": [{"Name": "auc", "Regex": "metric auc=([0-9.]+)"}],
             },
-            "RoleArn": aws.role(),
+            "RoleArn": aws.worker(),
             "HyperParameters": hyperparameters,
             "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": source}}}],
             "OutputDataConfig": {
-                "S3OutputPath": {"Std:Join": {"On": "/", "Values": ["s3://lab/runs", get("Execution.PipelineExecutionId")]}}
+                "S3OutputPath": {"Std:Join": {"On": "/", "Values": [f"s3://{LAB}/runs", get("Execution.PipelineExecutionId")]}}
             },
             "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
             "StoppingCondition": {"MaxRuntimeInSeconds": 60},
@@ -45,20 +46,20 @@ def train(aws: Aws, image: str, source: Any, **hyperparameters: str) -> Json:
 
 
 def count(aws: Aws, image: str) -> Json:
-    target = {"Std:Join": {"On": "/", "Values": ["s3://lab/reports", get("Execution.PipelineExecutionId")]}}
+    target = {"Std:Join": {"On": "/", "Values": [f"s3://{LAB}/reports", get("Execution.PipelineExecutionId")]}}
     local = "/opt/ml/processing"
     return {
         "Name": "Count",
         "Type": "Processing",
         "Arguments": {
             "AppSpecification": {"ImageUri": image, "ContainerArguments": ["process"]},
-            "RoleArn": aws.role(),
+            "RoleArn": aws.worker(),
             "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}},
             "ProcessingInputs": [
                 {
                     "InputName": "data",
                     "S3Input": {
-                        "S3Uri": "s3://lab/data/v1/",
+                        "S3Uri": f"s3://{LAB}/data/v1/",
                         "LocalPath": f"{local}/input",
                         "S3DataType": "S3Prefix",
                         "S3InputMode": "File",
@@ -82,7 +83,7 @@ def gate(image: str, group: str) -> Json:
         "ModelPackageGroupName": group,
         "ModelApprovalStatus": "PendingManualApproval",
         "CustomerMetadataProperties": {"rows": {"Std:Join": {"On": "", "Values": [rows]}}},
-        "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": "s3://lab/x.json"}}},
+        "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": f"s3://{LAB}/x.json"}}},
         "InferenceSpecification": {
             "Containers": [{"Image": image, "ModelDataUrl": get("Steps.Train.ModelArtifacts.S3ModelArtifacts")}],
             "SupportedContentTypes": ["text/csv"],
@@ -114,7 +115,7 @@ def create(aws: Aws, name: str, steps: list[Json]) -> None:
         "Steps": steps,
     }
     aws.client("sagemaker").create_pipeline(
-        PipelineName=name, PipelineDefinition=json.dumps(definition), ClientRequestToken=str(uuid.uuid4()), RoleArn=aws.role()
+        PipelineName=name, PipelineDefinition=json.dumps(definition), ClientRequestToken=str(uuid.uuid4()), RoleArn=aws.worker()
     )
 
 
@@ -134,7 +135,7 @@ def outcome(aws: Aws, arn: str) -> tuple[Json, dict[str, Json]]:
 def test_a_model_over_the_gate_is_registered_with_all_that_it_names(aws: Aws, image: str, name: Name) -> None:
     group = name("g")
     aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
-    create(aws, name("p"), [train(aws, image, "s3://lab/data/v1/"), count(aws, image), gate(image, group)])
+    create(aws, name("p"), [train(aws, image, f"s3://{LAB}/data/v1/"), count(aws, image), gate(image, group)])
     execution, steps = run(aws, name("p"))
 
     assert execution["PipelineExecutionStatus"] == "Succeeded", execution
@@ -144,12 +145,12 @@ def test_a_model_over_the_gate_is_registered_with_all_that_it_names(aws: Aws, im
     package = aws.client("sagemaker").describe_model_package(ModelPackageName=steps["Register"]["Metadata"]["RegisterModel"]["Arn"])
     assert package["CustomerMetadataProperties"] == {"rows": "3"}
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
-    assert package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"] == "s3://lab/x.json"
+    assert package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"] == f"s3://{LAB}/x.json"
     assert package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"].endswith("/output/model.tar.gz")
 
 
 def test_a_model_under_the_gate_fails_with_both_numbers(aws: Aws, image: str, name: Name) -> None:
-    create(aws, name("p"), [train(aws, image, "s3://lab/data/v1/", auc="0.7"), count(aws, image), gate(image, "none")])
+    create(aws, name("p"), [train(aws, image, f"s3://{LAB}/data/v1/", auc="0.7"), count(aws, image), gate(image, "none")])
     execution, steps = run(aws, name("p"), Floor="0.75")
 
     assert execution["PipelineExecutionStatus"] == "Failed"
@@ -160,7 +161,7 @@ def test_a_model_under_the_gate_fails_with_both_numbers(aws: Aws, image: str, na
 
 
 def test_a_failed_job_ends_the_execution_before_the_steps_that_need_it(aws: Aws, image: str, name: Name) -> None:
-    create(aws, name("p"), [train(aws, image, "s3://lab/data/v1/"), count(aws, image), gate(image, "none")])
+    create(aws, name("p"), [train(aws, image, f"s3://{LAB}/data/v1/"), count(aws, image), gate(image, "none")])
     execution, steps = run(aws, name("p"), Behaviour="fail")
 
     assert execution["PipelineExecutionStatus"] == "Failed"
@@ -185,7 +186,7 @@ def test_a_definition_that_cannot_be_run_is_named(aws: Aws, name: Name, step: Js
 
 
 def test_a_stopped_execution_stops_its_job(aws: Aws, image: str, name: Name) -> None:
-    create(aws, name("p"), [train(aws, image, "s3://lab/data/v1/")])
+    create(aws, name("p"), [train(aws, image, f"s3://{LAB}/data/v1/")])
     behaviour = [{"Name": "Behaviour", "Value": "hang"}]
     token = str(uuid.uuid4())
     start = aws.client("sagemaker").start_pipeline_execution

@@ -10,7 +10,8 @@ from sagemaker_jobs import ended, training, until_hanging
 
 from localcloud.sagemaker import jobs
 from localcloud.testing import ACCOUNT, REGION
-from localcloud.testing.in_process import TRUST, Aws
+from localcloud.testing.accounts import TRUST
+from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 
 FOR_SERVICES = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
