@@ -21,22 +21,22 @@ from localcloud.testing.ways import way
 GONE = re.compile(r"NotFound|NoSuch|DoesNotExist|NotExist|404|InvalidKeyId|AlreadyDeleted")
 SAID = (r"could not find|does not exist|not found|cannot find|no such", r"is pending deletion|not in a state|only .* can be stopped")
 GONE_SAID = re.compile("|".join(SAID), re.IGNORECASE)
-PATIENCE, PAUSE = 3600.0, 10.0  # seconds: endpoints take minutes to go, and hold on to what they use
+PATIENCE = 3600.0  # seconds: endpoints take minutes to go, and hold on to what they use
 
 
-def remove_all(verification: Verification, *, patience: float = PATIENCE, pause: float = PAUSE) -> list[str]:
+def remove_all(verification: Verification) -> list[str]:
     """Take away everything in the journal of a verification; what could not be, each with the reason."""
     sessions = {
         account: boto3.Session(profile_name=profile, region_name=verification.region) for account, profile in verification.profiles.items()
     }
     left = list(_distinct(Journal(verification.journal).entries()))
-    ends, never = time.monotonic() + patience, threading.Event()
+    ends, never = time.monotonic() + PATIENCE, threading.Event()
     while True:
         held = [(entry, problem) for entry in left if (problem := _remove(sessions[entry.account], entry))]
         left = [entry for entry, _ in held]
         if not left or time.monotonic() > ends:
             break
-        never.wait(pause)
+        never.wait(verification.pause)
     for session in sessions.values():
         _remove_logs(session.client("logs"), verification.prefix)
     return [f"{entry.account} {entry.service}:{entry.operation} {_shown(entry)}: {problem}" for entry, problem in held]
