@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as encoder
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ import typer
 from cli import output
 from cli.output import say
 from cli.problem import Problem
+from cli.processes import CORES
 from cli.target import Where
 from cli.tree import relative
 from cli.verification import rehearsal, rows, run
@@ -21,12 +22,15 @@ from cli.verification.run import Run
 from config import CONFIG
 
 ACCOUNTS = 2
+PARALLEL = 4
 Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="Only the tests of these files; all without it.")]
 Profiles = Annotated[
     list[str] | None, typer.Option("--profile", metavar="NAME", help="Credentials of an account; twice, for two accounts that must differ.")
 ]
 Region = Annotated[str, typer.Option(metavar="REGION", help="Where everything is made.")]
-Parallel = Annotated[int, typer.Option(metavar="N", help="So many files of tests at a time; quotas of instances must bear it.", min=1)]
+Parallel = Annotated[
+    int | None, typer.Option(metavar="N", help="So many files of tests at a time, 4 without it; quotas of instances must bear it.", min=1)
+]
 Price = Annotated[float, typer.Option(metavar="USD", help="Of an hour of an ml.m7i.large, where you know your region's.", min=0)]
 Remove = Annotated[str | None, typer.Option(metavar="RUN", help="Only take away what an earlier run made, which did not come to its end.")]
 Rehearse = Annotated[Where, typer.Option("--target", metavar="local|aws", help="local rehearses it on a localcloud of its own.")]
@@ -37,7 +41,7 @@ def verify_aws(
     *,
     profile: Profiles = None,
     region: Region = CONFIG.toolchain.region,
-    parallel: Parallel = 4,
+    parallel: Parallel = None,
     instance_price: Price = 0.12,
     remove: Remove = None,
     where: Rehearse = Where.AWS,
@@ -54,17 +58,12 @@ def verify_aws(
         return
     with _begun(where, profile or [], region) as begun:
         planned = begun.plan(paths or [])
-        hours, instances = run.estimate(planned, parallel)
-        numbers = " and ".join(begun.verification.accounts)
-        say(f"{len(planned)} tests on {numbers} in {region}, all under the prefix {begun.verification.prefix}")
+        at_once = parallel or (PARALLEL if where is Where.AWS else CORES)
+        _say(begun, planned)
         if where is Where.AWS:
-            say(
-                f"about {hours:.1f} hours, {instances:.0f} hours of instances and {instances * instance_price:.2f} USD; more where something is to be looked into"
-            )
-            if not yes:
-                output.confirm("verify-aws", f"Make and pay for this in {numbers}?")
+            _ask(planned, at_once, instance_price, yes=yes)
         try:
-            code = begun.test(paths or [], parallel)
+            code = begun.test(paths or [], at_once)
         finally:
             left = begun.remove()
         results = begun.results()
@@ -92,6 +91,18 @@ def _accounts(profiles: Sequence[str], region: str) -> dict[str, str]:
         why = f"two accounts are needed, as tests reach from one into the other; --profile names {len(known)}"
         raise Problem("verify-aws", why, "--profile NAME --profile OTHER, or --target local for a rehearsal", code=2)
     return known
+
+
+def _say(begun: Run, planned: Sequence[object]) -> None:
+    numbers, region = " and ".join(begun.verification.accounts), begun.verification.region
+    say(f"{len(planned)} tests on {numbers} in {region}, all under the prefix {begun.verification.prefix}")
+
+
+def _ask(planned: Sequence[Mapping[str, Any]], at_once: int, price: float, *, yes: bool) -> None:
+    hours, instances = run.estimate(planned, at_once)
+    say(f"estimated: {hours:.1f} hours, and {instances * price:.2f} USD for {instances:.0f} hours of instances")
+    if not yes:
+        output.confirm("verify-aws", "Make and pay for this?")
 
 
 def _end(earlier: Run) -> None:
