@@ -115,6 +115,17 @@ def test_the_connection_to_a_server_of_ones_own_goes_by_its_host(provider: str) 
     accepted("codeconnections", "CreateConnection", connection)
 
 
+def test_a_connection_that_stands_already_is_used_and_none_made() -> None:
+    arn = HOST.replace(":host/server", ":connection")
+    app, config = App(), replace(CONFIG, repository=replace(CONFIG.repository, connection=arn))
+    Toolchain(app, "Own", config=config)
+    template = app.synth().get_stack_by_name("Own").template
+    parameters = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::SSM::Parameter"]
+
+    assert "AWS::CodeConnections::Connection" not in {each["Type"] for each in template["Resources"].values()}
+    assert arn in [parameter["Value"] for parameter in parameters]
+
+
 def test_a_provider_of_another_kind_has_a_connection_of_its_own() -> None:
     """CloudFormation cannot change a connection's provider or host, nor replace it under the same name."""
     own = [{"provider": "GitLab"}, {"provider": "GitLabSelfManaged", "host": HOST}, {"provider": "GitLabSelfManaged", "host": f"{HOST}2"}]
