@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from moto.iam.access_control import IAMPolicy
-from moto.iam.models import iam_backends
 
-from localcloud.core.cloud import PARTITION
+from localcloud.iam import roles
 from localcloud.iam.conditions import Context, hold, listed, matches
 
 Statement = dict[str, Any]
@@ -54,18 +53,14 @@ def role_allows(role_arn: str, *, action: str, resource: str, context: Context |
 
 def of_role(role_arn: str) -> list[Statement]:
     """The statements of a role's own policies."""
-    backend = iam_backends[role_arn.split(":")[4]][PARTITION]
-    name = backend.get_role_by_arn(role_arn).name
-    inline = [backend.get_role_policy(name, p)[1] for p in backend.list_role_policies(name)]
-    return list(statements([*inline, *backend.list_attached_role_policies(name)[0]]))
+    role = roles.of(role_arn)
+    return list(statements(role.policies)) if role else []
 
 
 def boundary_of(role_arn: str) -> list[Statement] | None:
     """What a role's permissions boundary says; None where it has none, or there is no such role."""
-    backend = iam_backends[role_arn.split(":")[4]][PARTITION]
-    role = next((each for each in backend.roles.values() if each.arn == role_arn), None)
-    boundary = role.permissions_boundary_arn if role else None
-    return list(statements([backend.managed_policies[boundary]])) if boundary else None
+    role = roles.of(role_arn) if roles.exists(role_arn) else None
+    return list(statements([role.boundary])) if role and role.boundary else None
 
 
 def lets_in(policy: Any, *, caller: str, action: str, resource: str | None = None, context: Context | None = None) -> bool:
@@ -73,9 +68,11 @@ def lets_in(policy: Any, *, caller: str, action: str, resource: str | None = Non
     return allows(addressing(policy, caller), action=action, resource=resource, context={**known_of(caller), **(context or {})})
 
 
-def trusts(document: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:
-    """Whether a role's trust policy lets `caller` (a principal's ARN, or a service name) assume it."""
-    return lets_in(document, caller=caller, action=action)
+def trusts(role_arn: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:
+    """Whether a role's trust policy lets `caller` (a principal's ARN, or a service name) assume it. Raises moto's error where there is no
+    such role.
+    """
+    return lets_in(roles.require(role_arn).trust, caller=caller, action=action)
 
 
 def addressing(policy: Any, caller: str) -> list[Statement]:

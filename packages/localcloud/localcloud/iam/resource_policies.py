@@ -33,7 +33,7 @@ def of(wanted: Permission) -> Guarded | None:
     if service == "kms" and ":alias/" not in wanted.resource:
         owner, region = wanted.resource.split(":")[4], wanted.resource.split(":")[3]
         key = keys.find(wanted.resource, owner, region)
-        return Guarded(key.policy, owner, alone=True) if key else None
+        return Guarded(keys.policy(key), owner, alone=True) if key else None
     return _bus(wanted.resource) if wanted.action == "events:PutEvents" else None
 
 
