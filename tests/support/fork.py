@@ -69,7 +69,7 @@ class Fork(Clone):
     @classmethod
     @contextmanager
     def up(cls, home: Path, *options: str, config: Config = CONFIG, environment: Mapping[str, str] | None = None) -> Iterator[Self]:
-        """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends; `environment` is added to every command's."""
+        """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends; `environment` is added to each command's."""
         made = cls(home)
         made.environment = dict(environment or {})
         configuration.write(made.home / "config.py", config)

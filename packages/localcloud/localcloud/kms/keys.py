@@ -23,7 +23,8 @@ def find(name: str, account: str, region: str) -> Any:
     if name.startswith("arn:"):
         region, account, name = name.split(":", 5)[3:]
     backend = kms_backends[account][region]
-    key = backend.keys.get(_named(backend, name, _holder) if name.startswith("alias/") else name.removeprefix("key/"))
+    named = _named(backend, name, _holder) if name.startswith("alias/") else name.removeprefix("key/")
+    key = backend.keys.get(named) if named else None
     return key if key and POLICIES.stale(account, region).get(key.arn, key) else None
 
 

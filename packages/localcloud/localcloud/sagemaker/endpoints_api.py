@@ -58,13 +58,17 @@ def _no_config(arn: str) -> JsonRESTError:
 
 def _require_config(self: Any, request: dict[str, Any]) -> None:
     """The configuration that a request names must be there, and be seen: SageMaker reads it from a table that may lag."""
-    arn = self.sagemaker_backend.describe_endpoint_config(request["EndpointConfigName"])["EndpointConfigArn"]
+    name = request["EndpointConfigName"]
+    self.sagemaker_backend.describe_endpoint_config(name)
+    arn = FakeEndpointConfig.arn_formatter(name, self.current_account, self.region)
     if CONFIGS.stale(self.current_account, self.region).get(arn, arn) is None:
         raise _no_config(arn)
 
 
 def _configs(account: str, region: str) -> dict[str, bool]:
-    return {config.arn: True for config in list(sagemaker_backends[account][region].endpoint_configs.values())}
+    return {
+        FakeEndpointConfig.arn_formatter(name, account, region): True for name in list(sagemaker_backends[account][region].endpoint_configs)
+    }
 
 
 CONFIGS = Kind("sagemaker", "SageMaker API reference, CreateEndpointConfig", _configs)
