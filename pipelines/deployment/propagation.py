@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 
 def patient(session: boto3.Session) -> boto3.Session:
     """The session, whose clients ask again for half a minute where they are refused."""
-    session.events.register("needs-retry", _delay)
+    delay: Any = _delay  # botocore's stubs know of no handler that answers
+    session.events.register("needs-retry", delay)
     return session
 
 

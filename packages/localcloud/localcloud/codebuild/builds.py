@@ -203,7 +203,7 @@ def start(
 ) -> Build:
     """Start a build of project `name`, as CodePipeline does with artifacts it has fetched."""
     project = projects.find(account, region, name)
-    if not policies.trusts(project["serviceRole"], caller="codebuild.amazonaws.com"):
+    if not policies.role_trusts(project["serviceRole"], caller="codebuild.amazonaws.com"):
         raise error("AccessDeniedException", f"role {project['serviceRole']} does not trust codebuild.amazonaws.com")
     return Build(account, region, project, variables, sources, compute.memory(project), outputs, initiator).start()
 

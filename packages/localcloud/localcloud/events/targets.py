@@ -121,7 +121,7 @@ def kind(arn: str) -> str:
 
 def assumed(role_arn: str, service: str) -> str:
     """The role, if the service may assume it. Raises an AWS error otherwise."""
-    if not policies.trusts(role_arn, caller=service):
+    if not policies.role_trusts(role_arn, caller=service):
         raise error("AccessDeniedException", f"role {role_arn} does not let {service} assume it")
     return role_arn
 

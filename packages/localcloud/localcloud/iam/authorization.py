@@ -183,4 +183,4 @@ def _resource(response: Any, action: str, resource: str) -> str | None:
 
 def _may_assume(role_arn: str, caller: str) -> bool:
     """A role that does not exist is refused like one that does not trust: IAM tells nobody which it is."""
-    return roles.exists(role_arn) and roles.of(role_arn) is not None and policies.trusts(role_arn, caller=caller)
+    return roles.exists(role_arn) and roles.of(role_arn) is not None and policies.role_trusts(role_arn, caller=caller)

@@ -68,11 +68,14 @@ def lets_in(policy: Any, *, caller: str, action: str, resource: str | None = Non
     return allows(addressing(policy, caller), action=action, resource=resource, context={**known_of(caller), **(context or {})})
 
 
-def trusts(role_arn: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:
-    """Whether a role's trust policy lets `caller` (a principal's ARN, or a service name) assume it. Raises moto's error where there is no
-    such role.
-    """
-    return lets_in(roles.require(role_arn).trust, caller=caller, action=action)
+def role_trusts(role_arn: str, *, caller: str) -> bool:
+    """Whether a role lets `caller` assume it. Raises moto's error where there is no such role."""
+    return trusts(roles.require(role_arn).trust, caller=caller)
+
+
+def trusts(document: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:
+    """Whether a role's trust policy lets `caller` (a principal's ARN, or a service name) assume it."""
+    return lets_in(document, caller=caller, action=action)
 
 
 def addressing(policy: Any, caller: str) -> list[Statement]:

@@ -16,7 +16,7 @@ def assumable(role_arn: str | None) -> str:
     if not role_arn:
         raise invalid("an execution role is needed")
     try:
-        trusted = policies.trusts(role_arn, caller=SERVICE)
+        trusted = policies.role_trusts(role_arn, caller=SERVICE)
     except ServiceException as problem:
         raise invalid(f"Could not assume role {role_arn}: {problem.message}") from problem
     if not trusted:
