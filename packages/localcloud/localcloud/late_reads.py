@@ -1,8 +1,8 @@
 """What AWS shows late, in one place; `--reads-late` has a cloud do so.
 
 KINDS are what AWS's documentation calls eventually consistent: who reads them sees what was there before. LISTS are calls of which it says
-nothing, and which are taken to lag: what has just come to be is not in them yet. Objects in S3 are seen at once ("Amazon S3 data
-consistency model"), and so is what a call names that describes one thing.
+nothing, and which are taken to lag: what has just come to be is not in them yet. What a call describes by its name is seen at once, and so
+are objects in S3, unlike the policies of buckets ("Amazon S3 data consistency model").
 
 CloudFormation looks whether what it made is seen before it calls a new stack complete ("Understand CloudFormation stack creation events"),
 and its handlers try again what a late read refuses.
@@ -22,9 +22,10 @@ from localcloud.events.seen import RULES
 from localcloud.iam.roles import ROLES
 from localcloud.kms.grants import GRANTS
 from localcloud.kms.keys import ALIASES, POLICIES
+from localcloud.s3 import bucket_policies
 from localcloud.sagemaker.endpoints_api import CONFIGS
 
-KINDS = (ROLES, POLICIES, ALIASES, GRANTS, RULES, CONFIGS)
+KINDS = (ROLES, POLICIES, ALIASES, GRANTS, RULES, CONFIGS, bucket_policies.POLICIES)
 
 
 class List(NamedTuple):

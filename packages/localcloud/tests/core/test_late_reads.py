@@ -47,7 +47,7 @@ class Scene:
     cloud: Running
 
     def __post_init__(self) -> None:
-        services = ("cloudformation", "events", "iam", "kms", "sagemaker", "sqs", "ssm", "sts")
+        services = ("cloudformation", "events", "iam", "kms", "s3", "sagemaker", "sqs", "ssm", "sts")
         self.clients = {service: self.cloud.client(service) for service in services}
         self.old = self.role("old", {"Action": "s3:*", "Resource": "*"})
         self.serving = self.role("serving", EVERYTHING, service="sagemaker.amazonaws.com")
@@ -89,6 +89,18 @@ class Scene:
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         kms.create_alias(AliasName="alias/new", TargetKeyId=key)
         return [lambda: outcome(kms.encrypt, KeyId="alias/new", Plaintext=b"x")]
+
+    def bucket_policy(self) -> list[Look]:
+        """What was open is closed."""
+        s3 = self.clients["s3"]
+        s3.create_bucket(Bucket="closed", CreateBucketConfiguration={"LocationConstraint": REGION})
+        deny = {"Effect": "Deny", "Principal": HERE, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::closed/*"}
+        s3.put_bucket_policy(Bucket="closed", Policy=json.dumps({**ALLOWED, "Statement": [deny]}))
+
+        def look() -> str:
+            return SEEN if outcome(s3.put_object, Bucket="closed", Key="k", Body=b"x").startswith("AccessDenied") else "open"
+
+        return [look]
 
     def new_rule(self) -> list[Look]:
         """Each look sends an event, and sees what has come."""
@@ -136,7 +148,15 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def sights(late: Running) -> Sights:
     """What was seen right after each change, and in the end."""
     scene = Scene(late)
-    changes = (scene.new_role, scene.changed_policy, scene.new_alias, scene.new_rule, scene.new_version, scene.new_configuration)
+    changes = (
+        scene.new_role,
+        scene.changed_policy,
+        scene.new_alias,
+        scene.bucket_policy,
+        scene.new_rule,
+        scene.new_version,
+        scene.new_configuration,
+    )
     looks, first = dict[str, list[Look]](), dict[str, list[str]]()
     for change in changes:
         looks[change.__name__] = change()
@@ -154,6 +174,7 @@ def _seen(look: Look) -> str | None:
         ("new_role", ["NoSuchEntity: The role with name new cannot be found.", "AccessDenied: "]),
         ("changed_policy", ["AccessDeniedException: "]),
         ("new_alias", ["NotFoundException: "]),
+        ("bucket_policy", ["open"]),
         ("new_rule", ["no event", "no event"]),
         ("new_version", ["not listed", SEEN]),
         ("new_configuration", ['ValidationException: Could not find endpoint configuration "']),
