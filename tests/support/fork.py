@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ from botocore.config import Config as ClientConfig
 import naming
 from cli import configuration
 from config import Account, Config, Environment
+from localcloud.testing.waiting import until
 from tests.reference import CONFIG, MODEL
 from tests.support.tree import reference_tree
 
@@ -33,7 +34,7 @@ class Clone:
     """A git repository at `home`."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home
+        self.home, self.environment = home, dict[str, str]()
         self.git("init", "-q", "-b", CONFIG.repository.branch)
         self.commit("the template as it is")
 
@@ -50,7 +51,7 @@ class Clone:
 
     def road(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         """Type `./road …`."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | self.environment
         done = subprocess.run(["./road", *arguments], cwd=self.home, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert (done.returncode == 0) is ok, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done
@@ -67,9 +68,10 @@ class Fork(Clone):
 
     @classmethod
     @contextmanager
-    def up(cls, home: Path, *options: str, config: Config = CONFIG) -> Iterator[Self]:
-        """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends."""
+    def up(cls, home: Path, *options: str, config: Config = CONFIG, environment: Mapping[str, str] | None = None) -> Iterator[Self]:
+        """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends; `environment` is added to each command's."""
         made = cls(home)
+        made.environment = dict(environment or {})
         configuration.write(made.home / "config.py", config)
         made.road("up", *options)
         try:
@@ -114,9 +116,15 @@ class Fork(Clone):
     def push(self, message: str, pipeline: str = PIPELINE) -> tuple[str, str]:
         """Commit, push to the printed remote with plain git; the commit and the pipeline's newest execution."""
         commit = self.commit(message)
+        before = {execution["pipelineExecutionId"] for execution in self.executions(pipeline)}
         remote = json.loads((self.home / ".road/cloud/cloud.json").read_text())["remote"]
         self.git("push", "-q", remote, f"HEAD:{CONFIG.repository.branch}")
-        return commit, self.executions(pipeline)[0]["pipelineExecutionId"]
+        return commit, until(lambda: self._newest(pipeline, before))
+
+    def _newest(self, pipeline: str, before: Collection[str]) -> str | None:
+        """The pipeline's newest execution, once it is listed and none of those `before`."""
+        newest = next((execution["pipelineExecutionId"] for execution in self.executions(pipeline)), None)
+        return None if newest in before else newest
 
     def executions(self, pipeline: str = PIPELINE) -> list[dict[str, Any]]:
         """Newest first."""
