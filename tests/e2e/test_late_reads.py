@@ -14,7 +14,7 @@ import naming
 from tests.reference import CONFIG, MODEL
 from tests.support.fork import Fork
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.laptop("reads that are late on purpose")]
 WORLD = {
     "LOCALCLOUD_READS_LATE": "300",  # seconds of AWS's time: the guide of KMS speaks of minutes
     "LOCALCLOUD_ASSUME": "empty-body-refused",

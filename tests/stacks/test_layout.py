@@ -16,6 +16,8 @@ from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.layouts import HOME, PRODUCTION, STAGING, STEADY, models, serving
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 FILE = f"model_code/{MODEL}/model.toml"
 
 

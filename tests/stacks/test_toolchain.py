@@ -24,6 +24,8 @@ from tests.support.api_requests import accepted, plain
 from tests.support.layouts import HOME, STEADY, Layout
 from tests.support.production import create
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 HOST = f"arn:aws:codeconnections:{HOME.region}:{HOME.id}:host/server/0123abcd"
 Json = dict[str, Any]
 TOOLCHAIN = naming.toolchain_stack(CONFIG)

@@ -15,6 +15,7 @@ import pytest
 from localcloud.testing.verification import VERIFICATION
 
 AWS = "aws"
+LONGEST = 6 * 3600  # seconds that a test may take on accounts
 LAPTOP = "laptop"
 DESCRIPTIONS = (
     "aws(row): AWS's behaviour, the same on an account; row: how its row in docs/verified.md begins",
@@ -46,6 +47,8 @@ def require(items: list[pytest.Item], folders: Sequence[Path], seen: Mapping[str
     for item in of_aws:
         item.add_marker(pytest.mark.seen(seen[item.nodeid]) if item.nodeid in seen else pytest.mark.unseen)
     if VERIFICATION:
+        for item in of_aws:
+            item.add_marker(pytest.mark.timeout(LONGEST), append=False)
         items[:] = of_aws
         lines = [json.dumps({"test": i.nodeid, "row": row(i), "instances": "image" in getattr(i, "fixturenames", ())}) for i in of_aws]
         VERIFICATION.plan.write_text("\n".join(lines) + "\n", encoding="utf-8")
