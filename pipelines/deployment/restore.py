@@ -31,7 +31,8 @@ def configuration(place: Place, stack: Stack, ledger: Sequence[LedgerEntry], tar
     """
     outputs = stack.serving
     name = outputs.endpoint_config_name if outputs.model_package == target.arn else served_with(ledger, target.arn)
-    advice = f"name another version with --to, or begin anew: aws cloudformation delete-stack --stack-name {stack.name}, then push"
+    advice = "name a version that has one with --to, then this one, or begin anew:"
+    advice += f" aws cloudformation delete-stack --stack-name {stack.name}, then push"
     if not name:
         raise DeploymentError(f"{target.arn}: no endpoint configuration of it is known: {advice}")
     try:
