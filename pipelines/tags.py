@@ -13,7 +13,6 @@ from config import Config, Environment
 from paved_runtime.spec import ModelSpec
 
 JOBS = ("Processing", "Training", "Transform")  # types of steps
-WHOSE = ("project", "model", "environment")  # what a thing is of for as long as it is there; its owner may change
 Json = dict[str, Any]
 
 
@@ -22,11 +21,6 @@ def of(config: Config, model: ModelSpec | None = None, environment: Environment 
     whose = {"model": model.name, "owner": model.owner} if model else {}
     where = {"environment": environment.name} if environment else {}
     return {"project": config.project, **whose, **where, **config.tags}
-
-
-def whose(config: Config, model: ModelSpec, environment: Environment) -> dict[str, str]:
-    """The tags by which what was made for a model in an environment is known."""
-    return {key: value for key, value in of(config, model, environment).items() if key in WHOSE}
 
 
 def with_jobs(definition: Json, tags: Mapping[str, str]) -> Json:

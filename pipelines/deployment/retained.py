@@ -13,7 +13,6 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines import tags
 from pipelines.deployment import ledger, live, restore, rollback
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.errors import DeploymentError
@@ -63,10 +62,7 @@ def look(place: Place, things: Iterable[Retained], *, keep: int, before: datetim
     Raises:
         DeploymentError: tags of `config.py` hide whose a thing is, or an entry of the ledger cannot be trusted.
     """
-    if hidden := sorted(set(tags.WHOSE) & set(place.config.tags)):
-        raise DeploymentError(f"tags of config.py: {', '.join(hidden)} is the road's own, by which it knows what it made: rename yours")
-    whose, sagemaker = tags.whose(place.config, place.model, place.environment), place.sagemaker
-    own = [thing for thing in things if whose.items() <= thing.tags.items()]
+    sagemaker, own = place.sagemaker, _own(place, things)
     stack, endpoints = stacks.read(place.cloudformation, place.serving_stack), list(_endpoints(sagemaker))
     if why := _under_way(place, stack, endpoints):
         return [replace(thing, needed=why) for thing in own]
@@ -82,6 +78,14 @@ def remove(sagemaker: SageMakerClient, thing: Retained) -> bool:
     if thing.kind == "model":
         return live.existing(lambda: [sagemaker.delete_model(ModelName=thing.name)]) is not None
     return live.existing(lambda: [sagemaker.delete_endpoint_config(EndpointConfigName=thing.name)]) is not None
+
+
+def _own(place: Place, things: Iterable[Retained]) -> list[Retained]:
+    """Those that have the tags of the place's stack (`pipelines/tags.py`), by which alone they are known: their names are CloudFormation's."""
+    whose = {"project": place.config.project, "model": place.model.name, "environment": place.environment.name}
+    if hidden := sorted(whose.keys() & place.config.tags.keys()):
+        raise DeploymentError(f"tags of config.py: {', '.join(hidden)} is the road's own, by which it knows what it made: rename yours")
+    return [thing for thing in things if whose.items() <= thing.tags.items()]
 
 
 def _tags(sagemaker: SageMakerClient, arn: str) -> dict[str, str]:

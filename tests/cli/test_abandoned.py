@@ -54,7 +54,7 @@ def look(
     return list(abandoned.look(visit, things))
 
 
-def registered(name: str) -> dict[str, tuple[str, ...]]:
+def registered(name: str) -> dict[str, Any]:
     """What the registry of a model has made under fixed names."""
     return {
         "buckets": (naming.data_bucket(CONFIG, name), naming.artifacts_bucket(CONFIG, name)),
@@ -95,14 +95,18 @@ def test_what_a_deleted_registry_kept_is_named_whether_its_model_is_here_or_not(
 
 
 def test_names_of_somebody_else_are_left_alone() -> None:
-    theirs = {"buckets": (f"other-{MODEL}-data-{HOME.id}",), "repositories": (f"not-{CONFIG.project}/x",), "groups": ("other-model",)}
+    theirs: dict[str, Any] = {
+        "buckets": (f"other-{MODEL}-data-{HOME.id}",),
+        "repositories": (f"not-{CONFIG.project}/x",),
+        "groups": ("other-model",),
+    }
     assert look(HOME, stacks=(), **theirs) == []
 
 
 def test_what_the_serving_stack_of_a_removed_model_kept_is_named_once_the_stack_is_gone() -> None:
-    whose = {**tags.whose(CONFIG, model(), LAST), "model": GONE}
+    whose = {**tags.of(CONFIG, model(), LAST), "model": GONE}
     thing = Retained(kind="endpoint configuration", name="c", made=datetime(2026, 11, 1, tzinfo=UTC), tags=whose)
-    things = (thing, replace(thing, name="ours", tags=tags.whose(CONFIG, model(), LAST)), replace(thing, name="theirs", tags={}))
+    things = (thing, replace(thing, name="ours", tags=tags.of(CONFIG, model(), LAST)), replace(thing, name="theirs", tags={}))
     stack = naming.serving_stack(CONFIG, GONE, Environment(name=LAST.name, account=LAST.account, approved_only=True))
 
     (remaining,) = look(LAST.account, stacks=(), things=things)

@@ -21,7 +21,7 @@ from tests.support.scene import Scene
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=100)
-OWN = tags.whose(CONFIG, model(), ENVIRONMENT)
+OWN = tags.of(CONFIG, model(), ENVIRONMENT)
 Json = dict[str, Any]
 
 
