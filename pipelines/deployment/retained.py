@@ -81,7 +81,7 @@ def remove(sagemaker: SageMakerClient, thing: Retained) -> bool:
 
 
 def _own(place: Place, things: Iterable[Retained]) -> list[Retained]:
-    """Those that have the tags of the place's stack (`pipelines/tags.py`), by which alone they are known: their names are CloudFormation's."""
+    """Those that have the tags of the place's stack (`pipelines/tags.py`): their names, which are CloudFormation's, say nothing."""
     whose = {"project": place.config.project, "model": place.model.name, "environment": place.environment.name}
     if hidden := sorted(whose.keys() & place.config.tags.keys()):
         raise DeploymentError(f"tags of config.py: {', '.join(hidden)} is the road's own, by which it knows what it made: rename yours")

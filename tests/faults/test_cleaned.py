@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.reference import MODEL
-from tests.support.production import ENVIRONMENT, Production
+import naming
+from tests.reference import CONFIG, MODEL
+from tests.support.production import AWAY, ENVIRONMENT, HOME, REGION, Production
 
 pytestmark = [pytest.mark.fault("rollback after bad versions"), pytest.mark.slow]
 GOES, STAYS, DELETED = "goes", "stays", "deleted"
@@ -88,6 +89,52 @@ def test_without_its_endpoint_a_version_that_was_kept_comes_back_and_from_there_
     assert back(production, "it is gone", "--to", number(versions[1])) == production.served() == versions[1]
     assert back(production, "further back", "--to", number(forgotten)) == production.served() == forgotten
     production.deliver(production.version(score=0.3), "good")
+
+
+def test_on_an_account_who_may_not_delete_is_told_and_a_role_that_may_is_taken(production: Production) -> None:
+    """Credentials of the toolchain's account look with CDK's lookup role; none of the bootstrap's roles deletes models."""
+    production.deliver(production.version(score=0.3), "one-more")
+    arguments = ("clean", MODEL, "--environment", ENVIRONMENT.name, "--older-than", "0", "--keep", "1")
+    before = names(production)
+
+    shown = production.road_on_aws(*arguments, "--json")
+    assert GOES in states(json.loads(shown.stdout)), shown.stderr
+    refused = production.road_on_aws(*arguments, "--yes")
+    assert (refused.returncode, f"role of account {AWAY} that may with --role" in refused.stderr.splitlines()[-1]) == (1, True)
+    assert names(production) == before
+    iam = production.away("iam")
+    trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{HOME}:root"}}]}
+    may = {"Statement": [{"Effect": "Allow", "Action": ["sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel"], "Resource": "*"}]}
+    iam.create_role(RoleName="cleaner", AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName="cleaner", PolicyName="may", PolicyDocument=json.dumps(may))
+    done = production.road_on_aws(*arguments, "--yes", "--role", "cleaner", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert DELETED in states(json.loads(done.stdout))
+    assert names(production) < before
+
+
+def test_what_remains_of_a_model_that_is_gone_is_told_with_its_command(production: Production) -> None:
+    def remains() -> list[dict[str, str]]:
+        done = production.road("clean", "--json")
+        assert done.returncode == 0, done.stderr
+        abandoned: list[dict[str, str]] = json.loads(done.stdout)["abandoned"]
+        return abandoned
+
+    assert remains() == []
+    stack = naming.registry_stack(CONFIG, "old_model")
+    template = {"Resources": {"Kept": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "1"}}}}
+    production.home("cloudformation").create_stack(StackName=stack, TemplateBody=json.dumps(template))
+    production.home("s3").create_bucket(
+        Bucket=naming.data_bucket(CONFIG, "old_model"), CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    (one,) = remains()
+    assert (one["kind"], one["name"], one["account"]) == ("stack", stack, HOME)
+    production.home("cloudformation").delete_stack(StackName=stack)
+    (left,) = remains()
+    assert (left["kind"], left["name"]) == ("bucket", naming.data_bucket(CONFIG, "old_model"))
+    production.home("s3").delete_bucket(Bucket=left["name"])
+    assert remains() == []
 
 
 def test_while_a_deployment_is_under_way_everything_stays(production: Production) -> None:
