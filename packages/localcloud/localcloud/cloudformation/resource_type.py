@@ -132,8 +132,8 @@ class Adapter(CloudFormationModel):
         account_id: str,
         region_name: str,
         *,
-        StackId: str = "",
-        **_: Any,  # noqa: N803
+        StackId: str = "",  # noqa: N803  # as moto passes it
+        **_: Any,
     ) -> Adapter:
         return cls._put(resource_name, cloudformation_json, account_id, region_name, None, StackId)
 
