@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli import abandoned, standings
+from cli import abandoned, standings, unused_images
 from cli.abandoned import Abandoned
 from cli.output import say
 from cli.preflight.finding import Visit
@@ -89,6 +89,12 @@ def delete(aws: Target, row: Row, role: str | None) -> Row:
         advice = f"name a role of account {account.id} that may with --role, or use credentials that may, and run it again"
         raise Problem(f"{row.thing.kind} {row.thing.name}", why, advice) from error
     return replace(row, state=DELETED if there else WAS_GONE)
+
+
+def images(aws: Target, models: Iterable[ModelSpec], before: datetime) -> Iterator[Abandoned]:
+    """The images of some models that no version was made with."""
+    for model in models:
+        yield from unused_images.look(aws.registry(model), before)
 
 
 def remains(aws: Target, models: Iterable[ModelSpec], things: Things) -> Iterator[Abandoned]:

@@ -42,7 +42,8 @@ def clean(
     """Show, or with --yes delete, endpoint configurations and models that updates have replaced and nothing needs any more.
 
     What serves, what a stack has and what a rollback needs stays; evidence, ledger, registered versions, artifacts and images always do.
-    Without MODEL and NAME it also shows what remains of models and environments that are gone, with the command that deletes it.
+    Without NAME it also shows images that no version was made with, without MODEL, too, what remains of models and environments that are
+    gone, each with the command that deletes it.
     """
     chosen = target.model(model) if model else None
     environments = [target.environment(environment)] if environment else list(CONFIG.environments)
@@ -57,8 +58,9 @@ def clean(
     rows = [row for one in looked for place in environments for row in cleaning.look(aws, one, place, things, keep=keep, before=before)]
     if yes:
         rows = [cleaning.delete(aws, row, role) for row in rows]
-    remains = [] if model or environment else list(cleaning.remains(aws, models, things))
-    machine = {"retained": [row.as_dict(now) for row in rows], "abandoned": [each.as_dict() for each in remains]}
+    remains = [] if environment else list(cleaning.images(aws, looked, before))
+    remains += [] if environment or chosen else cleaning.remains(aws, models, things)
+    machine = {"retained": [row.as_dict(now) for row in rows], "remains": [each.as_dict() for each in remains]}
     output.show(view(rows, remains, now), machine, json=json)
     if any(row.state == GOES for row in rows):
         say("nothing was deleted: --yes deletes what goes")
@@ -88,6 +90,6 @@ def _table(rows: Sequence[Row], now: datetime) -> Table:
 
 def _commands(remains: Sequence[Abandoned]) -> Iterator[Text]:
     if remains:
-        yield Text("\nWhat remains of what is gone, and the command that deletes it", "bold")
+        yield Text("\nWhat else remains, and the command that deletes it", "bold")
     for each in remains:
         yield Text(f"  {each.account}  {each.kind} {each.name}: {each.why}: {each.command}")

@@ -118,7 +118,7 @@ def test_what_remains_of_a_model_that_is_gone_is_told_with_its_command(productio
     def remains() -> list[dict[str, str]]:
         done = production.road("clean", "--json")
         assert done.returncode == 0, done.stderr
-        abandoned: list[dict[str, str]] = json.loads(done.stdout)["abandoned"]
+        abandoned: list[dict[str, str]] = json.loads(done.stdout)["remains"]
         return abandoned
 
     assert remains() == []
