@@ -15,6 +15,7 @@ from cli.commands import (
     bench,
     bootstrap,
     check,
+    clean,
     data,
     demo,
     deploy,
@@ -47,7 +48,7 @@ WHO: dict[str, tuple[ModuleType, ...]] = {
     "First steps": (demo, init, new_model, up, down, env),
     "Data scientist": (train, data, push, status, logs, retry, evidence, invoke, labels, traffic, monitor),
     "Approver and auditor": (approve, reject, rollback, evidence, audit),
-    "Platform engineer": (doctor, bootstrap, deploy, upgrade),
+    "Platform engineer": (doctor, bootstrap, deploy, clean, upgrade),
     "Contributor": (check, test, lock, base, bench, verify_aws),
 }
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}

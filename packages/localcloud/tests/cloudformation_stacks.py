@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from localcloud.testing import ACCOUNT
@@ -12,8 +13,17 @@ from localcloud.testing.waiting import until
 Template = dict[str, Any]
 
 
-def deploy(cloud: Running, name: str, template: Template, kind: str = "CREATE", *, account: str = ACCOUNT, **parameters: str) -> str:
-    """Create and execute a change set, as the CDK CLI does; returns the status that the stack comes to."""
+def deploy(
+    cloud: Running,
+    name: str,
+    template: Template,
+    kind: str = "CREATE",
+    *,
+    account: str = ACCOUNT,
+    tags: Mapping[str, str] | None = None,
+    **parameters: str,
+) -> str:
+    """Create and execute a change set, as the CDK CLI does; returns the status that the stack comes to. `tags` are the stack's."""
     cloudformation = cloud.client("cloudformation", account)
     values = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
     cloudformation.create_change_set(
@@ -22,6 +32,7 @@ def deploy(cloud: Running, name: str, template: Template, kind: str = "CREATE", 
         ChangeSetType=kind,
         TemplateBody=json.dumps(template),
         Parameters=values,
+        Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
         Capabilities=["CAPABILITY_IAM"],
     )
     cloudformation.execute_change_set(StackName=name, ChangeSetName="change")

@@ -72,6 +72,8 @@ def _configs(account: str, region: str) -> dict[str, bool]:
 
 
 CONFIGS = Kind("sagemaker", "SageMaker API reference, CreateEndpointConfig", _configs)
+
+
 def _deleted(self: Any, endpoint_config_name: str) -> Any:
     record = self.endpoint_configs[endpoint_config_name]
     answer = _delete_config(self, endpoint_config_name)
