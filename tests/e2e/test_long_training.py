@@ -1,4 +1,7 @@
-"""A training run that outlasts the action that started it: the actions after it wait on, and Staging gets what the run registered."""
+"""A training run that outlasts the action that started it: the actions after it wait on, and Staging gets what the run registered.
+
+The row of actions comes with the push that asks for it: Update deploys it, and the execution that starts then takes it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 import naming
+from localcloud.testing.waiting import until
 from pipelines.waiting import UNFINISHED, waits
 from tests.reference import CONFIG, MODEL
 from tests.support.fork import PIPELINE, Fork
@@ -23,8 +27,10 @@ def staging(fork: Fork) -> dict[str, Any]:
     """The action that deploys what was trained, once it has begun. An action of Train waits for a second."""
     fork.edit(f"model_code/{MODEL}/model.toml", "max_runtime_minutes = 60\n", f"max_runtime_minutes = {DAYS}\n")
     fork.edit("pipelines/deployment/training_run.py", "minutes=LONGEST_WAIT", "minutes=1 / 60")
-    _, execution = fork.push("train for three days")
+    _, pushed = fork.push("train for three days")
     fork.stop_others()
+    fork.wait(pushed, naming.UPDATE, "Succeeded")
+    execution = until(lambda: newest if (newest := fork.executions()[0]["pipelineExecutionId"]) != pushed else None)
     begun = fork.wait(execution, naming.stage(CONFIG.environments[0]), "InProgress", "Succeeded")
     fork.client("codepipeline").stop_pipeline_execution(
         pipelineName=PIPELINE, pipelineExecutionId=execution, abandon=True, reason="this test looks at Train"
