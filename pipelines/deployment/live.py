@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from pipelines.deployment.errors import DeploymentError, code
-from pipelines.deployment.pace import LONGEST_MINUTES, Pace
+from pipelines.deployment.pace import Pace
+from pipelines.waiting import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -95,7 +96,7 @@ def live(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
 def settled(sagemaker: SageMakerClient, endpoint: str, pace: Pace) -> str:
     """The status of an endpoint once nothing is under way with it; empty when it is gone. Each state on the way is told."""
     told = ""
-    for _ in pace.polls(minutes=LONGEST_MINUTES, waiting_for=f"endpoint {endpoint}"):
+    for _ in pace.polls(minutes=LONGEST_WAIT, waiting_for=f"endpoint {endpoint}"):
         description = existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
         status = description["EndpointStatus"] if description else ""
         if status not in MOVING:
