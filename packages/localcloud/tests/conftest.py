@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from localcloud.testing.isolation import isolate
 
@@ -17,6 +18,9 @@ from localcloud.testing.daemon import daemon, python_image  # noqa: E402
 from localcloud.testing.in_process import Aws, in_process  # noqa: E402  moto reads its environment when it is imported
 from localcloud.testing.names import Name, unique  # noqa: E402
 from localcloud.testing.running import Running  # noqa: E402
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no defect
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
