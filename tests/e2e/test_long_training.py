@@ -18,7 +18,7 @@ from tests.reference import CONFIG, MODEL
 from tests.support.fork import PIPELINE, Fork
 from tests.support.layouts import trained_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.laptop("a training that outlasts eight hours")]
 DAYS = 3 * 24 * 60  # minutes
 
 
