@@ -19,16 +19,7 @@ from localcloud.testing.waiting import until
 
 CONNECTION = f"arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/00000000-0000-0000-0000-000000000000"
 AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-COMMANDS = {
-    "make": [
-        "cat word.txt",
-        "WORD=$(cat word.txt)-$CAUSE",
-        "export WORD",
-        "mkdir out",
-        "cp word.txt out/",
-    ],
-    "last": ["test -f word.txt", "test -f $CODEBUILD_SRC_DIR_Made/word.txt"],
-}
+MAKING = ["cat word.txt", "WORD=$(cat word.txt)-$CAUSE", "export WORD", "mkdir out", "cp word.txt out/"]
 Json = dict[str, Any]
 STORE = named("artifacts")  # the bucket of artifacts, and of sources that are not of a repository
 MAKE, LAST = named("make"), named("last")  # the two projects that `definition` names
@@ -105,10 +96,11 @@ def create(cloud: Accounts, pipeline: Json) -> None:
     cloud.client("codepipeline").update_pipeline(pipeline=pipeline)
 
 
-def project(cloud: Accounts, name: str, commands: Sequence[str], *, allows: Sequence[Json] = ()) -> None:
-    """Make a project for pipelines that use the bucket STORE: it exports WORD, and makes an artifact of the folder out."""
-    spec: Json = {"version": 0.2, "phases": {"build": {"commands": list(commands)}}, "env": {"exported-variables": ["WORD"]}}
-    spec["artifacts"] = {"base-directory": "out", "files": ["**/*"]}
+def project(cloud: Accounts, name: str, commands: Sequence[str], *, makes: bool = False, allows: Sequence[Json] = ()) -> None:
+    """Make a project for pipelines that use the bucket STORE. One that `makes` exports WORD, and makes an artifact of the folder out."""
+    spec: Json = {"version": 0.2, "phases": {"build": {"commands": list(commands)}}}
+    if makes:
+        spec |= {"env": {"exported-variables": ["WORD"]}, "artifacts": {"base-directory": "out", "files": ["**/*"]}}
     cloud.client("codebuild").create_project(
         name=name,
         source={"type": "CODEPIPELINE", "buildspec": json.dumps(spec)},
@@ -121,8 +113,8 @@ def project(cloud: Accounts, name: str, commands: Sequence[str], *, allows: Sequ
 def prepare(cloud: Accounts) -> str:
     """Make the bucket and the two projects that `definition` names; returns the ARN of the role for it. Once a cloud."""
     store(cloud)
-    for name, commands in ((MAKE, COMMANDS["make"]), (LAST, COMMANDS["last"])):
-        project(cloud, name, commands)
+    project(cloud, MAKE, MAKING, makes=True)
+    project(cloud, LAST, ["test -f word.txt", "test -f $CODEBUILD_SRC_DIR_Made/word.txt"])
     allows: list[Json] = [
         STORING,
         {"Action": ["codebuild:StartBuild", "codebuild:BatchGetBuilds"], "Resource": f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*"},

@@ -53,7 +53,7 @@ def test_a_push_takes_its_own_pipeline_to_the_end(cloud: Accounts, role: str, cl
     assert done["Approval"]["input"]["resolvedConfiguration"]["CustomData"] == f"commit {commit}"
 
 
-@pytest.mark.aws("approval bound to one execution")
+@pytest.mark.aws("a pipeline whose source is an object of a bucket")
 def test_an_execution_takes_its_source_to_the_end(cloud: Accounts, role: str, name: Name) -> None:
     called = name("p")
     version = upload(cloud, called, "word")
@@ -174,7 +174,7 @@ def test_what_is_more_than_codepipeline_takes_is_refused(cloud: Accounts, role: 
     assert becomes(pipelines.get_pipeline_state, name=called) == "PipelineNotFoundException"
 
 
-@modes
+@pytest.mark.aws("the structure of a pipeline")
 def test_sources_are_in_the_first_stage_and_nothing_else_is(cloud: Accounts, role: str, name: Name) -> None:
     pipelines, called = cloud.client("codepipeline"), name("p")
     odd = definition(called, role)
