@@ -33,8 +33,10 @@ class Journal:
         self._append(account, service, operation, request, {})
 
     def end(self, account: str, service: str, operation: str, response: Json) -> None:
-        """After it succeeded."""
-        self._append(account, service, operation, {}, {k: v for k, v in response.items() if k != "ResponseMetadata"})
+        """After it succeeded; an answer that says nothing is not worth a line."""
+        said = {key: value for key, value in response.items() if key != "ResponseMetadata"}
+        if said:
+            self._append(account, service, operation, {}, said)
 
     def entries(self) -> Iterator[Entry]:
         """The newest first."""
