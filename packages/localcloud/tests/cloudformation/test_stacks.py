@@ -25,6 +25,11 @@ def value(cloud: Accounts, name: str) -> str:
     return str(cloud.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
 
 
+def reaches(cloud: Accounts, name: str, status: str) -> None:
+    """Wait until a stack is in that status, whichever it is in before."""
+    until(lambda: stack(cloud, name)["StackStatus"] == status)
+
+
 @pytest.mark.laptop("AWS has the types that localcloud has not")
 def test_an_unknown_resource_type_fails_by_name_and_leaves_nothing(cloud: Accounts, name: Name) -> None:
     kept = f"/{name('kept')}"
@@ -108,7 +113,7 @@ def test_an_update_with_the_template_before_changes_the_parameters_that_are_name
     values = [{"ParameterKey": "A", "ParameterValue": "z"}, *({"ParameterKey": slot, "UsePreviousValue": True} for slot in "BC")]
 
     cloudformation.update_stack(StackName=name("s"), UsePreviousTemplate=True, Parameters=values)
-    until(lambda: stack(cloud, name("s"))["StackStatus"] == "UPDATE_COMPLETE")
+    reaches(cloud, name("s"), "UPDATE_COMPLETE")
 
     assert value(cloud, called) == "z-mine-c"
     with pytest.raises(ClientError, match="No updates are to be performed"):
@@ -129,7 +134,7 @@ def test_a_kept_parameter_that_is_read_from_ssm_is_read_again(cloud: Accounts, n
         cloudformation.create_change_set(**change, ChangeSetType=kind, TemplateBody=json.dumps(template), Parameters=values)
         made(cloud, change)
         cloudformation.execute_change_set(**change)
-        until(lambda kind=kind: stack(cloud, name("s"))["StackStatus"] == f"{kind}_COMPLETE")
+        reaches(cloud, name("s"), f"{kind}_COMPLETE")
         cloud.client("ssm").put_parameter(Name=version, Value="34", Type="String", Overwrite=True)
 
     assert value(cloud, called) == "34-two", reasons(cloud, name("s"))
@@ -187,7 +192,7 @@ def test_the_original_template_is_the_text_that_was_deployed(cloud: Accounts, na
         cloudformation.create_change_set(**change, ChangeSetType="UPDATE", **way)
         made(cloud, change)
         cloudformation.execute_change_set(**change)
-        until(lambda: stack(cloud, called)["StackStatus"] == "UPDATE_COMPLETE")
+        reaches(cloud, called, "UPDATE_COMPLETE")
         originals.append(original(cloud, called))
 
     assert originals == [first, *changed]

@@ -222,7 +222,7 @@ NOT_ALARMS: list[tuple[Json, str]] = [
 @of_alarms
 @pytest.mark.parametrize("members", [members for members, _ in NOT_ALARMS])
 def test_what_is_no_alarm_is_refused(aws: Accounts, name: Name, members: Json) -> None:
-    with pytest.raises(ClientError, match="ValidationError|InvalidParameter"):
+    with pytest.raises(ClientError, match=r"ValidationError|InvalidParameter"):
         put(aws, name("a"), **members)
 
 
