@@ -20,6 +20,7 @@ from localcloud.core.errors import error
 from localcloud.core.processes import Process, spawn
 from localcloud.iam import policies
 
+PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
 LOOKED_EVERY = 0.25  # seconds, at what a build holds, and at its turn
 BIN = Path(__file__).parents[1] / "ecr" / "bin"  # where builds find their docker
 _builds: dict[str, Build] = {}
@@ -40,7 +41,7 @@ class Build:
     status: str = "IN_PROGRESS"
     phase: str = "SUBMITTED"
     failure: str = ""
-    failed_in: str = "BUILD"
+    failed_in: str = "BUILD"  # the phase
     exported: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, Path] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
@@ -123,6 +124,7 @@ class Build:
             self.exported = dict(pair.split("=", 1) for pair in exported.read_text().split("\0") if pair)
         if code:
             phase = (folder / "failed").read_text().strip() if (folder / "failed").exists() else "a phase"
+            self.failed_in = phase if phase in PHASES else self.failed_in
             self.status, self.failure = "FAILED", f"{phase} failed with exit code {code}: {self.usage.over or self.last_line}"
             return
         self.artifacts = {name: buildspec.collect(spec.get("artifacts", {}), name, self.outputs, source, folder) for name in self.outputs}
