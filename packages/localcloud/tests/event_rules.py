@@ -26,7 +26,7 @@ def caller(cloud: Accounts, name: str, action: str, resource: str, account: str 
     )
 
 
-def document(principal: dict[str, str], action: str, resource: str, **more: Any) -> str:
-    """The policy of a resource that lets one principal do one thing."""
+def document(principal: dict[str, Any], action: str | list[str], resource: str, **more: Any) -> str:
+    """The policy of a resource that lets a principal do something."""
     statement = {"Sid": "a", "Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource, **more}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
