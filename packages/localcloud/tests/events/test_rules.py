@@ -59,7 +59,7 @@ def queue(cloud: Accounts, name: Name) -> Queue:
 
 
 @pytest.mark.slow
-@pytest.mark.laptop("a pipeline on AWS begins with a source, whose connection somebody authorises by hand")
+@pytest.mark.laptop("five hundred executions are more than an account starts within the hour")
 def test_five_hundred_alarms_of_another_account_collapse_into_few_executions(cloud: Accounts, bus: str) -> None:
     target = of_approvals(cloud, "retraining")
     start = caller(cloud, "start", "codepipeline:StartPipelineExecution", target)
@@ -149,20 +149,21 @@ def test_a_bucket_tells_of_new_objects_only_where_it_is_asked_to(cloud: Accounts
     assert {e["detail"]["bucket"]["name"] for e in seen} == {telling}
 
 
-@pytest.mark.laptop("a pipeline on AWS begins with a source, whose connection somebody authorises by hand")
-def test_a_pipeline_tells_how_it_ends(cloud: Accounts, queue: Queue) -> None:
-    of_approvals(cloud, "telling", mode="QUEUED")
+@pytest.mark.aws("EventBridge: buses and their policies across accounts")
+def test_a_pipeline_tells_how_it_ends(cloud: Accounts, queue: Queue, name: Name) -> None:
+    telling = name("telling")
+    of_approvals(cloud, telling, mode="QUEUED")
     kind, pipelines = "CodePipeline Pipeline Execution State Change", cloud.client("codepipeline")
-    ends = {"pipeline": ["telling"], "state": ["STOPPED", "CANCELED"]}
-    rule(cloud, "ends", {"Arn": queue.arn}, pattern={"detail-type": [kind], "detail": ends})
-    stopped = pipelines.start_pipeline_execution(name="telling")["pipelineExecutionId"]
+    ends = {"pipeline": [telling], "state": ["STOPPED", "CANCELED"]}
+    rule(cloud, name("ends"), {"Arn": queue.arn}, pattern={"detail-type": [kind], "detail": ends})
+    stopped = pipelines.start_pipeline_execution(name=telling)["pipelineExecutionId"]
 
-    pipelines.stop_pipeline_execution(pipelineName="telling", pipelineExecutionId=stopped, reason="enough")
+    pipelines.stop_pipeline_execution(pipelineName=telling, pipelineExecutionId=stopped, reason="enough", abandon=True)
 
     detail = until(queue.read)[0]["detail"]
     assert (detail["execution-id"], detail["state"]) == (stopped, "STOPPED")
-    cancelled = pipelines.start_pipeline_execution(name="telling")["pipelineExecutionId"]
-    pipeline = pipelines.get_pipeline(name="telling")["pipeline"]
+    cancelled = pipelines.start_pipeline_execution(name=telling)["pipelineExecutionId"]
+    pipeline = pipelines.get_pipeline(name=telling)["pipeline"]
 
     pipelines.update_pipeline(pipeline={**pipeline, "variables": [{"name": "cause", "defaultValue": "another"}]})
 
@@ -220,21 +221,34 @@ def test_what_a_queue_does_not_take_is_noted_and_kept(cloud: Accounts, name: Nam
     until(lambda: failures(cloud, closed) == 1)
 
 
-@pytest.mark.laptop("a pipeline on AWS begins with a source, whose connection somebody authorises by hand")
-def test_what_a_target_may_not_do_is_noted_and_not_done(cloud: Accounts) -> None:
-    target = of_approvals(cloud, "guarded", mode="QUEUED")
-    other = caller(cloud, "wrong", "codepipeline:StartPipelineExecution", f"{target}-other")
-    dead, given_up = letters(cloud, "dead")
-    rule(cloud, "wrong", {"Arn": target, "RoleArn": other, **dead}, pattern={"source": ["wrong"]})
+@pytest.mark.aws("EventBridge: buses and their policies across accounts")
+def test_what_a_target_may_not_do_is_noted_and_not_done(cloud: Accounts, name: Name) -> None:
+    guarded, wrong = name("guarded"), name("wrong")
+    target = of_approvals(cloud, guarded, mode="QUEUED")
+    other = caller(cloud, wrong, "codepipeline:StartPipelineExecution", f"{target}-other")
+    dead, given_up = letters(cloud, name("dead"))
+    rule(cloud, wrong, {"Arn": target, "RoleArn": other, **dead}, pattern={"source": [wrong]})
+
+    cloud.client("events").put_events(Entries=[{"Source": wrong, "DetailType": "x", "Detail": "{}"}])
+
+    assert set(until(given_up).values()) == {"NO_PERMISSIONS"}
+    assert executions(cloud, guarded) == []
+    until(lambda: failures(cloud, wrong) == 1)
+
+
+@pytest.mark.laptop("the words are localcloud's")
+def test_why_a_target_was_not_reached_is_told(cloud: Accounts) -> None:
+    target = of_approvals(cloud, "reasons", mode="QUEUED")
+    other = caller(cloud, "lacking", "codepipeline:StartPipelineExecution", f"{target}-other")
+    dead, given_up = letters(cloud, "reasons-dead")
+    rule(cloud, "lacking", {"Arn": target, "RoleArn": other, **dead}, pattern={"source": ["lacking"]})
     cloud.client("sqs").create_queue(QueueName="closed")
-    rule(cloud, "closed", {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:closed", **dead}, pattern={"source": ["wrong"]})
-    cloud.client("events").put_events(Entries=[{"Source": "wrong", "DetailType": "x", "Detail": "{}"}])
+    rule(cloud, "closed", {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:closed", **dead}, pattern={"source": ["lacking"]})
+    cloud.client("events").put_events(Entries=[{"Source": "lacking", "DetailType": "x", "Detail": "{}"}])
 
     until(lambda: len(given_up()) == 2)
-    assert any("role/wrong is not allowed codepipeline:StartPipelineExecution" in reason for reason in given_up())
+    assert any("role/lacking is not allowed codepipeline:StartPipelineExecution" in reason for reason in given_up())
     assert any("does not let events.amazonaws.com do sqs:SendMessage" in reason for reason in given_up())
-    assert executions(cloud, "guarded") == []
-    until(lambda: failures(cloud, "wrong") == 1)
 
 
 @across
@@ -310,36 +324,37 @@ def test_a_topic_and_a_log_group_hear_of_events_when_their_policies_say_so(cloud
     assert failures(cloud, name("logs")) == 0
 
 
-@pytest.mark.laptop("a pipeline on AWS begins with a source, whose connection somebody authorises by hand")
-def test_variables_of_an_execution_must_be_declared(cloud: Accounts) -> None:
-    target = of_approvals(cloud, "variables", mode="QUEUED")
-    start = caller(cloud, "variables", "codepipeline:StartPipelineExecution", target)
-    rule(
-        cloud, "bad", {"Arn": target, "RoleArn": start, "Input": '{"variables": [{"name": "no", "value": "x"}]}'}, pattern={"source": ["v"]}
-    )
-    cloud.client("events").put_events(Entries=[{"Source": "v", "DetailType": "x", "Detail": "{}"}])
+@pytest.mark.aws("EventBridge: buses and their policies across accounts")
+def test_variables_of_an_execution_must_be_declared(cloud: Accounts, name: Name) -> None:
+    pipeline, bad = name("pipeline"), name("bad")
+    target = of_approvals(cloud, pipeline, mode="QUEUED")
+    start = caller(cloud, bad, "codepipeline:StartPipelineExecution", target)
+    undeclared = {"variables": [{"name": "no", "value": "x"}]}
+    rule(cloud, bad, {"Arn": target, "RoleArn": start, "Input": json.dumps(undeclared)}, pattern={"source": [bad]})
+    cloud.client("events").put_events(Entries=[{"Source": bad, "DetailType": "x", "Detail": "{}"}])
 
-    until(lambda: failures(cloud, "bad") == 1)
-    with pytest.raises(ClientError, match="has no variable no"):
-        cloud.client("codepipeline").start_pipeline_execution(name="variables", variables=[{"name": "no", "value": "x"}])
-    assert executions(cloud, "variables") == []
+    until(lambda: failures(cloud, bad) == 1)
+    with pytest.raises(ClientError, match="ValidationException"):
+        cloud.client("codepipeline").start_pipeline_execution(name=pipeline, **undeclared)
+    assert executions(cloud, pipeline) == []
 
 
-@pytest.mark.laptop("a pipeline on AWS begins with a source, whose connection somebody authorises by hand")
-def test_a_queue_of_executions_is_not_endless_and_an_event_waits_for_its_end(cloud: Accounts) -> None:
-    target = of_approvals(cloud, "fifty", mode="QUEUED")
+@pytest.mark.aws("EventBridge: buses and their policies across accounts")
+def test_a_queue_of_executions_is_not_endless_and_an_event_waits_for_its_end(cloud: Accounts, name: Name) -> None:
+    fifty, once = name("fifty"), name("once")
+    target = of_approvals(cloud, fifty, mode="QUEUED")
     pipelines = cloud.client("codepipeline")
-    first, *_ = [pipelines.start_pipeline_execution(name="fifty")["pipelineExecutionId"] for _ in range(50)]
+    first, *_ = [pipelines.start_pipeline_execution(name=fifty)["pipelineExecutionId"] for _ in range(50)]
     with pytest.raises(ClientError, match="ConcurrentPipelineExecutionsLimitExceededException"):
-        pipelines.start_pipeline_execution(name="fifty")
-    start = caller(cloud, "fifty", "codepipeline:StartPipelineExecution", target)
-    rule(cloud, "fifty", {"Arn": target, "RoleArn": start}, pattern={"source": ["fifty"]})
-    rule(cloud, "once", {"Arn": target, "RoleArn": start, "RetryPolicy": {"MaximumRetryAttempts": 0}}, pattern={"source": ["fifty"]})
-    cloud.client("events").put_events(Entries=[{"Source": "fifty", "DetailType": "x", "Detail": "{}"}])
-    until(lambda: failures(cloud, "once") == 1)
-    assert len(executions(cloud, "fifty")) == 50
+        pipelines.start_pipeline_execution(name=fifty)
+    start = caller(cloud, fifty, "codepipeline:StartPipelineExecution", target)
+    rule(cloud, fifty, {"Arn": target, "RoleArn": start}, pattern={"source": [fifty]})
+    rule(cloud, once, {"Arn": target, "RoleArn": start, "RetryPolicy": {"MaximumRetryAttempts": 0}}, pattern={"source": [fifty]})
+    cloud.client("events").put_events(Entries=[{"Source": fifty, "DetailType": "x", "Detail": "{}"}])
+    until(lambda: failures(cloud, once) == 1)
+    assert len(executions(cloud, fifty)) == 50
 
-    pipelines.stop_pipeline_execution(pipelineName="fifty", pipelineExecutionId=first, reason="room")
+    pipelines.stop_pipeline_execution(pipelineName=fifty, pipelineExecutionId=first, reason="room", abandon=True)
 
-    until(lambda: len(executions(cloud, "fifty")) == 51)
-    assert failures(cloud, "fifty") == 0
+    until(lambda: len(executions(cloud, fifty)) == 51)
+    assert failures(cloud, fifty) == 0
