@@ -39,6 +39,7 @@ from cli.commands import (
     train,
     up,
     upgrade,
+    verify_aws,
 )
 
 # A command is a module of cli/commands: its `app`, which has commands of its own, or else its function of the same name.
@@ -47,7 +48,7 @@ WHO: dict[str, tuple[ModuleType, ...]] = {
     "Data scientist": (train, data, push, status, logs, retry, evidence, invoke, labels, traffic, monitor),
     "Approver and auditor": (approve, reject, rollback, evidence, audit),
     "Platform engineer": (doctor, bootstrap, deploy, upgrade),
-    "Contributor": (check, test, lock, base, bench),
+    "Contributor": (check, test, lock, base, bench, verify_aws),
 }
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 SETTINGS: dict[ModuleType, dict[str, Any]] = {test: PASSED_ON, bench: PASSED_ON}

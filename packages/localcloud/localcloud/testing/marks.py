@@ -7,7 +7,7 @@ is written anew from what happened on accounts.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ across = pytest.mark.skipif(ACCOUNT == OTHER, reason="it takes two accounts")
 DESCRIPTIONS = (
     "aws(row): AWS's behaviour, the same on an account; row: how its row in docs/verified.md begins",
     "laptop(why): nothing that an account could show, and why",
+    "seen(when): it passed on an account, then and there; given by what `./road verify-aws` wrote down",
+    "unseen: AWS's behaviour that nobody has seen on an account",
 )
 
 
@@ -29,8 +31,10 @@ def configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", description)
 
 
-def require(items: list[pytest.Item], folders: Sequence[Path]) -> None:
-    """Leave out, on accounts, what no account can show. For pytest_collection_modifyitems.
+def require(items: list[pytest.Item], folders: Sequence[Path], seen: Mapping[str, str]) -> None:
+    """Mark as seen or unseen what describes AWS; on accounts leave out all else. For pytest_collection_modifyitems.
+
+    `seen` says of tests that passed on an account when and where that was.
 
     Raises:
         UsageError: a test in one of the folders has not one of the two marks.
@@ -39,8 +43,21 @@ def require(items: list[pytest.Item], folders: Sequence[Path]) -> None:
     wrong = sorted({f"{item.nodeid.partition('[')[0]}: {problem}" for item in mine if (problem := _problem(item))})
     if wrong:
         raise pytest.UsageError("each test says whether an account can show it:\n" + "\n".join(wrong))
+    of_aws = [item for item in mine if item.get_closest_marker(AWS)]
+    for item in of_aws:
+        item.add_marker(pytest.mark.seen(seen[item.nodeid]) if item.nodeid in seen else pytest.mark.unseen)
     if VERIFICATION:
-        items[:] = [item for item in mine if item.get_closest_marker(AWS)]
+        items[:] = of_aws
+        lines = [json.dumps({"test": i.nodeid, "row": row(i), "instances": "image" in getattr(i, "fixturenames", ())}) for i in of_aws]
+        VERIFICATION.plan.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read(file: Path) -> dict[str, str]:
+    """Which tests passed on an account, with when and where, as `./road verify-aws` has written it down; none where there is no file."""
+    if not file.is_file():
+        return {}
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return {test: f"{each['date']} {each['region']}" for test, each in content.items() if each["outcome"] == "passed"}
 
 
 def row(item: pytest.Item) -> str | None:

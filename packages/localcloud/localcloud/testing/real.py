@@ -17,8 +17,6 @@ from localcloud.testing.docker import IMAGE
 from localcloud.testing.guard import Guard
 from localcloud.testing.verification import Verification
 
-PROPAGATION = 15.0  # seconds; IAM's guide says that changes take time to be seen everywhere ("Troubleshoot IAM"), and no call tells when
-
 
 class RealAccounts(Accounts):
     """The accounts of a verification, each with the credentials of its profile."""
@@ -51,7 +49,8 @@ class RealAccounts(Accounts):
         return f"{name.rpartition(':')[0]}@{pushed.split('digest: ')[1].split()[0]}"
 
     def settle(self) -> None:
-        threading.Event().wait(PROPAGATION)
+        """IAM's guide says that changes take time to be seen everywhere ("Troubleshoot IAM"), and no call tells when they are."""
+        threading.Event().wait(self._verification.propagation)
 
     def _docker(self, account: str, *arguments: str, stdin: str = "") -> str:
         env: Mapping[str, str] = {**os.environ, "AWS_PROFILE": self._verification.profiles[account]}

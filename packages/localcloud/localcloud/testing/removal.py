@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
+from localcloud.testing import sweep
 from localcloud.testing.journal import Entry, Journal
 from localcloud.testing.verification import Verification
 from localcloud.testing.ways import way
@@ -21,25 +21,34 @@ from localcloud.testing.ways import way
 GONE = re.compile(r"NotFound|NoSuch|DoesNotExist|NotExist|404|InvalidKeyId|AlreadyDeleted")
 SAID = (r"could not find|does not exist|not found|cannot find|no such", r"is pending deletion|not in a state|only .* can be stopped")
 GONE_SAID = re.compile("|".join(SAID), re.IGNORECASE)
-PATIENCE, PAUSE = 3600.0, 10.0  # seconds: endpoints take minutes to go, and hold on to what they use
+LOOKS = 720  # with a pause after each: endpoints take minutes to go, and hold on to what they use
 
 
-def remove_all(verification: Verification, *, patience: float = PATIENCE, pause: float = PAUSE) -> list[str]:
-    """Take away everything in the journal of a verification; what could not be, each with the reason."""
-    sessions = {
-        account: boto3.Session(profile_name=profile, region_name=verification.region) for account, profile in verification.profiles.items()
-    }
-    left = list(_distinct(Journal(verification.journal).entries()))
-    ends, never = time.monotonic() + patience, threading.Event()
-    while True:
-        held = [(entry, problem) for entry in left if (problem := _remove(sessions[entry.account], entry))]
-        left = [entry for entry, _ in held]
-        if not left or time.monotonic() > ends:
+def remove_all(verification: Verification) -> list[str]:
+    """Take away everything that a run made or caused; what could not be, each with the reason."""
+    profiles, region = verification.profiles, verification.region
+    sessions = {account: boto3.Session(profile_name=profile, region_name=region) for account, profile in profiles.items()}
+    written = list(_distinct(Journal(verification.journal).entries()))
+    held = _gone_through(sessions, written, verification)
+    while there := [entry for account, session in sessions.items() for entry in sweep.look(session, account, verification.prefix)]:
+        held = _gone_through(sessions, there, verification)
+        if held:
             break
-        never.wait(pause)
     for session in sessions.values():
-        _remove_logs(session.client("logs"), verification.prefix)
+        _remove_streams(session.client("logs"), verification.prefix)
     return [f"{entry.account} {entry.service}:{entry.operation} {_shown(entry)}: {problem}" for entry, problem in held]
+
+
+def _gone_through(sessions: Mapping[str, Any], entries: Sequence[Entry], verification: Verification) -> list[tuple[Entry, str]]:
+    """Take each away, again and again as long as it is held by something; what is still held at the end, with the reason."""
+    held, never = [], threading.Event()
+    for _ in range(LOOKS):
+        held = [(entry, problem) for entry in entries if (problem := _remove(sessions[entry.account], entry))]
+        entries = [entry for entry, _ in held]
+        if not held:
+            break
+        never.wait(verification.pause)
+    return held
 
 
 def _distinct(entries: Iterator[Entry]) -> Iterator[Entry]:
@@ -72,14 +81,11 @@ def _shown(entry: Entry) -> str:
     return str(next((value for value in {**entry.request, **entry.response}.values() if isinstance(value, str)), ""))[:120]
 
 
-def _remove_logs(logs: Any, prefix: str) -> None:
-    """The groups, and the streams of groups that others use too, which services made for what has the prefix in its name."""
-    for page in logs.get_paginator("describe_log_groups").paginate():
+def _remove_streams(logs: Any, prefix: str) -> None:
+    """The streams of jobs, in groups that everybody's jobs write to."""
+    for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/aws/sagemaker/"):
         for group in page["logGroups"]:
-            name = group["logGroupName"]
-            if prefix in name:
-                logs.delete_log_group(logGroupName=name)
-            elif name.startswith("/aws/sagemaker/"):
-                for streams in logs.get_paginator("describe_log_streams").paginate(logGroupName=name, logStreamNamePrefix=prefix):
-                    for stream in streams["logStreams"]:
-                        logs.delete_log_stream(logGroupName=name, logStreamName=stream["logStreamName"])
+            where = {"logGroupName": group["logGroupName"]}
+            for streams in logs.get_paginator("describe_log_streams").paginate(**where, logStreamNamePrefix=prefix):
+                for stream in streams["logStreams"]:
+                    logs.delete_log_stream(**where, logStreamName=stream["logStreamName"])

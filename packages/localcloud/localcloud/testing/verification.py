@@ -21,13 +21,16 @@ class Verification:
 
     `profiles` are the account numbers with the profile of ~/.aws/config that has their credentials, the first the one that most tests
     use. Whatever the run makes has `prefix` in its name and is written to `journal` before it is made; what came of each test goes to
-    `results`. Both lie in `folder`.
+    `results`. Both lie in `folder`. `pause` is the time between two looks at something that changes by itself, `propagation` the time that
+    IAM has until what was written holds everywhere: both in seconds.
     """
 
     prefix: str
     region: str
     profiles: Mapping[str, str]
     folder: Path
+    pause: float = 5.0
+    propagation: float = 15.0
 
     @classmethod
     def of_environment(cls) -> Self | None:
@@ -51,6 +54,11 @@ class Verification:
     def journal(self) -> Path:
         """What was made, in order, a line each."""
         return self.folder / "journal.jsonl"
+
+    @property
+    def plan(self) -> Path:
+        """The tests that were collected, a line each."""
+        return self.folder / "plan.jsonl"
 
     @property
     def results(self) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 from localcloud.testing import VERIFICATION
 
 PATIENCE = 3600.0 if VERIFICATION else 120.0  # seconds after which it is taken never to happen
-PAUSE = 5.0 if VERIFICATION else 0.02
+PAUSE = VERIFICATION.pause if VERIFICATION else 0.02
 
 
 def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:

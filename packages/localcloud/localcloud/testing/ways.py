@@ -147,6 +147,14 @@ def _rule(client: Any, entry: Entry) -> None:
     client.delete_rule(Name=entry.request["Name"], **where)
 
 
+def _bus(client: Any, entry: Entry) -> None:
+    """With its rules."""
+    bus = entry.request["Name"]
+    for rule in client.list_rules(EventBusName=bus)["Rules"]:
+        _rule(client, Entry(entry.account, entry.service, "PutRule", {"Name": rule["Name"], "EventBusName": bus}, {}))
+    client.delete_event_bus(Name=bus)
+
+
 def _alarm(client: Any, entry: Entry) -> None:
     client.delete_alarms(AlarmNames=[entry.request["AlarmName"]])
 
@@ -182,6 +190,7 @@ SPECIAL = {
     "ec2:CreateSecurityGroup": _answered("DeleteSecurityGroup", "GroupId", "GroupId"),
     "ecr:CreateRepository": _with("DeleteRepository", "repositoryName", force=True),
     "ecr:StartImageScan": Way(lambda client, entry: None),  # ends by itself
+    "events:CreateEventBus": Way(_bus),
     "events:PutRule": Way(_rule),
     "iam:CreatePolicy": _answered("DeletePolicy", "PolicyArn", "Arn"),
     "iam:CreateRole": Way(_role),

@@ -1,0 +1,1 @@
+"""localcloud held against AWS itself: the tests that describe AWS, run on somebody's accounts, and what is written down of it."""
