@@ -56,7 +56,7 @@ def test_schedules_are_refused_by_name(cloud: Accounts) -> None:
     untrusted = caller(cloud, "untrusted", "codepipeline:StartPipelineExecution", target)
     for arn, with_role, more, why in (
         (f"arn:aws:sqs:{REGION}:{ACCOUNT}:seen", role, {}, "no schedules for"),
-        (target, untrusted, {}, r"does not let scheduler.amazonaws.com assume"),
+        (target, untrusted, {}, "must allow AWS EventBridge Scheduler to assume the role"),
         (target, role, {"FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}}, "must be OFF"),
         (target, role, {"ScheduleExpression": "rate(5 weeks)"}, "rate"),
     ):
