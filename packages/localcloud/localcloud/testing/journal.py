@@ -33,8 +33,9 @@ class Journal:
         self._append(account, service, operation, request, {})
 
     def end(self, account: str, service: str, operation: str, response: Json) -> None:
-        """After it succeeded."""
-        self._append(account, service, operation, {}, {k: v for k, v in response.items() if k != "ResponseMetadata"})
+        """After it succeeded, where it answered something."""
+        if said := {k: v for k, v in response.items() if k != "ResponseMetadata"}:
+            self._append(account, service, operation, {}, said)
 
     def entries(self) -> Iterator[Entry]:
         """The newest first."""

@@ -168,6 +168,7 @@ def test_a_model_card_is_known_by_its_name(cloud: Accounts, name: Name) -> None:
     assert answer(sagemaker.create_model_card, ModelCardName=f"{name('credit')}-1", **card) == "AccessDeniedException"
 
 
+@pytest.mark.aws("UpdateModelPackage allowed for rejections only")
 def test_who_may_only_reject_cannot_approve(cloud: Accounts, name: Name) -> None:
     sagemaker = cloud.client("sagemaker")
     sagemaker.create_model_package_group(ModelPackageGroupName=name("judged"))
@@ -195,6 +196,7 @@ def boundary(cloud: Accounts, name: str, *statements: dict[str, Any]) -> str:
     return str(cloud.client("iam").create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"])
 
 
+@pytest.mark.aws("a permissions boundary on every role")
 def test_a_boundary_is_the_most_that_a_role_may_do_and_gives_nothing(cloud: Accounts, name: Name) -> None:
     iam, role, open_, secret = cloud.client("iam"), name("bound"), f"/{name('bound')}/open", f"/{name('bound')}/secret"
     wide = {"Action": ["ssm:GetParameter", "ssm:PutParameter"], "Resource": "*"}
@@ -221,6 +223,7 @@ def test_a_boundary_is_the_most_that_a_role_may_do_and_gives_nothing(cloud: Acco
     until(lambda: answer(ssm.put_parameter, Name=open_, Value="2", Type="String", Overwrite=True) == "done")
 
 
+@pytest.mark.aws("a permissions boundary on every role")
 def test_a_boundary_that_is_not_there_is_refused(cloud: Accounts, name: Name) -> None:
     iam, absent = cloud.client("iam"), f"arn:aws:iam::{ACCOUNT}:policy/{name('absent')}"
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ROOT}}
@@ -233,6 +236,7 @@ def test_a_boundary_that_is_not_there_is_refused(cloud: Accounts, name: Name) ->
         iam.put_role_permissions_boundary(RoleName=name("boundless"), PermissionsBoundary=absent)
 
 
+@pytest.mark.aws("a permissions boundary on every role")
 def test_a_template_gives_a_role_its_boundary_and_takes_it_away(cloud: Accounts, name: Name) -> None:
     iam, role, stack = cloud.client("iam"), name("by-template"), name("bounded")
     limits = boundary(cloud, name("of-templates"), {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})

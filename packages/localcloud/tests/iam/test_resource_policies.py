@@ -130,9 +130,10 @@ def test_a_role_is_named_with_its_path(cloud: Accounts, name: Name) -> None:
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ROOT}}]},
     )
     arn = iam.create_role(RoleName=name("kms-path"), Path="/evidence/", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    cloud.settle()
     signing = key(cloud, OWN, {**OWN, "Principal": {"AWS": arn}})
 
-    assert arn.endswith(":role/evidence/kms-path")
+    assert arn.endswith(f":role/evidence/{name('kms-path')}")
     assert signs(cloud, cloud.assume(arn), signing) == "signed"
 
 
@@ -189,6 +190,7 @@ def bucket(cloud: Accounts, name: str, *statements: Json) -> str:
     return name
 
 
+@pytest.mark.aws("IAM: each stage, job and endpoint calls with its deployed role's credentials")
 def test_a_bucket_denies_in_its_own_account(cloud: Accounts, name: Name) -> None:
     deny = {"Effect": "Deny", "Action": "s3:DeleteObjectVersion"}
     secure = {"Effect": "Deny", "Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
@@ -202,6 +204,7 @@ def test_a_bucket_denies_in_its_own_account(cloud: Accounts, name: Name) -> None
     assert s3.get_object(Bucket=denies, Key="held", VersionId=version)["Body"].read() == b"1"
 
 
+@pytest.mark.aws("IAM: each stage, job and endpoint calls with its deployed role's credentials")
 def test_a_bucket_lets_a_role_of_its_own_account_in(cloud: Accounts, name: Name) -> None:
     """Either policy is enough within an account. One about the account leaves it to the role's, and so does one that nobody can judge."""
     one, two = role(cloud, name("s3-named")), role(cloud, name("s3-not-named"))
@@ -219,6 +222,7 @@ def test_a_bucket_lets_a_role_of_its_own_account_in(cloud: Accounts, name: Name)
     assert answer(cloud.client("s3", **two).get_object, Bucket=lets_in, Key="held") == "AccessDenied"
 
 
+@pytest.mark.aws("S3 writes of what must be new")
 def test_a_bucket_takes_only_what_is_new(cloud: Accounts, name: Name) -> None:
     """As S3's guide has it ("Enforce conditional writes on Amazon S3 buckets"), uploads in parts included."""
     new = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
@@ -231,6 +235,7 @@ def test_a_bucket_takes_only_what_is_new(cloud: Accounts, name: Name) -> None:
     assert answer(s3.create_multipart_upload, Bucket=only_new, Key="large") == "done"
 
 
+@pytest.mark.aws("UpdateModelPackage allowed for rejections only")
 def test_a_package_may_be_registered_as_pending_only(cloud: Accounts, name: Name) -> None:
     sagemaker = cloud.client("sagemaker")
     sagemaker.create_model_package_group(ModelPackageGroupName=name("pending"))
