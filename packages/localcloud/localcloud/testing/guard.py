@@ -14,7 +14,9 @@ from localcloud.testing import ways
 from localcloud.testing.journal import Journal
 from localcloud.testing.verification import Verification
 
-READS = re.compile(r"(BatchGet|Describe|Get|Head|List|Search|Query|Select|Filter|Lookup|Simulate|Validate|Test|Assume|Verify|Estimate)")
+LOOKS = "BatchGet|Describe|Get|Head|List|Search|Query|Select|Filter|Lookup|Simulate|Validate|Test|Assume|Verify|Estimate"
+USES = "Sign$|Encrypt|Decrypt|GenerateDataKey"  # of a key, which stays as it is
+READS = re.compile(f"({LOOKS}|{USES})")
 MAKES = re.compile(r"(Create|Register|Run|Start|Request|Import|Allocate|Purchase|Provision|Copy)")
 OF_THE_ACCOUNT = {  # what every other user of the account would notice, and what nobody could put back as it was
     "PutRegistryPolicy",
@@ -54,7 +56,7 @@ class Guard:
         way = ways.way(model)
         if MAKES.match(operation) and way is None:
             raise Refused(f"{call}: no way is known to take back what it makes: add it to localcloud.testing.ways")
-        if not self._names_own(params) and not (way and way.by_response):
+        if not self._names_own(params) and not (way and way.by_response and not _names(params)):
             raise Refused(f"{call}: nothing in it begins with {self._prefix}: name it by localcloud.testing.named or the fixture name")
         if way:
             self._journal.begin(account, service, operation, params)
@@ -67,6 +69,11 @@ class Guard:
 
     def _names_own(self, params: dict[str, Any]) -> bool:
         return any(self._prefix in text or text in self._own for text in _texts(params))
+
+
+def _names(params: dict[str, Any]) -> bool:
+    """Whether the caller says what something is called."""
+    return any(key.lower().endswith("name") for key in params)
 
 
 def _texts(value: Any) -> set[str]:

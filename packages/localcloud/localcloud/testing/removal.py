@@ -21,7 +21,6 @@ from localcloud.testing.ways import way
 GONE = re.compile(r"NotFound|NoSuch|DoesNotExist|NotExist|404|InvalidKeyId|AlreadyDeleted")
 SAID = (r"could not find|does not exist|not found|cannot find|no such", r"is pending deletion|not in a state|only .* can be stopped")
 GONE_SAID = re.compile("|".join(SAID), re.IGNORECASE)
-LOOKS = 720  # with a pause after each: endpoints take minutes to go, and hold on to what they use
 
 
 def remove_all(verification: Verification) -> list[str]:
@@ -42,7 +41,7 @@ def remove_all(verification: Verification) -> list[str]:
 def _gone_through(sessions: Mapping[str, Any], entries: Sequence[Entry], verification: Verification) -> list[tuple[Entry, str]]:
     """Take each away, again and again as long as it is held by something; what is still held at the end, with the reason."""
     held, never = [], threading.Event()
-    for _ in range(LOOKS):
+    for _ in range(verification.looks):
         held = [(entry, problem) for entry in entries if (problem := _remove(sessions[entry.account], entry))]
         entries = [entry for entry, _ in held]
         if not held:

@@ -22,7 +22,8 @@ class Verification:
     `profiles` are the account numbers with the profile of ~/.aws/config that has their credentials, the first the one that most tests
     use. Whatever the run makes has `prefix` in its name and is written to `journal` before it is made; what came of each test goes to
     `results`. Both lie in `folder`. `pause` is the time between two looks at something that changes by itself, `propagation` the time that
-    IAM has until what was written holds everywhere: both in seconds.
+    IAM has until what was written holds everywhere, both in seconds. What is not gone after so many `looks` is taken to stay: endpoints
+    take minutes, and hold on to what they use.
     """
 
     prefix: str
@@ -30,6 +31,7 @@ class Verification:
     profiles: Mapping[str, str]
     folder: Path
     pause: float = 5.0
+    looks: int = 720
     propagation: float = 15.0
 
     @classmethod

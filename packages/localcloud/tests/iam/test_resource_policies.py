@@ -97,7 +97,7 @@ def test_an_alias_is_moved_by_those_who_may_use_it_so_at_both_keys(cloud: Accoun
         for call, members in (("update_alias", {"TargetKeyId": forges}), ("delete_alias", {})):
             with pytest.raises(ClientError, match="no resource-based policy allows the kms:"):
                 getattr(cloud.client("kms", **holder), call)(AliasName=f"alias/{name('attests')}", **members)
-    with pytest.raises(ClientError, match=r"kms:CreateAlias on resource: \S+:alias/forges"):
+    with pytest.raises(ClientError, match=rf"kms:CreateAlias on resource: \S+:alias/{name('forges')}"):
         cloud.client("kms", **without).create_alias(AliasName=f"alias/{name('forges')}", TargetKeyId=forges)
 
 
