@@ -33,14 +33,9 @@ class Journal:
         self._append(account, service, operation, request, {})
 
     def end(self, account: str, service: str, operation: str, response: Json) -> None:
-<<<<<<< HEAD
-        """After it succeeded, where it answered something."""
-        if said := {k: v for k, v in response.items() if k != "ResponseMetadata"}:
-=======
         """After it succeeded; an answer that says nothing is not worth a line."""
         said = {key: value for key, value in response.items() if key != "ResponseMetadata"}
         if said:
->>>>>>> core
             self._append(account, service, operation, {}, said)
 
     def entries(self) -> Iterator[Entry]:
