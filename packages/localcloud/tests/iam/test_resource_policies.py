@@ -99,6 +99,8 @@ def test_an_alias_is_moved_by_those_who_may_use_it_so_at_both_keys(cloud: Accoun
                 getattr(cloud.client("kms", **holder), call)(AliasName=f"alias/{name('attests')}", **members)
     with pytest.raises(ClientError, match=rf"kms:CreateAlias on resource: \S+:alias/{name('forges')}"):
         cloud.client("kms", **without).create_alias(AliasName=f"alias/{name('forges')}", TargetKeyId=forges)
+    open_again = {"Version": "2012-10-17", "Statement": [OWN]}
+    kms.put_key_policy(KeyId=attests, PolicyName="default", Policy=json.dumps(open_again))  # or the alias could never be taken away
 
 
 def test_a_ciphertext_says_which_key_decrypts_it(cloud: Accounts, name: Name) -> None:

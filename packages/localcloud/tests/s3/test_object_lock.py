@@ -39,7 +39,7 @@ def locked(cloud: Accounts, name: Name) -> str:
 
 def put(cloud: Accounts, bucket: str, mode: str) -> Json:
     """Bucket, Key and VersionId of a new object that is locked."""
-    answer = cloud.client("s3").put_object(Bucket=bucket, Key="a", Body=b"1", ObjectLockMode=mode, ObjectLockRetainUntilDate=later(10))
+    answer = cloud.client("s3").put_object(Bucket=bucket, Key="a", Body=b"1", ObjectLockMode=mode, ObjectLockRetainUntilDate=later(2))
     return {"Bucket": bucket, "Key": "a", "VersionId": answer["VersionId"]}
 
 
@@ -56,7 +56,7 @@ def test_a_version_in_compliance_mode_stays_for_its_time(cloud: Accounts, locked
     listed = [{k: version[k] for k in ("Key", "VersionId")}]
     (error,) = s3.delete_objects(Bucket=locked, Delete={"Objects": listed}, **bypass)["Errors"]
     assert error["Code"] == "AccessDenied"
-    for retention in ({"Mode": "COMPLIANCE", "RetainUntilDate": later(5)}, {"Mode": "GOVERNANCE", "RetainUntilDate": later(20)}):
+    for retention in ({"Mode": "COMPLIANCE", "RetainUntilDate": later(1)}, {"Mode": "GOVERNANCE", "RetainUntilDate": later(4)}):
         assert refused(s3.put_object_retention, **version, Retention=retention, **bypass) == "AccessDenied"
     assert s3.get_object(**version)["Body"].read() == b"1"
 
@@ -64,7 +64,7 @@ def test_a_version_in_compliance_mode_stays_for_its_time(cloud: Accounts, locked
 @LOCKS
 def test_a_retention_may_grow(cloud: Accounts, locked: str) -> None:
     s3, version = cloud.client("s3"), put(cloud, locked, "COMPLIANCE")
-    longer = {"Mode": "COMPLIANCE", "RetainUntilDate": later(15)}
+    longer = {"Mode": "COMPLIANCE", "RetainUntilDate": later(3)}
 
     s3.put_object_retention(**version, Retention=longer)
 
@@ -81,7 +81,7 @@ def test_governance_mode_is_lifted_with_the_bypass_only(cloud: Accounts, locked:
     bypasses = {"Action": "s3:BypassGovernanceRetention", "Resource": objects}
     stage = cloud.client("s3", **cloud.assume(cloud.role(f"{locked}-stage", trusts=ROOT, allows=[may])))
     keeper = cloud.client("s3", **cloud.assume(cloud.role(f"{locked}-keeper", trusts=ROOT, allows=[may, bypasses])))
-    shorter = {"Mode": "GOVERNANCE", "RetainUntilDate": later(5)}
+    shorter = {"Mode": "GOVERNANCE", "RetainUntilDate": later(1)}
 
     assert refused(s3.delete_object, **version) == "AccessDenied"
     assert refused(s3.put_object_retention, **version, Retention=shorter) == "AccessDenied"
@@ -98,7 +98,7 @@ def test_governance_mode_is_lifted_with_the_bypass_only(cloud: Accounts, locked:
 def test_a_lock_needs_its_own_permission(cloud: Accounts, locked: str) -> None:
     put_only = {"Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{locked}/*"}
     stage = cloud.client("s3", **cloud.assume(cloud.role(f"{locked}-writes", trusts=ROOT, allows=[put_only])))
-    lock = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": later(5)}
+    lock = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": later(1)}
 
     stage.put_object(Bucket=locked, Key="free", Body=b"1")
     assert refused(stage.put_object, Bucket=locked, Key="kept", Body=b"1", **lock) == "AccessDenied"
@@ -128,7 +128,7 @@ def test_a_bucket_that_locks_stays_versioned(cloud: Accounts, locked: str) -> No
 def test_a_bucket_without_locks_takes_none(cloud: Accounts, name: Name) -> None:
     s3, bucket = cloud.client("s3"), cloud.create_bucket(name("free"))
     s3.put_object(Bucket=bucket, Key="a", Body=b"1")
-    lock = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": later(5)}
+    lock = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": later(1)}
 
     assert refused(s3.put_object, Bucket=bucket, Key="b", Body=b"1", **lock) == "InvalidRequest"
     assert refused(s3.copy_object, Bucket=bucket, Key="b", CopySource=f"{bucket}/a", **lock) == "InvalidRequest"

@@ -62,7 +62,7 @@ def test_another_account_reads_a_package_only_where_the_group_lets_it(aws: Accou
 
 def test_a_group_that_holds_packages_is_not_deleted(aws: Accounts, name: Name) -> None:
     arn = registered(aws, name("g"))
-    with pytest.raises(ClientError, match="ConflictException|ValidationException"):
+    with pytest.raises(ClientError, match=r"ConflictException|ValidationException"):
         aws.client("sagemaker").delete_model_package_group(ModelPackageGroupName=name("g"))
     aws.client("sagemaker").delete_model_package(ModelPackageName=arn)
     aws.client("sagemaker").delete_model_package_group(ModelPackageGroupName=name("g"))
