@@ -80,6 +80,9 @@ class Repository:
 
     On a server of your own (`GitHubEnterpriseServer`, `GitLabSelfManaged`) `host` is the ARN of its host in CodeConnections, which a person
     sets up once in the toolchain's account, and `url` where it answers: `https://git.example.com`.
+
+    `connection` is the ARN of a connection that stands in the toolchain's account and was authorised; without it the toolchain makes one,
+    which a person authorises.
     """
 
     id: str
@@ -87,6 +90,7 @@ class Repository:
     provider: str = "GitHub"
     host: str = ""
     url: str = ""
+    connection: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,7 @@ SOURCES = {  # a provider, as CodeBuild names a source that is there, and where 
 }
 SELF_MANAGED = tuple(provider for provider, (_, url) in SOURCES.items() if not url)
 HOST = re.compile(r"arn:aws[\w-]*:(codeconnections|codestar-connections):[\w-]+:\d{12}:host/\S+", re.ASCII)
+CONNECTION = re.compile(r"arn:aws[\w-]*:(codeconnections|codestar-connections):[\w-]+:\d{12}:connection/\S+", re.ASCII)
 URL = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.-]+)*", re.ASCII)
 Name = tuple[str, str]  # its kind, one of LONGEST, and the name
 
@@ -77,6 +78,7 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
     problems = [
         *_environments(config),
         *_repository(config),
+        *_connection(config),
         *network_check.problems(config),
         *build_environment.problems(config),
         *_policies(config),
@@ -133,10 +135,16 @@ def _repository(config: Config) -> Iterator[str]:
             if value:
                 yield f"config.py: {key}: found {value!r} with {repository.provider}; accepted is one with {_listed(SELF_MANAGED)}"
     else:
-        if not HOST.fullmatch(repository.host):
+        if not HOST.fullmatch(repository.host) and not repository.connection:
             yield f"config.py: host: found {repository.host!r}; accepted is the ARN of the {repository.provider}'s host in CodeConnections"
         if not URL.fullmatch(repository.url) and (repository.url or config.pull_requests):
             yield f"config.py: url: found {repository.url!r}; accepted is where the {repository.provider} answers: https://git.example.com"
+
+
+def _connection(config: Config) -> Iterator[str]:
+    arn, account = config.repository.connection, config.toolchain.id
+    if arn and not (CONNECTION.fullmatch(arn) and f":{account}:" in arn):
+        yield f"config.py: connection: found {arn!r}; accepted is the ARN of a connection of the toolchain's account, {account}"
 
 
 def _policies(config: Config) -> Iterator[str]:

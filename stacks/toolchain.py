@@ -34,27 +34,29 @@ class Toolchain(Stack):
         store = Store(self, "Artifacts", key=key, expire_days=ARTIFACT_DAYS, logs=config.access_logs_of(config.toolchain))
         approvals = Notices(self, "Approvals", key=key, addresses=config.owners, publishers=[EVENTS])
         self._failures(approvals)
-        connection = self._connection()
-        CfnOutput(self, "ConnectionArn", value=connection.attr_connection_arn, description="A person authorises it once, in the console")
+        connection = config.repository.connection or self._connection()
         self._event_bus()
         shared = {
             "artifact-bucket": store.bucket_name,
             "key": key.key_arn,
             "approvals": approvals.topic_arn,
-            "connection": connection.attr_connection_arn,
+            "connection": connection,
         }
         facts.tell(self, shared, lambda fact: naming.toolchain_parameter(config, fact))
 
-    def _connection(self) -> codeconnections.CfnConnection:
-        """A server of one's own is known by its host, which says of which kind it is."""
+    def _connection(self) -> str:
+        """The ARN of one that is made; a server of one's own is known by its host, which says of which kind it is."""
         repository = self.config.repository
-        return codeconnections.CfnConnection(
+        connection = codeconnections.CfnConnection(
             self,
             "Connection",
             connection_name=naming.connection(self.config),
             host_arn=repository.host or None,
             provider_type=None if repository.host else repository.provider,
         )
+        arn = connection.attr_connection_arn
+        CfnOutput(self, "ConnectionArn", value=arn, description="A person authorises it once, in the console")
+        return arn
 
     def _failures(self, topic: Notices) -> None:
         pipeline = f"{naming.console(self.region)}/codesuite/codepipeline/pipelines/<pipeline>"

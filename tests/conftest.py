@@ -8,14 +8,14 @@ There can be but one localcloud within the tests' own process, so it is made her
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import config
-from localcloud.testing import MODELS
+from localcloud.testing import MODELS, marks
 from localcloud.testing.isolation import isolate
 from localcloud.testing.names import Name, unique
 from paved_runtime import spec
@@ -31,11 +31,25 @@ os.environ["CDK_VALIDATION"] = "false"
 config.CONFIG, spec.MODELS = reference.CONFIG, reference.MODELS  # what is imported from here on has no other
 
 
+HERE = Path(__file__).parent
+OF_AWS = (HERE / "e2e", HERE / "stacks")  # whose tests say whether an account can show what they show
 SLOW = 900  # seconds that a slow test may take, where it says nothing else: it shares its cores with a fork's whole suite
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    marks.configure(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    marks.write(item, report)
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give slow tests their time."""
+    marks.require(items, OF_AWS, marks.read(HERE.parent / "docs/seen-on-aws.json"))
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW))

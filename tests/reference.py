@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from config import Account, Config, Environment, Repository
+from localcloud.testing import VERIFICATION
 from paved_runtime import spec
 from paved_runtime.spec import ModelSpec
+from tests.support.accounts import on_accounts
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "packages/runtime/tests/model_code"
@@ -25,6 +27,9 @@ CONFIG = Config(
     repository=Repository(id="acme/risk-models", branch="main"),
     owners=("risk-platform@acme.test",),
 )
+
+if VERIFICATION:  # the same road under a run's prefix, on its accounts, from its repository
+    CONFIG = on_accounts(CONFIG, VERIFICATION)
 
 
 def model(name: str = MODEL) -> ModelSpec:

@@ -23,10 +23,11 @@ def deploy(*, json: output.Json = False) -> None:
     with Progress() as progress, progress.step(f"deploy to {CONFIG.toolchain.id}"):
         cdk.deploy_before_a_push(env={**os.environ, **cdk.QUIET}, log=cdk.log_file("deploy"))
     status = _connection(session)
+    name = CONFIG.repository.connection or naming.connection(CONFIG)
     sentence = f"toolchain, registries and pipelines stand in {CONFIG.toolchain.id}"
     if status != "AVAILABLE":
-        sentence += f"; a person must authorise the connection {naming.connection(CONFIG)} ({status}) {WHERE}"
-    output.show(sentence, {"account": CONFIG.toolchain.id, "connection": naming.connection(CONFIG), "connection_status": status}, json=json)
+        sentence += f"; a person must authorise the connection {name} ({status}) {WHERE}"
+    output.show(sentence, {"account": CONFIG.toolchain.id, "connection": name, "connection_status": status}, json=json)
 
 
 def _connection(session: boto3.Session) -> str:

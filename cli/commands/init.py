@@ -17,7 +17,7 @@ from cli.output import say
 from cli.problem import Problem
 from cli.processes import captured
 from cli.tree import HERE, typed_path
-from config import CONFIG, Account, Config, Environment, Repository
+from config import CONFIG, Account, Config, Environment
 from stacks import layout
 
 APPROVED = "approved"
@@ -115,8 +115,13 @@ def accepted(answers: Mapping[str, Any]) -> Config:
         project=answers["project"],
         toolchain=_account(answers["toolchain"], region),
         environments=tuple(_environment(text, region) for text in answers["environments"]),
-        repository=Repository(
-            id=answers["repository"], branch=answers["branch"], provider=answers["provider"], host=answers["host"], url=answers["url"]
+        repository=replace(
+            CONFIG.repository,
+            id=answers["repository"],
+            branch=answers["branch"],
+            provider=answers["provider"],
+            host=answers["host"],
+            url=answers["url"],
         ),
         owners=tuple(answers["owners"]),
         qualifier=answers["qualifier"],

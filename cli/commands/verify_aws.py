@@ -19,7 +19,7 @@ from cli.target import Where
 from cli.tree import relative
 from cli.verification import rehearsal, rows, run
 from cli.verification.run import Run
-from config import CONFIG
+from config import CONFIG, Repository
 
 ACCOUNTS = 2
 PARALLEL = 4
@@ -33,6 +33,12 @@ Parallel = Annotated[
 ]
 Price = Annotated[float, typer.Option(metavar="USD", help="Of an hour of an ml.m7i.large, where you know your region's.", min=0)]
 Remove = Annotated[str | None, typer.Option(metavar="RUN", help="Only take away what an earlier run made, which did not come to its end.")]
+Source = Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="A repository for the whole road; its tests are left out without.")]
+Provider = Annotated[str, typer.Option(metavar="PROVIDER", help="Where that is hosted.")]
+Connection = Annotated[str | None, typer.Option(metavar="ARN", help="A connection of the first account to it, which was authorised.")]
+Remote = Annotated[
+    str | None, typer.Option(metavar="URL", help="What git pushes to there: a branch of the run's own, which goes at its end.")
+]
 Rehearse = Annotated[Where, typer.Option("--target", metavar="local|aws", help="local rehearses it on a localcloud of its own.")]
 
 
@@ -43,6 +49,10 @@ def verify_aws(
     region: Region = CONFIG.toolchain.region,
     parallel: Parallel = None,
     instance_price: Price = 0.12,
+    repository: Source = None,
+    provider: Provider = Repository.provider,
+    connection: Connection = None,
+    remote: Remote = None,
     remove: Remove = None,
     where: Rehearse = Where.AWS,
     yes: output.Yes = False,
@@ -56,7 +66,8 @@ def verify_aws(
     if remove:
         _end(run.find(remove))
         return
-    with _begun(where, profile or [], region) as begun:
+    road = {"id": repository, "provider": provider, "connection": connection, "remote": remote}
+    with _begun(where, profile or [], region, road) as begun:
         planned = begun.plan(paths or [])
         at_once = parallel or (PARALLEL if where is Where.AWS else CORES)
         _say(begun, planned)
@@ -74,14 +85,14 @@ def verify_aws(
 
 
 @contextmanager
-def _begun(where: Where, profiles: Sequence[str], region: str) -> Iterator[Run]:
+def _begun(where: Where, profiles: Sequence[str], region: str, road: Mapping[str, str | None]) -> Iterator[Run]:
     if where is Where.AWS:
-        yield run.begin(_accounts(profiles, region), region)
+        yield run.begin(_accounts(profiles, region), region, repository=_repository(road))
         return
     folder = run.FOLDER / "rehearsal"
     folder.mkdir(parents=True, exist_ok=True)
-    with rehearsal.accounts(folder, region) as (accounts, variables):
-        yield run.begin(accounts, region, variables, **rehearsal.PACES)
+    with rehearsal.accounts(folder, region) as (accounts, variables, repository):
+        yield run.begin(accounts, region, variables, repository=repository, **rehearsal.PACES)
 
 
 def _accounts(profiles: Sequence[str], region: str) -> dict[str, str]:
@@ -103,6 +114,16 @@ def _ask(planned: Sequence[Mapping[str, Any]], at_once: int, price: float, *, ye
     say(f"estimated: {hours:.1f} hours, and {instances * price:.2f} USD for {instances:.0f} hours of instances")
     if not yes:
         output.confirm("verify-aws", "Make and pay for this?")
+
+
+def _repository(road: Mapping[str, str | None]) -> dict[str, str]:
+    """Nothing where the road is left out. Raises Problem where it is named by halves."""
+    named = {name: value for name, value in road.items() if value}
+    if named.keys() == {"provider"}:
+        return {}
+    if len(named) < len(road):
+        raise Problem("verify-aws", "the whole road needs --repository, --connection and --remote", "name all three, or none", code=2)
+    return named
 
 
 def _end(earlier: Run) -> None:

@@ -18,7 +18,8 @@ def check(visit: Visit) -> Iterator[Finding]:
     """Whether the toolchain's connection stands and was authorised."""
     if not visit.of_toolchain:
         return
-    name, arn = naming.connection(visit.config), _arn(visit)
+    existing = visit.config.repository.connection
+    name, arn = existing or naming.connection(visit.config), existing or _arn(visit)
     if arn is None:
         yield visit.unknown(SUBJECT, f"{name} does not stand yet", f"./road deploy makes it; then {WHERE}")
         return

@@ -18,8 +18,8 @@ PACES = {"pause": 0.05, "propagation": 0.0}  # nothing is seen late here
 
 
 @contextmanager
-def accounts(folder: Path, region: str) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """Account numbers with their profiles, and the variables that programs need to reach them, until the block ends."""
+def accounts(folder: Path, region: str) -> Iterator[tuple[dict[str, str], dict[str, str], dict[str, str]]]:
+    """Account numbers with their profiles, the variables that programs need to reach them, and a repository, until the block ends."""
     with Running(folder / "cloud", accounts=ACCOUNTS, region=region) as cloud:
         config = configparser.ConfigParser()
         for number in ACCOUNTS:
@@ -43,4 +43,6 @@ def accounts(folder: Path, region: str) -> Iterator[tuple[dict[str, str], dict[s
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             **sessions.no_proxy(os.environ),
         }
-        yield {number: f"rehearsal-{number}" for number in ACCOUNTS}, variables
+        connection = f"arn:aws:codeconnections:{region}:{ACCOUNTS[0]}:connection/00000000-0000-0000-0000-000000000000"
+        repository = {"id": "rehearsal/models", "provider": "GitHub", "connection": connection, "remote": str(cloud.state["remote"])}
+        yield {number: f"rehearsal-{number}" for number in ACCOUNTS}, variables, repository

@@ -19,8 +19,7 @@ from localcloud.testing import removal
 from localcloud.testing.verification import Verification
 
 FOLDER = HERE / ".road" / "verify-aws"
-SUITES = ("packages/localcloud/tests",)
-LONGEST = 4 * 3600  # seconds that a test may take
+SUITES = ("packages/localcloud/tests", "tests/stacks", "tests/e2e")
 MINUTES, MINUTES_OF_INSTANCES = 1.0, 15.0  # of a test; an endpoint takes 5 to 20 minutes to start, a job 3 to 8
 INSTANCES = 2.0  # that a test which starts some has on average
 SETTINGS = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE")  # of the person's, that say where profiles are
@@ -55,7 +54,7 @@ class Run:
         """Run them, shown to the person; pytest's exit code, the worst of them."""
         codes = []
         for suite, mine in test.chosen(list(paths or SUITES)):
-            options = ["-m", "aws", "--timeout", str(LONGEST), "--numprocesses", str(parallel), *test.SPREAD]
+            options = ["-m", "aws", "--numprocesses", str(parallel), *test.SPREAD]
             codes.append(shown(suite.command(options, mine), self.environment))
         return max(codes)
 
@@ -76,12 +75,12 @@ class Run:
         return []
 
 
-def begin(profiles: Mapping[str, str], region: str, variables: Mapping[str, str] | None = None, **paces: float) -> Run:
+def begin(profiles: Mapping[str, str], region: str, variables: Mapping[str, str] | None = None, **more: Any) -> Run:
     """A new run, with a prefix and a folder that no other has; the folder says what it is, so that another process can end it."""
     prefix = f"va{secrets.token_hex(3)}"
     folder = FOLDER / prefix
     folder.mkdir(parents=True)
-    verification = Verification(prefix=prefix, region=region, profiles=dict(profiles), folder=folder, **paces)
+    verification = Verification(prefix=prefix, region=region, profiles=dict(profiles), folder=folder, **more)
     (folder / "run.json").write_text(next(iter(verification.as_environment().values())), encoding="utf-8")
     return Run(verification=verification, variables=variables or {})
 

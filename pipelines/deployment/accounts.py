@@ -10,6 +10,7 @@ from botocore.config import Config as ClientConfig
 from botocore.credentials import DeferredRefreshableCredentials
 
 from config import Account, Config
+from pipelines.deployment.propagation import patient
 
 
 class Clients(Protocol):
@@ -19,8 +20,8 @@ class Clients(Protocol):
 
 
 def home(config: Config) -> Clients:
-    """Clients of the toolchain's account, with the credentials that this process has."""
-    return of(boto3.Session(region_name=config.toolchain.region))
+    """Clients of the toolchain's account, with the credentials that this process has: a stage's, whose role may just have been changed."""
+    return of(patient(boto3.Session(region_name=config.toolchain.region)))
 
 
 def of(session: boto3.Session) -> Clients:
@@ -30,8 +31,8 @@ def of(session: boto3.Session) -> Clients:
     return clients
 
 
-def session(config: Config, account: Account, role: str) -> boto3.Session:
-    """A session as a role of an account.
+def session(config: Config, account: Account, role: str, *, changed: bool = False) -> boto3.Session:
+    """A session as a role of an account, patient where that may just have been made or `changed`.
 
     The role is taken at the first call, as it may not be there before, and anew before it ends: after an hour, where a deployment may take
     eight.
@@ -40,7 +41,7 @@ def session(config: Config, account: Account, role: str) -> boto3.Session:
     arn = f"arn:{partition}:iam::{account.id}:role/{role}"
 
     def take() -> dict[str, str]:
-        sts = boto3.client("sts", region_name=account.region)
+        sts = (patient(boto3.Session()) if changed else boto3).client("sts", region_name=account.region)
         keys = sts.assume_role(RoleArn=arn, RoleSessionName=f"{config.project}-verify")["Credentials"]
         return {
             "access_key": keys["AccessKeyId"],
@@ -51,4 +52,5 @@ def session(config: Config, account: Account, role: str) -> boto3.Session:
 
     inner = botocore.session.Session()
     inner._credentials = DeferredRefreshableCredentials(refresh_using=take, method="sts-assume-role")  # type: ignore[attr-defined]  # botocore has no public way
-    return boto3.Session(botocore_session=inner, region_name=account.region)
+    made = boto3.Session(botocore_session=inner, region_name=account.region)
+    return patient(made) if changed else made

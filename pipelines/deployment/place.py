@@ -45,7 +45,7 @@ class Place:
             raise DeploymentError(f"environment {environment}: config.py has {', '.join(known)}: name one of them")
         account = known[environment].account
         roles = naming.bootstrap_role(config, "deploy", account), naming.verifier_role(config, registry.model.name, known[environment])
-        deployer, verifier = (accounts.of(accounts.session(config, account, role)) for role in roles)
+        deployer, verifier = (accounts.of(accounts.session(config, account, role, changed=True)) for role in roles)
         return cls(registry=registry, environment=known[environment], deployer=deployer, verifier=verifier)
 
     @property

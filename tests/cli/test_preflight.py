@@ -104,6 +104,14 @@ def test_a_connection_is_right_once_it_was_authorised(status: str, verdict: Verd
     assert only(look("connection", connection.check, there)).verdict is verdict
 
 
+def test_a_connection_of_the_firms_own_is_looked_at_without_the_toolchain() -> None:
+    arn = f"arn:aws:codeconnections:{HOME.region}:{HOME.id}:connection/0123"
+    there = visit(codeconnections=Fake(get_connection=answers({"Connection": {"ConnectionStatus": "PENDING"}})))
+    there = replace(there, config=replace(CONFIG, repository=replace(CONFIG.repository, connection=arn)))
+
+    assert f"{arn} is PENDING" in only(look("connection", connection.check, there)).state
+
+
 def test_a_connection_that_does_not_stand_yet_is_no_fault() -> None:
     there = visit(ssm=Fake(get_parameter=fails("ParameterNotFound")))
     assert only(look("connection", connection.check, there)).verdict is Verdict.UNKNOWN

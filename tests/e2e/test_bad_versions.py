@@ -26,7 +26,12 @@ from paved_runtime.spec import Category, load
 from tests.reference import CONFIG, MODEL, MODELS
 from tests.support.fork import Fork
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.laptop("hours of real time"),
+]
 PRODUCTION = CONFIG.environments[-1]
 ENDPOINT = naming.endpoint(CONFIG, MODEL, PRODUCTION)
 STACK = naming.serving_stack(CONFIG, MODEL, PRODUCTION)

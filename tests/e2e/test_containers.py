@@ -15,7 +15,7 @@ from localcloud.testing.daemon import daemon, python_image
 from tests.reference import CONFIG, MODEL
 from tests.support.fork import Fork
 
-pytestmark = [pytest.mark.e2e, pytest.mark.containers, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.containers, pytest.mark.timeout(1800), pytest.mark.laptop("Docker on this machine")]
 PRODUCTION = CONFIG.environments[-1]
 PYTHON = "python:3.11-slim"
 

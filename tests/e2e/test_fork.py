@@ -13,7 +13,7 @@ from tests.support.data_sets import missing_values, write
 from tests.support.fork import Clone
 from tests.support.tree import clone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.laptop("what a fork types on a laptop")]
 HOME, LAB, LIVE = "400000000004", "500000000005", "600000000006"
 LAYOUTS: dict[str, Sequence[str]] = {
     "three accounts, three environments": (f"dev={LAB}", f"test={LAB}", f"live={LIVE}:approved"),

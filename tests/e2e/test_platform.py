@@ -9,7 +9,12 @@ import pytest
 from tests.reference import CONFIG, MODEL
 from tests.support.fork import PLATFORM, Fork
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+    pytest.mark.laptop("hours of real time"),
+]
 PRODUCTION = CONFIG.environments[-1]
 LONG = (  # Check runs the whole suite, which is not this test's to wait for
     *(f"tests/{room}" for room in ("cli", "e2e", "faults", "pipelines", "stacks")),

@@ -11,7 +11,7 @@ from tests.browser.chromium import browser, installed
 from tests.support.fork import Fork
 from tests.support.pages import UNREADABLE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.laptop("months that pass in minutes")]
 
 
 def test_the_world_moves_and_the_model_follows(tmp_path: Path) -> None:

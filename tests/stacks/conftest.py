@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from localcloud.testing import VERIFICATION
+from localcloud.testing.accounts import Accounts
+from localcloud.testing.real import RealAccounts
+from localcloud.testing.running import Running
+from tests.reference import CONFIG
 from tests.support.layouts import ACCOUNTS, Layout, configuration, models, synth
 
 
@@ -23,3 +30,14 @@ def layout(request: pytest.FixtureRequest, layouts: dict[str, Layout]) -> Layout
 def three(layouts: dict[str, Layout]) -> Layout:
     """The layout with an account for each."""
     return layouts["three"]
+
+
+@pytest.fixture(scope="session")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
+    """The reference's accounts on a localcloud; or accounts of AWS, where they are verified."""
+    if VERIFICATION:
+        yield RealAccounts(VERIFICATION)
+        return
+    known, region = [account.id for account in CONFIG.accounts], CONFIG.toolchain.region
+    with Running(tmp_path_factory.mktemp("localcloud"), accounts=known, region=region) as running:
+        yield running

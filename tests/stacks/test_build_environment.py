@@ -13,6 +13,8 @@ from stacks.layout import check
 from tests.reference import CONFIG, MODEL
 from tests.support.layouts import Layout, configuration, joined, listed, models, synth
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 HOME = CONFIG.toolchain
 SECRET, USER = "firm/packages", "jo:hunter2"
 

@@ -19,6 +19,8 @@ from tests.reference import CONFIG, MODEL
 from tests.support.api_requests import accepted, plain
 from tests.support.layouts import CONTEXT, HOME, PRODUCTION, STEADY, Layout, configuration, joined, models, synth
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 DELIVERY, PLATFORM = naming.delivery_stack(CONFIG, MODEL), naming.delivery_stack(CONFIG, naming.PLATFORM)
 ROAD, PLATFORM_ROAD = naming.delivery_pipeline(CONFIG, MODEL), naming.delivery_pipeline(CONFIG, naming.PLATFORM)
 ONBOARDING, RETRAINING = naming.onboarding_pipeline(CONFIG), naming.retraining_pipeline(CONFIG, MODEL)

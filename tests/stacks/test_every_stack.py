@@ -21,6 +21,8 @@ from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.layouts import CONTEXT, PRODUCTION, STEADY, Layout, listed, synth
 from tests.support.tree import python_path
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 TYPES = {
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::ApplicationAutoScaling::ScalingPolicy",

@@ -16,6 +16,8 @@ from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.layouts import HOME, PRODUCTION, STAGING, STEADY, models, serving
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 FILE = f"model_code/{MODEL}/model.toml"
 
 
@@ -195,6 +197,12 @@ OF_URL = "accepted is where the GitLabSelfManaged answers: https://git.example.c
         ),
         ({"provider": "GitHubEnterpriseServer"}, False, f"host: found ''; {OF_HOST}"),
         ({"provider": "GitHubEnterpriseServer", "host": HOST.replace(":host/", ":connection/")}, False, OF_HOST),
+        ({"connection": "main"}, False, "connection: found 'main'; accepted is the ARN of a connection of the toolchain's account"),
+        (
+            {"connection": "arn:aws:codeconnections:eu-central-1:200000000002:connection/0123"},
+            False,
+            "accepted is the ARN of a connection of the toolchain's account, 100000000001",
+        ),
         ({"provider": "GitLabSelfManaged", "host": HOST}, True, f"url: found ''; {OF_URL}"),
         ({"provider": "GitLabSelfManaged", "host": HOST, "url": "git.acme.test/"}, False, f"url: found 'git.acme.test/'; {OF_URL}"),
     ],

@@ -23,6 +23,8 @@ from tests.reference import CONFIG, MODEL
 from tests.support.layouts import Layout, synth
 from tests.support.model_keys import KEYS, keys, tables
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 Json = dict[str, Any]
 
 

@@ -16,6 +16,8 @@ from tests.reference import CONFIG, MODEL
 from tests.support.api_requests import accepted, plain
 from tests.support.layouts import HOME, PRODUCTION, STAGING, Layout, configuration, joined, listed, models, synth
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 MONITORING, UNMONITORED = naming.monitoring_stack(CONFIG, MODEL, PRODUCTION), naming.monitoring_stack(CONFIG, MODEL, STAGING)
 SERVING = naming.serving_stack(CONFIG, MODEL, PRODUCTION)
 ENDPOINT = naming.endpoint(CONFIG, MODEL, PRODUCTION)

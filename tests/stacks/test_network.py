@@ -19,6 +19,8 @@ from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.layouts import PRODUCTION, STAGING, Layout, configuration, listed, models, synth
 from tests.support.networks import EXISTING, GROUPS, MANAGED, PRIVATE, SUBNETS, with_networks
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 NETWORKS: dict[
     str, tuple[ExistingNetwork | ManagedNetwork, ExistingNetwork | ManagedNetwork]
 ] = {  # layout → of the toolchain's account, of the environments' accounts

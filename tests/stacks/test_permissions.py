@@ -16,6 +16,8 @@ from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.layouts import HOME, PRODUCTION, STAGING, STEADY, Layout, joined, listed
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 DELIVERY, PLATFORM = naming.delivery_stack(CONFIG, MODEL), naming.delivery_stack(CONFIG, naming.PLATFORM)
 BUILD, UPDATE, TRAIN = (naming.stage_project(CONFIG, MODEL, stage) for stage in (naming.BUILD, naming.UPDATE, naming.TRAIN))
 DEPLOYS = {environment: naming.deploy_role(CONFIG, MODEL, environment) for environment in CONFIG.environments}

@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import naming
 from localcloud.iam import policies
 from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.layouts import AWAY, HOME, PRODUCTION, STAGING, STEADY, Layout, joined, listed, synth
+
+pytestmark = pytest.mark.laptop("templates alone")
 
 REGISTRY = naming.registry_stack(CONFIG, MODEL)
 BUCKETS = {naming.artifacts_bucket(CONFIG, MODEL), naming.data_bucket(CONFIG, MODEL)}

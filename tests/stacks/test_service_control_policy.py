@@ -18,6 +18,8 @@ from tests.support.layouts import Layout, models, synth
 from tests.support.networks import EXISTING, GROUPS, SUBNETS, with_networks
 from tests.support.runs import CHAMPIONED
 
+pytestmark = pytest.mark.laptop("templates and definitions, held to a policy of an organisation")
+
 JOBS = ["sagemaker:CreateTrainingJob", "sagemaker:CreateProcessingJob"]
 POLICY = [  # a service control policy allows nothing: what it denies is denied whatever else is allowed
     {"Effect": "Deny", "Action": actions, "Resource": "*", "Condition": condition}

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import naming
 from pipelines.serving_stack import ServingOutputs
 from tests import reference
@@ -13,6 +15,8 @@ from tests.reference import CONFIG, MODEL
 from tests.support.layouts import HOME, STEADY, Layout, models, synth
 from tests.support.layouts import PRODUCTION as LAST
 from tests.support.layouts import STAGING as FIRST
+
+pytestmark = pytest.mark.laptop("templates alone")
 
 STAGING, PRODUCTION = naming.serving_stack(CONFIG, MODEL, FIRST), naming.serving_stack(CONFIG, MODEL, LAST)
 STEADY_STAGING, STEADY_PRODUCTION = naming.serving_stack(CONFIG, STEADY, FIRST), naming.serving_stack(CONFIG, STEADY, LAST)

@@ -25,7 +25,7 @@ from stacks.serving import Serving as ServingStack
 from tests import reference
 from tests.reference import MODEL
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.laptop("its endpoint bakes at the speed of localcloud")]
 HERE = Account(id=ACCOUNT, region=REGION)
 LIVE = Environment(name="live", account=HERE, approved_only=False)
 CONFIG = replace(reference.CONFIG, toolchain=HERE, environments=(LIVE,))

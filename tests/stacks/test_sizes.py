@@ -15,6 +15,8 @@ from tests import reference
 from tests.reference import CONFIG
 from tests.support.layouts import CONTEXT, Layout, joined, read
 
+pytestmark = pytest.mark.laptop("templates of fifty models")
+
 MODELS = 50
 INLINE, TRUST = 10_240, 2048  # characters of a role's policies, white space apart, by "IAM and AWS STS quotas"
 BYTES, RESOURCES, OUTPUTS, PARAMETERS = 1_000_000, 500, 200, 200  # of a template, by "CloudFormation quotas"

@@ -24,6 +24,8 @@ from tests.support.api_requests import accepted, plain
 from tests.support.layouts import HOME, STEADY, Layout
 from tests.support.production import create
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 HOST = f"arn:aws:codeconnections:{HOME.region}:{HOME.id}:host/server/0123abcd"
 Json = dict[str, Any]
 TOOLCHAIN = naming.toolchain_stack(CONFIG)
@@ -113,6 +115,17 @@ def test_the_connection_to_a_server_of_ones_own_goes_by_its_host(provider: str) 
 
     assert connection == {"ConnectionName": naming.connection(config), "HostArn": HOST}
     accepted("codeconnections", "CreateConnection", connection)
+
+
+def test_a_connection_that_stands_already_is_used_and_none_made() -> None:
+    arn = HOST.replace(":host/server", ":connection")
+    app, config = App(), replace(CONFIG, repository=replace(CONFIG.repository, connection=arn))
+    Toolchain(app, "Own", config=config)
+    template = app.synth().get_stack_by_name("Own").template
+    parameters = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::SSM::Parameter"]
+
+    assert "AWS::CodeConnections::Connection" not in {each["Type"] for each in template["Resources"].values()}
+    assert arn in [parameter["Value"] for parameter in parameters]
 
 
 def test_a_provider_of_another_kind_has_a_connection_of_its_own() -> None:

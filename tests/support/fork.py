@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import boto3
 from botocore.config import Config as ClientConfig
 
 import naming
 from cli import configuration
 from config import Account, Config, Environment
+from localcloud.testing import VERIFICATION
+from localcloud.testing.waiting import until
 from tests.reference import CONFIG, MODEL
 from tests.support.tree import reference_tree
+from tests.support.whose_aws import Accounts, Laptop, WhoseAws
 
 PIPELINE = naming.delivery_pipeline(CONFIG, MODEL)
 PLATFORM = naming.delivery_pipeline(CONFIG, naming.PLATFORM)
 ONBOARDING = naming.onboarding_pipeline(CONFIG)
-PATIENCE = 600  # seconds; a stage that hangs is ended by the test's own timeout
+PATIENCE = 4 * 3600 if VERIFICATION else 600  # seconds; a stage that hangs is ended by the test's own timeout
 
 
 class Clone:
     """A git repository at `home`."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home
+        self.home, self.environment = home, dict[str, str]()
         self.git("init", "-q", "-b", CONFIG.repository.branch)
         self.commit("the template as it is")
 
@@ -48,9 +49,9 @@ class Clone:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def road(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        """Type `./road …`."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    def road(self, *arguments: str, ok: bool = True, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Type `./road …`, with more variables in the environment."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | self.environment | dict(variables or {})
         done = subprocess.run(["./road", *arguments], cwd=self.home, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert (done.returncode == 0) is ok, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done
@@ -67,33 +68,28 @@ class Fork(Clone):
 
     @classmethod
     @contextmanager
-    def up(cls, home: Path, *options: str, config: Config = CONFIG) -> Iterator[Self]:
-        """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends."""
-        made = cls(home)
+    def up(cls, home: Path, *options: str, config: Config = CONFIG, environment: Mapping[str, str] | None = None) -> Iterator[Self]:
+        """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends; `environment` is added to each command's."""
+        made = cls(home, *options)
+        made.environment |= environment or {}
         configuration.write(made.home / "config.py", config)
-        made.road("up", *options)
+        made.aws.begin(made, config)
         try:
             made.store(shuffled=False)
             yield made
         finally:
-            made.road("down")
+            made.aws.end(made)
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *options: str) -> None:
         super().__init__(reference_tree(home))
+        self.branch = CONFIG.repository.branch
+        self.aws: WhoseAws = Accounts(VERIFICATION) if VERIFICATION else Laptop(home, options)
+        self.environment = self.aws.variables(CONFIG.toolchain) if VERIFICATION else {}
 
     def client(self, service: str, account: Account = CONFIG.toolchain, config: ClientConfig | None = None) -> Any:
         """A client with the account's administrator keys."""
-        state = json.loads((self.home / ".road/cloud/cloud.json").read_text())
-        keys = state["accounts"][account.id]
-        make: Any = boto3.client
-        return make(
-            service,
-            region_name=account.region,
-            endpoint_url=state["url"],
-            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-            config=config,
-        )
+        make: Any = self.aws.session(account).client  # its overloads want to know the service beforehand
+        return make(service, config=config)
 
     def store(self, *, shuffled: bool) -> None:
         """Make the synthetic data set and store it with `road data put`; `shuffled`: with labels that mean nothing."""
@@ -112,11 +108,16 @@ class Fork(Clone):
         self.road("data", "put", MODEL, str(file))
 
     def push(self, message: str, pipeline: str = PIPELINE) -> tuple[str, str]:
-        """Commit, push to the printed remote with plain git; the commit and the pipeline's newest execution."""
+        """Commit, push with plain git; the commit and the pipeline's newest execution."""
         commit = self.commit(message)
-        remote = json.loads((self.home / ".road/cloud/cloud.json").read_text())["remote"]
-        self.git("push", "-q", remote, f"HEAD:{CONFIG.repository.branch}")
-        return commit, self.executions(pipeline)[0]["pipelineExecutionId"]
+        before = {execution["pipelineExecutionId"] for execution in self.executions(pipeline)}
+        self.git("push", "-q", self.aws.remote, f"HEAD:{self.branch}")
+        return commit, until(lambda: self._newest(pipeline, before))
+
+    def _newest(self, pipeline: str, before: Collection[str]) -> str | None:
+        """The pipeline's newest execution, once it is listed and none of those `before`."""
+        newest = next((execution["pipelineExecutionId"] for execution in self.executions(pipeline)), None)
+        return None if newest in before else newest
 
     def executions(self, pipeline: str = PIPELINE) -> list[dict[str, Any]]:
         """Newest first."""
@@ -147,7 +148,7 @@ class Fork(Clone):
             assert not failed, [d["output"]["executionResult"] for d in failed]
             assert actions.get(stage, {}).get("status") != "Succeeded", f"{stage} has succeeded"
             assert time.monotonic() < deadline, f"{stage} is still not {statuses}: { {k: v['status'] for k, v in actions.items()} }"
-            time.sleep(0.3)  # AWS has no call that waits for an action
+            time.sleep(VERIFICATION.pause if VERIFICATION else 0.3)  # AWS has no call that waits for an action
 
     def served(self, environment: Environment) -> dict[str, Any]:
         """The container that the environment's endpoint really serves, read back through its live configuration."""

@@ -19,9 +19,9 @@ from tests.reference import CONFIG, ROOT
 
 HOME, *AWAY = CONFIG.accounts
 ACCOUNTS: dict[str, tuple[Account, ...]] = {  # of the environments; the toolchain is at home
-    "three": (AWAY[0], AWAY[1]),
+    "three": (AWAY[0], AWAY[-1]),
     "two": (AWAY[0], AWAY[0]),
-    "two-staging-at-home": (HOME, AWAY[1]),
+    "two-staging-at-home": (HOME, AWAY[-1]),
     "one": (HOME, HOME),
 }
 STAGING, PRODUCTION = CONFIG.environments  # for names, which are the same in every layout

@@ -75,11 +75,12 @@ class Bucket(Anything):  # type: ignore[misc]
 
 
 class CodePipeline(Anything):  # type: ignore[misc]
-    """Executions of the road, oldest first; a token that was used gives the execution that it made."""
+    """Executions of the road, oldest first; a token that was used gives the execution that it made. `unlisted` ones are not listed yet."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
         self.executions: list[dict[str, Any]] = []
+        self.unlisted: set[str] = set()
         self.ticks: list[dict[str, Any]] = []
         self._tokens: dict[str, str] = {}
         self._lock = Lock()
@@ -97,14 +98,16 @@ class CodePipeline(Anything):  # type: ignore[misc]
         return number
 
     def get_pipeline_execution(self, *, pipelineExecutionId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        why = next(each["cause"] for each in self.executions if each["pipelineExecutionId"] == pipelineExecutionId)
-        return {"pipelineExecution": {"variables": [{"name": "cause", "resolvedValue": why}]}}
+        execution = next(each for each in self.executions if each["pipelineExecutionId"] == pipelineExecutionId)
+        variables = [{"name": "cause", "resolvedValue": execution["cause"]}]
+        return {"pipelineExecution": {"status": execution["status"], "variables": variables}}
 
     def get_paginator(self, _: str) -> CodePipeline:
         return self
 
     def paginate(self, *, pipelineName: str) -> Iterator[dict[str, Any]]:  # noqa: N803
-        yield {"pipelineExecutionSummaries": (self.ticks if pipelineName == RETRAINING else self.executions)[::-1]}
+        executions = self.ticks if pipelineName == RETRAINING else self.executions
+        yield {"pipelineExecutionSummaries": [each for each in executions[::-1] if each["pipelineExecutionId"] not in self.unlisted]}
 
     def end(self) -> None:
         """Everything under way has succeeded."""

@@ -24,6 +24,7 @@ os.environ.update(
 )
 os.environ.pop("MOTO_ACCOUNT_ID", None)
 LOG = "localcloud.log"
+READS_LATE = "LOCALCLOUD_READS_LATE"  # seconds
 ASSUME, QUOTAS = "LOCALCLOUD_ASSUME", "LOCALCLOUD_QUOTAS"  # assumptions, and quotas, with commas between them
 LOOK_EVERY = 0.5  # seconds; a signal that the system hands to another thread does not wake the one that waits for it
 
@@ -76,6 +77,14 @@ def arguments() -> argparse.Namespace:
         type=float,
         default=12 * 3600,
         help="real seconds after which a role's session ends, however long it was asked for (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--reads-late",
+        type=float,
+        default=float(os.environ.get(READS_LATE, "0")),
+        metavar="SECONDS",
+        help="of AWS's time, after which a change is seen by all where AWS does not say that it is seen at once (default: what"
+        f" {READS_LATE} says, else at once)",
     )
     parser.add_argument(
         "--assume",
@@ -151,6 +160,7 @@ def program() -> int:
             region=options.region,
             containers=options.containers,
             longest_session=options.longest_session,
+            reads_late=options.reads_late,
             assumptions=options.assume,
             quotas=raised,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from localcloud import late_reads
 from localcloud.applicationautoscaling import capacity, scheduled_actions, target_tracking
 from localcloud.cloudformation import change_sets, limits, resources, stack_deletions, stack_resources, stacks, updates
 from localcloud.cloudwatch import alarms, alarms_api, metrics_api
@@ -16,8 +17,8 @@ from localcloud.codepipeline import pipelines as delivery_pipelines
 from localcloud.core import clock, requests
 from localcloud.ecr import scans
 from localcloud.events import bus, rules, s3, targets
-from localcloud.iam import authorization, boundaries, documents, sessions
-from localcloud.kms import key_policies, signing
+from localcloud.iam import authorization, boundaries, documents, roles, sessions
+from localcloud.kms import key_policies, keys, signing
 from localcloud.logs import metric_filters
 from localcloud.s3 import bucket_policies, names, object_lock, writes
 from localcloud.sagemaker import (
@@ -44,10 +45,10 @@ class Part(Protocol):
         """Take it."""
 
 
-REQUESTS: tuple[Part, ...] = (requests,)
-IAM: tuple[Part, ...] = (authorization, documents, boundaries, sessions)
+REQUESTS: tuple[Part, ...] = (requests, late_reads)
+IAM: tuple[Part, ...] = (authorization, documents, boundaries, roles, sessions)
 CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, limits, resources)
-KMS: tuple[Part, ...] = (signing, key_policies)
+KMS: tuple[Part, ...] = (keys, signing, key_policies)
 S3: tuple[Part, ...] = (names, bucket_policies, object_lock, writes)
 CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
 ECR: tuple[Part, ...] = (scans,)

@@ -62,7 +62,8 @@ class Controller:
         cause, answers = "; ".join(cause.text for cause in causes), {cause.kind: cause.which for cause in causes}
         while True:
             now, started = self.now(), self.records.started()
-            if reason := self.policy.refusal(causes, started, self.roads.in_flight(now), now):
+            in_flight = self.roads.in_flight(now, started[-1] if started else None)
+            if reason := self.policy.refusal(causes, started, in_flight, now):
                 held = {"cause": cause, "answers": answers, "reason": reason}
                 self.records.suppress(now, self.execution, held)
                 return {"outcome": "suppressed", "time": document.utc(now), "controller": self.execution, **held}

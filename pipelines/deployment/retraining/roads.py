@@ -10,7 +10,7 @@ from pipelines.deployment.retraining.policy import Started
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
-    from mypy_boto3_codepipeline.type_defs import PipelineExecutionSummaryTypeDef
+    from mypy_boto3_codepipeline.type_defs import PipelineExecutionSummaryTypeDef, PipelineExecutionTypeDef
 
 PUSH = "push"
 LOOKED_BACK = timedelta(days=30)  # for executions that have not ended: an approval waits seven days
@@ -38,8 +38,12 @@ class Roads:
         executions = (execution["pipelineExecutionId"] for execution in self._since(self._delivery, retraining.began - TWO_CLOCKS))
         return next((execution for execution in executions if self._cause(execution) == retraining.cause), None)
 
-    def in_flight(self, now: datetime) -> str | None:
-        """An execution that nobody pushed and that has not ended, the newest one."""
+    def in_flight(self, now: datetime, last: Started | None) -> str | None:
+        """An execution that nobody pushed and that has not ended: the `last` retraining's, which may be too new to be listed, else the
+        newest one.
+        """
+        if last and last.execution and last.began > now - LOOKED_BACK and self._describe(last.execution).get("status") in UNENDED:
+            return last.execution
         unended = (
             execution["pipelineExecutionId"]
             for execution in self._since(self._delivery, now - LOOKED_BACK)
@@ -62,6 +66,8 @@ class Roads:
                 yield execution
 
     def _cause(self, execution: str) -> str:
-        description = self._codepipeline.get_pipeline_execution(pipelineName=self._delivery, pipelineExecutionId=execution)
-        variables = description["pipelineExecution"].get("variables", [])
+        variables = self._describe(execution).get("variables", [])
         return next((variable["resolvedValue"] for variable in variables if variable["name"] == "cause"), PUSH)
+
+    def _describe(self, execution: str) -> PipelineExecutionTypeDef:
+        return self._codepipeline.get_pipeline_execution(pipelineName=self._delivery, pipelineExecutionId=execution)["pipelineExecution"]

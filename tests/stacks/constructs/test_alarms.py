@@ -17,6 +17,8 @@ from tests.reference import CONFIG, MODEL
 from tests.support.api_requests import accepted
 from tests.support.layouts import PRODUCTION, Layout, production, serving
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 ENDPOINT_CONFIG = {"Fn::GetAtt": ["LiveConfigFD479B3C", "EndpointConfigName"]}
 VARIANT = {"EndpointName": naming.endpoint(CONFIG, MODEL, PRODUCTION), "VariantName": naming.VARIANT}
 FLEET = {**VARIANT, "EndpointConfigName": ENDPOINT_CONFIG}

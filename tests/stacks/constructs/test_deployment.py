@@ -18,6 +18,8 @@ from stacks.constructs.deployment import urgent
 from tests.support.deployment_limits import Table, deployment_config, fleets, played, refusals
 from tests.support.layouts import Layout, production, serving
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 POLICIES = ("all-at-once", "canary", "linear", "rolling", "shadow")
 
 

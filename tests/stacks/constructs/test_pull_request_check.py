@@ -14,6 +14,8 @@ from stacks import layout
 from tests.reference import CONFIG
 from tests.support.layouts import Layout, synth
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 HOST = "arn:aws:codeconnections:eu-central-1:100000000001:host/server/0123abcd"
 PLATFORM = naming.delivery_stack(CONFIG, naming.PLATFORM)
 

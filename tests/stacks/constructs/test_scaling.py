@@ -14,6 +14,8 @@ from stacks.constructs.scaling import nights
 from tests.support.api_requests import accepted
 from tests.support.layouts import Layout, production, serving
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 DAY = 24 * 60
 OFF = OffHours(start="20:00", end="06:00", timezone="Europe/Berlin", weekends=True, instances=2, maximum_instances=3)

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 import boto3
 from botocore import xform_name
+from botocore.exceptions import ClientError
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
 
+from localcloud.core import late_reads
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import error
 from localcloud.core.validation import request
@@ -31,9 +33,17 @@ class Resource:
     id: str = ""
 
     def call(self, service: str, operation: str, **members: Any) -> dict[str, Any]:
-        """Call an AWS API in the stack's account, as CloudFormation's execution role (an administrator) would."""
-        answer: dict[str, Any] = getattr(client(service, self.account, self.region), xform_name(operation))(**members)
-        return answer
+        """Call an AWS API in the stack's account, as CloudFormation's execution role (an administrator) would.
+
+        What a late read may have refused is tried again.
+        """
+        api: Callable[..., dict[str, Any]] = getattr(client(service, self.account, self.region), xform_name(operation))
+        try:
+            return api(**members)
+        except ClientError:
+            if not late_reads.settle():
+                raise
+            return api(**members)
 
     def arn(self, service: str, rest: str) -> str:
         return f"arn:aws:{service}:{self.region}:{self.account}:{rest}"

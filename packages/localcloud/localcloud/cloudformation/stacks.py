@@ -22,6 +22,7 @@ from localcloud.cloudformation.deletions import reason
 from localcloud.cloudformation.references import Json
 from localcloud.cloudformation.rollbacks import Rollback
 from localcloud.cloudformation.states import require_updatable, say, say_of
+from localcloud.core import late_reads
 
 _no_updates = CloudFormationResponse._validate_different_update
 
@@ -116,6 +117,8 @@ def _deploy(stack: Any, template: Json, parameters: dict[str, Any], *, verb: str
     stack.template = text if text is not None else stack.template
     stack.description = template.get("Description")
     stack.output_map = stack._create_output_map()
+    if verb == "CREATE":
+        late_reads.settle()
     say(stack, f"{verb}_COMPLETE")
     return True
 

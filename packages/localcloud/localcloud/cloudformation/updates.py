@@ -17,7 +17,11 @@ from moto.ssm.models import ssm_backends
 from localcloud.cloudformation import schemas
 from localcloud.cloudformation.deletions import Deletion, discard, reason
 from localcloud.cloudformation.references import Json, in_order
+from localcloud.core.late_reads import changing
+from localcloud.iam.roles import ROLES
+from localcloud.kms.keys import ALIASES, POLICIES
 
+MADE_BY_MOTO = {"AWS::IAM": (ROLES,), "AWS::KMS": (POLICIES, ALIASES)}  # without a request to the service
 _moto_parameter = parsing.ResourceMap.parse_ssm_parameter
 _moto_json = parsing.clean_json
 
@@ -146,7 +150,8 @@ def _put(self: Any, name: str, wanted: Json) -> None:
 
 def _made(self: Any, name: str, make: Callable[..., Any]) -> Any:
     json = self._resource_json_map[name]
-    new = make(name, copy.deepcopy(json), self, self._account_id, self._region_name)
+    with changing(MADE_BY_MOTO.get(json["Type"].rpartition("::")[0], ()), self._account_id, self._region_name):
+        new = make(name, copy.deepcopy(json), self, self._account_id, self._region_name)
     if new is None:
         raise ValidationError(message=f"localcloud cannot update a {json['Type']}")
     return new

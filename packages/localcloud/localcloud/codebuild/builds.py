@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from moto.iam.models import iam_backends
-
 from localcloud.codebuild import buildspec, compute, projects, secrets
 from localcloud.core import process_trees
-from localcloud.core.cloud import PARTITION, cloud, machine_environment
+from localcloud.core.cloud import cloud, machine_environment
 from localcloud.core.errors import error
 from localcloud.core.processes import Process, spawn
 from localcloud.iam import policies
@@ -205,8 +203,7 @@ def start(
 ) -> Build:
     """Start a build of project `name`, as CodePipeline does with artifacts it has fetched."""
     project = projects.find(account, region, name)
-    role = iam_backends[account][PARTITION].get_role_by_arn(project["serviceRole"])
-    if not policies.trusts(role.assume_role_policy_document, caller="codebuild.amazonaws.com"):
+    if not policies.role_trusts(project["serviceRole"], caller="codebuild.amazonaws.com"):
         raise error("AccessDeniedException", f"role {project['serviceRole']} does not trust codebuild.amazonaws.com")
     return Build(account, region, project, variables, sources, compute.memory(project), outputs, initiator).start()
 

@@ -15,7 +15,10 @@ class Assumption(StrEnum):
     otherwise it sees an endpoint that is in service again, and calls that a success.
     SERVED_CONFIG_REFUSED: UpdateEndpoint refuses the configuration that the endpoint has already ("To update an endpoint, you must create a
     new EndpointConfig", its page says); otherwise it deploys that one again.
+    EMPTY_BODY_REFUSED: InvokeEndpoint refuses an empty body itself, with a ValidationError (its page gives Body a greatest length, and
+    no least); otherwise the container gets it.
     """
 
     ROLLBACK_FAILS_UPDATE = "rollback-fails-update"
     SERVED_CONFIG_REFUSED = "served-config-refused"
+    EMPTY_BODY_REFUSED = "empty-body-refused"

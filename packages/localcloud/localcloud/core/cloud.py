@@ -33,6 +33,7 @@ class Cloud:
     `root` holds logs and the folders of builds, jobs and endpoints. `speed` is how many seconds of a template's durations pass in one
     second here. `least_patience` is the real seconds that a program has to start: it does not start faster because the clock does.
     `longest_session` is the real seconds that a role's session lasts at the most, but for `renewed` ones, access keys that agents renew.
+    `reads_late` is how many of AWS's seconds pass before a change is seen by all (`core.late_reads`).
     `assumptions` are those of what is not known of AWS, `quotas` maps names, or patterns of them, to values that are not the default.
     `engine` is Docker, where images are built and run by it.
     """
@@ -46,12 +47,14 @@ class Cloud:
         speed: float,
         least_patience: float = 20.0,
         longest_session: float = 12 * 3600,
+        reads_late: float = 0,
         assumptions: Collection[Assumption] = (),
         quotas: Mapping[str, int] | None = None,
         engine: Engine | None = None,
     ) -> None:
         self.root, self.url, self.region, self.speed, self.least_patience = root, url, region, speed, least_patience
         self.longest_session, self.renewed, self.engine = longest_session, set[str](), engine
+        self.reads_late = reads_late
         self.assumptions, self.quotas = set(assumptions), dict(quotas or {})
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()

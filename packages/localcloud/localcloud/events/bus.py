@@ -18,8 +18,9 @@ from moto.events.responses import EventsHandler
 
 from localcloud.cloudwatch import metrics
 from localcloud.core.errors import error, invalid
-from localcloud.events import inputs, patterns, targets
+from localcloud.events import inputs, patterns, seen, targets
 from localcloud.events.patterns import Event
+from localcloud.events.seen import SeenRule
 from localcloud.iam.resource_policies import bus_allows
 
 MOST = 10  # events of one PutEvents
@@ -55,12 +56,12 @@ def emit(account: str, region: str, *, source: str, kind: str, detail: dict[str,
 
 def receive(bus: EventBus, event: Event) -> None:
     """Let every rule of the bus see the event."""
-    for rule in list(bus.rules.values()):
+    for rule in seen.rules(bus):
         if rule.state == "ENABLED" and rule.event_pattern.dump() and patterns.matches(rule.event_pattern, event):
             call(rule, event)
 
 
-def call(rule: Rule, event: Event) -> None:
+def call(rule: Rule | SeenRule, event: Event) -> None:
     """Have every target of the rule called, soon and elsewhere."""
 
     def count(name: str) -> None:

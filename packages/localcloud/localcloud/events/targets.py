@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
-from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
 from localcloud.core import clock
-from localcloud.core.cloud import PARTITION, cloud
+from localcloud.core.cloud import cloud
 from localcloud.core.errors import error, invalid
 from localcloud.iam import policies
 
@@ -128,8 +127,7 @@ def kind(arn: str) -> str:
 
 def assumed(role_arn: str, service: str) -> str:
     """The role, if the service may assume it. Raises an AWS error otherwise."""
-    role = iam_backends[role_arn.split(":")[4]][PARTITION].get_role_by_arn(role_arn)
-    if not policies.trusts(role.assume_role_policy_document, caller=service):
+    if not policies.role_trusts(role_arn, caller=service):
         raise error("AccessDeniedException", f"role {role_arn} does not let {service} assume it")
     return role_arn
 

@@ -14,12 +14,10 @@ from urllib.parse import urlparse
 
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.access_control import PermissionResult, S3IAMRequest
-from moto.iam.models import iam_backends
 from moto.s3.models import FakeBucket
 
-from localcloud.core.cloud import PARTITION
 from localcloud.core.errors import error
-from localcloud.iam import callers, kms_permissions, permissions, policies, resource_policies, s3_permissions, sessions
+from localcloud.iam import callers, kms_permissions, permissions, policies, resource_policies, roles, s3_permissions, sessions
 from localcloud.iam.conditions import hold
 from localcloud.iam.permissions import Permission
 from localcloud.iam.policies import Statement, statements
@@ -77,7 +75,7 @@ def _authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
     if action == "sts:GetCallerIdentity":
         return
     caller = callers.principal(request._access_key.arn)
-    identity = list(statements(request._access_key.collect_policies()))
+    identity = policies.of_role(caller) if ":role/" in caller else list(statements(request._access_key.collect_policies()))
     for wanted in _required(self, action, about):
         if why := _refusal(wanted, identity, caller):
             _refuse(self, request, wanted, why)
@@ -185,5 +183,4 @@ def _resource(response: Any, action: str, resource: str) -> str | None:
 
 def _may_assume(role_arn: str, caller: str) -> bool:
     """A role that does not exist is refused like one that does not trust: IAM tells nobody which it is."""
-    roles = iam_backends[role_arn.split(":")[4]][PARTITION].roles.values()
-    return any(policies.trusts(role.assume_role_policy_document, caller=caller) for role in roles if role.arn == role_arn)
+    return roles.exists(role_arn) and roles.of(role_arn) is not None and policies.role_trusts(role_arn, caller=caller)

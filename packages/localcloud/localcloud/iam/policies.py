@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from moto.iam.access_control import IAMPolicy
-from moto.iam.models import iam_backends
 
-from localcloud.core.cloud import PARTITION
+from localcloud.iam import roles
 from localcloud.iam.conditions import Context, hold, listed, matches
 
 Statement = dict[str, Any]
@@ -54,23 +53,24 @@ def role_allows(role_arn: str, *, action: str, resource: str, context: Context |
 
 def of_role(role_arn: str) -> list[Statement]:
     """The statements of a role's own policies."""
-    backend = iam_backends[role_arn.split(":")[4]][PARTITION]
-    name = backend.get_role_by_arn(role_arn).name
-    inline = [backend.get_role_policy(name, p)[1] for p in backend.list_role_policies(name)]
-    return list(statements([*inline, *backend.list_attached_role_policies(name)[0]]))
+    role = roles.of(role_arn)
+    return list(statements(role.policies)) if role else []
 
 
 def boundary_of(role_arn: str) -> list[Statement] | None:
     """What a role's permissions boundary says; None where it has none, or there is no such role."""
-    backend = iam_backends[role_arn.split(":")[4]][PARTITION]
-    role = next((each for each in backend.roles.values() if each.arn == role_arn), None)
-    boundary = role.permissions_boundary_arn if role else None
-    return list(statements([backend.managed_policies[boundary]])) if boundary else None
+    role = roles.of(role_arn) if roles.exists(role_arn) else None
+    return list(statements([role.boundary])) if role and role.boundary else None
 
 
 def lets_in(policy: Any, *, caller: str, action: str, resource: str | None = None, context: Context | None = None) -> bool:
     """Whether the policy on a resource lets a principal of another account (its ARN), or a service (its name), do `action`."""
     return allows(addressing(policy, caller), action=action, resource=resource, context={**known_of(caller), **(context or {})})
+
+
+def role_trusts(role_arn: str, *, caller: str) -> bool:
+    """Whether a role lets `caller` assume it. Raises moto's error where there is no such role."""
+    return trusts(roles.require(role_arn).trust, caller=caller)
 
 
 def trusts(document: str, *, caller: str, action: str = "sts:AssumeRole") -> bool:

@@ -12,6 +12,7 @@ from localcloud.iam import policies
 from localcloud.iam.conditions import Context
 from localcloud.iam.permissions import Permission
 from localcloud.kms import keys
+from localcloud.s3 import bucket_policies
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def of(wanted: Permission) -> Guarded | None:
     if service == "kms" and ":alias/" not in wanted.resource:
         owner, region = wanted.resource.split(":")[4], wanted.resource.split(":")[3]
         key = keys.find(wanted.resource, owner, region)
-        return Guarded(key.policy, owner, alone=True) if key else None
+        return Guarded(keys.policy(key), owner, alone=True) if key else None
     return _bus(wanted.resource) if wanted.action == "events:PutEvents" else None
 
 
@@ -41,7 +42,7 @@ def _bucket(name: str) -> Guarded | None:
     if name not in s3_backends.bucket_accounts:
         return None
     partition, owner = s3_backends.bucket_accounts[name]
-    return Guarded(s3_backends[owner][partition].buckets[name].policy, owner)
+    return Guarded(bucket_policies.of(s3_backends[owner][partition].buckets[name]), owner)
 
 
 def _bus(arn: str) -> Guarded | None:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import botocore.session
+from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
+from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.errors import invalid
+from localcloud.core.late_reads import Kind
 from localcloud.sagemaker import endpoints
 from localcloud.sagemaker.models import refuse_existing
 from localcloud.sagemaker.records import answer, keep, refuse
@@ -44,11 +46,32 @@ def _of_config(call: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
 
     def called(self: Any, endpoint_config_name: str) -> Any:
         if endpoint_config_name not in self.endpoint_configs:
-            arn = FakeEndpointConfig.arn_formatter(endpoint_config_name, self.account_id, self.region_name)
-            raise invalid(f'Could not find endpoint configuration "{arn}".')
+            raise _no_config(FakeEndpointConfig.arn_formatter(endpoint_config_name, self.account_id, self.region_name))
         return call(self, endpoint_config_name)
 
     return called
+
+
+def _no_config(arn: str) -> JsonRESTError:
+    return invalid(f'Could not find endpoint configuration "{arn}".')
+
+
+def _require_config(self: Any, request: dict[str, Any]) -> None:
+    """The configuration that a request names must be there, and be seen: SageMaker reads it from a table that may lag."""
+    name = request["EndpointConfigName"]
+    self.sagemaker_backend.describe_endpoint_config(name)
+    arn = FakeEndpointConfig.arn_formatter(name, self.current_account, self.region)
+    if CONFIGS.stale(self.current_account, self.region).get(arn, arn) is None:
+        raise _no_config(arn)
+
+
+def _configs(account: str, region: str) -> dict[str, bool]:
+    return {
+        FakeEndpointConfig.arn_formatter(name, account, region): True for name in list(sagemaker_backends[account][region].endpoint_configs)
+    }
+
+
+CONFIGS = Kind("sagemaker", "SageMaker API reference, CreateEndpointConfig", _configs)
 
 
 def create_endpoint_config(self: Any) -> ActionResult:
@@ -71,7 +94,7 @@ def create_endpoint_config(self: Any) -> ActionResult:
 def create_endpoint(self: Any) -> ActionResult:
     request = self._get_params()
     refuse_existing(self.sagemaker_backend.endpoints, request["EndpointName"], "endpoint")
-    self.sagemaker_backend.describe_endpoint_config(request["EndpointConfigName"])
+    _require_config(self, request)
     endpoint = endpoints.create(self.current_account, self.region, request)
     return ActionResult({"EndpointArn": endpoint.record.arn})
 
@@ -83,7 +106,9 @@ def describe_endpoint(self: Any) -> Any:
 
 def update_endpoint(self: Any) -> ActionResult:
     endpoint = endpoints.find(self.current_account, self.region, self._get_param("EndpointName"))
-    endpoint.update(self._get_params())
+    request = self._get_params()
+    _require_config(self, request)
+    endpoint.update(request)
     return ActionResult({"EndpointArn": endpoint.record.arn})
 
 

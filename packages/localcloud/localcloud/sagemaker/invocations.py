@@ -12,6 +12,8 @@ from typing import Any
 from moto.core.exceptions import JsonRESTError
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
+from localcloud.core.assumptions import Assumption
+from localcloud.core.cloud import cloud
 from localcloud.sagemaker import endpoints
 from localcloud.sagemaker.fleets import Fleet
 from localcloud.sagemaker.instances import LONGEST, Answer, Instance
@@ -40,6 +42,8 @@ def invoke_endpoint(self: Any) -> Response:
         return _error(400, "ValidationError", f"localcloud cannot honour {', '.join(refused)} of InvokeEndpoint")
     if len(body) > LARGEST:
         return _error(413, "ValidationError", f"Payload of {len(body)} bytes exceeds the limit of {LARGEST} bytes")
+    if not body and Assumption.EMPTY_BODY_REFUSED in cloud().assumptions:
+        return _error(400, "ValidationError", "1 validation error detected: Value at 'body' failed to satisfy constraint: it is empty")
     sent = {h: headers[h] for h in FORWARDED if headers.get(h)}
     if not endpoints.exists(self.current_account, self.region, name):
         return _error(400, "ValidationError", f"Endpoint {name} of account {self.current_account} not found.")

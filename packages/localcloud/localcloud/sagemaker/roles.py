@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from moto.core.exceptions import ServiceException
-from moto.iam.models import iam_backends
 
-from localcloud.core.cloud import PARTITION, cloud
+from localcloud.core.cloud import cloud
 from localcloud.core.errors import invalid
 from localcloud.iam import policies
 
@@ -17,10 +16,10 @@ def assumable(role_arn: str | None) -> str:
     if not role_arn:
         raise invalid("an execution role is needed")
     try:
-        role = iam_backends[role_arn.split(":")[4]][PARTITION].get_role_by_arn(role_arn)
+        trusted = policies.role_trusts(role_arn, caller=SERVICE)
     except ServiceException as problem:
         raise invalid(f"Could not assume role {role_arn}: {problem.message}") from problem
-    if not policies.trusts(role.assume_role_policy_document, caller=SERVICE):
+    if not trusted:
         raise invalid(
             f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal '{SERVICE}' to assume the role."
         )

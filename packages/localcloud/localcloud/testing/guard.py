@@ -68,7 +68,7 @@ class Guard:
         self._own |= {text for text in _texts(parsed) if len(text) >= 8 and not text.isalpha()}
 
     def _names_own(self, params: dict[str, Any]) -> bool:
-        return any(self._prefix in text or text in self._own for text in _texts(params))
+        return any(self._prefix in text.lower() or text in self._own for text in _texts(params))
 
 
 def _names(params: dict[str, Any]) -> bool:

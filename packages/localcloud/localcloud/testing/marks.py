@@ -15,6 +15,7 @@ import pytest
 from localcloud.testing import ACCOUNT, OTHER, VERIFICATION
 
 AWS = "aws"
+LONGEST = 6 * 3600  # seconds that a test may take on accounts
 LAPTOP = "laptop"
 across = pytest.mark.skipif(ACCOUNT == OTHER, reason="it takes two accounts")
 DESCRIPTIONS = (
@@ -47,6 +48,8 @@ def require(items: list[pytest.Item], folders: Sequence[Path], seen: Mapping[str
     for item in of_aws:
         item.add_marker(pytest.mark.seen(seen[item.nodeid]) if item.nodeid in seen else pytest.mark.unseen)
     if VERIFICATION:
+        for item in of_aws:
+            item.add_marker(pytest.mark.timeout(LONGEST), append=False)
         items[:] = of_aws
         lines = [json.dumps({"test": i.nodeid, "row": row(i), "instances": "image" in getattr(i, "fixturenames", ())}) for i in of_aws]
         VERIFICATION.plan.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -64,7 +64,7 @@ def look(session: Any, account: str, prefix: str) -> Iterator[Entry]:
     for kind in KINDS:
         client = session.client(kind.service)
         for page in _pages(client, kind):
-            yield from (kind.entry(account, name) for name in _names(page, kind.member) if prefix in name)
+            yield from (kind.entry(account, name) for name in _names(page, kind.member) if prefix in name.lower())
 
 
 def _pages(client: Any, kind: Kind) -> Iterator[Json]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -21,15 +21,17 @@ class Verification:
 
     `profiles` are the account numbers with the profile of ~/.aws/config that has their credentials, the first the one that most tests
     use. Whatever the run makes has `prefix` in its name and is written to `journal` before it is made; what came of each test goes to
-    `results`. Both lie in `folder`. `pause` is the time between two looks at something that changes by itself, `propagation` the time that
-    IAM has until what was written holds everywhere, both in seconds. What is not gone after so many `looks` is taken to stay: endpoints
-    take minutes, and hold on to what they use.
+    `results`. Both lie in `folder`. `repository` is where a whole road begins: its `id`, `provider` and `connection`, and the `remote` that
+    git pushes to. `pause` is the time between two looks at something that changes by itself, `propagation` the time that IAM has until what
+    was written holds everywhere, both in seconds. What is not gone after so many `looks` is taken to stay: endpoints take minutes, and hold
+    on to what they use.
     """
 
     prefix: str
     region: str
     profiles: Mapping[str, str]
     folder: Path
+    repository: Mapping[str, str] = field(default_factory=dict)
     pause: float = 5.0
     looks: int = 720
     propagation: float = 15.0

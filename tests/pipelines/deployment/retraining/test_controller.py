@@ -71,6 +71,23 @@ def test_an_execution_that_was_pushed_does_not_hold_it_up_and_another_does() -> 
     assert controller("j1", Bucket(), other).decide([cause()])["reason"].startswith("execution 1 of the road has such a cause")
 
 
+def test_a_retraining_that_is_not_listed_yet_holds_another_one_up() -> None:
+    """A list may lag, and the cool-down may be over: the last one is asked for by its id."""
+    s3, codepipeline = Bucket(), CodePipeline(at_noon)
+    started = controller("j1", s3, codepipeline).decide([cause(1)])
+    codepipeline.unlisted.add(started["execution"])
+
+    def later() -> datetime:
+        return NOW + timedelta(hours=25)
+
+    report = controller("j2", s3, codepipeline, later).decide([cause(2)])
+    codepipeline.end()
+    again = controller("j3", s3, codepipeline, later).decide([cause(2)])
+
+    assert report["reason"] == f"execution {started['execution']} of the road has such a cause too, and has not ended"
+    assert again["outcome"] == "started"
+
+
 def test_nothing_to_do_is_no_record() -> None:
     s3 = Bucket()
 
