@@ -14,6 +14,7 @@ import pytest
 
 import localcloud
 
+pytestmark = pytest.mark.laptop("the command is localcloud's")
 SOURCE = str(Path(localcloud.__file__).parents[1])
 
 

@@ -130,6 +130,7 @@ def image(cloud: Running) -> str:
     return cloud.image("team/watch")
 
 
+@pytest.mark.laptop("its jobs call AWS by packages of this machine, which no image has")
 @pytest.mark.slow
 def test_a_schedule_finds_drift_and_the_toolchain_retrains_once(cloud: Running, image: str) -> None:
     target = of_approvals(cloud, "retrain-model")

@@ -48,7 +48,7 @@ def _resources(stack: Any) -> list[dict[str, Any]]:
             "StackId": stack.stack_id,
             "StackName": stack.name,
             "LogicalResourceId": name,
-            "PhysicalResourceId": event.physical_resource_id,
+            "PhysicalResourceId": _current(stack, event),
             "ResourceType": event.resource_type,
             "ResourceStatus": event.resource_status,
             "ResourceStatusReason": event.resource_status_reason,
@@ -60,9 +60,13 @@ def _resources(stack: Any) -> list[dict[str, Any]]:
     ]
 
 
+def _current(stack: Any, event: Any) -> Any:
+    """The physical resource that there is now: the way back gives one its place again without an event of its own."""
+    resource = stack.resource_map._parsed_resources.get(event.logical_resource_id)
+    return getattr(resource, "physical_resource_id", event.physical_resource_id)
+
+
 def _is_of_another(event: Any, stack: Any) -> bool:
     """Whether an event is of the stack itself, or of a physical resource that another one took the place of."""
-    resource = stack.resource_map._parsed_resources.get(event.logical_resource_id)
-    current = getattr(resource, "physical_resource_id", event.physical_resource_id)
-    gone = event.resource_status.startswith("DELETE_") and event.physical_resource_id != current
+    gone = event.resource_status.startswith("DELETE_") and event.physical_resource_id != _current(stack, event)
     return bool(gone or event.resource_type == "AWS::CloudFormation::Stack")

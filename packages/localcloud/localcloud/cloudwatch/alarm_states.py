@@ -58,12 +58,12 @@ class Evaluation:
             filled = f"{self.periods} missing {_datapoints(self.periods).partition(' ')[2]} {_were(self.periods)}"
             treated = f"treated as [{TREATMENTS[self.missing]}]"
             return f"Threshold Crossed: no datapoints were received for {ended} and {filled} {treated}."
-        listed = ", ".join(f"{v:.12g} ({datetime.fromtimestamp(t, UTC):%d/%m/%y %H:%M:%S})" for t, v in reversed(self.datapoints))
+        listed = ", ".join(f"{float(v)} ({datetime.fromtimestamp(t, UTC):%d/%m/%y %H:%M:%S})" for t, v in reversed(self.datapoints))
         comparison = self.comparison if self.new == ALARM else f"not {self.comparison}"
         count = len(self.datapoints)
         return (
-            f"Threshold Crossed: {count} out of the last {_datapoints(self.periods)} [{listed}] {_were(count)} {comparison} the threshold"
-            f" ({self.threshold:g}) (minimum {_datapoints(self.needed)} for {self.old} -> {self.new} transition)."
+            f"Threshold Crossed: {count} out of the last {self.periods} datapoints [{listed}] {_were(count)} {comparison} the threshold"
+            f" ({float(self.threshold)}) (minimum {_datapoints(self.needed)} for {self.old} -> {self.new} transition)."
         )
 
 

@@ -20,6 +20,7 @@ from localcloud.core.errors import error
 from localcloud.core.processes import Process, spawn
 from localcloud.iam import policies
 
+PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
 LOOKED_EVERY = 0.25  # seconds, at a build's memory
 BIN = Path(__file__).parents[1] / "ecr" / "bin"  # where builds find their docker
 _builds: dict[str, Build] = {}
@@ -42,6 +43,7 @@ class Build:
     status: str = "IN_PROGRESS"
     phase: str = "SUBMITTED"
     failure: str = ""
+    failed_in: str = "BUILD"  # the phase
     exported: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, Path] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
@@ -104,6 +106,7 @@ class Build:
             self.exported = dict(pair.split("=", 1) for pair in exported.read_text().split("\0") if pair)
         if code:
             phase = (folder / "failed").read_text().strip() if (folder / "failed").exists() else "a phase"
+            self.failed_in = phase if phase in PHASES else self.failed_in
             why = self.last_line if self.memory <= self.most else self._out_of_memory()
             self.status, self.failure = "FAILED", f"{phase} failed with exit code {code}: {why}"
             return
@@ -183,7 +186,9 @@ class Build:
             **({"vpcConfig": self.project["vpcConfig"]} if "vpcConfig" in self.project else {}),
             "exportedEnvironmentVariables": [{"name": k, "value": v} for k, v in self.exported.items()],
             "logs": {"groupName": self.group, "streamName": self.uuid},
-            "phases": [{"phaseType": "BUILD", "phaseStatus": self.status, "contexts": [{"message": self.failure}]}] if self.failure else [],
+            "phases": [{"phaseType": self.failed_in, "phaseStatus": self.status, "contexts": [{"message": self.failure}]}]
+            if self.failure
+            else [],
         }
 
 

@@ -1,4 +1,4 @@
-"""What an action does: take a commit, run a build, wait for an approval; and the artifacts that go from one to the next."""
+"""What an action does: take a commit or an object, run a build, wait for an approval; and the artifacts that go from one to the next."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from localcloud.source import git
 def install() -> None:
     """Make these actions known."""
     runners["Source", "CodeStarSourceConnection"] = _source
+    runners["Source", "S3"] = _object
     runners["Build", "CodeBuild"] = _build
     runners["Approval", "Manual"] = _approval
 
@@ -36,6 +37,21 @@ def _source(execution: Execution, run: ActionRun) -> None:
     (output,) = run.action["outputArtifacts"]
     _upload(execution, run, output["name"], git.archive(execution.commit))
     run.become("InProgress", variables=facts, external_id=execution.commit, summary=facts["CommitMessage"])
+
+
+def _object(execution: Execution, run: ActionRun) -> None:
+    """The newest version of an object, a zip, of a bucket with versions. Nothing but a person or a program starts a pipeline for it."""
+    bucket, key = run.configuration["S3Bucket"], run.configuration["S3ObjectKey"]
+    s3, _ = _s3(execution, execution.definition["roleArn"])
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        raise ActionFailed(f"bucket {bucket} keeps no versions: enable versioning on it")
+    newest = s3.head_object(Bucket=bucket, Key=key)
+    file = cloud().folder("sources") / f"{run.id}.zip"
+    s3.download_file(bucket, key, str(file), ExtraArgs={"VersionId": newest["VersionId"]}, Config=IN_THIS_THREAD)
+    (output,) = run.action["outputArtifacts"]
+    _upload(execution, run, output["name"], file)
+    file.unlink()
+    run.become("InProgress", variables={"VersionId": newest["VersionId"], "ETag": newest["ETag"]}, external_id=newest["VersionId"])
 
 
 def _build(execution: Execution, run: ActionRun) -> None:

@@ -16,7 +16,7 @@ def summary(execution: Execution) -> Description:
     """A PipelineExecutionSummary, which has what a PipelineExecution has."""
     source = execution.definition["stages"][0]["actions"][0]["name"]
     variables = execution.namespaces.get("Source", {})
-    commit, message = variables.get("CommitId", execution.commit), variables.get("CommitMessage", "")
+    commit, message = variables.get("CommitId", variables.get("VersionId", execution.commit)), variables.get("CommitMessage", "")
     revisions = [{"actionName": source, "revisionId": commit, "revisionSummary": message}] if commit else []
     return {
         "pipelineExecutionId": execution.id,

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from localcloud.testing import ACCOUNT, REGION
+from botocore.exceptions import ClientError
+
+from localcloud.testing import ACCOUNT, REGION, named
 from localcloud.testing.accounts import Accounts
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
 CONNECTION = f"arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/00000000-0000-0000-0000-000000000000"
 AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-COMMANDS = {
-    "make": [
-        "cat word.txt",
-        "WORD=$(cat word.txt)-$CAUSE",
-        "export WORD",
-        "mkdir out",
-        "cp word.txt out/",
-    ],
-    "last": ["test -f word.txt", "test -f $CODEBUILD_SRC_DIR_Made/word.txt"],
-}
+MAKING = ["cat word.txt", "WORD=$(cat word.txt)-$CAUSE", "export WORD", "mkdir out", "cp word.txt out/"]
 Json = dict[str, Any]
-STORE: Json = {"Action": ["s3:PutObject", "s3:GetObject"], "Resource": "arn:aws:s3:::artifacts/*"}
+STORE = named("artifacts")  # the bucket of artifacts, and of sources that are not of a repository
+MAKE, LAST = named("make"), named("last")  # the two projects that `definition` names
+OBJECTS = ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion", "s3:GetBucketVersioning"]
+STORING: Json = {"Action": OBJECTS, "Resource": [f"arn:aws:s3:::{STORE}", f"arn:aws:s3:::{STORE}/*"]}
+LOGGING: Json = {"Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
 Push = Callable[[str, str], str]
 
 
@@ -36,15 +35,18 @@ def action(category: str, provider: str, name: str, configuration: dict[str, str
     return {"name": name, "namespace": name, "actionTypeId": kind, "configuration": configuration, **more}
 
 
-def definition(name: str, role: str, *, paths: str) -> Json:
-    """Source → Build (of the project `make`, which exports WORD) → Approval → Last. A push that changes `paths` starts it."""
-    variables = json.dumps([{"name": "COMMIT", "value": "#{Source.CommitId}"}, {"name": "CAUSE", "value": "#{variables.cause}"}])
+def definition(name: str, role: str, *, paths: str = "") -> Json:
+    """Source → Build (of the project `make`, which exports WORD) → Approval → Last. A push that changes `paths` starts it.
+
+    Without paths its source is the object that `upload` writes, and nothing starts it.
+    """
+    variables = json.dumps([{"name": "CAUSE", "value": "#{variables.cause}"}])
     last = {"inputArtifacts": [{"name": "Source"}, {"name": "Made"}]}
     stages = (
-        source(),
-        build("Build", "make", outputArtifacts=[{"name": "Made"}], EnvironmentVariables=variables),
-        action("Approval", "Manual", "Approval", {"CustomData": "commit #{Source.CommitId}"}),
-        build("Last", "last", **last, PrimarySource="Source"),
+        source() if paths else stored(name),
+        build("Build", MAKE, outputArtifacts=[{"name": "Made"}], EnvironmentVariables=variables),
+        action("Approval", "Manual", "Approval", {"CustomData": f"commit #{{Source.{'CommitId' if paths else 'VersionId'}}}"}),
+        build("Last", LAST, **last, PrimarySource="Source"),
     )
     push = {"branches": {"includes": ["main"]}, "filePaths": {"includes": [paths]}}
     trigger = {"providerType": "CodeStarSourceConnection", "gitConfiguration": {"sourceActionName": "Source", "push": [push]}}
@@ -53,17 +55,31 @@ def definition(name: str, role: str, *, paths: str) -> Json:
         "roleArn": role,
         "pipelineType": "V2",
         "executionMode": "QUEUED",
-        "artifactStore": {"type": "S3", "location": "artifacts"},
+        "artifactStore": {"type": "S3", "location": STORE},
         "variables": [{"name": "cause", "defaultValue": "push"}],
-        "triggers": [trigger],
         "stages": [{"name": a["name"], "actions": [a]} for a in stages],
+        **({"triggers": [trigger]} if paths else {}),
     }
 
 
 def source(branch: str = "main") -> Json:
-    """The action Source, whose artifact has the same name."""
+    """The action Source, of a repository, whose artifact has the same name."""
     configuration = {"ConnectionArn": CONNECTION, "FullRepositoryId": "acme/x", "BranchName": branch}
     return action("Source", "CodeStarSourceConnection", "Source", configuration, outputArtifacts=[{"name": "Source"}])
+
+
+def stored(name: str) -> Json:
+    """The action Source, of the object of that name, whose artifact is called Source. Nothing but a call starts its pipeline."""
+    configuration = {"S3Bucket": STORE, "S3ObjectKey": f"{name}.zip", "PollForSourceChanges": "false"}
+    return action("Source", "S3", "Source", configuration, outputArtifacts=[{"name": "Source"}])
+
+
+def upload(cloud: Accounts, name: str, word: str) -> str:
+    """Write the object of `stored`, a zip of word.txt; its version."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("word.txt", word)
+    return str(cloud.client("s3").put_object(Bucket=STORE, Key=f"{name}.zip", Body=file.getvalue())["VersionId"])
 
 
 def build(name: str, project: str, **more: Any) -> Json:
@@ -74,35 +90,47 @@ def build(name: str, project: str, **more: Any) -> Json:
 
 def create(cloud: Accounts, pipeline: Json) -> None:
     """Create a pipeline in which nothing has run: the execution that starts with it only waits, and its real definition cancels that."""
-    waits = [{"name": "Wait", "actions": [action("Approval", "Manual", "Wait", {})]}]
+    first, *_ = pipeline["stages"]
+    waits = [first, {"name": "Wait", "actions": [action("Approval", "Manual", "Wait", {})]}]
     cloud.client("codepipeline").create_pipeline(pipeline={**pipeline, "stages": waits, "triggers": []})
     cloud.client("codepipeline").update_pipeline(pipeline=pipeline)
 
 
-def project(cloud: Accounts, name: str, commands: Sequence[str], *, allows: Sequence[Json] = ()) -> None:
-    """Make a project for pipelines that use the bucket `artifacts`: it exports WORD, and makes an artifact of the folder out."""
-    spec: Json = {"version": 0.2, "phases": {"build": {"commands": list(commands)}}, "env": {"exported-variables": ["WORD"]}}
-    spec["artifacts"] = {"base-directory": "out", "files": ["**/*"]}
+def project(cloud: Accounts, name: str, commands: Sequence[str], *, makes: bool = False, allows: Sequence[Json] = ()) -> None:
+    """Make a project for pipelines that use the bucket STORE. One that `makes` exports WORD, and makes an artifact of the folder out."""
+    spec: Json = {"version": 0.2, "phases": {"build": {"commands": list(commands)}}}
+    if makes:
+        spec |= {"env": {"exported-variables": ["WORD"]}, "artifacts": {"base-directory": "out", "files": ["**/*"]}}
     cloud.client("codebuild").create_project(
         name=name,
         source={"type": "CODEPIPELINE", "buildspec": json.dumps(spec)},
         artifacts={"type": "CODEPIPELINE"},
         environment={"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL"},
-        serviceRole=cloud.role(f"codebuild-{name}", trusts={"Service": "codebuild.amazonaws.com"}, allows=[STORE, *allows]),
+        serviceRole=cloud.role(f"{name}-build", trusts={"Service": "codebuild.amazonaws.com"}, allows=[STORING, LOGGING, *allows]),
     )
 
 
 def prepare(cloud: Accounts) -> str:
     """Make the bucket and the two projects that `definition` names; returns the ARN of the role for it. Once a cloud."""
-    cloud.client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION})
-    for name, commands in COMMANDS.items():
-        project(cloud, name, commands)
+    store(cloud)
+    project(cloud, MAKE, MAKING, makes=True)
+    project(cloud, LAST, ["test -f word.txt", "test -f $CODEBUILD_SRC_DIR_Made/word.txt"])
     allows: list[Json] = [
-        STORE,
-        {"Action": "codebuild:StartBuild", "Resource": f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*"},
+        STORING,
+        {"Action": ["codebuild:StartBuild", "codebuild:BatchGetBuilds"], "Resource": f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*"},
         {"Action": "codeconnections:UseConnection", "Resource": CONNECTION},
     ]
-    return cloud.role("pipeline", trusts={"Service": "codepipeline.amazonaws.com"}, allows=allows)
+    return cloud.role(named("pipeline"), trusts={"Service": "codepipeline.amazonaws.com"}, allows=allows)
+
+
+def store(cloud: Accounts) -> None:
+    """Make the bucket STORE, which keeps versions, unless it is there."""
+    s3 = cloud.client("s3")
+    try:
+        s3.head_bucket(Bucket=STORE)
+    except ClientError:
+        cloud.create_bucket(STORE)
+        s3.put_bucket_versioning(Bucket=STORE, VersioningConfiguration={"Status": "Enabled"})
 
 
 def clone(cloud: Running, folder: Path) -> Push:
@@ -125,24 +153,25 @@ def clone(cloud: Running, folder: Path) -> Push:
 
 
 def of_approvals(cloud: Accounts, name: str, *, mode: str = "SUPERSEDED") -> str:
-    """Make a pipeline that needs nothing: its source is an approval, and so is what follows. Returns its ARN."""
+    """Make a pipeline of two approvals in which nothing has run. Returns its ARN."""
     create(cloud, approvals(cloud, name, mode=mode))
     return f"arn:aws:codepipeline:{REGION}:{ACCOUNT}:{name}"
 
 
 def approvals(cloud: Accounts, name: str, *, mode: str = "SUPERSEDED") -> Json:
-    """The definition of a pipeline that needs nothing: the stages First and Second, both approvals. Makes its role."""
-    allows = [{"Action": "s3:GetObject", "Resource": "*"}]
-    role = cloud.role(f"{name}-pipeline", trusts={"Service": "codepipeline.amazonaws.com"}, allows=allows)
-    stages = [{"name": n, "actions": [action("Approval", "Manual", n, {"CustomData": "#{variables.cause}"})]} for n in ("First", "Second")]
+    """The definition of a pipeline of the stages Source, First and Second, the last two approvals. Makes its role and its source."""
+    store(cloud)
+    upload(cloud, name, "word")
+    role = cloud.role(f"{name}-pipeline", trusts={"Service": "codepipeline.amazonaws.com"}, allows=[STORING])
+    asks = (action("Approval", "Manual", n, {"CustomData": "#{variables.cause}"}) for n in ("First", "Second"))
     return {
         "name": name,
         "roleArn": role,
         "pipelineType": "V2",
         "executionMode": mode,
-        "artifactStore": {"type": "S3", "location": "none"},
+        "artifactStore": {"type": "S3", "location": STORE},
         "variables": [{"name": "cause", "defaultValue": "person"}],
-        "stages": stages,
+        "stages": [{"name": a["name"], "actions": [a]} for a in (stored(name), *asks)],
     }
 
 

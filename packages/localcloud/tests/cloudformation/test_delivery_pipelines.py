@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cloudformation_stacks import Template, deploy, reasons
 
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.names import Name
 from localcloud.testing.pipelines import Json, actions, approvals, build, clone, definition, history, prepare, project, token
 from localcloud.testing.running import Running
@@ -41,12 +42,13 @@ def template(pipeline: Json, **properties: Any) -> Template:
     return {"Resources": {"Pipeline": {"Type": "AWS::CodePipeline::Pipeline", "Properties": {**capital(pipeline), **properties}}}}
 
 
-def statuses(cloud: Running, name: str) -> list[tuple[str, str]]:
+def statuses(cloud: Accounts, name: str) -> list[tuple[str, str]]:
     """What started each execution and how far it is, newest first."""
     return [(e["trigger"]["triggerType"], e["status"]) for e in history(cloud, name)]
 
 
-def test_a_changed_definition_cancels_and_starts_again_where_the_template_says_so(cloud: Running, name: Name) -> None:
+@pytest.mark.aws("another definition of a pipeline cancels its executions under way")
+def test_a_changed_definition_cancels_and_starts_again_where_the_template_says_so(cloud: Accounts, name: Name) -> None:
     pipeline = approvals(cloud, name("p"), mode="QUEUED")
     changed = {**pipeline, "variables": [{"name": "cause", "defaultValue": "another"}]}
 
@@ -65,7 +67,8 @@ def test_a_changed_definition_cancels_and_starts_again_where_the_template_says_s
     assert cloud.client("codepipeline").get_pipeline(name=name("p"))["pipeline"]["version"] == 3
 
 
-def test_a_pipeline_that_is_not_taken_fails_its_stack(cloud: Running, name: Name) -> None:
+@pytest.mark.laptop("AWS has PARALLEL mode")
+def test_a_pipeline_that_is_not_taken_fails_its_stack(cloud: Accounts, name: Name) -> None:
     odd = {**approvals(cloud, name("p")), "executionMode": "PARALLEL"}
 
     assert deploy(cloud, name("s"), template(odd)) == "ROLLBACK_COMPLETE"
@@ -73,6 +76,7 @@ def test_a_pipeline_that_is_not_taken_fails_its_stack(cloud: Running, name: Name
     assert "QUEUED and SUPERSEDED mode only" in reasons(cloud, name("s"))
 
 
+@pytest.mark.laptop("a push is needed, and so a connection that somebody has authorised")
 @pytest.mark.slow
 def test_a_build_that_deploys_its_own_pipeline_sees_it_done(tmp_path_factory: Any) -> None:
     """The build goes on while its execution is cancelled, and the new definition takes the same commit from its start."""

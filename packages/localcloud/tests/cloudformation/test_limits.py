@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from cloudformation_stacks import made
 from moto.cloudformation.exceptions import ValidationError
 
 from localcloud.cloudformation import limits
-from localcloud.testing import REGION
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.names import Name
-from localcloud.testing.running import Running
 
 LOGS = {"Type": "AWS::Logs::LogGroup"}
+pure = pytest.mark.laptop("limits are looked at as functions, each at its edge")
+aws = pytest.mark.aws("quotas of templates")
 
 
 def template(size: int, **sections: Any) -> str:
@@ -27,6 +29,7 @@ def entries(number: int, value: Any) -> dict[str, Any]:
     return {f"E{i}": value for i in range(number)}
 
 
+@pure
 @pytest.mark.parametrize(
     ("section", "most", "value"),
     [
@@ -46,6 +49,7 @@ def test_what_a_template_holds_is_counted(section: str, most: int, value: dict[s
     assert caught.value.message == words
 
 
+@pure
 def test_descriptions_and_names_are_measured() -> None:
     limits.require_template(template(0, Description="ü" * 512))
     with pytest.raises(ValidationError, match="'Description' length is greater than 1024"):
@@ -55,18 +59,19 @@ def test_descriptions_and_names_are_measured() -> None:
         limits.require_template(template(0, Resources={"R" * 256: LOGS}))
 
 
+@pure
 def test_a_template_of_another_notation_is_counted_too() -> None:
     with pytest.raises(ValidationError, match="Number of resources, 501"):
         limits.require_template("Resources:\n" + "".join(f"  R{i}: {{Type: AWS::Logs::LogGroup}}\n" for i in range(501)))
 
 
-def test_a_large_template_comes_from_a_bucket_and_a_larger_one_from_nowhere(cloud: Running, name: Name) -> None:
-    cloudformation, s3, bucket = cloud.client("cloudformation"), cloud.client("s3"), name("templates")
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+@aws
+def test_a_large_template_comes_from_a_bucket_and_a_larger_one_from_nowhere(cloud: Accounts, name: Name) -> None:
+    cloudformation, s3, bucket = cloud.client("cloudformation"), cloud.client("s3"), cloud.create_bucket(name("templates"))
     for key, size in (("large", 1_000_000), ("larger", 1_000_001)):
         s3.put_object(Bucket=bucket, Key=key, Body=template(size).encode())
     change: dict[str, Any] = {"StackName": name("stack"), "ChangeSetName": "change", "ChangeSetType": "CREATE"}
-    url = f"{cloud.state['url']}/{bucket}"
+    url = f"{s3.meta.endpoint_url}/{bucket}"
 
     cloudformation.create_change_set(**change, TemplateBody=template(51_200))
     with pytest.raises(ClientError, match="less than or equal to 51200"):
@@ -75,14 +80,25 @@ def test_a_large_template_comes_from_a_bucket_and_a_larger_one_from_nowhere(clou
     with pytest.raises(ClientError, match="Template may not exceed 1000000 bytes in size"):
         cloudformation.create_change_set(**{**change, "ChangeSetName": "larger"}, TemplateURL=f"{url}/larger")
 
+    for made_of in ("change", "from-a-bucket"):
+        assert made(cloud, {"StackName": name("stack"), "ChangeSetName": made_of})["Status"] == "CREATE_COMPLETE"
 
-def test_a_parameters_value_has_a_limit(cloud: Running, name: Name) -> None:
+
+def valued(cloud: Accounts, name: str, size: int) -> None:
+    """A stack whose parameter has so many characters."""
+    values = [{"ParameterKey": "P", "ParameterValue": "a" * size}]
     body = template(0, Parameters={"P": {"Type": "String"}})
+    cloud.client("cloudformation").create_stack(StackName=name, TemplateBody=body, Parameters=values)
 
-    for size in (4096, 4097):
-        call = {"StackName": name(f"s{size}"), "TemplateBody": body, "Parameters": [{"ParameterKey": "P", "ParameterValue": "a" * size}]}
-        if size == 4096:
-            cloud.client("cloudformation").create_stack(**call)
-        else:
-            with pytest.raises(ClientError, match="Parameter P value length is greater than 4096"):
-                cloud.client("cloudformation").create_stack(**call)
+
+@aws
+def test_a_parameters_value_has_a_limit(cloud: Accounts, name: Name) -> None:
+    valued(cloud, name("fits"), 4096)
+    with pytest.raises(ClientError, match="ValidationError"):
+        valued(cloud, name("longer"), 4097)
+
+
+@pytest.mark.laptop("the wording is localcloud's")
+def test_a_parameters_value_that_is_too_long_is_named(cloud: Accounts, name: Name) -> None:
+    with pytest.raises(ClientError, match="Parameter P value length is greater than 4096"):
+        valued(cloud, name("longer"), 4097)

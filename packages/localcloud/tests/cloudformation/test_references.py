@@ -7,6 +7,8 @@ from moto.cloudformation.exceptions import ValidationError
 
 from localcloud.cloudformation.references import in_order, references
 
+pytestmark = pytest.mark.laptop("references are looked for by functions")
+
 
 def test_references_are_seen_wherever_they_stand() -> None:
     value = {

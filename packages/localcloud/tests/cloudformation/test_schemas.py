@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from cloudformation_stacks import Template, deploy, reasons
+from cloudformation_stacks import Template, deleted, deploy, reasons, refused, resource
 from moto.cloudformation.exceptions import ValidationError
 
 from localcloud.cloudformation import schemas
 from localcloud.testing import REGION
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.names import Name
-from localcloud.testing.running import Running
 
 GROUP, LOGS, BUCKET = "AWS::SageMaker::ModelPackageGroup", "AWS::Logs::LogGroup", "AWS::S3::Bucket"
+pure = pytest.mark.laptop("one property each, looked at as a function: the schemas are CloudFormation's own")
+properties_of_resources = pytest.mark.aws("properties of every resource of a stack")
+create_only = pytest.mark.aws("create-only properties")
+retained = pytest.mark.aws("`RetainExceptOnCreate`")
 ALARM_OF_NOTHING = {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 1}
 
 
@@ -24,10 +28,12 @@ def schema(kind: str) -> schemas.Schema:
     return described
 
 
+@pure
 def test_a_type_without_a_description_is_not_judged() -> None:
     assert schemas.of("AWS::Odd::Thing", REGION) is None
 
 
+@pure
 @pytest.mark.parametrize(
     ("kind", "properties", "words"),
     [
@@ -51,6 +57,7 @@ def test_what_a_description_forbids_is_said_in_cloudformations_words(kind: str, 
     assert caught.value.message.splitlines() == ["Properties validation failed for resource It with message:", words]
 
 
+@pure
 @pytest.mark.parametrize(
     ("kind", "properties"),
     [
@@ -64,13 +71,24 @@ def test_text_numbers_and_booleans_stand_for_each_other(kind: str, properties: d
     schema(kind).require("It", properties)
 
 
-def test_a_property_that_is_not_accepted_fails_its_resource_before_anything_is_made(cloud: Running, name: Name) -> None:
+@properties_of_resources
+def test_a_property_that_is_not_accepted_fails_its_resource_before_anything_is_made(cloud: Accounts, name: Name) -> None:
+    """The change set fails already, where CloudFormation looks at properties before the deployment."""
+    group = {"Type": GROUP, "Properties": {"ModelPackageGroupName": name("group"), "Colour": "red"}}
+
+    assert deploy(cloud, name("stack"), {"Resources": {"Group": group}}) in ("ROLLBACK_COMPLETE", "FAILED")
+
+    listed = cloud.client("sagemaker").list_model_package_groups(NameContains=name("group"))
+    assert listed["ModelPackageGroupSummaryList"] == []
+
+
+@pytest.mark.laptop("where the reason is written, in the stack or the change set, is not known of AWS")
+def test_a_property_that_is_not_accepted_is_named(cloud: Accounts, name: Name) -> None:
     group = {"Type": GROUP, "Properties": {"ModelPackageGroupName": name("group"), "Colour": "red"}}
 
     assert deploy(cloud, name("stack"), {"Resources": {"Group": group}}) == "ROLLBACK_COMPLETE"
 
     assert "validation failed for resource Group with message:\n#: extraneous key [Colour]" in reasons(cloud, name("stack"))
-    assert name("group") not in str(cloud.client("sagemaker").list_model_package_groups())
 
 
 def described(group: str, description: str) -> Template:
@@ -78,7 +96,8 @@ def described(group: str, description: str) -> Template:
     return {"Resources": {"Group": {"Type": GROUP, "Properties": properties}}}
 
 
-def test_a_named_resource_is_not_replaced_by_one_of_its_name(cloud: Running, name: Name) -> None:
+@create_only
+def test_a_named_resource_is_not_replaced_by_one_of_its_name(cloud: Accounts, name: Name) -> None:
     """A group's description is written once. Under another name the new group comes first, then the old one goes."""
     sagemaker, stack, group = cloud.client("sagemaker"), name("stack"), name("group")
     assert deploy(cloud, stack, described(group, "old")) == "CREATE_COMPLETE", reasons(cloud, stack)
@@ -93,67 +112,70 @@ def test_a_named_resource_is_not_replaced_by_one_of_its_name(cloud: Running, nam
     assert groups == [f"{group}-2"]
 
 
-def test_what_has_no_update_is_replaced_but_for_its_tags(cloud: Running, name: Name) -> None:
+@create_only
+def test_what_has_no_update_is_replaced_but_for_its_tags(cloud: Accounts, name: Name, image: str) -> None:
     stack, sagemaker = name("stack"), cloud.client("sagemaker")
 
-    def model() -> str:
-        described = cloud.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId="Model")
-        return str(described["StackResourceDetail"]["PhysicalResourceId"])
-
-    def template(image: str, tag: str) -> Template:
+    def template(version: str, tag: str) -> Template:
         trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}]}
-        container = {"Image": f"123456789012.dkr.ecr.{REGION}.amazonaws.com/x@sha256:{64 * image}"}
+        everything = {"PolicyName": "all", "PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}}
+        container = {"Image": image, "Environment": {"VERSION": version}}
         model = {"ExecutionRoleArn": {"Fn::GetAtt": ["Role", "Arn"]}, "PrimaryContainer": container, "Tags": [{"Key": tag, "Value": "1"}]}
         resources = {
             "Model": {"Type": "AWS::SageMaker::Model", "Properties": model},
-            "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}},
+            "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust, "Policies": [everything]}},
         }
         return {"Resources": resources}
 
     assert deploy(cloud, stack, template("a", "first")) == "CREATE_COMPLETE", reasons(cloud, stack)
-    first = model()
+    first = resource(cloud, stack, "Model")
 
     assert deploy(cloud, stack, template("a", "second"), "UPDATE") == "UPDATE_COMPLETE", reasons(cloud, stack)
-    assert model() == first
+    assert resource(cloud, stack, "Model") == first
     arn = sagemaker.describe_model(ModelName=first)["ModelArn"]
-    assert [tag["Key"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]] == ["second"]
+    assert [tag["Key"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"] if not tag["Key"].startswith("aws:")] == ["second"]
     assert deploy(cloud, stack, template("b", "second"), "UPDATE") == "UPDATE_COMPLETE", reasons(cloud, stack)
-    assert sagemaker.describe_model(ModelName=model())["PrimaryContainer"]["Image"].endswith(64 * "b")
+    second = sagemaker.describe_model(ModelName=resource(cloud, stack, "Model"))
+    assert second["PrimaryContainer"]["Environment"] == {"VERSION": "b"}
     with pytest.raises(ClientError, match="Could not find model"):
         sagemaker.describe_model(ModelName=first)
 
 
+def buckets(cloud: Accounts) -> set[str]:
+    return {b["Name"] for b in cloud.client("s3").list_buckets()["Buckets"]}
+
+
+@retained
 @pytest.mark.parametrize(
     ("policy", "stays"), [({}, False), ({"DeletionPolicy": "Retain"}, True), ({"DeletionPolicy": "RetainExceptOnCreate"}, False)]
 )
-def test_what_a_failed_creation_leaves(cloud: Running, name: Name, policy: dict[str, str], stays: bool) -> None:
+def test_what_a_failed_creation_leaves(cloud: Accounts, name: Name, policy: dict[str, str], stays: bool) -> None:
     """A stack that is made again after that finds the name taken, where everything is retained."""
     bucket = {"Type": BUCKET, "Properties": {"BucketName": name("kept")}, **policy}
-    odd = {"Type": "AWS::Odd::Thing", "DependsOn": "Bucket"}
 
-    assert deploy(cloud, name("stack"), {"Resources": {"Bucket": bucket, "Odd": odd}}) == "ROLLBACK_COMPLETE"
+    assert deploy(cloud, name("stack"), {"Resources": {"Bucket": bucket, "Odd": refused(DependsOn="Bucket")}}) == "ROLLBACK_COMPLETE"
 
-    assert (name("kept") in {b["Name"] for b in cloud.client("s3").list_buckets()["Buckets"]}) == stays
+    assert (name("kept") in buckets(cloud)) == stays
 
 
-def test_what_is_retained_but_on_creation_outlives_its_template_and_its_stack(cloud: Running, name: Name) -> None:
+@retained
+def test_what_is_retained_but_on_creation_outlives_its_template_and_its_stack(cloud: Accounts, name: Name) -> None:
     """And an update that made it and is taken back takes it along."""
     first, second, added = ({"Type": BUCKET, "Properties": {"BucketName": name(n)}} for n in ("first", "second", "added"))
-    for resource in (first, second, added):
-        resource["DeletionPolicy"] = "RetainExceptOnCreate"
+    for bucket in (first, second, added):
+        bucket["DeletionPolicy"] = "RetainExceptOnCreate"
     deploy(cloud, name("stack"), {"Resources": {"First": first, "Second": second}})
-    odd = {"Type": "AWS::Odd::Thing", "DependsOn": "Added"}
 
-    broken = {"Resources": {"First": first, "Second": second, "Added": added, "Odd": odd}}
+    broken = {"Resources": {"First": first, "Second": second, "Added": added, "Odd": refused(DependsOn="Added")}}
     assert deploy(cloud, name("stack"), broken, "UPDATE") == "UPDATE_ROLLBACK_COMPLETE"
     assert deploy(cloud, name("stack"), {"Resources": {"First": first}}, "UPDATE") == "UPDATE_COMPLETE"
-    cloud.client("cloudformation").delete_stack(StackName=name("stack"))
+    assert deleted(cloud, name("stack"))["StackStatus"] == "DELETE_COMPLETE"
 
-    there = {b["Name"] for b in cloud.client("s3").list_buckets()["Buckets"]}
-    assert there & {name("first"), name("second"), name("added")} == {name("first"), name("second")}
+    assert buckets(cloud) & {name("first"), name("second"), name("added")} == {name("first"), name("second")}
 
 
-def test_what_its_condition_leaves_out_goes(cloud: Running, name: Name) -> None:
+@pytest.mark.aws("templates: conditions")
+def test_what_its_condition_leaves_out_goes(cloud: Accounts, name: Name) -> None:
     bucket = {"Type": BUCKET, "Properties": {"BucketName": name("bucket")}, "Condition": "Wanted"}
     template = {
         "Parameters": {"Wanted": {"Type": "String"}},
@@ -164,12 +186,13 @@ def test_what_its_condition_leaves_out_goes(cloud: Running, name: Name) -> None:
     there = []
     for kind, wanted in (("CREATE", "yes"), ("UPDATE", "no"), ("UPDATE", "yes")):
         deploy(cloud, name("stack"), template, kind, Wanted=wanted)
-        there.append(name("bucket") in {b["Name"] for b in cloud.client("s3").list_buckets()["Buckets"]})
+        there.append(name("bucket") in buckets(cloud))
 
     assert there == [True, False, True]
 
 
-def test_what_has_no_value_is_no_element_of_a_list(cloud: Running, name: Name) -> None:
+@pytest.mark.aws("templates: conditions")
+def test_what_has_no_value_is_no_element_of_a_list(cloud: Accounts, name: Name) -> None:
     """As GetRole shows the trust policy of CDK's bootstrap where nobody else is trusted."""
     trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "events.amazonaws.com"}}
     left_out = {"Fn::If": ["Never", {**trusted, "Sid": "Other"}, {"Ref": "AWS::NoValue"}]}

@@ -8,6 +8,8 @@ from moto.cloudwatch.exceptions import ValidationError
 from localcloud.cloudwatch.alarm_rules import Rule
 from localcloud.cloudwatch.alarm_states import ALARM, OK, UNKNOWN
 
+pytestmark = pytest.mark.laptop("rules are read by functions")
+
 
 @pytest.mark.parametrize(
     ("rule", "holds"),

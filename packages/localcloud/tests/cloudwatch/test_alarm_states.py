@@ -18,6 +18,7 @@ from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.endpoints import Json
 from localcloud.testing.in_process import Aws
 
+pytestmark = pytest.mark.laptop("alarms are evaluated at times of the test's choosing")
 KEPT = "kept"
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
 POINTS = {"0": False, "X": True, "-": None}
@@ -145,8 +146,8 @@ def test_a_change_gives_cloudwatchs_reason() -> None:
     alarms.evaluate(alarm, 6e8 + 1.85)
 
     assert alarm.state_reason == (
-        "Threshold Crossed: 3 out of the last 3 datapoints [5 (05/01/89 10:40:01), 4 (05/01/89 10:40:00), 0.5 (05/01/89 10:40:00)]"
-        " were greater than the threshold (1) (minimum 2 datapoints for OK -> ALARM transition)."
+        "Threshold Crossed: 3 out of the last 3 datapoints [5.0 (05/01/89 10:40:01), 4.0 (05/01/89 10:40:00), 0.5 (05/01/89 10:40:00)]"
+        " were greater than the threshold (1.0) (minimum 2 datapoints for OK -> ALARM transition)."
     )
     assert json.loads(alarm.state_reason_data)["recentDatapoints"] == [0.5, 4.0, 5.0]
     alarms.evaluate(alarm, 6e8 + 600)

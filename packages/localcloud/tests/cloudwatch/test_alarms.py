@@ -8,82 +8,129 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from answers import answer
 from botocore.exceptions import ClientError
 
 from localcloud.cloudwatch import alarm_actions, alarms
 from localcloud.cloudwatch.alarm_states import ALARM, OK, UNKNOWN
-from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing import ACCOUNT, REGION, named
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.endpoints import Json
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 from localcloud.testing.waiting import until
 
+NAMESPACE = named("Lab")
+of_alarms = pytest.mark.aws("alarms: M of N, missing data")
 
-def put(aws: Aws, name: str, **members: Any) -> None:
+
+def put(aws: Accounts, name: str, **members: Any) -> None:
     """An alarm of ten seconds on a metric of its own name; what is None is left out."""
-    wanted: Json = {"Namespace": "Lab", "MetricName": name, "Statistic": "Maximum", "Period": 10, "EvaluationPeriods": 1, "Threshold": 1}
+    wanted: Json = {
+        "Namespace": NAMESPACE,
+        "MetricName": name,
+        "Statistic": "Maximum",
+        "Period": 10,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+    }
     wanted |= {"ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "ignore", **members}
     aws.client("cloudwatch").put_metric_alarm(AlarmName=name, **{k: v for k, v in wanted.items() if v is not None})
 
 
-def measured(aws: Aws, name: str, value: float, state: str) -> None:
+def measure(aws: Accounts, *data: Json) -> None:
+    """Put data of the resolution that an alarm of ten seconds sees."""
+    aws.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=[{"StorageResolution": 1, **each} for each in data])
+
+
+def measured(aws: Accounts, name: str, value: float, state: str) -> None:
     """Measure `value` again and again, until the alarm is in that state."""
 
     def reached() -> bool:
-        aws.client("cloudwatch").put_metric_data(Namespace="Lab", MetricData=[{"MetricName": name, "Value": value}])
+        measure(aws, {"MetricName": name, "Value": value})
         return state_of(aws, name) == state
 
     until(reached)
 
 
-def of(aws: Aws, name: str, kind: str = "MetricAlarms") -> Json:
+def of(aws: Accounts, name: str, kind: str = "MetricAlarms") -> Json:
     (alarm,) = aws.client("cloudwatch").describe_alarms(AlarmNames=[name], AlarmTypes=[kind.removesuffix("s")])[kind]
     return dict(alarm)
 
 
+def state_of(aws: Accounts, name: str, kind: str = "MetricAlarms") -> str:
+    return str(of(aws, name, kind)["StateValue"])
+
+
 @pytest.fixture
-def queue(aws: Aws, name: Name) -> Callable[[], list[Json]]:
-    """Subscribes a queue to a topic of the name `name("topic")`; returns what reads it."""
+def notices(aws: Accounts, name: Name) -> Callable[[], list[Json]]:
+    """Subscribes a queue to a topic of the name `name("topic")`; returns what reads all notices that there were, oldest first."""
     sns, sqs = aws.client("sns"), aws.client("sqs")
-    arn, url = sns.create_topic(Name=name("topic"))["TopicArn"], sqs.create_queue(QueueName=name("queue"))["QueueUrl"]
-    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name('queue')}")
-    return lambda: [
-        json.loads(json.loads(m["Body"])["Message"])
-        for m in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
-    ]
+    topic, queue = (f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name(kind)}" for service, kind in (("sns", "topic"), ("sqs", "queue")))
+    sns.create_topic(Name=name("topic"))
+    let_in = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [let_in]})
+    url = sqs.create_queue(QueueName=name("queue"), Attributes={"Policy": policy})["QueueUrl"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    seen: dict[str, Json] = {}
+
+    def read() -> list[Json]:
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        seen.update({m["MessageId"]: json.loads(json.loads(m["Body"])["Message"]) for m in answer.get("Messages", [])})
+        return sorted(seen.values(), key=lambda notice: str(notice["StateChangeTime"]))
+
+    return read
 
 
-def test_an_alarm_goes_into_alarm_tells_and_calms_down(aws: Aws, name: Name, queue: Callable[[], list[Json]]) -> None:
+@of_alarms
+def test_an_alarm_goes_into_alarm_tells_and_calms_down(aws: Accounts, name: Name, notices: Callable[[], list[Json]]) -> None:
     """It ignores missing data, so that each state lasts until the test measures something else."""
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{name('topic')}"
-    put(aws, name("a"), AlarmActions=[topic, "arn:aws:ssm:eu-west-1:1:opsitem:3"], OKActions=[topic])
+    put(aws, name("a"), AlarmActions=[topic], OKActions=[topic])
     put(aws, name("b"), MetricName=name("a"), Threshold=1e9)
     rule = f'ALARM("{name("a")}") AND NOT ALARM("{name("b")}")'
     aws.client("cloudwatch").put_composite_alarm(AlarmName=name("both"), AlarmRule=rule)
     measured(aws, name("a"), 0, OK)
     measured(aws, name("a"), 7, ALARM)
 
-    assert "1 out of the last 1 datapoint [7 (" in of(aws, name("a"))["StateReason"]
-    until(lambda: of(aws, name("both"), "CompositeAlarms")["StateValue"] == ALARM)
+    assert "1 out of the last 1 datapoints [7.0 (" in of(aws, name("a"))["StateReason"]
+    until(lambda: state_of(aws, name("both"), "CompositeAlarms") == ALARM)
     measured(aws, name("a"), 0, OK)
-    until(lambda: of(aws, name("both"), "CompositeAlarms")["StateValue"] == OK)
-    until(lambda: len(queue()) >= 3)
-    assert [m["NewStateValue"] for m in queue()][-2:] == [ALARM, OK]
+    until(lambda: state_of(aws, name("both"), "CompositeAlarms") == OK)
+    assert until(lambda: [n["NewStateValue"] for n in notices()] == [OK, ALARM, OK])
     calm = {"AlarmNames": [name("a"), name("b")], "StateValue": ALARM}
     assert aws.client("cloudwatch").describe_alarms(**calm)["MetricAlarms"] == []
+
+
+@of_alarms
+def test_an_alarm_has_a_history(aws: Accounts, name: Name, notices: Callable[[], list[Json]]) -> None:
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{name('topic')}"
+    put(aws, name("a"), AlarmActions=[topic], OKActions=[topic])
+    for value, state in ((0, OK), (7, ALARM), (0, OK)):
+        measured(aws, name("a"), value, state)
+    until(lambda: len(notices()) == 3)
     about = {"AlarmName": name("a"), "ScanBy": "TimestampAscending"}
-    now = datetime.now(UTC)
-    assert aws.client("cloudwatch").describe_alarm_history(**about, StartDate=now)["AlarmHistoryItems"] == []
-    history = aws.client("cloudwatch").describe_alarm_history(**about, EndDate=now)["AlarmHistoryItems"]
-    updates = [h["HistorySummary"] for h in history if h["HistoryItemType"] == "StateUpdate"]
-    assert updates[-2:] == ["Alarm updated from OK to ALARM", "Alarm updated from ALARM to OK"]
-    assert any("Successfully executed action" in h["HistorySummary"] for h in history if h["HistoryItemType"] == "Action")
+
+    def history(kind: str, **more: Any) -> list[str]:
+        items = aws.client("cloudwatch").describe_alarm_history(**about, HistoryItemType=kind, **more)["AlarmHistoryItems"]
+        return [item["HistorySummary"] for item in items]
+
+    until(lambda: history("StateUpdate")[-2:] == ["Alarm updated from OK to ALARM", "Alarm updated from ALARM to OK"])
+    assert until(lambda: any("Successfully executed action" in summary for summary in history("Action")))
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert history("StateUpdate", StartDate=later, EndDate=later + timedelta(hours=1)) == []
+    assert history("StateUpdate", EndDate=later) == history("StateUpdate")
 
 
-def state_of(aws: Aws, name: str) -> str:
-    return str(of(aws, name)["StateValue"])
+@pytest.mark.laptop("on an account the action would make something that nobody takes away")
+def test_an_action_of_another_service_is_passed_over(aws: Accounts, name: Name) -> None:
+    put(aws, name("a"), AlarmActions=[f"arn:aws:ssm:{REGION}:{ACCOUNT}:opsitem:3"])
+
+    measured(aws, name("a"), 7, ALARM)
+    measured(aws, name("a"), 0, OK)
 
 
+@pytest.mark.laptop("it takes hours on an account")
 def test_alarms_of_hours_see_what_the_running_hour_holds(aws: Aws, name: Name) -> None:
     cloudwatch, hour = aws.client("cloudwatch"), 3600 / aws.cloud.speed
     about = {"Namespace": "hours", "Statistic": "Maximum", "Period": 3600, "EvaluationPeriods": 3, "DatapointsToAlarm": 2}
@@ -107,9 +154,10 @@ def test_alarms_of_hours_see_what_the_running_hour_holds(aws: Aws, name: Name) -
     assert (state_of(aws, once), state_of(aws, none)) == (UNKNOWN, UNKNOWN)
 
 
-def test_metric_math_is_of_exact_dimensions(aws: Aws, name: Name) -> None:
+@of_alarms
+def test_metric_math_is_of_exact_dimensions(aws: Accounts, name: Name) -> None:
     def metric(id_: str, version: str) -> Json:
-        about = {"Namespace": "Lab", "MetricName": name("s"), "Dimensions": [{"Name": "Version", "Value": version}]}
+        about = {"Namespace": NAMESPACE, "MetricName": name("s"), "Dimensions": [{"Name": "Version", "Value": version}]}
         return {"Id": id_, "MetricStat": {"Metric": about, "Period": 60, "Stat": "Average"}, "ReturnData": False}
 
     shift = {"Id": "shift", "Expression": "MAX([ABS(n-o)])", "Label": "shift", "ReturnData": True}
@@ -120,11 +168,11 @@ def test_metric_math_is_of_exact_dimensions(aws: Aws, name: Name) -> None:
     ]
 
     def reached() -> bool:
-        aws.client("cloudwatch").put_metric_data(Namespace="Lab", MetricData=data)
+        measure(aws, *data)
         return state_of(aws, name("a")) == ALARM
 
     until(reached)
-    assert "[7 (" in of(aws, name("a"))["StateReason"]
+    assert "[7.0 (" in of(aws, name("a"))["StateReason"]
     now = datetime.now(UTC)
     results = aws.client("cloudwatch").get_metric_data(
         MetricDataQueries=queries, StartTime=now - timedelta(hours=1), EndTime=now + timedelta(hours=1)
@@ -141,7 +189,8 @@ def noted() -> Iterator[list[tuple[str, str]]]:
     del alarm_actions.actions["noting"]
 
 
-def test_an_action_is_of_the_change_that_called_for_it(aws: Aws, name: Name, noted: list[tuple[str, str]]) -> None:
+@pytest.mark.laptop("an alarm changes while its action is carried out, by localcloud's own hands")
+def test_an_action_is_of_the_change_that_called_for_it(aws: Accounts, name: Name, noted: list[tuple[str, str]]) -> None:
     """The alarm is calm again by the time that the action of its going into ALARM is carried out."""
     arn = f"arn:aws:noting:{REGION}:{ACCOUNT}:note"
     put(aws, name("a"), Period=86400, AlarmActions=[arn], OKActions=[arn])
@@ -152,27 +201,47 @@ def test_an_action_is_of_the_change_that_called_for_it(aws: Aws, name: Name, not
     assert noted == [(ALARM, OK), (UNKNOWN, ALARM)]
 
 
-def test_an_updated_alarm_keeps_its_state_until_it_is_evaluated(aws: Aws, name: Name) -> None:
+@of_alarms
+def test_an_updated_alarm_keeps_its_state_until_it_is_evaluated(aws: Accounts, name: Name) -> None:
     put(aws, name("a"), Period=86400)
     aws.client("cloudwatch").set_alarm_state(AlarmName=name("a"), StateValue=ALARM, StateReason="by hand")
     put(aws, name("a"), Period=86400, Threshold=2, TreatMissingData="ignore")
 
-    assert (of(aws, name("a"))["StateValue"], of(aws, name("a"))["Threshold"]) == (ALARM, 2)
+    assert (state_of(aws, name("a")), of(aws, name("a"))["Threshold"]) == (ALARM, 2)
 
 
+NOT_ALARMS: list[tuple[Json, str]] = [
+    ({"ComparisonOperator": "GreaterThanUpperThreshold"}, "GreaterThanUpperThreshold"),
+    ({"DatapointsToAlarm": 2}, "DatapointsToAlarm must not be more"),
+    ({"Statistic": None, "ExtendedStatistic": "p101"}, "the statistic p101"),
+    ({"Period": 45}, "Period must be"),
+    ({"MetricName": None, "Namespace": None, "Statistic": None, "Period": None}, "one of MetricName and Metrics"),
+]
+
+
+@of_alarms
+@pytest.mark.parametrize("members", [members for members, _ in NOT_ALARMS])
+def test_what_is_no_alarm_is_refused(aws: Accounts, name: Name, members: Json) -> None:
+    with pytest.raises(ClientError, match=r"ValidationError|InvalidParameter"):
+        put(aws, name("a"), **members)
+
+
+@of_alarms
+def test_a_rule_names_alarms_that_are_there(aws: Accounts, name: Name) -> None:
+    rule = f'ALARM("{name("nobody")}")'
+    assert answer(aws.client("cloudwatch").put_composite_alarm, AlarmName=name("c"), AlarmRule=rule).startswith("Validation")
+
+
+@pytest.mark.laptop("AWS has what localcloud has not, and the wording is localcloud's")
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ({"ComparisonOperator": "GreaterThanUpperThreshold"}, "GreaterThanUpperThreshold"),
-        ({"DatapointsToAlarm": 2}, "DatapointsToAlarm must not be more"),
-        ({"Statistic": None, "ExtendedStatistic": "p101"}, "the statistic p101"),
+        *NOT_ALARMS,
         ({"Statistic": None, "ExtendedStatistic": "tm90"}, "tm90"),
-        ({"Period": 45}, "Period must be"),
         ({"EvaluateLowSampleCountPercentile": "ignore"}, "EvaluateLowSampleCountPercentile"),
-        ({"MetricName": None, "Namespace": None, "Statistic": None, "Period": None}, "one of MetricName and Metrics"),
     ],
 )
-def test_alarms_that_cannot_be_evaluated_are_refused(aws: Aws, name: Name, members: Json, said: str) -> None:
+def test_alarms_that_cannot_be_evaluated_are_refused(aws: Accounts, name: Name, members: Json, said: str) -> None:
     with pytest.raises(ClientError, match=said):
         put(aws, name("a"), **members)
     with pytest.raises(ClientError, match="do not exist: nobody"):

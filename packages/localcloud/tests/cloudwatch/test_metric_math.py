@@ -7,6 +7,7 @@ from moto.cloudwatch.exceptions import ValidationError
 
 from localcloud.cloudwatch.metric_math import Expression
 
+pytestmark = pytest.mark.laptop("expressions are computed by functions")
 HELD: dict[str, list[float | None]] = {"a": [1, 2, None], "b": [4, None, 6], "none": [None, None, None]}
 
 

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from localcloud.cloudwatch import metrics
-from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing import ACCOUNT, REGION, named
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
+from localcloud.testing.waiting import until
+
+inside = pytest.mark.laptop("points lie at times of the test's choosing, in localcloud's own store")
 
 
+@pytest.mark.aws("alarms: M of N, missing data")
+def test_statistics_are_of_all_values(aws: Accounts, name: Name) -> None:
+    values = [float(value) for value in range(100, 0, -1)]
+    at = datetime.now(UTC) - timedelta(minutes=10)
+    metric = {"Namespace": named("Lab"), "MetricName": name("m")}
+    data = [{"MetricName": metric["MetricName"], "Timestamp": at, "Values": values}]
+    aws.client("cloudwatch").put_metric_data(Namespace=metric["Namespace"], MetricData=data)
+    span = {"StartTime": at - timedelta(hours=1), "EndTime": at + timedelta(hours=1), "Period": 86400}
+    statistics = ["Sum", "Average", "Minimum", "Maximum", "SampleCount"]
+
+    (point,) = until(lambda: aws.client("cloudwatch").get_metric_statistics(**metric, **span, Statistics=statistics)["Datapoints"])
+
+    assert [point[statistic] for statistic in statistics] == [5050, 50.5, 1, 100, 100]
+
+
+@inside
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(
     ("statistic", "expected"),
@@ -23,6 +45,7 @@ def test_statistics_are_of_the_values_themselves(name: Name, statistic: str, exp
     assert metrics.values(of, statistic, start=6e8, period=1, count=1) == [expected]
 
 
+@inside
 def test_old_points_are_joined_and_nothing_is_lost(aws: Aws, name: Name) -> None:
     of = metrics.Metric(ACCOUNT, REGION, "Lab", name("m"), frozenset())
     for second in range(0, 10 * 2000, 10):

@@ -8,141 +8,140 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from builds import build, project
 from moto.core.exceptions import JsonRESTError
 
-from localcloud.codebuild import builds, compute
+from localcloud.codebuild import builds as local
+from localcloud.codebuild import compute
 from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.in_process import Aws
-from localcloud.testing.running import Running
-from localcloud.testing.waiting import until
+from localcloud.testing.names import Name
 
+aws_behaviour = pytest.mark.aws("builds: one shell, phases in order")
 BUILD_ROLE = {"Service": "codebuild.amazonaws.com"}
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": BUILD_ROLE, "Action": "sts:AssumeRole"}]}
 
 
-def project(cloud: Running, name: str, spec: dict[str, Any], *, minutes: int = 5, trusts: dict[str, str] = BUILD_ROLE) -> None:
-    role = cloud.role(f"build-{name}", trusts=trusts, allows=[{"Action": "ssm:GetParameter", "Resource": "*"}])
-    cloud.client("codebuild").create_project(
-        name=name,
-        source={"type": "NO_SOURCE", "buildspec": json.dumps({"version": 0.2, **spec})},
-        artifacts={"type": "NO_ARTIFACTS"},
-        environment={"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL"},
-        serviceRole=role,
-        timeoutInMinutes=minutes,
-    )
+@aws_behaviour
+def test_commands_share_one_shell_and_export_variables(cloud: Accounts, name: Name) -> None:
+    phases = {"install": {"commands": ["X=1", "cd /tmp"]}, "build": {"commands": ["export Y=$X-$CHOSEN", "pwd"]}}
+    project(cloud, name("p"), {"env": {"exported-variables": ["Y"]}, "phases": phases})
 
-
-def build(cloud: Running, name: str, **variables: str) -> dict[str, Any]:
-    """Run a build to its end; returns it with its log lines."""
-    codebuild = cloud.client("codebuild")
-    values = [{"name": k, "value": v} for k, v in variables.items()]
-    build_id = codebuild.start_build(projectName=name, environmentVariablesOverride=values)["build"]["id"]
-
-    def complete() -> dict[str, Any] | None:
-        description: dict[str, Any] = codebuild.batch_get_builds(ids=[build_id])["builds"][0]
-        return description if description["buildComplete"] else None
-
-    done: dict[str, Any] = until(complete)
-    where = {"logGroupName": done["logs"]["groupName"], "logStreamName": done["logs"]["streamName"]}
-    events = cloud.client("logs").get_log_events(**where, startFromHead=True)["events"]
-    return {**done, "log": [e["message"] for e in events]}
-
-
-def test_commands_share_one_shell_and_export_variables(cloud: Running) -> None:
-    phases = {"install": {"commands": ["X=1", "cd /tmp"]}, "build": {"commands": ["export Y=$X-$GIVEN", "pwd"]}}
-    project(cloud, "shell", {"env": {"exported-variables": ["Y"]}, "phases": phases})
-
-    done = build(cloud, "shell", GIVEN="two words")
+    done = build(cloud, name("p"), CHOSEN="two words")
 
     assert done["buildStatus"] == "SUCCEEDED"
     assert done["exportedEnvironmentVariables"] == [{"name": "Y", "value": "1-two words"}]
     assert "/tmp" in done["log"]
 
 
-def test_a_failed_command_ends_its_phase_and_names_it(cloud: Running) -> None:
+@aws_behaviour
+def test_a_failed_command_ends_its_phase_and_names_it(cloud: Accounts, name: Name) -> None:
     phases = {
         "pre_build": {"commands": ["echo before", "echo why >&2; false", "echo never"], "finally": ["echo always"]},
         "build": {"commands": ["echo skipped"]},
     }
-    project(cloud, "fails", {"phases": phases})
+    project(cloud, name("p"), {"phases": phases})
 
-    done = build(cloud, "fails")
+    done = build(cloud, name("p"))
 
     assert done["buildStatus"] == "FAILED"
-    assert "PRE_BUILD" in done["phases"][0]["contexts"][0]["message"]
+    (failed,) = (phase for phase in done["phases"] if phase.get("phaseStatus") == "FAILED")
+    assert failed["phaseType"] == "PRE_BUILD"
     assert {"before", "why", "always"} <= set(done["log"])
     assert not {"never", "skipped"} & set(done["log"])
 
 
-def test_post_build_runs_after_a_failed_build(cloud: Running) -> None:
-    project(cloud, "post", {"phases": {"build": {"commands": ["exit_code=3; (exit 3)"]}, "post_build": {"commands": ["echo swept"]}}})
+@aws_behaviour
+def test_post_build_runs_after_a_failed_build(cloud: Accounts, name: Name) -> None:
+    phases = {"build": {"commands": ["exit_code=3; (exit 3)"]}, "post_build": {"commands": ["echo swept"]}}
+    project(cloud, name("p"), {"phases": phases})
 
-    done = build(cloud, "post")
+    done = build(cloud, name("p"))
 
     assert done["buildStatus"] == "FAILED"
     assert "swept" in done["log"]
 
 
-def test_a_build_acts_as_the_projects_role(cloud: Running) -> None:
-    cloud.client("ssm").put_parameter(Name="/role/x", Value="seen", Type="String")
-    read = "aws ssm get-parameter --name /role/x --query Parameter.Value --output text"
-    write = "aws ssm put-parameter --name /role/x --value no --type String --overwrite"
-    project(cloud, "role", {"phases": {"build": {"commands": ["aws sts get-caller-identity", read, write]}}})
+@pytest.mark.aws("IAM: each stage, job and endpoint calls with its deployed role's credentials")
+def test_a_build_acts_as_the_projects_role(cloud: Accounts, name: Name) -> None:
+    parameter = f"/{name('x')}"
+    cloud.client("ssm").put_parameter(Name=parameter, Value="seen", Type="String")
+    read = f"aws ssm get-parameter --name {parameter} --query Parameter.Value --output text"
+    write = f"aws ssm put-parameter --name {parameter} --value no --type String --overwrite"
+    allows = [{"Action": "ssm:GetParameter", "Resource": "*"}]
+    project(cloud, name("p"), {"phases": {"build": {"commands": ["aws sts get-caller-identity", read, write]}}}, allows=allows)
 
-    done = build(cloud, "role")
+    done = build(cloud, name("p"))
 
     assert done["buildStatus"] == "FAILED"
     assert "seen" in done["log"]
-    assert any("assumed-role/build-role" in line for line in done["log"])
+    assert any(f"assumed-role/{name('p')}-build" in line for line in done["log"])
     assert any("AccessDenied" in line and "ssm:PutParameter" in line for line in done["log"])
 
 
-def test_a_role_that_does_not_trust_codebuild_starts_nothing(cloud: Running) -> None:
-    project(cloud, "untrusted", {"phases": {"build": {"commands": ["true"]}}}, trusts={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+def untrusted(cloud: Accounts, name: str) -> None:
+    """A build whose role trusts the account's people alone."""
+    project(cloud, name, {"phases": {"build": {"commands": ["true"]}}}, trusts={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+    build(cloud, name)
 
+
+@aws_behaviour
+def test_a_role_that_does_not_trust_codebuild_starts_nothing(cloud: Accounts, name: Name) -> None:
+    with pytest.raises(ClientError):
+        untrusted(cloud, name("p"))
+
+
+@pytest.mark.laptop("the wording is localcloud's")
+def test_a_role_that_does_not_trust_codebuild_is_named(cloud: Accounts, name: Name) -> None:
     with pytest.raises(ClientError, match="does not trust"):
-        build(cloud, "untrusted")
+        untrusted(cloud, name("p"))
 
 
-def test_a_buildspec_key_that_cannot_be_honoured_is_refused(cloud: Running) -> None:
+@pytest.mark.laptop("AWS has batches")
+def test_a_buildspec_key_that_cannot_be_honoured_is_refused(cloud: Accounts, name: Name) -> None:
     with pytest.raises(ClientError, match="batch"):
-        project(cloud, "odd", {"batch": {}, "phases": {"build": {"commands": ["true"]}}})
+        project(cloud, name("p"), {"batch": {}, "phases": {"build": {"commands": ["true"]}}})
 
 
+memory = pytest.mark.laptop("the memory of a build is chosen, and looked at in this process")
 HOLDS = "python3 -c 'import mmap; m = mmap.mmap(-1, 200 << 20); m.write(bytes(200 << 20)); print(input())'"
 WAITS_BESIDE = f"{{ sleep 100 & {HOLDS} < <(sleep 100); }}"  # until it is killed
 
 
-def held(aws: Aws, commands: list[str], *, most: int) -> builds.Build:
+def held(aws: Aws, commands: list[str], *, most: int) -> local.Build:
     """A build in this process, on a machine with so many bytes, once it is over."""
     role = aws.client("iam").create_role(RoleName=f"held-{most}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-    project = {
+    own: dict[str, Any] = {
         "name": "held",
         "source": {"type": "NO_SOURCE", "buildspec": json.dumps({"version": 0.2, "phases": {"build": {"commands": commands}}})},
         "environment": {"computeType": "BUILD_GENERAL1_SMALL"},
         "serviceRole": role,
     }
-    build = builds.Build(ACCOUNT, REGION, project, {}, {"": aws.cloud.folder("builds", "held", "source")}, most).start()
-    assert build.done.wait(60)
-    return build
+    run = local.Build(ACCOUNT, REGION, own, {}, {"": aws.cloud.folder("builds", "held", "source")}, most).start()
+    assert run.done.wait(60)
+    return run
 
 
+@memory
 def test_a_build_that_holds_more_than_its_machine_has_is_killed_with_all_that_it_started(aws: Aws) -> None:
-    build = held(aws, [WAITS_BESIDE, "echo never"], most=100 << 20)
+    run = held(aws, [WAITS_BESIDE, "echo never"], most=100 << 20)
 
-    assert build.status == "FAILED"
-    assert re.match(r"a phase failed with exit code 137: killed for memory: held \S+ GiB, more than the 0.098 GiB of BUILD_", build.failure)
-    assert "never" not in aws.lines(build.group, build.uuid)
+    assert run.status == "FAILED"
+    assert re.match(r"a phase failed with exit code 137: killed for memory: held \S+ GiB, more than the 0.098 GiB of BUILD_", run.failure)
+    assert "never" not in aws.lines(run.group, run.uuid)
 
 
+@memory
 def test_the_log_says_how_much_a_build_held(aws: Aws) -> None:
-    build = held(aws, [f"sleep 1 | {HOLDS} || true"], most=compute.GIB)
+    run = held(aws, [f"sleep 1 | {HOLDS} || true"], most=compute.GIB)
 
-    assert build.status == "SUCCEEDED"
-    assert 200 << 20 <= build.memory < 300 << 20
-    assert "[Container] Held 0.2 GiB of memory at most; BUILD_GENERAL1_SMALL has 1 GiB" in aws.lines(build.group, build.uuid)
+    assert run.status == "SUCCEEDED"
+    assert 200 << 20 <= run.memory < 300 << 20
+    assert "[Container] Held 0.2 GiB of memory at most; BUILD_GENERAL1_SMALL has 1 GiB" in aws.lines(run.group, run.uuid)
 
 
+@pytest.mark.laptop("AWS has other compute types")
 def test_a_compute_type_that_is_not_known_is_refused() -> None:
     with pytest.raises(JsonRESTError, match="not of BUILD_LAMBDA_1GB"):
         compute.check({"name": "odd", "environment": {"computeType": "BUILD_LAMBDA_1GB"}})

@@ -10,9 +10,10 @@ from botocore.exceptions import ClientError
 from cloudformation_stacks import Template, deploy, reasons
 
 from localcloud.testing import ACCOUNT, REGION
-from localcloud.testing.running import Running
+from localcloud.testing.accounts import Accounts
 
 CONNECTION = f"arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/00000000-0000-0000-0000-000000000000"
+pytestmark = pytest.mark.laptop("a repository's host is needed, and so a connection that somebody has authorised")
 OPENED = {"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED,PULL_REQUEST_UPDATED"}
 GROUP = [OPENED, {"Type": "BASE_REF", "Pattern": "^refs/heads/main$"}]
 
@@ -40,7 +41,7 @@ def template(name: str, *, source: Template | None = None, **properties: Any) ->
 
 
 @pytest.mark.parametrize("kind", ["GITHUB", "GITLAB", "BITBUCKET", "GITHUB_ENTERPRISE", "GITLAB_SELF_MANAGED"])
-def test_a_project_for_pull_requests_is_kept_and_not_started(cloud: Running, kind: str) -> None:
+def test_a_project_for_pull_requests_is_kept_and_not_started(cloud: Accounts, kind: str) -> None:
     codebuild, name = cloud.client("codebuild"), f"pulls-{kind.lower().replace('_', '-')}"
 
     assert deploy(cloud, name, template(name, source={"Type": kind})) == "CREATE_COMPLETE", reasons(cloud, name)
@@ -55,7 +56,7 @@ def test_a_project_for_pull_requests_is_kept_and_not_started(cloud: Running, kin
     assert codebuild.list_builds_for_project(projectName=name)["ids"] == []
 
 
-def test_a_project_of_a_host_is_created_by_the_api(cloud: Running) -> None:
+def test_a_project_of_a_host_is_created_by_the_api(cloud: Accounts) -> None:
     created = cloud.client("codebuild").create_project(
         name="pulls-api",
         serviceRole=f"arn:aws:iam::{ACCOUNT}:role/none",
@@ -91,7 +92,7 @@ def test_a_project_of_a_host_is_created_by_the_api(cloud: Running) -> None:
         (8, {"Type": "NO_SOURCE", "BuildSpec": "{version: 0.2, phases: {}}"}, {}, "a source NO_SOURCE has none"),
     ],
 )
-def test_what_is_not_taken_is_refused(cloud: Running, number: int, source: Template, properties: Template, why: str) -> None:
+def test_what_is_not_taken_is_refused(cloud: Accounts, number: int, source: Template, properties: Template, why: str) -> None:
     name = f"odd-project-{number}"
 
     assert deploy(cloud, name, template(name, source=source, **properties)) == "ROLLBACK_COMPLETE"

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from localcloud.testing import pipelines
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.pipelines import Push
 from localcloud.testing.running import Running
 
 
 @pytest.fixture(scope="session")
-def role(cloud: Running) -> str:
+def role(cloud: Accounts) -> str:
     """The role of pipelines, with the bucket and the projects that `definition` names."""
     return pipelines.prepare(cloud)
 

@@ -6,6 +6,8 @@ import pytest
 
 from localcloud.codepipeline.globs import compiled
 
+pytestmark = pytest.mark.laptop("patterns are matched by functions")
+
 
 @pytest.mark.parametrize(
     ("pattern", "path", "matches"),

@@ -13,6 +13,7 @@ from localcloud.testing.pipelines import Json, Push, action, create, definition,
 from localcloud.testing.running import Running
 
 MAIN = {"includes": ["main"]}
+pytestmark = pytest.mark.laptop("a push is needed, and so a connection that somebody has authorised")
 
 
 def filters(*criteria: Json) -> Json:

@@ -8,6 +8,8 @@ import pytest
 
 from localcloud.codepipeline.turns import Cancelled, EndedEarly, Place, Stopped, Superseded, Turns
 
+pytestmark = pytest.mark.laptop("turns are seen without pipelines, and without time")
+
 
 def enters(turns: Turns, place: Place, stage: int) -> threading.Event:
     """Set once the place has entered the stage, or will never."""

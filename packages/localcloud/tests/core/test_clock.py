@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from localcloud.core import clock
+
+pytestmark = pytest.mark.laptop("the clock is localcloud's")
 
 
 def test_what_is_due_is_done_in_its_order() -> None:

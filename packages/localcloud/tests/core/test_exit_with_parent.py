@@ -13,6 +13,7 @@ import pytest
 
 from localcloud.testing.waiting import PATIENCE
 
+pytestmark = pytest.mark.laptop("it is localcloud's own processes that end")
 PROGRAM = Path(__file__).with_name("hanging_cloud.py")
 
 

@@ -6,8 +6,11 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from localcloud.core.processes import spawn
 
+pytestmark = pytest.mark.laptop("processes are localcloud's")
 TALKATIVE = "for number in range(20_000): print(number)"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from localcloud.core.schedules import next_after, zone
 
+pytestmark = pytest.mark.laptop("expressions are read by functions")
 AT = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)  # a Friday
 
 

@@ -9,6 +9,8 @@ from moto.core.exceptions import JsonRESTError
 
 from localcloud.core import validation
 
+pytestmark = pytest.mark.laptop("requests are judged by functions")
+
 
 def test_properties_get_the_names_and_the_types_of_the_api() -> None:
     properties = {"Name": "p", "Artifacts": {"Type": "NO_ARTIFACTS"}, "TimeoutInMinutes": "5", "BadgeEnabled": "true"}
