@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from localcloud.testing import ACCOUNT
-from localcloud.testing.running import Running
+from localcloud.testing.accounts import Accounts
 
 
-def rule(cloud: Running, name: str, target: dict[str, Any], account: str = ACCOUNT, *, bus: str = "default", **members: Any) -> None:
+def rule(cloud: Accounts, name: str, target: dict[str, Any], account: str = ACCOUNT, *, bus: str = "default", **members: Any) -> None:
     """A rule with one target; `pattern` is an object."""
     events = cloud.client("events", account)
     if "pattern" in members:
@@ -19,14 +19,14 @@ def rule(cloud: Running, name: str, target: dict[str, Any], account: str = ACCOU
     events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "t", **target}])
 
 
-def caller(cloud: Running, name: str, action: str, resource: str, account: str = ACCOUNT, service: str = "events") -> str:
+def caller(cloud: Accounts, name: str, action: str, resource: str, account: str = ACCOUNT, service: str = "events") -> str:
     """A role for a rule or a schedule."""
     return cloud.role(
         name, trusts={"Service": f"{service}.amazonaws.com"}, allows=[{"Action": action, "Resource": resource}], account=account
     )
 
 
-def document(principal: dict[str, str], action: str, resource: str, **more: Any) -> str:
-    """The policy of a resource that lets one principal do one thing."""
+def document(principal: dict[str, Any], action: str | list[str], resource: str, **more: Any) -> str:
+    """The policy of a resource that lets a principal do something."""
     statement = {"Sid": "a", "Effect": "Allow", "Principal": principal, "Action": action, "Resource": resource, **more}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.sagemaker import jobs
-from localcloud.testing import ACCOUNT, LAB, REGION
-from localcloud.testing.in_process import Aws
+from localcloud.testing import LAB
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.waiting import until
 
+ENDS = ("Completed", "Failed", "Stopped")
 
-def training(aws: Aws, image: str, name: str, **changes: Any) -> None:
+
+def training(aws: Accounts, image: str, name: str, **changes: Any) -> None:
     """Start a training job of the image of `localcloud.testing`; `changes` replace members of the request."""
     request = {
         "TrainingJobName": name,
@@ -38,7 +39,7 @@ def training(aws: Aws, image: str, name: str, **changes: Any) -> None:
     aws.client("sagemaker").create_training_job(**request)
 
 
-def processing(aws: Aws, image: str, name: str, **changes: Any) -> None:
+def processing(aws: Accounts, image: str, name: str, **changes: Any) -> None:
     """Start a processing job of the same image."""
     source = {"S3Uri": f"s3://{LAB}/data/v1", "LocalPath": "/opt/ml/processing/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
     target = {"S3Uri": f"s3://{LAB}/reports/{name}", "LocalPath": "/opt/ml/processing/report", "S3UploadMode": "EndOfJob"}
@@ -53,15 +54,24 @@ def processing(aws: Aws, image: str, name: str, **changes: Any) -> None:
     aws.client("sagemaker").create_processing_job(**{**request, **changes})
 
 
-def ended(aws: Aws, kind: str, name: str) -> dict[str, Any]:
+def ended(aws: Accounts, kind: str, name: str) -> dict[str, Any]:
     """The job, once it has ended."""
-    jobs.wait(ACCOUNT, REGION, kind, name)
-    job: dict[str, Any] = getattr(aws.client("sagemaker"), f"describe_{kind}_job")(**{f"{kind.title()}JobName": name})
+    describe = getattr(aws.client("sagemaker"), f"describe_{kind}_job")
+
+    def description() -> dict[str, Any] | None:
+        job: dict[str, Any] = describe(**{f"{kind.title()}JobName": name})
+        return job if job[f"{kind.title()}JobStatus"] in ENDS else None
+
+    job: dict[str, Any] = until(description)
     return job
 
 
-def until_hanging(name: str) -> None:
+def until_hanging(aws: Accounts, name: str) -> None:
     """Return once the program of a training job that behaves as `hang` has come to where it hangs."""
-    job = jobs.find(ACCOUNT, REGION, "training", name)
-    assert job
-    until(lambda: job.last_line == "hanging")
+    until(lambda: "hanging" in logged(aws, "/aws/sagemaker/TrainingJobs", name))
+
+
+def logged(aws: Accounts, group: str, prefix: str = "") -> list[str]:
+    """What a group holds, which need not be there yet."""
+    groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    return aws.lines(group, prefix) if groups else []

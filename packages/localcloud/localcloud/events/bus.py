@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.events.models import EventBus, EventsBackend, Rule, events_backends
+from moto.events.responses import EventsHandler
 
 from localcloud.cloudwatch import metrics
 from localcloud.core.errors import error, invalid
@@ -26,8 +27,9 @@ MOST = 10  # events of one PutEvents
 
 
 def install() -> None:
-    """Answer PutEvents, and send events from bus to bus."""
+    """Answer PutEvents and TestEventPattern, and send events from bus to bus."""
     setattr(EventsBackend, "put_events", _put_events)  # noqa: B010
+    setattr(EventsHandler, "test_event_pattern", patterns.test)  # noqa: B010
     targets.senders["events:event-bus"] = _forward
 
 

@@ -52,6 +52,13 @@ def matches(pattern: EventPattern, event: Event) -> bool:
     return pattern._does_event_match(flat, pattern.get_pattern())
 
 
+def test(self: Any) -> str:
+    """Answer TestEventPattern."""
+    pattern, event = self._get_param("EventPattern"), json.loads(self._get_param("Event"))
+    check(pattern)
+    return json.dumps({"Result": matches(EventPattern.load(pattern), event)})
+
+
 def _flatten(node: Any, prefix: str, flat: dict[str, Any]) -> None:
     """Leaves by their dotted names; what lists hold is a list of values under one name."""
     if isinstance(node, dict):

@@ -54,6 +54,7 @@ def install() -> None:
     LogsBackend.put_metric_filter = _put  # type: ignore[method-assign]
     LogsBackend.delete_metric_filter = _delete  # type: ignore[method-assign]
     LogsResponse.put_metric_filter = _put_metric_filter  # type: ignore[method-assign]
+    setattr(LogsResponse, "test_metric_filter", _test)  # noqa: B010
 
 
 def _problems(request: dict[str, Any]) -> Iterator[str]:
@@ -80,6 +81,14 @@ def _put_metric_filter(self: Any) -> str:
     if request["logGroupName"] not in self.logs_backend.groups:
         raise ResourceNotFoundException
     return _moto_put_response(self)
+
+
+def _test(self: Any) -> str:
+    """Answer TestMetricFilter: which lines match, without what the pattern took from them."""
+    request = json.loads(self.body)
+    matches = matcher(request["filterPattern"])
+    lines = enumerate(request["logEventMessages"], 1)
+    return json.dumps({"matches": [{"eventNumber": number, "eventMessage": line} for number, line in lines if matches(line) is not None]})
 
 
 def _put(self: Any, filter_name: str, filter_pattern: str, log_group_name: str, metric_transformations: Any) -> None:

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule
 
 from localcloud.core import clock, schedules
@@ -46,7 +47,10 @@ def _check(members: dict[str, Any]) -> None:
     target = members["target"]
     if targets.kind(target["Arn"]) not in CALLED:
         raise invalid(f"localcloud has no schedules for {target['Arn']}: it knows {', '.join(CALLED)}")
-    targets.assumed(target["RoleArn"], SERVICE)
+    try:
+        targets.assumed(target["RoleArn"], SERVICE)
+    except JsonRESTError as problem:
+        raise invalid("The execution role you provide must allow AWS EventBridge Scheduler to assume the role.") from problem
 
 
 def _key(self: Any, group: str | None, name: str) -> tuple[str, ...]:

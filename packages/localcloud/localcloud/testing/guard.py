@@ -14,7 +14,9 @@ from localcloud.testing import ways
 from localcloud.testing.journal import Journal
 from localcloud.testing.verification import Verification
 
-READS = re.compile(r"(BatchGet|Describe|Get|Head|List|Search|Query|Select|Filter|Lookup|Simulate|Validate|Test|Assume|Verify|Estimate)")
+LOOKS = "BatchGet|Describe|Get|Head|List|Search|Query|Select|Filter|Lookup|Simulate|Validate|Test|Assume|Verify|Estimate"
+USES = "Sign$|Encrypt|Decrypt|GenerateDataKey"  # of a key, which stays as it is
+READS = re.compile(f"({LOOKS}|{USES})")
 MAKES = re.compile(r"(Create|Register|Run|Start|Request|Import|Allocate|Purchase|Provision|Copy)")
 OF_THE_ACCOUNT = {  # what every other user of the account would notice, and what nobody could put back as it was
     "PutRegistryPolicy",

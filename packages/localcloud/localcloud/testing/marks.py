@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.testing.verification import VERIFICATION
+from localcloud.testing import ACCOUNT, OTHER, VERIFICATION
 
 AWS = "aws"
 LONGEST = 6 * 3600  # seconds that a test may take on accounts
 LAPTOP = "laptop"
+across = pytest.mark.skipif(ACCOUNT == OTHER, reason="it takes two accounts")
 DESCRIPTIONS = (
     "aws(row): AWS's behaviour, the same on an account; row: how its row in docs/verified.md begins",
     "laptop(why): nothing that an account could show, and why",

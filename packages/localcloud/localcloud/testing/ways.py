@@ -38,6 +38,8 @@ def _pair(model: Any) -> Way | None:
     shape = service.operation_model(delete).input_shape
     required = [name for name in shape.required_members if name not in _tokens(shape)]
     asked, answered = _members(model.input_shape), _members(model.output_shape)
+    if not required:
+        return None  # it can be called by one of several, and the model does not say which
     if all(_lower(name) in asked for name in required):
         return Way(_deleting(delete, required))
     if all(_lower(name) in asked | answered for name in required):
@@ -116,6 +118,7 @@ def _answered(operation: str, parameter: str, member: str, **more: Any) -> Way:
 
 def _bucket(client: Any, entry: Entry) -> None:
     bucket = entry.request["Bucket"]
+    client.delete_bucket_policy(Bucket=bucket)  # it may forbid what follows
     for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
             where = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
@@ -184,6 +187,7 @@ SPECIAL = {
     "cloudwatch:PutMetricAlarm": Way(_alarm),
     "codebuild:StartBuild": _answered("StopBuild", "id", "id"),
     "codepipeline:StartPipelineExecution": Way(lambda client, entry: None),  # ends with its pipeline
+    "ec2:CreateSecurityGroup": _answered("DeleteSecurityGroup", "GroupId", "GroupId"),
     "ecr:CreateRepository": _with("DeleteRepository", "repositoryName", force=True),
     "ecr:StartImageScan": Way(lambda client, entry: None),  # ends by itself
     "events:CreateEventBus": Way(_bus),
@@ -193,6 +197,7 @@ SPECIAL = {
     "kms:CreateGrant": Way(lambda client, entry: None),  # goes with its key
     "kms:CreateKey": _answered("ScheduleKeyDeletion", "KeyId", "KeyId", PendingWindowInDays=LEAST_DAYS),
     "logs:CreateLogStream": Way(lambda client, entry: None),  # goes with its group
+    "logs:PutResourcePolicy": _with("DeleteResourcePolicy", "policyName"),
     "s3:CopyObject": Way(lambda client, entry: None),  # goes with its bucket
     "s3:CreateBucket": Way(_bucket),
     "s3:CreateMultipartUpload": Way(lambda client, entry: None),  # goes with its bucket

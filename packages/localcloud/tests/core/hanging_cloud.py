@@ -24,6 +24,6 @@ if __name__ == "__main__":
         image = aws.image(MODELS)
         pid = ask(aws, serving(aws, configured(aws, image, "config"), "endpoint"))["pid"]
         training(aws, image, "job", Environment={"BEHAVIOUR": "hang"})
-        until_hanging("job")
+        until_hanging(aws, "job")
         print(pid, flush=True)
         threading.Event().wait()

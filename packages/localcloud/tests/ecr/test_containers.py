@@ -17,6 +17,8 @@ from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 from localcloud.testing.waiting import until
 
+pytestmark = pytest.mark.laptop("Docker beside localcloud")
+
 REACH = "import os, socket, urllib.parse as u; socket.create_connection(('127.0.0.1', u.urlparse(os.environ['CLOUD']).port)).close()"
 
 

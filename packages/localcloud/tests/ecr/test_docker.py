@@ -13,6 +13,8 @@ from localcloud.ecr import images
 from localcloud.testing import ACCOUNT, REGION, REPOSITORY
 from localcloud.testing.in_process import Aws
 
+pytestmark = pytest.mark.laptop("localcloud's own stand-in for docker")
+
 HEAD = "FROM python:3.11-slim\nWORKDIR /opt/app\n"
 TAIL = 'ENTRYPOINT ["python", "-m", "program"]\n'
 

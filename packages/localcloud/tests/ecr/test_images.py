@@ -13,6 +13,8 @@ from localcloud.ecr import images
 from localcloud.testing import MODELS, OTHER
 from localcloud.testing.in_process import Aws
 
+pytestmark = pytest.mark.laptop("looks at what localcloud makes of an image")
+
 
 def test_a_repository_lets_in_the_accounts_of_its_policy(aws: Aws, image: str) -> None:
     with pytest.raises(JsonRESTError, match=f"does not let arn:aws:iam::{OTHER}:role/worker pull"):

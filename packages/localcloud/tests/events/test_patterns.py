@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.core.exceptions import JsonRESTError
-from moto.events.models import EventPattern
 
 from localcloud.events import inputs, patterns
 from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.accounts import Accounts
 
 EVENT: dict[str, Any] = {
     "version": "0",
@@ -50,11 +51,18 @@ EVENT: dict[str, Any] = {
         ({"$or": [{"source": ["other"]}, {"detail": {"size": [5]}}]}, True),
     ],
 )
-def test_patterns(pattern: dict[str, Any], wanted: bool) -> None:
-    text = json.dumps(pattern)
-    patterns.check(text)
+@pytest.mark.aws("EventBridge: buses and their policies across accounts")
+def test_patterns(cloud: Accounts, pattern: dict[str, Any], wanted: bool) -> None:
+    answer = cloud.client("events").test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(EVENT))
 
-    assert patterns.matches(EventPattern.load(text), EVENT) is wanted
+    assert answer["Result"] is wanted
+
+
+@pytest.mark.aws("EventBridge: buses and their policies across accounts")
+@pytest.mark.parametrize("pattern", ["{", '{"source": "test"}', '{"source": []}', '{"source": [{"soundex": "test"}]}'])
+def test_patterns_that_are_none_are_refused(cloud: Accounts, pattern: str) -> None:
+    with pytest.raises(ClientError, match="InvalidEventPatternException"):
+        cloud.client("events").test_event_pattern(EventPattern=pattern, Event=json.dumps(EVENT))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +74,7 @@ def test_patterns(pattern: dict[str, Any], wanted: bool) -> None:
         ('{"source": [{"soundex": "test"}]}', "soundex"),
     ],
 )
+@pytest.mark.laptop("the words are localcloud's")
 def test_patterns_that_cannot_be_compared_are_refused(pattern: str, why: str) -> None:
     with pytest.raises(JsonRESTError, match=why):
         patterns.check(pattern)
@@ -88,6 +97,7 @@ def test_patterns_that_cannot_be_compared_are_refused(pattern: str, why: str) ->
         ),
     ],
 )
+@pytest.mark.laptop("a function of localcloud; test_rules.py has the same through a queue")
 def test_what_a_target_is_sent(target: dict[str, Any], sent: Any) -> None:
     inputs.check({"Id": "t", **target})
 

@@ -12,6 +12,8 @@ from localcloud.events import targets
 from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.in_process import Aws
 
+pytestmark = pytest.mark.laptop("how localcloud delivers")
+
 ARN = f"arn:aws:slow:{REGION}:{ACCOUNT}:target"
 
 

@@ -10,12 +10,12 @@ from botocore.exceptions import ClientError
 from cloudformation_stacks import deploy, reasons
 
 from localcloud.iam import documents
-from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing import ACCOUNT, named
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.names import Name
-from localcloud.testing.running import Running
 
 ALLOW = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-ROOT, NOBODY = f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:role/nobody"
+ROOT, NOBODY = f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:role/{named('nobody')}"
 
 
 def policy(*statements: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def trust(*principals: Any) -> dict[str, Any]:
 def of_size(characters: int, **element: Any) -> dict[str, Any]:
     """A policy of just so many characters, white space apart."""
     resource = "arn:aws:s3:::bucket/"
-    bare = documents.size(policy({**ALLOW, **element, "Resource": resource}))
+    bare = len(json.dumps(policy({**ALLOW, **element, "Resource": resource}), separators=(",", ":")))
     return policy({**ALLOW, **element, "Resource": resource + "a" * (characters - bare)})
 
 
@@ -50,6 +50,7 @@ def of_size(characters: int, **element: Any) -> dict[str, Any]:
         (policy({**ALLOW, "Sid": "A"}, {**ALLOW, "Sid": "A"}), "Statement IDs (SID) in a single policy must be unique."),
     ],
 )
+@pytest.mark.laptop("a function of localcloud that reads policies")
 def test_a_policy_of_a_role_is_read(document: Any, words: str | None) -> None:
     assert documents.malformed_of_identity(document) == words
 
@@ -69,12 +70,14 @@ def test_a_policy_of_a_role_is_read(document: Any, words: str | None) -> None:
         ({"Colour": "red"}, '"Colour":"red"'),
     ],
 )
+@pytest.mark.laptop("a function of localcloud that reads policies")
 def test_a_principal_is_somebody(principal: Any, invalid: str | None) -> None:
     assert documents.malformed_on_resource(trust(principal)) == (invalid and f"Invalid principal in policy: {invalid}")
 
 
-def test_iam_keeps_no_policy_that_is_malformed_or_too_large(cloud: Running, name: Name) -> None:
-    iam, role, service = cloud.client("iam"), name("role")[:60], {"Service": "sagemaker.amazonaws.com"}
+@pytest.mark.aws("policy documents: unknown elements, invalid principals, sizes")
+def test_iam_keeps_no_policy_that_is_malformed_or_too_large(cloud: Accounts, name: Name) -> None:
+    iam, role, service = cloud.client("iam"), name("role"), {"Service": "sagemaker.amazonaws.com"}
     with pytest.raises(ClientError, match=r"MalformedPolicyDocument.*Invalid principal in policy"):
         iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust({"AWS": NOBODY})))
     with pytest.raises(ClientError, match=r"LimitExceeded.*ACLSizePerRole: 2048"):
@@ -90,7 +93,8 @@ def test_iam_keeps_no_policy_that_is_malformed_or_too_large(cloud: Running, name
         iam.create_policy(PolicyName=name("too-large"), PolicyDocument=json.dumps(of_size(6145)))
 
 
-def test_a_stacks_role_has_no_larger_ones(cloud: Running, name: Name) -> None:
+@pytest.mark.aws("policy documents: unknown elements, invalid principals, sizes")
+def test_a_stacks_role_has_no_larger_ones(cloud: Accounts, name: Name) -> None:
     def role(inline: int) -> dict[str, Any]:
         policies = [{"PolicyName": "all", "PolicyDocument": of_size(inline)}]
         properties = {"AssumeRolePolicyDocument": trust({"Service": "sagemaker.amazonaws.com"}), "Policies": policies}
@@ -101,20 +105,21 @@ def test_a_stacks_role_has_no_larger_ones(cloud: Running, name: Name) -> None:
     assert "Maximum policy size of 10240 bytes exceeded" in reasons(cloud, name("stack"))
 
 
-def test_a_key_and_a_bucket_are_for_somebody(cloud: Running, name: Name) -> None:
-    kms, s3, bucket = cloud.client("kms"), cloud.client("s3"), name("bucket")
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    mine = {"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": {"AWS": ROOT}}
-    theirs = {**mine, "Principal": {"AWS": NOBODY}}
+@pytest.mark.aws("policy documents: unknown elements, invalid principals, sizes")
+def test_a_key_and_a_bucket_are_for_somebody(cloud: Accounts, name: Name) -> None:
+    kms, s3, bucket = cloud.client("kms"), cloud.client("s3"), cloud.create_bucket(name("bucket"))
+    own = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Principal": {"AWS": ROOT}}
+    mine = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*", "Principal": {"AWS": ROOT}}
+    nobody = {"Principal": {"AWS": NOBODY}}
 
-    for statements in ([mine], [{**mine, "Resource": f"arn:aws:s3:::{bucket}/*"}]):
-        kms.create_key(Policy=json.dumps(policy(*statements)))
+    kms.create_key(Policy=json.dumps(policy(own)))
     with pytest.raises(ClientError, match=r"MalformedPolicyDocumentException.*Invalid principal"):
-        kms.create_key(Policy=json.dumps(policy(mine, theirs)))
+        kms.create_key(Policy=json.dumps(policy(own, {**own, **nobody})))
     with pytest.raises(ClientError, match="LimitExceededException"):
-        kms.create_key(Policy=json.dumps(policy(mine, of_size(32 * 1024, Principal="*")["Statement"][0])))
+        kms.create_key(Policy=json.dumps(policy(own, of_size(32 * 1024, Principal={"AWS": ROOT})["Statement"][0])))
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy(mine)))
     with pytest.raises(ClientError, match=r"MalformedPolicy.*Invalid principal"):
-        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy(theirs)))
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy({**mine, **nobody})))
+    too_large = policy(*({**mine, "Sid": f"{number:0100}"} for number in range(100)))
     with pytest.raises(ClientError, match=r"MalformedPolicy.*exceeds the maximum allowed document size"):
-        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(of_size(20 * 1024, Principal="*")))
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(too_large))

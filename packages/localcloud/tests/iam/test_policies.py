@@ -9,6 +9,8 @@ import pytest
 from localcloud.iam import policies
 from localcloud.testing import ACCOUNT
 
+pytestmark = pytest.mark.laptop("a function of localcloud that judges policies")
+
 
 @pytest.mark.parametrize(
     ("statement", "action", "resource", "allowed"),

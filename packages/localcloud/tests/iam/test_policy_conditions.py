@@ -8,6 +8,8 @@ import pytest
 
 from localcloud.iam.conditions import hold
 
+pytestmark = pytest.mark.laptop("a function of localcloud that judges conditions")
+
 ROLE = "arn:aws:iam::123456789012:role/attest"
 KNOWN = {
     "aws:PrincipalArn": [ROLE],

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.testing import ACCOUNT
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.names import Name
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
@@ -18,13 +19,15 @@ EVERYTHING = {"Action": "*", "Resource": "*"}
 HERE = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 
 
-def test_a_role_says_how_long_its_sessions_may_last(cloud: Running, name: Name) -> None:
+@pytest.mark.aws("sessions: MaxSessionDuration, one hour of role chaining")
+def test_a_role_says_how_long_its_sessions_may_last(cloud: Accounts, name: Name) -> None:
     arn = cloud.role(name("role"), trusts=HERE, allows=[EVERYTHING])
     asked = {"RoleArn": arn, "RoleSessionName": "test", "DurationSeconds": 7200}
     with pytest.raises(ClientError, match="exceeds the MaxSessionDuration set for this role"):
         cloud.client("sts").assume_role(**asked)
 
     cloud.client("iam").update_role(RoleName=name("role"), MaxSessionDuration=7200)
+    cloud.settle()
 
     cloud.client("sts").assume_role(**asked)
     with pytest.raises(ClientError, match="exceeds the 1 hour session limit for roles assumed by role chaining"):
@@ -40,6 +43,7 @@ def code(call: Callable[..., Any], **members: Any) -> str | None:
     return None
 
 
+@pytest.mark.laptop("a session of two seconds; on AWS the shortest is of fifteen minutes, and an ordinary one ends in an hour")
 def test_what_a_session_asks_for_ends_with_it(tmp_path: Path) -> None:
     """In the words of each protocol. A new session goes on."""
     with Running(tmp_path / "cloud", "--longest-session", "2") as cloud:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from answers import answer
 
 from localcloud.testing import ACCOUNT
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.names import Name
-from localcloud.testing.running import Running
+from localcloud.testing.waiting import until
 
 HERE = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 DIGEST = {"Message": bytes(32), "MessageType": "DIGEST", "SigningAlgorithm": "ECDSA_SHA_256"}
 FOR_SERVICES = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
 
+pytestmark = pytest.mark.aws("KMS grants; `kms:GrantIsForAWSResource`")
 
-def key(cloud: Running) -> str:
+
+def key(cloud: Accounts) -> str:
     return str(cloud.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"])
 
 
-def test_a_grant_lets_its_grantee_do_its_operations_until_it_is_revoked(cloud: Running, name: Name) -> None:
+def test_a_grant_lets_its_grantee_do_its_operations_until_it_is_revoked(cloud: Accounts, name: Name) -> None:
     kms, arn = cloud.client("kms"), key(cloud)
     role = cloud.role(name("role"), trusts=HERE, allows=[{"Action": "s3:GetObject", "Resource": "*"}])
     keys = cloud.assume(role)
@@ -28,13 +32,13 @@ def test_a_grant_lets_its_grantee_do_its_operations_until_it_is_revoked(cloud: R
 
     grant = kms.create_grant(KeyId=arn, GranteePrincipal=role, Operations=["Sign"])["GrantId"]
 
-    assert answer(cloud.client("kms", **keys).sign, **wanted) == "done"
+    until(lambda: answer(cloud.client("kms", **keys).sign, **wanted) == "done")
     assert answer(cloud.client("kms", **keys).get_public_key, KeyId=arn) == "AccessDeniedException"
     kms.revoke_grant(KeyId=arn, GrantId=grant)
-    assert answer(cloud.client("kms", **keys).sign, **wanted) == "AccessDeniedException"
+    until(lambda: answer(cloud.client("kms", **keys).sign, **wanted) == "AccessDeniedException")
 
 
-def test_who_may_have_services_make_grants_makes_none_himself(cloud: Running, name: Name) -> None:
+def test_who_may_have_services_make_grants_makes_none_himself(cloud: Accounts, name: Name) -> None:
     arn = key(cloud)
     role = cloud.role(name("role"), trusts=HERE, allows=[{"Action": "kms:CreateGrant", "Resource": "*", "Condition": FOR_SERVICES}])
 

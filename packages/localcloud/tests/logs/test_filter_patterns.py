@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.logs.filter_patterns import matcher
-from localcloud.testing.endpoints import Json
+from localcloud.testing.accounts import Accounts, Json
 
 EVENT = {"event": "scores", "rows": 50, "p50": 0.25, "deep": {"list": [{"x": "a b"}]}, "flag": True, "none": None}
 
@@ -36,13 +36,19 @@ EVENT = {"event": "scores", "rows": 50, "p50": 0.25, "deep": {"list": [{"x": "a 
         ("", True),
     ],
 )
-def test_patterns(pattern: str, matches: bool) -> None:
-    assert (matcher(pattern)(json.dumps(EVENT)) is not None) is matches
+@pytest.mark.aws("metric filters on what containers print")
+def test_patterns(cloud: Accounts, pattern: str, matches: bool) -> None:
+    assert matched(cloud, pattern, json.dumps(EVENT)) == ([json.dumps(EVENT)] if matches else [])
 
 
-def test_a_json_pattern_passes_over_other_lines() -> None:
-    assert matcher("{ $.x = * }")("x = 1") is None
-    assert matcher("{ $.x = * }")("[1]") is None
+def matched(cloud: Accounts, pattern: str, *lines: str) -> list[str]:
+    answer = cloud.client("logs").test_metric_filter(filterPattern=pattern, logEventMessages=lines)
+    return [match["eventMessage"] for match in answer["matches"]]
+
+
+@pytest.mark.aws("metric filters on what containers print")
+def test_a_json_pattern_passes_over_other_lines(cloud: Accounts) -> None:
+    assert matched(cloud, "{ $.x = * }", "x = 1", '{"x": 1}', "[1]") == ['{"x": 1}']
 
 
 @pytest.mark.parametrize(
@@ -60,11 +66,13 @@ def test_a_json_pattern_passes_over_other_lines() -> None:
         ("{ }", "an empty condition"),
     ],
 )
+@pytest.mark.laptop("patterns that localcloud does not know, AWS does")
 def test_other_patterns_are_refused_by_name(pattern: str, said: str) -> None:
     with pytest.raises(Exception, match=said):
         matcher(pattern)
 
 
+@pytest.mark.laptop("a function of localcloud, for many patterns")
 @given(
     st.dictionaries(st.text("abc", min_size=1, max_size=2), st.integers(-9, 9) | st.text("xyz", max_size=3), max_size=4), st.integers(-9, 9)
 )

@@ -13,6 +13,8 @@ from localcloud.ecr import host_names
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 
+pytestmark = pytest.mark.laptop("how localcloud gives hosts their names")
+
 # The first host listens on its own name; the others ask it by that name until it answers.
 PROGRAM = """
 import json, os, pathlib, socket, sys, time

@@ -12,11 +12,15 @@ from botocore.exceptions import ClientError
 from sagemaker_jobs import ended, processing, training, until_hanging
 
 from localcloud.testing import ACCOUNT, LAB
-from localcloud.testing.in_process import Aws
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.names import Name
 
+JOBS = pytest.mark.aws("jobs: what goes in, what comes out, and every way they end")
+LEFT = pytest.mark.aws("a failed training job's outputs in S3")
 
-def test_a_training_job_leaves_a_model_metrics_and_a_log(aws: Aws, image: str, name: Name) -> None:
+
+@JOBS
+def test_a_training_job_leaves_a_model_metrics_and_a_log(aws: Accounts, image: str, name: Name) -> None:
     job = name("t")
     training(aws, image, job, Environment={"EXTRA": "1"})
     outcome = ended(aws, "training", job)
@@ -34,7 +38,8 @@ def test_a_training_job_leaves_a_model_metrics_and_a_log(aws: Aws, image: str, n
     assert "metric auc=0.9" in aws.lines("/aws/sagemaker/TrainingJobs", f"{job}/algo-1-")
 
 
-def test_a_failing_job_says_what_its_container_wrote(aws: Aws, image: str, name: Name) -> None:
+@JOBS
+def test_a_failing_job_says_what_its_container_wrote(aws: Accounts, image: str, name: Name) -> None:
     job = name("t")
     training(aws, image, job, Environment={"BEHAVIOUR": "fail"})
     outcome = ended(aws, "training", job)
@@ -43,7 +48,8 @@ def test_a_failing_job_says_what_its_container_wrote(aws: Aws, image: str, name:
     assert outcome["FailureReason"] == "AlgorithmError: row 3, column 'age': found 'x', exit code: 7"
 
 
-def test_what_a_failing_job_left_is_uploaded_all_the_same(aws: Aws, image: str, name: Name) -> None:
+@LEFT
+def test_what_a_failing_job_left_is_uploaded_all_the_same(aws: Accounts, image: str, name: Name) -> None:
     """SageMaker exports model and output of failed training jobs too."""
     job = name("t")
     training(aws, image, job, Environment={"BEHAVIOUR": "fail"})
@@ -54,7 +60,8 @@ def test_what_a_failing_job_left_is_uploaded_all_the_same(aws: Aws, image: str, 
         assert tar.getnames() == ["violations.json"]
 
 
-def test_an_input_that_is_not_there_fails_the_job(aws: Aws, image: str, name: Name) -> None:
+@JOBS
+def test_an_input_that_is_not_there_fails_the_job(aws: Accounts, image: str, name: Name) -> None:
     job = name("t")
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{LAB}/nowhere/"}}
     training(aws, image, job, InputDataConfig=[{"ChannelName": "data", "DataSource": source}])
@@ -62,10 +69,11 @@ def test_an_input_that_is_not_there_fails_the_job(aws: Aws, image: str, name: Na
     assert f"no S3 objects found under S3 URL s3://{LAB}/nowhere/" in ended(aws, "training", job)["FailureReason"]
 
 
-def test_a_job_can_be_stopped_and_keeps_its_model(aws: Aws, image: str, name: Name) -> None:
+@JOBS
+def test_a_job_can_be_stopped_and_keeps_its_model(aws: Accounts, image: str, name: Name) -> None:
     job = name("t")
     training(aws, image, job, Environment={"BEHAVIOUR": "hang"})
-    until_hanging(job)
+    until_hanging(aws, job)
     aws.client("sagemaker").stop_training_job(TrainingJobName=job)
     outcome = ended(aws, "training", job)
 
@@ -75,7 +83,8 @@ def test_a_job_can_be_stopped_and_keeps_its_model(aws: Aws, image: str, name: Na
         aws.client("sagemaker").stop_training_job(TrainingJobName=job)
 
 
-def test_a_job_that_takes_too_long_is_stopped(aws: Aws, image: str, name: Name) -> None:
+@JOBS
+def test_a_job_that_takes_too_long_is_stopped(aws: Accounts, image: str, name: Name) -> None:
     job = name("t")
     training(aws, image, job, Environment={"BEHAVIOUR": "hang"}, StoppingCondition={"MaxRuntimeInSeconds": 1})
     outcome = ended(aws, "training", job)
@@ -83,7 +92,8 @@ def test_a_job_that_takes_too_long_is_stopped(aws: Aws, image: str, name: Name) 
     assert (outcome["TrainingJobStatus"], outcome["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
 
 
-def test_a_processing_job_reads_and_writes_s3(aws: Aws, image: str, name: Name) -> None:
+@JOBS
+def test_a_processing_job_reads_and_writes_s3(aws: Accounts, image: str, name: Name) -> None:
     job = name("p")
     processing(aws, image, job)
     outcome = ended(aws, "processing", job)
@@ -93,7 +103,8 @@ def test_a_processing_job_reads_and_writes_s3(aws: Aws, image: str, name: Name) 
     assert json.loads(report) == {"metrics": {"rows": {"value": 3}}}
 
 
-def test_a_failing_processing_job_leaves_its_exit_message(aws: Aws, image: str, name: Name) -> None:
+@JOBS
+def test_a_failing_processing_job_leaves_its_exit_message(aws: Accounts, image: str, name: Name) -> None:
     job = name("p")
     processing(aws, image, job, Environment={"BEHAVIOUR": "fail"})
     outcome = ended(aws, "processing", job)
@@ -113,8 +124,9 @@ def on_two(share: str = "FullyReplicated", **more: str) -> dict[str, Any]:
     }
 
 
+@JOBS
 @pytest.mark.parametrize("share", ["ShardedByS3Key", "FullyReplicated"])
-def test_instances_of_a_processing_job_share_their_input(aws: Aws, image: str, name: Name, share: str) -> None:
+def test_instances_of_a_processing_job_share_their_input(aws: Accounts, image: str, name: Name, share: str) -> None:
     for number in range(3):
         aws.client("s3").put_object(Bucket=LAB, Key=f"shared/{number}.csv", Body=b"1")
     job = name("p")
@@ -127,7 +139,8 @@ def test_instances_of_a_processing_job_share_their_input(aws: Aws, image: str, n
     assert inputs == ([["0.csv", "2.csv"], ["1.csv"]] if share == "ShardedByS3Key" else [every, every])
 
 
-def test_an_instance_that_fails_ends_the_others(aws: Aws, image: str, name: Name) -> None:
+@JOBS
+def test_an_instance_that_fails_ends_the_others(aws: Accounts, image: str, name: Name) -> None:
     aws.client("s3").put_object(Bucket=LAB, Key="shared/0.csv", Body=b"1")
     job = name("p")
     processing(aws, image, job, **on_two(BEHAVIOUR="algo-2 fails"))
@@ -137,20 +150,27 @@ def test_an_instance_that_fails_ends_the_others(aws: Aws, image: str, name: Name
     assert outcome["FailureReason"] == "AlgorithmError: too few rows, exit code: 3"
 
 
+@pytest.mark.laptop("what localcloud does not do")
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}}, "on one instance, not on 2"),
         ({"CheckpointConfig": {"S3Uri": f"s3://{LAB}/checkpoints"}}, "cannot honour CheckpointConfig"),
-        ({"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "Could not assume role"),
     ],
 )
-def test_what_cannot_be_honoured_is_refused_by_name(aws: Aws, image: str, name: Name, changes: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_honoured_is_refused_by_name(aws: Accounts, image: str, name: Name, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ClientError, match=said):
         training(aws, image, name("t"), **changes)
 
 
-def test_an_image_named_by_tag_is_refused(aws: Aws, image: str, name: Name) -> None:
+@JOBS
+def test_a_role_that_is_nobodys_is_refused(aws: Accounts, image: str, name: Name) -> None:
+    with pytest.raises(ClientError, match=r"ValidationException.*Could not assume role"):
+        training(aws, image, name("t"), RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{name('nobody')}")
+
+
+@pytest.mark.laptop("localcloud runs images by digest only")
+def test_an_image_named_by_tag_is_refused(aws: Accounts, image: str, name: Name) -> None:
     job = name("t")
     tagged = image.partition("@")[0] + ":test"
     training(aws, tagged, job, AlgorithmSpecification={"TrainingImage": tagged, "TrainingInputMode": "File"})
@@ -158,6 +178,7 @@ def test_an_image_named_by_tag_is_refused(aws: Aws, image: str, name: Name) -> N
     assert "not named by digest" in ended(aws, "training", job)["FailureReason"]
 
 
+@pytest.mark.laptop("what localcloud does not do")
 @pytest.mark.parametrize(
     ("operation", "arguments"),
     [
@@ -171,13 +192,13 @@ def test_an_image_named_by_tag_is_refused(aws: Aws, image: str, name: Name) -> N
         ),
         (
             "create_notebook_instance",
-            {"NotebookInstanceName": "x", "InstanceType": "ml.t3.medium", "RoleArn": "arn:aws:iam::123456789012:role/worker"},
+            {"NotebookInstanceName": "x", "InstanceType": "ml.t3.medium", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/worker"},
         ),
         ("delete_monitoring_schedule", {"MonitoringScheduleName": "x"}),
         ("list_inference_components", {}),
     ],
 )
-def test_work_that_nobody_would_do_is_refused_by_name(aws: Aws, operation: str, arguments: dict[str, Any]) -> None:
+def test_work_that_nobody_would_do_is_refused_by_name(aws: Accounts, operation: str, arguments: dict[str, Any]) -> None:
     title = {"stop_auto_ml_job": "StopAutoMLJob"}.get(operation, operation.title().replace("_", ""))
     with pytest.raises(ClientError, match=f"localcloud does not do {title}"):
         getattr(aws.client("sagemaker"), operation)(**arguments)

@@ -19,6 +19,8 @@ from localcloud.testing.in_process import PLENTY, Aws
 from localcloud.testing.names import Name
 from localcloud.testing.waiting import until
 
+pytestmark = pytest.mark.laptop("an account's quotas cannot be lowered for a test, nor raised within one")
+
 SERVING = "ml.m7i.large"
 EXCEEDED = (
     r"ResourceLimitExceeded.*The account-level service limit '{quota}' is {limit} Instances, with current utilization of {used} Instances"

@@ -10,6 +10,8 @@ import pytest
 from localcloud.testing.pipelines import AUTHOR
 from localcloud.testing.running import Running
 
+pytestmark = pytest.mark.laptop("localcloud's own git remote")
+
 
 @pytest.mark.slow
 def test_a_push_to_a_cloud_that_is_gone_is_refused(tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ import signal
 import socket
 import sys
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(os.environ.get("ML_ROOT", "/opt/ml"))
 BEHAVIOUR = os.environ.get("BEHAVIOUR", "")
+INSTANCE = uuid.uuid4().hex  # whoever has just started is another
+HERE = ("0.0.0.0", int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")))  # noqa: S104 - SageMaker connects from outside the container
 
 
 def train() -> None:
@@ -85,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
         about = {
             "model": model,
             "pid": os.getpid(),
-            "instance": os.environ["SAGEMAKER_BIND_TO_PORT"],
+            "instance": INSTANCE,
             "said": body.decode("latin-1"),
             "type": self.headers["Content-Type"],
         }
@@ -120,9 +123,9 @@ def serve() -> None:
     if BEHAVIOUR == "sick":
         signal.signal(signal.SIGTERM, last_words)
     if BEHAVIOUR == "deaf":
-        with socket.create_server(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"]))):
+        with socket.create_server(HERE):
             time.sleep(600)
-    ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
+    ThreadingHTTPServer(HERE, Handler).serve_forever()
 
 
 for command in sys.argv[1:]:
