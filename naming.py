@@ -133,6 +133,11 @@ def event_bus(config: Config) -> str:
     return config.project
 
 
+def dead_letters(config: Config, model: str, environment: Environment | None = None) -> str:
+    """The SQS queue, and its alarm, of what no target took: of a model's retraining, of its monitor in an environment, or of `TOOLCHAIN`."""
+    return _name(config, model, *([environment.name] if environment else []), "dead-letters")
+
+
 def connection(config: Config) -> str:
     """The CodeConnections connection to the repository. Another provider or host needs another one: a connection never changes its own."""
     at = config.repository

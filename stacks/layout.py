@@ -50,6 +50,7 @@ LONGEST = {  # characters that AWS gives a name
     "delivery pipeline": 100,
     "endpoint": 63,
     "model package group": 63,
+    "queue": 80,
     "role": 64,
     "rule": 64,
     "schedule": 64,
@@ -223,6 +224,7 @@ def _names_of_project(config: Config) -> list[Name]:
     platform, stages = naming.PLATFORM, (naming.CHECK, naming.UPDATE, naming.ONBOARD)
     return [
         ("connection", naming.connection(config)),
+        ("queue", naming.dead_letters(config, naming.TOOLCHAIN)),
         ("stack", naming.toolchain_stack(config)),
         ("stack", naming.delivery_stack(config, platform)),
         ("delivery pipeline", naming.delivery_pipeline(config, platform)),
@@ -239,6 +241,7 @@ def _names_of_model(config: Config, model: str) -> list[Name]:
         ("delivery pipeline", naming.delivery_pipeline(config, model)),
         ("delivery pipeline", naming.retraining_pipeline(config, model)),
         ("model package group", naming.model_package_group(config, model)),
+        ("queue", naming.dead_letters(config, model)),
         ("role", naming.training_role(config, model)),
         ("role", naming.controller_role(config, model)),
         *(("role", naming.stage_project(config, model, stage)) for stage in (naming.BUILD, naming.UPDATE, naming.TRAIN)),
@@ -253,6 +256,7 @@ def _names_of_place(config: Config, model: str, environment: Environment) -> lis
     roles = (naming.deploy_role, naming.execution_role, naming.monitoring_role, naming.verifier_role)
     return [
         ("endpoint", naming.endpoint(config, model, environment)),
+        ("queue", naming.dead_letters(config, model, environment)),
         ("schedule", naming.monitoring_pipeline(config, model, environment)),
         ("stack", naming.monitoring_stack(config, model, environment)),
         ("stack", naming.serving_stack(config, model, environment)),
