@@ -22,6 +22,7 @@ from localcloud.cloudformation.resources import (
     sagemaker,
     scheduler,
     sns,
+    sqs,
 )
 
 TYPES = (
@@ -37,6 +38,7 @@ TYPES = (
     *sagemaker.TYPES,
     *scheduler.TYPES,
     *sns.TYPES,
+    *sqs.TYPES,
 )
 
 
