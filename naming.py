@@ -134,7 +134,7 @@ def event_bus(config: Config) -> str:
 
 
 def dead_letters(config: Config, model: str, environment: Environment | None = None) -> str:
-    """The SQS queue, and its alarm, of what no target took: of a model's retraining, of its monitor in an environment, or of `TOOLCHAIN`."""
+    """The SQS queue of what no target took, and its alarm: of a model's retraining, of its monitor somewhere, or of `TOOLCHAIN`."""
     return _name(config, model, *([environment.name] if environment else []), "dead-letters")
 
 

@@ -112,7 +112,7 @@ class Monitoring(Stack):
         )
         if table.retraining and "drift" in table.retraining.on:
             self._tell_toolchain(alarms.drift, letters)
-        return [alarms.drift, alarms.unread, alarms.silent]
+        return [alarms.drift, alarms.unread, alarms.silent, letters.alarm]
 
     def _version(self) -> MonitoringParameters:
         """Declare the parameters; references to their values."""

@@ -67,7 +67,7 @@ class Serving(Stack):
         self._outputs(endpoint, alarms)
 
     def _key_users(self) -> list[str]:
-        """Services that encrypt with the key: alarms their notices and, where drift is told to the toolchain, EventBridge its dead letters."""
+        """Services that encrypt with it: CloudWatch notices of alarms, EventBridge what it could not tell the toolchain of drift."""
         return [ALARM_SENDER, *([EVENTS] if layout.retrains(self.config, self.model, self.place) else [])]
 
     def _fields(self) -> list[str]:

@@ -37,7 +37,7 @@ class DeadLetters(Construct):
             retention_period=KEPT,
         )
         self.config = {"arn": self._queue.queue_arn}  # as targets of rules and of schedules name their queue
-        alarm = cloudwatch.Alarm(
+        self.alarm = cloudwatch.Alarm(
             self,
             "Alarm",
             alarm_name=queue_name,
@@ -48,7 +48,7 @@ class DeadLetters(Construct):
             evaluation_periods=1,
             treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
         )
-        alarm.add_alarm_action(actions.SnsAction(topic))
+        self.alarm.add_alarm_action(actions.SnsAction(topic))
 
     def takes_from(self, rule: str) -> None:
         """Let EventBridge write what the targets of a rule (an ARN) did not take ("Using dead-letter queues to process undelivered events

@@ -35,8 +35,8 @@ def failure_pattern(pipelines: str) -> dict[str, Any]:
 
 
 class EventRule(Construct):
-    """Hands events of `bus` that are like `pattern`, or the ticks of `schedule`, to `target` (an ARN), by `action`; `dead_letters` gets what
-    the target does not take.
+    """Hands events of `bus` that are like `pattern`, or the ticks of `schedule`, to `target` (an ARN), by `action`. What the target does
+    not take goes to `dead_letters`.
     """
 
     def __init__(
