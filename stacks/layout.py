@@ -11,7 +11,7 @@ from config import Config, Environment, Repository
 from naming import RESERVED
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.delivery import LONGEST_ACTION, deploying_minutes
-from stacks import build_environment, network_check
+from stacks import budget, build_environment, network_check
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
@@ -45,6 +45,7 @@ RETENTION = (
 )  # days that Logs takes
 MOST_TAGS = 40  # of 50
 LONGEST = {  # characters that AWS gives a name
+    "budget": 100,
     "bucket": 63,
     "connection": 32,
     "delivery pipeline": 100,
@@ -79,6 +80,7 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
         *_environments(config),
         *_repository(config),
         *network_check.problems(config),
+        *budget.problems(config),
         *build_environment.problems(config),
         *_policies(config),
         *_tags(config),
@@ -223,6 +225,7 @@ def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:
 def _names_of_project(config: Config) -> list[Name]:
     platform, stages = naming.PLATFORM, (naming.CHECK, naming.UPDATE, naming.ONBOARD)
     return [
+        *(("budget", naming.budget(config, account)) for account in config.accounts if account.budget),
         ("connection", naming.connection(config)),
         ("queue", naming.dead_letters(config, naming.TOOLCHAIN)),
         ("stack", naming.toolchain_stack(config)),

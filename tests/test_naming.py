@@ -35,6 +35,8 @@ KINDS = {  # function → the service's own description of such a name (`service
     "approval": STAGE,
     "artifacts_bucket": "AWS::S3::Bucket.BucketName",
     "bootstrap_role": ROLE,
+    "budget": r"[^:\\]{1,100}",  # budgets.BudgetName's description is in Java's words
+    "budget_stack": STACK,
     "connection": "codeconnections.ConnectionName",
     "console": r"https://[a-z0-9.-]+",
     "controller_role": ROLE,
@@ -175,6 +177,7 @@ def model(config: Config, name: str) -> ModelSpec:
 
 
 DESCRIBED = {
+    "budget": "budgets.BudgetName",
     "bucket": "AWS::S3::Bucket.BucketName",
     "connection": "codeconnections.ConnectionName",
     "delivery pipeline": "codepipeline.PipelineName",

@@ -37,7 +37,7 @@ def key(cloud: Running, *principals: dict[str, str]) -> str:
     """A key that the account's own policies decide about, and that these may use."""
     statements = [{"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}]
     uses = ["kms:Decrypt", "kms:GenerateDataKey*"]
-    statements += [{"Effect": "Allow", "Principal": each, "Action": uses, "Resource": "*"} for each in principals]  # type: ignore[dict-item]
+    statements += [{"Effect": "Allow", "Principal": each, "Action": uses, "Resource": "*"} for each in principals]
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
     made: str = cloud.client("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
     return made
