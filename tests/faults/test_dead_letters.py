@@ -62,8 +62,10 @@ class Letters:
         return [one["AlarmName"] for one in told if one.get("NewStateValue") == "ALARM"]
 
     def empty(self) -> None:
-        """As the guide ends."""
-        self._sqs.purge_queue(QueueUrl=self._url)
+        """What was dealt with is deleted."""
+        while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def lies_in(letters: Letters, count: int) -> list[Json]:
 
 
 def redriven(production: Production, letters: Letters) -> None:
-    """The guide's way where causes of retraining lie: one start, for the controller finds them itself; then the queue is emptied."""
+    """The guide's way where causes of retraining lie: one start, for the controller finds them itself; then the letters are deleted."""
     before = len(controllers(production))
     production.home("codepipeline").start_pipeline_execution(name=RETRAINING)
     assert len(controllers(production)) == before + 1
