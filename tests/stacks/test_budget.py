@@ -24,6 +24,8 @@ from tests.reference import CONFIG
 from tests.support.layouts import HOME, Layout, configuration, models, read, synth
 from tests.support.production import create
 
+pytestmark = pytest.mark.laptop("templates alone")
+
 STACK = naming.budget_stack(CONFIG, HOME)
 HUNDRED = Budget(monthly_dollars=100)
 BUDGET = "AWS::Budgets::Budget"

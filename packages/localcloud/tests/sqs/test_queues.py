@@ -16,6 +16,8 @@ from localcloud.testing.pipelines import of_approvals
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
+pytestmark = pytest.mark.laptop("its rules and schedules run at localcloud's speed")
+
 EVENTS = {"Service": "events.amazonaws.com"}
 
 
