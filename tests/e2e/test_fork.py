@@ -49,6 +49,8 @@ def test_a_fork_with_its_own_names_and_model_is_green(fork: Clone, layout: str, 
         "ml@zenith.test",
     ]
     fork.road("init", *named, *(word for environment in LAYOUTS[layout] for word in ("--environment", environment)))
+    own = f'id="{HOME}", region="us-west-2"'
+    fork.edit("config.py", own, f"{own}, budget=Budget(monthly_dollars=500)")
     data = write(tmp_path / "loans.csv", missing_values())
     fork.road("new-model", "loan_default", "--data", str(data), "--target", "default")
     fork.commit("our accounts, our model")
