@@ -35,9 +35,9 @@ class Budget(Stack):
 def problems(config: Config) -> Iterator[str]:
     """What is wrong with the budgets that config.py names, a line each."""
     budgets = {account.id: account.budget for account in config.accounts if account.budget}
-    for account, budget in budgets.items():
+    for number, budget in budgets.items():
         if not budget.monthly_dollars > 0:
-            yield f"config.py: account {account}: budget: found {budget.monthly_dollars} dollars; accepted is more than 0"
+            yield f"config.py: account {number}: budget: found {budget.monthly_dollars} dollars; accepted is more than 0"
     for account in config.accounts:
         if account.budget != budgets.get(account.id):
             yield f"config.py: account {account.id}: found two budgets; accepted is one an account, wherever it is named"
