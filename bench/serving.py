@@ -1,6 +1,7 @@
 """What a scored request costs: our server beside the one that a team would write without us, in one run on one machine.
 
-Each server gets one core, the load another; rounds alternate, so that a busy moment of the machine hits both. Linux only.
+Each server gets one core, the load another; rounds alternate, so that a busy moment of the machine hits both. Linux only. Ours is also
+asked what its largest request costs, and how long `/ping` waits beside it: the other reads no CSV.
 
     ./road bench serving [--rounds 3] [--seconds 3] [--json]
 """
@@ -25,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import _large
 from bench._sample import FOLDER, HERE, MODEL, SYNTHETIC, VARIABLES
 
 HOME = HERE / ".road" / "bench"
@@ -36,13 +38,15 @@ LOADS = {"1 row, 1 client": (1, 1), "1 row, 8 clients": (1, 8), "100 rows, 1 cli
 
 @dataclass
 class Candidate:
-    """A server to be measured, and what was measured of it: load → one Figures a round."""
+    """A server to be measured, and what was measured of it: load → one Figures a round, and those of the largest requests."""
 
     name: str
     argv: list[str]
     environment: dict[str, str]
     port: int
+    reads_csv: bool = False
     rounds: dict[str, list[Figures]] = field(default_factory=lambda: {load: [] for load in LOADS})
+    large: dict[str, list[_large.Figures]] = field(default_factory=lambda: {load: [] for load in _large.AT_ONCE})
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,13 @@ def main() -> None:
             say(f"round {number + 1} of {arguments.rounds}: {candidate.name}")
             measure(candidate, arguments.seconds)
     results = {c.name: {load: median(c.rounds[load]) for load in LOADS} for c in candidates}
-    print(json.dumps(results) if arguments.json else table(results))
+    large = {c.name: {load: _large.summary(rounds) for load, rounds in c.large.items()} for c in candidates if c.reads_csv}
+    if arguments.json:
+        print(json.dumps({name: {**loads, **large.get(name, {})} for name, loads in results.items()}))
+        return
+    print(table(results))
+    for name, loads in large.items():
+        print("", name, *_large.table(loads), sep="\n")
 
 
 def prepare() -> list[Candidate]:
@@ -132,6 +142,7 @@ def prepare() -> list[Candidate]:
             [str(our), "-m", "paved_runtime", "serve"],
             {**variables, "SAGEMAKER_BIND_TO_PORT": str(ports[0])},
             ports[0],
+            reads_csv=True,
         ),
         Candidate(
             "gunicorn, Flask, pandas, scikit-learn",
@@ -171,6 +182,9 @@ def measure(candidate: Candidate, seconds: float) -> None:
             spent = (cpu(process) - before) * 1e6 / len(latencies)
             cuts = statistics.quantiles(latencies, n=100)
             candidate.rounds[load].append(Figures(spent, cuts[49], cuts[98], rows * len(latencies) / elapsed))
+        if candidate.reads_csv:
+            for load, figures in _large.measure(candidate.port, HOME / "data.csv", lambda: cpu(process)).items():
+                candidate.large[load].append(figures)
 
 
 @contextmanager
@@ -199,7 +213,7 @@ def answers(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as response:
             return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError):
+    except OSError:  # of which a refused connection, a reset one and a late answer are kinds
         return False
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 from typer.exceptions import TyperException
-from typer.main import get_command
+from typer.main import get_group
 
 from cli.app import app
 from cli.problem import explain, one_line
@@ -18,7 +18,7 @@ from cli.problem import explain, one_line
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0, 1 for a failure, 2 for a command typed wrongly, 130 after Ctrl-C."""
     try:
-        code = get_command(app).main(args=list(arguments) or ["--help"], prog_name="road", standalone_mode=False)
+        code = get_group(app(arguments)).main(args=list(arguments) or ["--help"], prog_name="road", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TyperException as wrong:

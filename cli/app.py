@@ -2,61 +2,29 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import (
-    approve,
-    audit,
-    base,
-    bench,
-    bootstrap,
-    check,
-    data,
-    demo,
-    deploy,
-    doctor,
-    down,
-    env,
-    evidence,
-    init,
-    invoke,
-    labels,
-    lock,
-    logs,
-    monitor,
-    new_model,
-    push,
-    reject,
-    retry,
-    rollback,
-    status,
-    test,
-    traffic,
-    train,
-    up,
-    upgrade,
-    verify_aws,
-)
-
 # A command is a module of cli/commands: its `app`, which has commands of its own, or else its function of the same name.
-WHO: dict[str, tuple[ModuleType, ...]] = {
-    "First steps": (demo, init, new_model, up, down, env),
-    "Data scientist": (train, data, push, status, logs, retry, evidence, invoke, labels, traffic, monitor),
-    "Approver and auditor": (approve, reject, rollback, evidence, audit),
-    "Platform engineer": (doctor, bootstrap, deploy, upgrade),
-    "Contributor": (check, test, lock, base, bench, verify_aws),
+WHO: dict[str, tuple[str, ...]] = {
+    "First steps": ("demo", "init", "new_model", "up", "down", "env"),
+    "Data scientist": ("train", "data", "push", "status", "logs", "retry", "evidence", "invoke", "labels", "traffic", "monitor"),
+    "Approver and auditor": ("approve", "reject", "rollback", "evidence", "audit"),
+    "Platform engineer": ("doctor", "bootstrap", "deploy", "clean", "upgrade"),
+    "Contributor": ("check", "test", "lock", "base", "bench", "verify_aws"),
 }
+MODULES = tuple(dict.fromkeys(module for modules in WHO.values() for module in modules))
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-SETTINGS: dict[ModuleType, dict[str, Any]] = {test: PASSED_ON, bench: PASSED_ON}
+SETTINGS: dict[str, dict[str, Any]] = {"test": PASSED_ON, "bench": PASSED_ON}
 
 
-def name(command: ModuleType) -> str:
-    """As it is typed: the module `new_model` is `new-model`."""
-    return command.__name__.rpartition(".")[2].replace("_", "-")
+def word(module: str) -> str:
+    """What a person types for a module: `new-model` for `new_model`."""
+    return module.replace("_", "-")
 
 
 class Commands(TyperGroup):
@@ -67,12 +35,13 @@ class Commands(TyperGroup):
         width = max(map(len, self.commands))
         for who, modules in WHO.items():
             with formatter.section(who):
-                known = {name(module): self.commands[name(module)] for module in modules}
+                known = {word(module): self.commands[word(module)] for module in modules}
                 limit = formatter.width - width - 4
-                formatter.write_dl([(word.ljust(width), command.get_short_help_str(limit)) for word, command in known.items()])
+                formatter.write_dl([(name.ljust(width), command.get_short_help_str(limit)) for name, command in known.items()])
 
 
-def _app() -> typer.Typer:
+def app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The one command that `arguments` begin with, or all of them: importing them takes longer than most take to run."""
     together = typer.Typer(
         name="road",
         help="From git push to production on Amazon SageMaker, and the same road whole on one laptop.",
@@ -80,13 +49,10 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         cls=Commands,
     )
-    for module in dict.fromkeys(module for modules in WHO.values() for module in modules):
+    for name in [module for module in MODULES if [word(module)] == [*arguments[:1]]] or MODULES:
+        module = import_module(f"cli.commands.{name}")
         if hasattr(module, "app"):
-            together.add_typer(module.app, name=name(module))
+            together.add_typer(module.app, name=word(name))
         else:
-            function = getattr(module, module.__name__.rpartition(".")[2])
-            together.command(name(module), context_settings=SETTINGS.get(module))(function)
+            together.command(word(name), context_settings=SETTINGS.get(name))(getattr(module, name))
     return together
-
-
-app = _app()

@@ -15,8 +15,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
-
 import naming
 from config import Config
 
@@ -85,6 +83,8 @@ def documents(config: Config, kinds: Iterable[str]) -> list[Json]:
 @cache
 def actions(kind: str) -> frozenset[str]:
     """What CloudFormation calls for a resource type. Raises ValueError where nobody says it."""
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # here, because importing it takes a second
+
     handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema.get("handlers", {})
     declared = {action for name in HANDLERS for action in handlers.get(name, {}).get("permissions", ())} | {*BESIDES.get(kind, ())}
     if not declared:

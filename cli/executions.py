@@ -202,17 +202,18 @@ def _not_begun(state: StageStateTypeDef, execution_id: str, *, passed: bool) -> 
 def _begun(state: StageStateTypeDef, details: Details, execution_id: str) -> Stage:
     """`state` is the stage as it stands now, which may be another execution's.
 
-    It runs as long as an action of it does. What has failed says why, and which it was where there are others.
+    It runs as long as an action of it does, or is still to come. What has failed says why, and which it was where there are others.
     """
     detail = min(details, key=lambda each: (RUNNING, *FAILURES, each["status"]).index(each["status"]))
     here = state.get("latestExecution", {}).get("pipelineExecutionId") == execution_id
     standing = state["actionStates"][0].get("latestExecution", {}) if here else {}
-    running = detail["status"] == RUNNING
+    to_come = here and state.get("latestExecution", {}).get("status") == RUNNING and detail["status"] not in FAILURES
+    running = detail["status"] == RUNNING or to_come
     telling = [each for each in details if each["status"] in FAILURES] if len(details) > 1 else details
     return Stage(
         name=state["stageName"],
         action=detail["actionName"],
-        status=detail["status"],
+        status=RUNNING if running else detail["status"],
         started=min(each["startTime"] for each in details),
         ended=None if running else max(each["lastUpdateTime"] for each in details),
         said="; ".join(f"{each['actionName']}: {_said(each)}" if len(details) > 1 else _said(each) for each in telling),

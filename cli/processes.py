@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 
 from cli.tree import HERE
@@ -30,6 +31,6 @@ def captured(arguments: Sequence[str], env: Mapping[str, str] | None = None) -> 
     return done.returncode, done.stdout
 
 
-def shown(arguments: Sequence[str], env: Mapping[str, str] | None = None) -> int:
-    """Run a program in the tree, whose output a person sees; its exit code."""
-    return subprocess.run(arguments, cwd=HERE, env={**environment(), **(env or {})}).returncode
+def shown(arguments: Sequence[str], env: Mapping[str, str] | None = None, *, aside: bool = False) -> int:
+    """Run a program in the tree, whose output a person sees; its exit code. `aside`: on standard error, as facts go to standard output."""
+    return subprocess.run(arguments, cwd=HERE, env={**environment(), **(env or {})}, stdout=sys.stderr if aside else None).returncode

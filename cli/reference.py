@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from typer.main import get_command
+from typer.main import get_group
 
-from cli.app import WHO, app, name
+from cli.app import WHO, app, word
 
 HEAD = """# Commands
 
@@ -39,20 +39,20 @@ def reference() -> str:
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command: `("data put", …)`, in the order of the help."""
-    yield from _below(get_command(app), "")
+    yield from _below(get_group(app()), "")
 
 
 def _below(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for word, command in group.commands.items():
+    for name, command in group.commands.items():
         if hasattr(command, "commands"):
-            yield from _below(command, f"{prefix}{word} ")
+            yield from _below(command, f"{prefix}{name} ")
         else:
-            yield f"{prefix}{word}", command
+            yield f"{prefix}{name}", command
 
 
 def _who() -> Iterator[str]:
     yield "| who types it | commands |\n|---|---|"
-    yield from (f"| {who} | {', '.join(f'`{name(module)}`' for module in modules)} |" for who, modules in WHO.items())
+    yield from (f"| {who} | {', '.join(f'`{word(module)}`' for module in modules)} |" for who, modules in WHO.items())
     yield ""
 
 

@@ -43,11 +43,15 @@ Word = str | Variable
 
 @dataclass(frozen=True)
 class Command:
-    """One command. Its output goes to the file `output`; with `sourced`, that file's `export` lines are then read into the shell."""
+    """One command. Its output goes to the file `output`; with `sourced`, that file's `export` lines are then read into the shell.
+
+    With `only` it is done where that variable has that value, and passed over elsewhere.
+    """
 
     words: tuple[Word, ...]
     output: str | None = None
     sourced: bool = False
+    only: tuple[Variable, str] | None = None
 
     def written_to(self, file: str) -> Command:
         """The same command, with its standard output in a file."""
@@ -57,13 +61,24 @@ class Command:
         """The same command, whose output is variables for the commands after it."""
         return replace(self, output=file, sourced=True)
 
+    def where(self, variable: Variable, value: str) -> Command:
+        """The same command, done only where a variable has a value."""
+        return replace(self, only=(variable, value))
+
     @property
     def variables(self) -> Iterator[str]:
         """The environment variables that it needs."""
-        return (word.name for word in self.words if isinstance(word, Variable))
+        asked = self.only[:1] if self.only else ()
+        return (word.name for word in (*asked, *self.words) if isinstance(word, Variable))
 
     def __str__(self) -> str:
         """The command as a shell reads it."""
+        if self.only is None:
+            return self._line()
+        variable, value = self.only
+        return f"[ {variable} != {shlex.quote(value)} ] || {{ {self._line()}; }}"
+
+    def _line(self) -> str:
         line = " ".join(str(word) if isinstance(word, Variable) else shlex.quote(word) for word in self.words)
         if self.output is None:
             return line

@@ -33,8 +33,8 @@ What starts a model's road without a push (`retraining_road`), woken by an alarm
 1. Source      the newest commit
 2. Control     asks what there is to do, and whether it may be now; starts the model's road with that cause, or records why not
 
-Nobody waits longer than CodePipeline lets an action: `stacks/layout.py` refuses deployments that might take more, and a training run that
-does is taken up by a retry of its stage.
+Nobody waits longer than CodePipeline lets an action: `stacks/layout.py` refuses deployments that might take more. Where a training
+run might, Train has as many actions in a row as the longest one needs, each going on with the same run; the last one speaks for the stage.
 
 Environments come from `config.py`: each gets a stage, and an approval in front of it when it is `approved_only`. Evidence is made in
 the first one, which is not; the ledger tells of every approved one and of the last.
@@ -51,12 +51,11 @@ import naming
 from config import Config, Environment
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.commands import Command, Reference, Variable, Word, program, road
+from pipelines.waiting import LONGEST_ACTION, UNFINISHED, waits
 
 ASSEMBLY = "Assembly"  # the artifact that Build makes of the folder cdk.out
 CLOUD_ASSEMBLY = "cdk.out"
 DIFFER = "STACKS_DIFFER"  # what Build says of the model's own stacks: yes or no
-ACTIONS = 50  # of a stage at most (CodePipeline User Guide, "Quotas")
-LONGEST_ACTION = 8 * 60  # minutes; CodePipeline's of an action that builds, whatever CodeBuild gives (User Guide, "Quotas")
 PATIENCE = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "10"}  # with calls that are throttled, as where fifty models deploy at once
 BEFORE_AND_AFTER = 60  # minutes of a stage that deploys, beside the deployment: its environment, evidence, the endpoint's answers
 
@@ -66,6 +65,7 @@ COMMITTED = Reference("Source", "AuthorDate")
 CAUSE = Reference("variables", "cause")
 IMAGE_URI = Reference(naming.BUILD, "IMAGE_URI")
 MODEL = Variable("MODEL")  # which of the platform's models a job is about
+WAITS_AFTER = Variable("WAITS_AFTER")  # how many actions of the stage come after this one
 MODEL_PACKAGE_ARN = Reference(naming.TRAIN, "MODEL_PACKAGE_ARN")
 PIPELINE_EXECUTION_ARN = Reference(naming.TRAIN, "PIPELINE_EXECUTION_ARN")
 
@@ -89,13 +89,24 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Action:
+    """One run of a stage's commands: `order` is CodePipeline's RunOrder, and later actions see what it exported in `namespace`."""
+
+    name: str
+    variables: Mapping[str, str]
+    namespace: str | None
+    order: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A stage that runs commands, in the first artifact of `inputs`.
 
     `variables` reach the commands as environment variables; `exports` are the environment variables that later stages see as
     `#{<name>.<variable>}`; `output` is an artifact made of the folder `cdk.out`. `environment` is where the job deploys to; without one
     it stays in the toolchain's account. `models`: it is done once for each, side by side, its name in the variable MODEL; where one fails
-    the others go on.
+    the others go on. `waits`: it is done so often, one after the other: each has what the one before exported, which is `unfinished` at
+    first, and how many come after it in the variable WAITS_AFTER.
     """
 
     name: str
@@ -107,9 +118,26 @@ class Job:
     environment: Environment | None = None
     condition: Condition | None = None
     models: tuple[str, ...] = ()
+    waits: int = 1
     builds_images: bool = False
     compute: Compute = "SMALL"
     timeout_minutes: int = 60
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What its stage does: one action, or that of each model, or those in a row, of which the last has the stage's name."""
+        values = {name: str(value) for name, value in self.variables.items()}
+        if self.models:
+            return tuple(Action(name=model, variables=values | {MODEL.name: model}, namespace=None) for model in self.models)
+        if self.waits == 1:
+            return (Action(name=self.name, variables=values, namespace=self.name),)
+        names = [*(f"{self.name}-{order}" for order in range(1, self.waits)), self.name]
+        handed_on = ({variable: str(Reference(name, variable)) for variable in self.exports} for name in names[:-1])
+        before = [dict.fromkeys(self.exports, UNFINISHED), *handed_on]
+        return tuple(
+            Action(name=name, variables=values | had | {WAITS_AFTER.name: str(self.waits - order)}, namespace=name, order=order)
+            for order, (name, had) in enumerate(zip(names, before, strict=True), start=1)
+        )
 
     def buildspec(self) -> dict[str, object]:
         """The job as CodeBuild reads it."""
@@ -242,16 +270,21 @@ def _update(model: ModelSpec) -> Job:
 
 def _train(model: ModelSpec) -> Job:
     image, commit, cause, execution = map(Variable, ("IMAGE_URI", "COMMIT", "CAUSE", "EXECUTION"))
+    row = waits(model)
+    after: dict[str, Word] = {"waits_after": WAITS_AFTER} if row > 1 else {}
+    commands = (
+        _step("describe_run", model=model.name, image_uri=image, commit=commit, cause=cause).written_to("run.json"),
+        program("pipelines.training", {"model": model.name, "run": "run.json"}).written_to("definition.json"),
+        _step("train", model=model.name, definition="definition.json", execution=execution, **after).exporting("train.env"),
+    )
+    package = Variable(MODEL_PACKAGE_ARN.variable)
     return Job(
         name=naming.TRAIN,
-        commands=(
-            _step("describe_run", model=model.name, image_uri=image, commit=commit, cause=cause).written_to("run.json"),
-            program("pipelines.training", {"model": model.name, "run": "run.json"}).written_to("definition.json"),
-            _step("train", model=model.name, definition="definition.json", execution=execution).exporting("train.env"),
-        ),
+        commands=tuple(command.where(package, UNFINISHED) for command in commands) if row > 1 else commands,
         variables={"COMMIT": COMMIT, "EXECUTION": EXECUTION, "IMAGE_URI": IMAGE_URI, "CAUSE": CAUSE},
         exports=(MODEL_PACKAGE_ARN.variable, PIPELINE_EXECUTION_ARN.variable),
-        timeout_minutes=LONGEST_ACTION,  # a run that takes longer goes on, and the stage, once retried, waits for the same one
+        waits=row,
+        timeout_minutes=LONGEST_ACTION,
     )
 
 

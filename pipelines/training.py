@@ -48,7 +48,7 @@ from config import CONFIG, Config
 from deployability.instances import has_local_storage
 from paved_runtime.protocol import EVALUATION
 from paved_runtime.spec import ModelSpec, load
-from pipelines import tags
+from pipelines import tags, waiting
 from pipelines.definition import validate
 from pipelines.run import Run
 from pipelines.sdk_steps import CommandTrainingStep, RegisterStep
@@ -231,15 +231,17 @@ def _evaluation(run: Run) -> Join:
 
 def _retries() -> list[StepRetryPolicy | SageMakerJobStepRetryPolicy]:
     unlucky = [SageMakerJobExceptionTypeEnum.CAPACITY_ERROR, SageMakerJobExceptionTypeEnum.INTERNAL_ERROR]
-    capacity = SageMakerJobStepRetryPolicy(failure_reason_types=unlucky, interval_seconds=60, backoff_rate=2.0, max_attempts=4)
-    full = [SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT]  # the quota is used by other jobs, which end
-    quota = SageMakerJobStepRetryPolicy(exception_types=full, interval_seconds=300, backoff_rate=1.0, max_attempts=20)
-    return [_throttled(), capacity, quota]
+    full = [SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT]
+    return [
+        _throttled(),
+        SageMakerJobStepRetryPolicy(failure_reason_types=unlucky, **waiting.UNLUCKY.arguments),
+        SageMakerJobStepRetryPolicy(exception_types=full, **waiting.FULL.arguments),
+    ]
 
 
 def _throttled() -> StepRetryPolicy:
     kinds = [StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING]
-    return StepRetryPolicy(exception_types=kinds, interval_seconds=10, backoff_rate=2.0, max_attempts=5)
+    return StepRetryPolicy(exception_types=kinds, **waiting.THROTTLED.arguments)
 
 
 def _read(name: str, source: Any) -> ProcessingInput:

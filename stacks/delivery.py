@@ -19,8 +19,7 @@ from config import Config
 from paved_runtime.spec import ModelSpec, Retraining
 from pipelines import tags
 from pipelines.delivery import (
-    ACTIONS,
-    MODEL,
+    Action,
     Approval,
     Job,
     Road,
@@ -30,6 +29,7 @@ from pipelines.delivery import (
     pull_request_check,
     retraining_road,
 )
+from pipelines.waiting import ACTIONS
 from stacks import build_environment, facts, layout, permissions
 from stacks.constructs.build_reach import BuildReach
 from stacks.constructs.delivery_pipeline import DeliveryPipeline, action, entered_where
@@ -154,28 +154,21 @@ class Delivery(Stack):
         if isinstance(stage, Approval):
             yield {"name": stage.name, "actions": [self._approval(stage)]}
             return
-        condition, project = stage.condition, projects[stage.name]
+        condition, actions = stage.condition, [self._build(stage, projects[stage.name], each) for each in stage.actions]
         entry = {"entry": entered_where(str(condition.variable), condition.value)} if condition else {}
-        if not stage.models:
-            yield {"name": stage.name, "actions": [self._build(stage, project)], **entry}
-        for first in range(0, len(stage.models), ACTIONS):
+        for first in range(0, len(actions), ACTIONS):
             name = f"{stage.name}.{first // ACTIONS + 1}" if first else stage.name
-            yield {
-                "name": name,
-                "actions": [self._build(stage, project, model) for model in stage.models[first : first + ACTIONS]],
-                **entry,
-            }
+            yield {"name": name, "actions": actions[first : first + ACTIONS], **entry}
 
     def _approval(self, stage: Approval) -> dict[str, Any]:
         configuration = {"NotificationArn": self.approvals, "CustomData": stage.request}
         return action(stage.name, category="Approval", provider="Manual", configuration=configuration)
 
-    def _build(self, stage: Job, project: StageProject, model: str | None = None) -> dict[str, Any]:
-        """The action of a job: the stage's one, or that of one model."""
-        values = {name: str(value) for name, value in stage.variables.items()} | ({MODEL.name: model} if model else {})
-        variables = [{"name": name, "value": value, "type": "PLAINTEXT"} for name, value in values.items()]
+    def _build(self, stage: Job, project: StageProject, build: Action) -> dict[str, Any]:
+        """An action that runs the job's commands."""
+        variables = [{"name": name, "value": value, "type": "PLAINTEXT"} for name, value in build.variables.items()]
         return action(
-            model or stage.name,
+            build.name,
             category="Build",
             provider="CodeBuild",
             configuration={
@@ -185,7 +178,8 @@ class Delivery(Stack):
             },
             inputs=stage.inputs,
             outputs=[stage.output] if stage.output else [],
-            namespace=None if model else stage.name,
+            namespace=build.namespace,
+            order=build.order,
         )
 
 

@@ -10,7 +10,8 @@ import naming
 from config import Config, Environment, Repository
 from naming import RESERVED
 from paved_runtime.spec import ModelSpec, Serving
-from pipelines.delivery import LONGEST_ACTION, deploying_minutes
+from pipelines.delivery import deploying_minutes
+from pipelines.waiting import ACTIONS, LONGEST_ACTION, LONGEST_WAIT, jobs, longest_job, longest_run, waits
 from stacks import build_environment, network_check
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
@@ -188,10 +189,20 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
             f"model_code/{model.name}/model.toml: serving.{config.environments[-1].name}.capture_percent: found 0; accepted is more:"
             " monitoring looks at what was captured"
         )
+    if waits(model) > ACTIONS:
+        key, minutes = f"model_code/{model.name}/model.toml: training.max_runtime_minutes", model.training.max_runtime_minutes
+        yield (
+            f"{key}: found {minutes}, with which a run may take {longest_run(model)} minutes ({_jobs(model)}, and retries); accepted are"
+            f" {longest_job(model)}: Train has {ACTIONS} actions that wait {LONGEST_WAIT} minutes each"
+        )
     for environment in config.environments:
         if serving := model.serving.get(environment.name):
             for problem in _serving(serving, environment):
                 yield f"model_code/{model.name}/model.toml: serving.{environment.name}.{problem}"
+
+
+def _jobs(model: ModelSpec) -> str:
+    return f"{number} jobs in a row" if (number := jobs(model)) > 1 else "one job"
 
 
 def _serving(serving: Serving, environment: Environment) -> Iterator[str]:

@@ -16,8 +16,9 @@ from constructs import Construct
 import naming
 from config import Account, Config, ExistingNetwork, ManagedNetwork
 from stacks import facts
-from stacks.constructs.vpc import HTTPS, ZONES, Vpc
+from stacks.constructs.vpc import HTTPS, Vpc
 from stacks.constructs.vpc_config import VpcConfig
+from stacks.network_check import ZONES
 
 SUBNETS, SECURITY_GROUPS, VPC = "subnets", "security-groups", "vpc"  # what it tells
 BUILD_SERVICES = (
@@ -48,7 +49,7 @@ class Network(Stack):
             self,
             "Network",
             cidr=network.cidr,
-            zones=network.zones,
+            zones=network.zones or [Fn.select(place, Fn.get_azs()) for place in range(ZONES)],
             services=services(config, account),
             other_services=network.endpoint_services,
             accounts=sorted({each.id for each in config.accounts}),

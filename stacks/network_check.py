@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from config import Account, Config, ExistingNetwork, ManagedNetwork
-from stacks.constructs.vpc import ZONES
 
+ZONES = 2  # in which a managed network has a subnet, where none are named; a firm's own has so many at the least
 MOST_SUBNETS, MOST_GROUPS = 16, 5  # API_VpcConfig of SageMaker, and of CodeBuild
 LARGEST, SMALLEST = 16, 24  # prefixes of a managed network
 SERVICE = re.compile(r"(com|aws|cn)(\.[\w-]+){2,}", re.ASCII)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 import config
 from localcloud.testing import MODELS, marks
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 isolate()
 os.environ["CDK_VALIDATION"] = "false"
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no defect
+settings.load_profile("unhurried")
 
 config.CONFIG, spec.MODELS = reference.CONFIG, reference.MODELS  # what is imported from here on has no other
 

@@ -17,7 +17,16 @@ PACKAGES = {"paved_runtime": "packages/runtime", "localcloud": "packages/localcl
 ROOMS = ("app", "bench", "cli", "config", "model_code", "naming", "pipelines", "stacks", "tests")  # what no package knows
 SPEC, PROTOCOL, BOTO, SYNTH = "paved_runtime.spec", "paved_runtime.protocol", ("boto3", "botocore", "mypy_boto3"), ("aws_cdk", "constructs")
 OURS = ("config", "naming", SPEC)
-DEPLOYMENT = (*OURS, PROTOCOL, "pipelines.deployment", "pipelines.evidence", "pipelines.run", "pipelines.serving_stack", *BOTO)
+DEPLOYMENT = (
+    *OURS,
+    PROTOCOL,
+    "pipelines.deployment",
+    "pipelines.evidence",
+    "pipelines.run",
+    "pipelines.serving_stack",
+    "pipelines.waiting",
+    *BOTO,
+)
 EVIDENCE = ("pipelines.evidence", "naming", SPEC, PROTOCOL, "paved_runtime.page", *BOTO)
 PAGES = ("cryptography", "jinja2", "markupsafe", "matplotlib", "pydantic")
 TRAINING = (
@@ -27,6 +36,7 @@ TRAINING = (
     "pipelines.run",
     "pipelines.tags",
     "pipelines.sdk_steps",
+    "pipelines.waiting",
     "deployability.instances",
     "sagemaker",
     *BOTO,
@@ -38,6 +48,7 @@ STACKS = (
     "pipelines.monitoring",
     "pipelines.serving_stack",
     "pipelines.tags",
+    "pipelines.waiting",
     "deployability.instances",
     *SYNTH,
 )
@@ -62,7 +73,8 @@ RULES = (  # the first that fits holds
     Rule("pipelines.run"),
     Rule("pipelines.serving_stack"),
     Rule("pipelines.tags", ("config", SPEC)),
-    Rule("pipelines.delivery", ("config", "naming", "pipelines.commands", SPEC)),
+    Rule("pipelines.waiting", (SPEC,)),
+    Rule("pipelines.delivery", ("config", "naming", "pipelines.commands", "pipelines.waiting", SPEC)),
     Rule("pipelines.monitoring", ("deployability.instances", "pipelines.serving_stack", SPEC)),
     Rule("pipelines.definition", ("pipelines.step_requests",)),
     Rule("pipelines.step_requests", ("deployability.instances", *BOTO)),

@@ -55,7 +55,7 @@ class Run:
         codes = []
         for suite, mine in test.chosen(list(paths or SUITES)):
             options = ["-m", "aws", "--numprocesses", str(parallel), *test.SPREAD]
-            codes.append(shown(suite.command(options, mine), self.environment))
+            codes.append(shown(suite.command(options, mine), self.environment, aside=True))
         return max(codes)
 
     def remove(self) -> list[str]:

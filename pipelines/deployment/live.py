@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError
 
 from pipelines.deployment.errors import DeploymentError, code
-from pipelines.deployment.pace import LONGEST_MINUTES, Pace
+from pipelines.deployment.pace import Pace
+from pipelines.waiting import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -78,7 +79,7 @@ def live(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
     Raises:
         Undeterminable: the endpoint is there, but what it was made of is not, or it is no endpoint of one model.
     """
-    description = _existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
+    description = existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
     if description is None:
         return None
     config = description["EndpointConfigName"]
@@ -95,8 +96,8 @@ def live(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
 def settled(sagemaker: SageMakerClient, endpoint: str, pace: Pace) -> str:
     """The status of an endpoint once nothing is under way with it; empty when it is gone. Each state on the way is told."""
     told = ""
-    for _ in pace.polls(minutes=LONGEST_MINUTES, waiting_for=f"endpoint {endpoint}"):
-        description = _existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
+    for _ in pace.polls(minutes=LONGEST_WAIT, waiting_for=f"endpoint {endpoint}"):
+        description = existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
         status = description["EndpointStatus"] if description else ""
         if status not in MOVING:
             return status
@@ -108,14 +109,14 @@ def settled(sagemaker: SageMakerClient, endpoint: str, pace: Pace) -> str:
 
 def container(sagemaker: SageMakerClient, endpoint: str, config: str) -> ContainerDefinitionOutputTypeDef:
     """What the first variant of an endpoint's configuration runs. Raises Undeterminable naming the first part that is missing."""
-    made = _existing(lambda: sagemaker.describe_endpoint_config(EndpointConfigName=config))
+    made = existing(lambda: sagemaker.describe_endpoint_config(EndpointConfigName=config))
     if made is None:
         first = f"SageMaker does not update it any more, so aws sagemaker delete-endpoint --endpoint-name {endpoint}, then "
         raise Undeterminable(endpoint, f"its configuration {config} was deleted", first)
     name = made["ProductionVariants"][0].get("ModelName")
     if name is None:
         raise Undeterminable(endpoint, f"its configuration {config} names no model")
-    model = _existing(lambda: sagemaker.describe_model(ModelName=name))
+    model = existing(lambda: sagemaker.describe_model(ModelName=name))
     if model is None:
         raise Undeterminable(endpoint, f"model {name} of its configuration {config} was deleted")
     if "PrimaryContainer" not in model:
@@ -129,7 +130,7 @@ def _images(description: DescribeEndpointOutputTypeDef) -> Iterator[str]:
             yield image.get("SpecifiedImage", "")
 
 
-def _existing(describe: Callable[[], T]) -> T | None:
+def existing(describe: Callable[[], T]) -> T | None:
     """What a call describes; None when SageMaker has no such thing."""
     try:
         return describe()

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.errors import Unfinished
 
 TELL_EVERY = 60  # seconds
-LONGEST_MINUTES = 7 * 60 + 30  # of waiting for AWS: after eight hours CodePipeline ends the stage, which then says nothing of why
 log = logging.getLogger(__name__)
 
 
@@ -37,7 +36,7 @@ class Pace:
         """Come back at once and then every `poll_seconds`, for at most `minutes` of real time. Who waits is told so every minute.
 
         Raises:
-            DeploymentError: the time is over.
+            Unfinished: the time is over.
         """
         began, told = self.clock.monotonic(), 0
         for _ in self._polls(60 * minutes):
@@ -46,7 +45,7 @@ class Pace:
             if waited > told:
                 told = waited
                 log.info("%s: waited for %d of at most %g minutes", waiting_for, waited, minutes)
-        raise DeploymentError(f"{waiting_for}: not finished after {minutes:g} minutes: see its console page, then retry the stage")
+        raise Unfinished(f"{waiting_for}: not finished after {minutes:g} minutes", "see its console page, then retry the stage")
 
     def watch(self, minutes: float) -> Iterator[None]:
         """Come back at once and then every `poll_seconds`, until so many minutes of `model.toml` are over."""

@@ -29,11 +29,10 @@ def configuration(place: Place, stack: Stack, ledger: Sequence[LedgerEntry], tar
     Raises:
         DeploymentError: there is none any more, or it is made of something else.
     """
-    outputs, name = stack.serving, ""
-    for entry in ledger:
-        name = entry.endpoint_config if entry.model_package_arn == target.arn else name
-    name = outputs.endpoint_config_name if outputs.model_package == target.arn else name
-    advice = f"name another version with --to, or begin anew: aws cloudformation delete-stack --stack-name {stack.name}, then push"
+    outputs = stack.serving
+    name = outputs.endpoint_config_name if outputs.model_package == target.arn else served_with(ledger, target.arn)
+    advice = "name a version that has one with --to, then this one, or begin anew:"
+    advice += f" aws cloudformation delete-stack --stack-name {stack.name}, then push"
     if not name:
         raise DeploymentError(f"{target.arn}: no endpoint configuration of it is known: {advice}")
     try:
@@ -43,6 +42,11 @@ def configuration(place: Place, stack: Stack, ledger: Sequence[LedgerEntry], tar
     if not readback.made_of(container, target):
         raise DeploymentError(f"endpoint configuration {name} is not made of {target.arn} any more: {advice}")
     return name
+
+
+def served_with(ledger: Sequence[LedgerEntry], version: str) -> str:
+    """The endpoint configuration with which a version (its ARN) served last; empty where it never did. `ledger` is oldest first."""
+    return next((entry.endpoint_config for entry in reversed(ledger) if entry.model_package_arn == version), "")
 
 
 def restore(place: Place, endpoint: str, config: str, pace: Pace, *, gone: bool) -> None:

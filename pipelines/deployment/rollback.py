@@ -7,7 +7,7 @@ next change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,14 +76,20 @@ def plan(
         return Plan(left=left, target=target)
     if unfinished:
         return Plan(left=left, target=deployed)
-    abandoned = {left, *(entry.rolled_back_from for entry in ledger)}
-    for entry in reversed(ledger):
-        if entry.model_package_arn not in abandoned and not marked(entry.model_package_arn):
-            return Plan(left=left, target=entry.model_package_arn)
+    if newest := next(ways_back(ledger, marked=marked, left=left), None):
+        return Plan(left=left, target=newest)
     raise DeploymentError(
         f"{stack.name}: the ledger has no good version before version {number(left)}: nothing to roll back to:"
         " name an approved version with --to, or push a repaired one"
     )
+
+
+def ways_back(ledger: Sequence[LedgerEntry], *, marked: Callable[[str], bool], left: str) -> Iterator[str]:
+    """The versions (ARNs) that somebody who leaves `left` can go back to without naming one, newest first; arguments as of `plan`."""
+    abandoned = {left, *(entry.rolled_back_from for entry in ledger)}
+    for arn in dict.fromkeys(entry.model_package_arn for entry in reversed(ledger)):
+        if arn not in abandoned and not marked(arn):
+            yield arn
 
 
 def urgent(stack: Stack) -> bool:

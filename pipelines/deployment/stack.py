@@ -13,9 +13,10 @@ from botocore.exceptions import ClientError
 
 from pipelines.deployment import stack_events
 from pipelines.deployment.errors import DeploymentError, code
-from pipelines.deployment.pace import LONGEST_MINUTES, Pace
+from pipelines.deployment.pace import Pace
 from pipelines.evidence import document
 from pipelines.serving_stack import ServingOutputs, ServingParameters
+from pipelines.waiting import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -89,7 +90,7 @@ def settled(cloudformation: CloudFormationClient, name: str, pace: Pace) -> Stac
     Each state that it is seen in on the way is told.
     """
     told = ""
-    for _ in pace.polls(minutes=LONGEST_MINUTES, waiting_for=f"the deployment of {name}"):
+    for _ in pace.polls(minutes=LONGEST_WAIT, waiting_for=f"the deployment of {name}"):
         stack = read(cloudformation, name)
         if stack is None or not stack.moving:
             return stack

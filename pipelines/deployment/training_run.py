@@ -1,7 +1,7 @@
 """Runs a training pipeline for one delivery and waits for the version it registers, or says which gates refused it and by how much.
 
-The run is named after the delivery's execution, so a step that was killed finds its run again instead of starting a second
-one; so does one that is tried again because the run outlasted it. A run that failed is not taken up again: trying again means a new run.
+The run is named after the delivery's execution, so a step that was killed finds its run again instead of starting a second one; so does one
+that comes after a step which the run has outlasted. A run that failed is not taken up again: trying again means a new run.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from botocore.exceptions import ClientError
 import naming
 from paved_runtime.protocol import EVALUATION
 from pipelines.deployment import quota
-from pipelines.deployment.errors import DeploymentError, code
-from pipelines.deployment.pace import LONGEST_MINUTES, Pace
+from pipelines.deployment.errors import DeploymentError, Unfinished, code
+from pipelines.deployment.pace import Pace
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import DocumentError, Evaluation
+from pipelines.waiting import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -66,14 +67,26 @@ def start(sagemaker: SageMakerClient, *, pipeline: str, execution: str, version:
     return sagemaker.start_pipeline_execution(**request)["PipelineExecutionArn"]
 
 
+def outcome(sagemaker: SageMakerClient, s3: S3Client, arn: str, pace: Pace, *, waits_after: int) -> str | None:
+    """What `wait` returns; None where the run goes on and others, `waits_after` of them, wait on. Raises like `wait`."""
+    try:
+        return wait(sagemaker, s3, arn, pace)
+    except Unfinished as unfinished:
+        if not waits_after:
+            raise
+        log.info("%s: the stage's next action waits on (%d left)", unfinished.what, waits_after)
+        return None
+
+
 def wait(sagemaker: SageMakerClient, s3: S3Client, arn: str, pace: Pace) -> str:
     """Wait for a run, telling of each step, and return the model package ARN that it registered.
 
     Raises:
+        Unfinished: the run goes on, after as long as an action may wait.
         DeploymentError: the run failed; says which step, and why; when the gates refused, what each found and what it accepts.
     """
     statuses: dict[str, str] = {}
-    for _ in pace.polls(minutes=LONGEST_MINUTES, waiting_for=arn):
+    for _ in pace.polls(minutes=LONGEST_WAIT, waiting_for=arn):
         status = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"]
         steps = _steps(sagemaker, arn)
         for step in steps:

@@ -1,5 +1,7 @@
 """Trains for one delivery: runs the model's training pipeline, waits for the version it registers, and pins what that is made of; or says
 which gates refused it.
+
+A run that outlasts this step goes on. Where the stage has another action after this one, that one waits on, with the same command.
 """
 
 from __future__ import annotations
@@ -10,20 +12,26 @@ import naming
 from pipelines.deployment import training_run
 from pipelines.deployment.pin import pin
 from pipelines.steps.step import add_pace, open_registry, pace, parser, print_exports, progress, run
+from pipelines.waiting import UNFINISHED
 
 
 def main() -> None:
-    """Print MODEL_PACKAGE_ARN and PIPELINE_EXECUTION_ARN as shell variables."""
+    """Print MODEL_PACKAGE_ARN, which is `unfinished` where the run goes on, and PIPELINE_EXECUTION_ARN as shell variables."""
     arguments = parser(__doc__)
     arguments.add_argument("--definition", required=True, type=Path, help="what pipelines.training printed")
     arguments.add_argument("--execution", required=True, help="the delivery's, after which the run is named")
+    arguments.add_argument("--waits-after", type=int, default=0, metavar="COUNT", help="how many actions of the stage come after this one")
     add_pace(arguments)
     options = arguments.parse_args()
     registry = open_registry(options.model)
     sagemaker, pipeline = registry.sagemaker, naming.training_pipeline(registry.config, options.model)
     version = training_run.write(sagemaker, pipeline=pipeline, definition=options.definition.read_text(), role=registry.facts.training_role)
     arn = training_run.start(sagemaker, pipeline=pipeline, execution=options.execution, version=version)
-    trained = pin(registry, training_run.wait(sagemaker, registry.s3, arn, pace(options)))
+    package = training_run.outcome(sagemaker, registry.s3, arn, pace(options), waits_after=options.waits_after)
+    if package is None:
+        print_exports({"MODEL_PACKAGE_ARN": UNFINISHED, "PIPELINE_EXECUTION_ARN": arn})
+        return
+    trained = pin(registry, package)
     progress(f"{trained.arn} is pinned: {trained.data}")
     print_exports({"MODEL_PACKAGE_ARN": trained.arn, "PIPELINE_EXECUTION_ARN": arn})
 

@@ -21,8 +21,12 @@ def action(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     namespace: str | None = None,
+    order: int = 1,
 ) -> dict[str, Any]:
-    """One action in CloudFormation's shape. `inputs` and `outputs` are artifacts; later actions see variables as `#{namespace.…}`."""
+    """One action in CloudFormation's shape. `inputs` and `outputs` are artifacts; later actions see variables as `#{namespace.…}`.
+
+    In its stage it comes after those of a lower `order`, and beside those of the same.
+    """
     return {
         "name": name,
         "actionTypeId": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
@@ -30,6 +34,7 @@ def action(
         "inputArtifacts": [{"name": artifact} for artifact in inputs],
         "outputArtifacts": [{"name": artifact} for artifact in outputs],
         "namespace": namespace,
+        **({"runOrder": order} if order > 1 else {}),
     }
 
 
@@ -44,7 +49,7 @@ def entered_where(variable: str, value: str) -> dict[str, Any]:
 
 
 class DeliveryPipeline(codepipeline.CfnPipeline):
-    """A V2 pipeline. A stage has a `name`, `actions` that run side by side, and perhaps a condition on `entry`; the first has the source:
+    """A V2 pipeline. A stage has a `name`, `actions`, and perhaps a condition on `entry`; the first has the source:
     a push to `branch` that touches `paths`, up to three lists of up to eight patterns, starts it; without paths, none does. One that is new
     starts by itself, and so does one whose definition has changed: what was under way is cancelled then.
 

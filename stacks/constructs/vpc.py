@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import Fn, RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -19,14 +19,13 @@ from constructs import Construct
 from stacks.constructs.key import Key
 from stacks.constructs.service_role import ServiceRole
 
-ZONES = 2  # in which there is a subnet, where none are named
 HTTPS = 443
 # Interface endpoints whose documentation says nothing of an endpoint policy: one that the service does not know fails the deployment.
 WITHOUT_POLICY = frozenset({"codepipeline"})
 
 
 class Vpc(Construct):
-    """`cidr` is divided among subnets, one in each of `zones`, or in the region's first two.
+    """`cidr` is divided among subnets, one in each of `zones`.
 
     `services` are the interface endpoints of AWS, as in `com.amazonaws.REGION.SERVICE`; `other_services` whole names of others.
     `accounts` are those that endpoints answer to. `ports` are open beside HTTPS, for what `other_services` or the firm's routes reach.
@@ -147,9 +146,8 @@ class Vpc(Construct):
 
 def _divided(cidr: str, zones: Sequence[str]) -> list[tuple[str, str]]:
     """A range of addresses for each zone, as large as they can be."""
-    names = zones or [Fn.select(place, Fn.get_azs()) for place in range(ZONES)]
-    blocks = ipaddress.IPv4Network(cidr).subnets(prefixlen_diff=(len(names) - 1).bit_length())
-    return [(str(block), zone) for block, zone in zip(blocks, names, strict=False)]
+    blocks = ipaddress.IPv4Network(cidr).subnets(prefixlen_diff=(len(zones) - 1).bit_length())
+    return [(str(block), zone) for block, zone in zip(blocks, zones, strict=False)]
 
 
 def _rule(port: int, cidr: str, why: str) -> dict[str, Any]:

@@ -109,15 +109,19 @@ class SideBySide(CodePipeline):
 
 
 def test_a_stage_runs_as_long_as_an_action_of_it_does_and_says_which_have_failed() -> None:
-    def staging(**statuses: str) -> executions.Stage:
-        return executions.find(SideBySide([Run("a", STAGING)]).actions(**statuses), PIPELINE).stage(STAGING)
+    def staging(stage: str = STAGING, **statuses: str) -> executions.Stage:
+        return executions.find(SideBySide([Run("a", stage)]).actions(**statuses), PIPELINE).stage(STAGING)
 
     running = staging(good="Succeeded", bad="Failed", slow="InProgress")
     assert (running.status, running.said, running.ended) == ("InProgress", "bad: bad broke", None)
     failed = staging(bad="Failed", good="Succeeded", worse="Failed")
     assert (failed.status, failed.said, failed.seconds) == ("Failed", "bad: bad broke; worse: worse broke", 150)
     assert failed.external == {"bad": "build:bad", "good": "build:good", "worse": "build:worse"}
-    assert (staging(good="Succeeded", fine="Succeeded").status, staging(one="Succeeded", two="Abandoned").status) == (
-        "Succeeded",
-        "Abandoned",
-    )
+    assert staging(APPROVAL, good="Succeeded", fine="Succeeded").status == "Succeeded"
+    assert staging(one="Succeeded", two="Abandoned").status == "Abandoned"
+
+
+def test_a_stage_runs_as_long_as_an_action_of_it_is_to_come() -> None:
+    staging = executions.find(SideBySide([Run("a", STAGING)]).actions(first="Succeeded", second="Succeeded"), PIPELINE).stage(STAGING)
+
+    assert (staging.status, staging.ended) == ("InProgress", None), "CodePipeline says that the stage goes on"

@@ -43,7 +43,7 @@ def paths(function: Callable[..., None]) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_command_takes_paths_so() -> None:
-    functions = [command.callback for command in commands(app.app) if command.callback]
+    functions = [command.callback for command in commands(app.app()) if command.callback]
     declared = {(function.__module__, name): option.parser for function in functions for name, option in paths(function)}
 
     assert len(declared) >= 8

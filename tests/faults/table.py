@@ -55,11 +55,7 @@ FAULTS = (
     Fault("rollback after bad versions", "the last good version is kept, with its configuration, and comes back"),
     Fault("endpoint changed by hand", "the endpoint is asked first: gone or moved, it is named with the way back, which works"),
     Fault("secret in the repository", "a blocking check names file and line"),
-    Fault(
-        "known vulnerability",
-        "a blocking check",
-        untried="its database must be reached; ECR scans every image on push",
-    ),
+    Fault("known vulnerability", "the scan of each pushed image is waited for; a critical finding ends the build by name"),
     Fault("malformed or oversized payload", "4xx with a reason, never 5xx, never a dead server"),
     Fault("unauthorised invocation", "denied"),
     Fault("spot loss", "checkpoint and resume", untried="training takes minutes on on-demand instances; it starts again instead"),

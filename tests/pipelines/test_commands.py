@@ -187,9 +187,30 @@ def test_what_a_command_writes_is_in_the_file_alone(tmp_path: Path) -> None:
     assert (answer.stdout, (tmp_path / "run.json").read_text()) == ("", "export A=1")
 
 
+UNLESS = Command((*ECHO, "done")).where(Variable("STATE"), "it's open")
+
+
+def test_a_command_is_done_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    done, passed_over, unset = (run(str(UNLESS), tmp_path, **state) for state in ({"STATE": "it's open"}, {"STATE": "shut"}, {}))
+
+    assert list(UNLESS.variables) == ["STATE"]
+    assert (json.loads(done.stdout), passed_over.stdout, unset.stdout) == (["done"], "", "")
+    assert [answer.returncode for answer in (done, passed_over, unset)] == [0, 0, 0]
+
+
+def test_what_is_passed_over_leaves_the_variables_and_files_that_were_there(tmp_path: Path) -> None:
+    exporting = Command(("echo", "export ARN=new")).exporting("values.env").where(Variable("ARN"), "unfinished")
+    show = Command((*ECHO, Variable("ARN")))
+
+    assert [run(f"{exporting}\n{show}", tmp_path, ARN=arn).stdout for arn in ("old", "unfinished")] == ['["old"]\n', '["new"]\n']
+    assert run(str(exporting), tmp_path, ARN="old").returncode == 0
+
+
 def test_a_failing_command_is_not_hidden(tmp_path: Path) -> None:
     fails = Command(("sh", "-c", "echo export WRONG=1; exit 3"))
+    asked = fails.exporting("values.env").where(Variable("STATE"), "open")
 
+    assert run(str(asked), tmp_path, STATE="open").returncode == 3
     assert run(str(fails), tmp_path).returncode == 3
     assert run(str(fails.written_to("run.json")), tmp_path).returncode == 3
     assert run(f"{fails.exporting('values.env')}; echo $? ${{WRONG-none}}", tmp_path).stdout == "3 none\n"

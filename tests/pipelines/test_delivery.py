@@ -26,8 +26,8 @@ from pipelines.delivery import (
     pull_request_check,
     retraining_road,
 )
-from pipelines.deployment.pace import LONGEST_MINUTES
 from pipelines.training import definition
+from pipelines.waiting import LONGEST_WAIT
 from tests import reference
 from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.delivery_roads import environments, flags, job, lead, programs, roads, shadowed, steps
@@ -265,7 +265,7 @@ def test_a_pipeline_has_patterns_and_filters_as_codepipeline_takes_them() -> Non
 def test_no_job_relies_on_more_time_than_codepipeline_gives_an_action() -> None:
     assert all(5 <= stage.timeout_minutes <= 8 * 60 for road in roads().values() for stage in road.jobs)
     assert pull_request_check().timeout_minutes <= 8 * 60
-    assert job(lead(), "Train").timeout_minutes > LONGEST_MINUTES  # who waits says so before
+    assert job(lead(), "Train").timeout_minutes > LONGEST_WAIT  # who waits says so before
 
 
 def test_a_stage_has_time_for_every_deployment_that_is_accepted() -> None:

@@ -14,10 +14,10 @@ from aws_cdk import App
 import naming
 from paved_runtime.spec import Monitoring, Retraining
 from pipelines.delivery import INFRASTRUCTURE
-from stacks.delivery import PlatformDelivery
+from stacks.delivery import ModelDelivery, PlatformDelivery
 from tests.reference import CONFIG, MODEL
 from tests.support.api_requests import accepted, plain
-from tests.support.layouts import CONTEXT, HOME, PRODUCTION, STEADY, Layout, configuration, joined, models, synth
+from tests.support.layouts import CONTEXT, HOME, PRODUCTION, STEADY, Layout, configuration, joined, models, read, synth, trained_for
 
 pytestmark = pytest.mark.laptop("templates alone")
 
@@ -72,14 +72,17 @@ def test_the_stages_of_each_road(layout: Layout) -> None:
     assert stages(layout, RETRAINING) == ["Source", "Control"]
 
 
-@pytest.mark.parametrize("name", HOMES)
-def test_codepipeline_would_take_it(three: Layout, name: str) -> None:
-    properties = pipeline(three, name)
+def would_be_taken(properties: Json) -> None:
     declared = plain({**properties, "RoleArn": joined(properties["RoleArn"])})
 
     assert declared["PipelineType"] == "V2"
     assert declared.pop("RestartExecutionOnUpdate") is True  # CloudFormation's own; the API has no such member
     accepted("codepipeline", "CreatePipeline", {"pipeline": declared})
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_codepipeline_would_take_it(three: Layout, name: str) -> None:
+    would_be_taken(pipeline(three, name))
 
 
 def test_only_what_the_controller_does_gives_way_to_what_comes_later(layout: Layout) -> None:
@@ -142,6 +145,38 @@ def test_every_variable_was_exported_by_an_earlier_stage(layout: Layout, name: s
         if action["ActionTypeId"]["Provider"] == "CodeBuild" and not others:
             exported = buildspec(layout, HOMES[name], action).get("env", {}).get("exported-variables", [])
             known |= {f"{action['Namespace']}.{variable}" for variable in exported}
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """The road of a model that may train for twenty hours."""
+    folder = tmp_path_factory.mktemp("long")
+    app = App(outdir=str(folder), context=CONTEXT)
+    ModelDelivery(app, DELIVERY, config=CONFIG, model=trained_for(20 * 60))
+    return read(app, CONFIG, folder)
+
+
+def test_a_training_that_outlasts_an_action_is_waited_for_by_a_row_of_them(long: Layout) -> None:
+    (row,) = (stage["Actions"] for stage in pipeline(long, ROAD)["Stages"] if stage["Name"] == "Train")
+    projects = {action["Configuration"]["ProjectName"]["Ref"] for action in row}
+    (project,) = (long.all(DELIVERY, PROJECT)[project] for project in projects)
+    variables = [{v["name"]: v["value"] for v in json.loads(action["Configuration"]["EnvironmentVariables"])} for action in row]
+
+    assert [(action["Name"], action["Namespace"], action.get("RunOrder", 1)) for action in row] == [
+        *((f"Train-{order}", f"Train-{order}", order) for order in range(1, 6)),
+        ("Train", "Train", 6),
+    ]
+    assert project["TimeoutInMinutes"] == 8 * 60
+    assert [each["WAITS_AFTER"] for each in variables] == ["5", "4", "3", "2", "1", "0"]
+    handed_on = [f"#{{Train-{order}.MODEL_PACKAGE_ARN}}" for order in range(1, 6)]
+    assert [each["MODEL_PACKAGE_ARN"] for each in variables] == ["unfinished", *handed_on]
+    assert {each["EXECUTION"] for each in variables} == {"#{codepipeline.PipelineExecutionId}"}, "all look for the same run"
+    would_be_taken(pipeline(long, ROAD))
+
+
+def test_a_training_that_an_action_sees_the_end_of_has_one(layout: Layout) -> None:
+    for stage in pipeline(layout, ROAD)["Stages"]:
+        assert ["RunOrder" in action for action in stage["Actions"]] == [False], "CloudFormation's default is 1"
 
 
 @pytest.mark.parametrize(("name", "builder"), [(ROAD, "Build"), (PLATFORM_ROAD, "Check")])

@@ -14,7 +14,7 @@ from paved_runtime.spec import ModelSpec, Monitoring, OffHours
 from stacks.layout import check
 from tests import reference
 from tests.reference import CONFIG, MODEL
-from tests.support.layouts import HOME, PRODUCTION, STAGING, STEADY, models, serving
+from tests.support.layouts import HOME, PRODUCTION, STAGING, STEADY, models, serving, trained_for
 
 pytestmark = pytest.mark.laptop("templates alone")
 
@@ -166,6 +166,16 @@ def test_a_deployment_that_no_stage_can_wait_for() -> None:
     )
     shorter = serving("canary", instances=2, deployment={"maximum_minutes": 210})
     check(CONFIG, [models()[0].model_copy(update={"serving": {**tables, "production": shorter}})])
+
+
+def test_a_training_that_no_stage_can_wait_for() -> None:
+    lead = trained_for(7 * 24 * 60, steps="separate")
+
+    assert refusal(CONFIG, [lead]) == (
+        f"{FILE}: training.max_runtime_minutes: found 10080, with which a run may take 40846 minutes (4 jobs in a row, and retries);"
+        " accepted are 5493: Train has 50 actions that wait 450 minutes each"
+    )
+    check(CONFIG, [trained_for(5493, steps="separate"), trained_for(7 * 24 * 60).model_copy(update={"name": STEADY})])
 
 
 def test_monitoring_of_what_nobody_captures() -> None:

@@ -311,6 +311,13 @@ def test_all_keys_at_once_reach_the_models_own_stacks_alone(base: Layout, after:
     assert differing(base, after) == deployed(another).keys() - {naming.registry_stack(CONFIG, MODEL)}
 
 
+def test_a_training_that_outlasts_an_action_reaches_the_road_that_its_push_takes(base: Layout, tmp_path: Path) -> None:
+    longer = content()
+    change(longer, "training.max_runtime_minutes", 20 * 60)
+
+    assert differing(base, synthesised(spec(longer), tmp_path)) == {naming.delivery_stack(CONFIG, MODEL)} <= deployed(spec(longer)).keys()
+
+
 def replaced(before: Layout, after: Layout) -> list[str]:
     """What CloudFormation would refuse to replace: resources with a name of their own and another value of what never changes."""
     refused = []

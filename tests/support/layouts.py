@@ -76,6 +76,12 @@ def serving(policy: str, **rest: Any) -> Serving:
     return Serving(instance_type="ml.m5.large", deployment=Deployment(policy=policy, **rest.pop("deployment", {})), **rest)  # type: ignore[arg-type]
 
 
+def trained_for(minutes: int, **changes: Any) -> ModelSpec:
+    """The reference's model, each of whose jobs may train for so long."""
+    lead = reference.model()
+    return lead.model_copy(update={"training": lead.training.model_copy(update={"max_runtime_minutes": minutes, **changes})})
+
+
 def models() -> tuple[ModelSpec, ModelSpec]:
     """A model with a scaled canary, and one that moves in steps on machines with their own disks."""
     lead = reference.model()

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xgboost
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_code.lead_scoring import features, synthetic, training
@@ -55,6 +55,7 @@ columns = st.tuples(*map(values, SPEC.data.columns.values()))
 tables = st.lists(columns, min_size=1, max_size=20).map(lambda rows: Table(POSITIONS, np.array(rows)))
 
 
+@settings(deadline=None)  # a busy machine is no defect
 @given(tables)
 def test_a_row_has_the_same_features_alone_and_among_others(table: Table) -> None:
     together = features.features(table)
@@ -76,6 +77,7 @@ def test_new_years_eve_is_next_to_new_years_day() -> None:
     assert abs(december[0] - january[0]) > 300
 
 
+@settings(deadline=None)  # a busy machine is no defect
 @given(tables)
 def test_onnx_and_booster_agree_anywhere_in_the_contract(scorer: Scorer, booster: xgboost.Booster, table: Table) -> None:
     matrix = features.features(table)

@@ -29,7 +29,10 @@ EVENTS: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
     "Object Created": ("aws.s3", (), set()),
     "Object Deleted": ("aws.s3", (), set()),
     **dict.fromkeys(
-        (f"SageMaker {what} State Change" for what in ("Endpoint", "Endpoint Deployment", "Feature Group", "Image", "Model", "Model Card")),
+        (
+            f"SageMaker {what} State Change"
+            for what in ("Endpoint", "Endpoint Config", "Endpoint Deployment", "Feature Group", "Image", "Model", "Model Card")
+        ),
         ("aws.sagemaker", (), set()),
     ),
     "SageMaker Model Building Pipeline Execution Status Change": (

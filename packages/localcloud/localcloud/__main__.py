@@ -98,8 +98,8 @@ def arguments() -> argparse.Namespace:
         action="append",
         default=[quota for quota in os.environ.get(QUOTAS, "").split(",") if quota],
         metavar="NAME=NUMBER",
-        help="a quota of SageMaker's that is not the default, such as 'ml.m5.large for endpoint usage=4'; the name may be a pattern"
-        f" (default: what {QUOTAS} names)",
+        help="a quota of SageMaker's or CodeBuild's that is not the default, such as 'ml.m5.large for endpoint usage=4'; the name may be a"
+        f" pattern (default: what {QUOTAS} names)",
     )
     parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
@@ -135,12 +135,13 @@ def program() -> int:
     root: Path = options.root
     if root.exists() and not (root / LOG).exists() and any(root.iterdir()):
         return _complain(f"--root {root}: it is not empty and not a localcloud's, and would be emptied: name another folder")
+    from localcloud.core import quotas
     from localcloud.ecr.engine import NoEngine  # moto reads its environment when it is imported
-    from localcloud.sagemaker import quotas
     from localcloud.server import CannotListen, Server
+    from localcloud.servicequotas import api as service_quotas
 
     try:
-        raised = dict(map(quotas.parsed, options.quota))
+        raised = dict(quotas.parsed(quota, service_quotas.names()) for quota in options.quota)
     except ValueError as problem:
         return _complain(f"--quota {problem}")
     root.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
@@ -14,8 +15,20 @@ Template = dict[str, Any]
 numbers = count()
 
 
-def deploy(cloud: Accounts, name: str, template: Template, kind: str = "CREATE", *, account: str = ACCOUNT, **parameters: str) -> str:
-    """Create and execute a change set, as the CDK CLI does; returns the status that the stack comes to, or FAILED of a change set."""
+def deploy(
+    cloud: Accounts,
+    name: str,
+    template: Template,
+    kind: str = "CREATE",
+    *,
+    account: str = ACCOUNT,
+    tags: Mapping[str, str] | None = None,
+    **parameters: str,
+) -> str:
+    """Create and execute a change set, as the CDK CLI does; returns the status that the stack comes to, or FAILED of a change set.
+
+    `tags` are the stack's.
+    """
     cloudformation = cloud.client("cloudformation", account)
     values = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
     change = {"StackName": name, "ChangeSetName": f"change-{next(numbers)}"}
@@ -24,6 +37,7 @@ def deploy(cloud: Accounts, name: str, template: Template, kind: str = "CREATE",
         ChangeSetType=kind,
         TemplateBody=json.dumps(template),
         Parameters=values,
+        Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     if made(cloud, change, account)["Status"] == "FAILED":

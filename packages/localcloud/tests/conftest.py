@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from localcloud.testing import MODELS, VERIFICATION, marks
 from localcloud.testing.isolation import isolate
@@ -22,6 +23,8 @@ from localcloud.testing.names import Name, unique  # noqa: E402
 from localcloud.testing.real import RealAccounts  # noqa: E402
 from localcloud.testing.running import Running  # noqa: E402
 
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no defect
+settings.load_profile("unhurried")
 HERE = Path(__file__).parent
 SEEN = HERE.parents[2] / "docs" / "seen-on-aws.json"  # where this package is part of a repository that has one
 

@@ -163,7 +163,7 @@ def mayhem(scene: Scene, call: str) -> Altered:
 def test_a_version_without_a_configuration_does_not_come_back(scene: Scene) -> None:
     scene.production.gone = True
     scene.production.configs = {"config-2": scene.bad.arn}
-    with pytest.raises(DeploymentError, match=r"configuration config-2 is not made of .* any more: name another version with --to"):
+    with pytest.raises(DeploymentError, match=r"configuration config-2 is not made of .* any more: name a version that has one with --to"):
         back(scene, to=number(scene.good.arn))
     assert scene.production.gone
 

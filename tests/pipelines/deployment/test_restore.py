@@ -48,14 +48,14 @@ def test_the_stack_has_the_configuration_of_its_version_and_the_ledger_those_of_
 
 @pytest.mark.parametrize(("version", "why"), [(1, "no endpoint configuration of it is known"), (3, "c is not made of .*/3 any more")])
 def test_a_version_without_a_configuration_of_its_own_is_refused(production: Production, version: int, why: str) -> None:
-    way = f"name another version with --to, or begin anew: aws cloudformation delete-stack --stack-name {STACK}, then push"
-    with pytest.raises(DeploymentError, match=f"{why}: {way}"):
+    way = "name a version that has one with --to, then this one, or begin anew:"
+    with pytest.raises(DeploymentError, match=f"{why}: {way} aws cloudformation delete-stack --stack-name {STACK}, then push"):
         of(production, version, 3)
 
 
 def test_a_configuration_that_was_deleted_is_refused(production: Production) -> None:
     del production.configs["c"]
-    with pytest.raises(DeploymentError, match="its configuration c was deleted: name another version"):
+    with pytest.raises(DeploymentError, match="its configuration c was deleted: name a version that has one"):
         of(production, 1, 1)
 
 

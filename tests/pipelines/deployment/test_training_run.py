@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.training_run import start, wait, write
+from pipelines.deployment.errors import DeploymentError, Unfinished
+from pipelines.deployment.pace import Pace
+from pipelines.deployment.training_run import outcome, start, wait, write
+from pipelines.waiting import LONGEST_ACTION, LONGEST_WAIT
 from tests.support import sample
-from tests.support.fakes import AT_ONCE, Fake, archive, refusal
+from tests.support.fakes import AT_ONCE, Clock, Fake, archive, refusal
 from tests.support.moto_server import Clients
 
 EXECUTION = "11111111-2222-3333-4444-555555555555"
@@ -190,3 +192,26 @@ def test_a_run_that_a_person_stopped() -> None:
 def test_a_run_that_registered_nothing() -> None:
     with pytest.raises(DeploymentError, match="succeeded but registered nothing"):
         wait(running(("Succeeded", [step("Train", "Succeeded")])), NO_S3, ARN, AT_ONCE)
+
+
+def test_a_run_that_goes_on_is_left_to_who_waits_next(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "pipelines")
+    clock = Clock()
+
+    assert outcome(running(("Executing", [])), NO_S3, ARN, Pace(poll_seconds=60, clock=clock), waits_after=2) is None
+    assert 60 * LONGEST_WAIT <= clock.monotonic() < 60 * LONGEST_ACTION
+    assert caplog.messages[-1] == f"{ARN}: not finished after 450 minutes: the stage's next action waits on (2 left)"
+
+
+def test_the_last_who_waits_says_what_to_do() -> None:
+    with pytest.raises(Unfinished, match="not finished after 450 minutes: see its console page, then retry the stage"):
+        outcome(running(("Executing", [])), NO_S3, ARN, Pace(poll_seconds=60, clock=Clock()), waits_after=0)
+
+
+@pytest.mark.parametrize("waits_after", [0, 5])
+def test_a_run_that_has_ended_leaves_nobody_to_wait(waits_after: int) -> None:
+    registered = running(("Succeeded", [step("Register", "Succeeded", Metadata={"RegisterModel": {"Arn": PACKAGE}})]))
+
+    assert outcome(registered, NO_S3, ARN, AT_ONCE, waits_after=waits_after) == PACKAGE
+    with pytest.raises(DeploymentError, match="retry the stage"):
+        outcome(running(("Stopped", [])), NO_S3, ARN, AT_ONCE, waits_after=waits_after)

@@ -6,28 +6,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
-import naming
-from tests.reference import CONFIG, MODEL
+from tests.reference import MODEL
 from tests.support.facts import FACTS, put_facts
 from tests.support.moto_server import Clients
 from tests.support.programs import run_step
+from tests.support.scans import REPOSITORY, finding, put_scan
 from tests.support.world import MANIFEST
-
-REPOSITORY = naming.image_repository(CONFIG, MODEL)
-
-
-def put_findings(server: str, name: str, severity: str) -> None:
-    """Have the next scan find something."""
-    found = {"findings": [{"name": name, "severity": severity}], "imageScanCompletedAt": 1764417600}
-    result = {"repositoryName": REPOSITORY, "imageId": {}, "imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": found}
-    body = json.dumps({"results": [result], "region": CONFIG.toolchain.region}).encode()
-    request = Request(f"{server}/moto-api/static/ecr/scan-finding-results", body, {"Content-Type": "application/json"})  # noqa: S310 - the test's own server
-    with urlopen(request) as answer:  # noqa: S310 - likewise
-        assert answer.status == 201
 
 
 @pytest.fixture
@@ -44,7 +32,7 @@ def image(client: Clients) -> Any:
 def test_what_was_found_is_reported_and_a_critical_one_refused(
     server: str, image: str, tree: Path, tmp_path: Path, severity: str, code: int
 ) -> None:
-    put_findings(server, "CVE-2026-1", severity)
+    put_scan(server, DEFAULT_ACCOUNT_ID, finding("CVE-2026-1", severity))
     report = tmp_path / "scan.json"
     ran = run_step(tree, "scan_image", "--model", MODEL, "--image-uri", image, "--report", str(report), url=server)
 

@@ -175,7 +175,7 @@ PLAIN = {"instance_type": "ml.m5.large", "capture_percent": 100}
 @example({**PLAIN, "instances": 19, "deployment": {"policy": "linear", "size_percent": 10, "bake_minutes": 24}})
 @example({**PLAIN, "instances": 19, "deployment": {"policy": "linear", "size_percent": 10, "bake_minutes": 25}})
 @example({**PLAIN, "instances": 2, "maximum_instances": 80, "deployment": {"policy": "rolling", "size_percent": 5, "bake_minutes": 3}})
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_what_is_accepted_can_be_done_and_what_is_refused_cannot(table: Table) -> None:
     if why := refusals(table):
         event(why[0])

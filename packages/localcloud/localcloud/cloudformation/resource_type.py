@@ -11,6 +11,7 @@ import boto3
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from moto.cloudformation import parsing
+from moto.cloudformation.models import cloudformation_backends
 from moto.core.common_models import CloudFormationModel
 
 from localcloud.core import late_reads
@@ -24,13 +25,14 @@ Put = Callable[["Resource", "Resource | None"], str]
 
 @dataclass
 class Resource:
-    """One physical resource of a stack."""
+    """One physical resource of a stack, which is known by its id."""
 
     account: str
     region: str
     name: str
     properties: Properties
     id: str = ""
+    stack: str = ""
 
     def call(self, service: str, operation: str, **members: Any) -> dict[str, Any]:
         """Call an AWS API in the stack's account, as CloudFormation's execution role (an administrator) would.
@@ -51,12 +53,16 @@ class Resource:
 
 @dataclass(frozen=True)
 class ResourceType:
-    """How one resource type is made. `put` creates, or changes what its schema lets change, and returns the physical id."""
+    """How one resource type is made. `put` creates, or changes what its schema lets change, and returns the physical id.
+
+    `tagged`: it gets the tags of its stack beside its own, as CloudFormation gives them to what takes some ("Resource tags").
+    """
 
     kind: str
     put: Put
     delete: Callable[[Resource], Any]
     name: str = ""
+    tagged: bool = False
     attributes: Mapping[str, Callable[[Resource], Any]] = field(default_factory=dict)
 
 
@@ -130,23 +136,39 @@ class Adapter(CloudFormationModel):
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+        cls,
+        resource_name: str,
+        cloudformation_json: Any,
+        account_id: str,
+        region_name: str,
+        *,
+        StackId: str = "",  # noqa: N803  # as moto passes it
+        **_: Any,
     ) -> Adapter:
-        return cls._put(resource_name, cloudformation_json, account_id, region_name, None)
+        return cls._put(resource_name, cloudformation_json, account_id, region_name, None, StackId)
 
     @classmethod
     def update_from_cloudformation_json(
         cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
     ) -> Adapter:
         old = original_resource.resource
-        return cls._put(old.name, cloudformation_json, account_id, region_name, old)
+        return cls._put(old.name, cloudformation_json, account_id, region_name, old, old.stack)
 
     @classmethod
-    def _put(cls, name: str, cloudformation_json: Any, account: str, region: str, old: Resource | None) -> Adapter:
+    def _put(cls, name: str, cloudformation_json: Any, account: str, region: str, old: Resource | None, stack: str) -> Adapter:
         properties = dict(cloudformation_json["Properties"])
-        resource = Resource(account, region, name if cls.of.name in properties else _short(name), properties)
+        if cls.of.tagged:
+            properties |= _tags(properties, cloudformation_backends[account][region].get_stack(stack).tags or {})
+        resource = Resource(account, region, name if cls.of.name in properties else _short(name), properties, stack=stack)
         resource.id = cls.of.put(resource, old)
         return cls(resource)
+
+
+def _tags(properties: Properties, of_the_stack: Mapping[str, str]) -> Properties:
+    """The tags of a resource: those of its stack, and its own, which come first where both name the same key."""
+    own = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+    tags = [{"Key": key, "Value": value} for key, value in {**of_the_stack, **own}.items()]
+    return {"Tags": tags} if tags else {}
 
 
 def _short(name: str) -> str:

@@ -13,31 +13,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcloud.codebuild import buildspec, compute, projects, secrets
-from localcloud.core import process_trees
+from localcloud.codebuild import buildspec, compute, projects, queue, secrets
+from localcloud.codebuild.usage import Usage
 from localcloud.core.cloud import cloud, machine_environment
 from localcloud.core.errors import error
 from localcloud.core.processes import Process, spawn
 from localcloud.iam import policies
 
 PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
-LOOKED_EVERY = 0.25  # seconds, at a build's memory
+LOOKED_EVERY = 0.25  # seconds, at what a build holds, and at its turn
 BIN = Path(__file__).parents[1] / "ecr" / "bin"  # where builds find their docker
 _builds: dict[str, Build] = {}
 
 
 @dataclass
 class Build:
-    """One build. `sources` maps artifact names to folders, the primary one first; `outputs` are artifact names. `most` is how many bytes of
-    memory it may hold.
-    """
+    """One build. `sources` maps artifact names to folders, the primary one first; `outputs` are artifact names."""
 
     account: str
     region: str
     project: dict[str, Any]
     variables: dict[str, str]
     sources: dict[str, Path]
-    most: int
+    machine: compute.Machine
     outputs: tuple[str, ...] = ()
     initiator: str = ""
     status: str = "IN_PROGRESS"
@@ -49,11 +47,14 @@ class Build:
     started: float = field(default_factory=time.time)
     ended: float | None = None
     process: Process | None = None
-    memory: int = 0  # bytes that it has held at most, as far as was looked at
     last_line: str = ""
     hidden: list[str] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def __post_init__(self) -> None:
+        self.folder = cloud().folder("builds", self.project["name"], self.uuid)
+        self.usage = Usage(self.machine, [self.folder, *self.sources.values()])
 
     @property
     def id(self) -> str:
@@ -65,6 +66,9 @@ class Build:
         return str(configured.get("groupName", f"/aws/codebuild/{self.project['name']}"))
 
     def start(self) -> Build:
+        """Begin, or wait for its turn. Raises an AWS error where too many wait already."""
+        self.turn = queue.take(self.account, self.region, self.project)
+        self.phase = "QUEUED"
         _builds[self.id] = self
         threading.Thread(target=self._run, daemon=True).start()
         return self
@@ -76,12 +80,27 @@ class Build:
 
     def _run(self) -> None:
         try:
-            self._build()
+            if self._may_run():
+                self._build()
         except Exception as problem:  # reported as the build's failure, as CodeBuild does with its own
             self.status, self.failure = "FAILED", f"{type(problem).__name__}: {problem}"
             self._line(self.failure)
+        self.turn.leave()
         self.ended, self.phase = time.time(), "COMPLETED"
         self.done.set()
+
+    def _may_run(self) -> bool:
+        """Whether its turn came before it was stopped, or had waited for too long."""
+        minutes = self.project.get("queuedTimeoutInMinutes", queue.LONGEST)
+        end = time.monotonic() + 60 * minutes
+        while not self.turn.came.wait(LOOKED_EVERY):
+            if self.status == "STOPPED":
+                return False
+            if time.monotonic() >= end:
+                self.status, self.failed_in = "TIMED_OUT", "QUEUED"
+                self.failure = f"the build waited in the queue for longer than {minutes} minutes"
+                return False
+        return self.status != "STOPPED"
 
     def _line(self, line: str) -> None:
         for value in self.hidden:
@@ -90,15 +109,14 @@ class Build:
         cloud().log(account=self.account, region=self.region, group=self.group, stream=self.uuid, line=line)
 
     def _build(self) -> None:
-        folder = cloud().folder("builds", self.project["name"], self.uuid)
-        spec = buildspec.read(self.project)
+        spec, folder = buildspec.read(self.project), self.folder
         script = folder / "build.sh"
         script.write_text(buildspec.script(spec, folder))
         source = next(iter(self.sources.values()))
         self.phase = "BUILD"
         self.process = spawn(["bash", str(script)], env=self._environment(spec, folder), cwd=source, on_line=self._line)
         code = self._code(self.process)
-        self._line(f"[Container] Held {_gib(self.memory)} of memory at most; {compute.kind(self.project)} has {_gib(self.most)}")
+        self._line(f"[Container] {self.usage}")
         if code is None or self.status == "STOPPED":
             return
         exported = folder / "exported"
@@ -107,8 +125,7 @@ class Build:
         if code:
             phase = (folder / "failed").read_text().strip() if (folder / "failed").exists() else "a phase"
             self.failed_in = phase if phase in PHASES else self.failed_in
-            why = self.last_line if self.memory <= self.most else self._out_of_memory()
-            self.status, self.failure = "FAILED", f"{phase} failed with exit code {code}: {why}"
+            self.status, self.failure = "FAILED", f"{phase} failed with exit code {code}: {self.usage.over or self.last_line}"
             return
         self.artifacts = {name: buildspec.collect(spec.get("artifacts", {}), name, self.outputs, source, folder) for name in self.outputs}
         self.status = "SUCCEEDED"
@@ -121,16 +138,12 @@ class Build:
             try:
                 return process.wait(LOOKED_EVERY)
             except subprocess.TimeoutExpired:
-                self.memory = max(self.memory, process_trees.memory(process.pid))
-            if self.memory > self.most:
+                self.usage.look(process.pid)
+            if self.usage.over:
                 return process.kill()
         process.stop()
         self.status, self.failure = "TIMED_OUT", f"the build took longer than {minutes} minutes"
         return None
-
-    def _out_of_memory(self) -> str:
-        held, kind = _gib(self.memory), compute.kind(self.project)
-        return f"killed for memory: held {held}, more than the {_gib(self.most)} of {kind}: choose a larger compute type, or need less"
 
     def _environment(self, spec: Mapping[str, Any], folder: Path) -> dict[str, str]:
         machine = machine_environment()
@@ -186,14 +199,11 @@ class Build:
             **({"vpcConfig": self.project["vpcConfig"]} if "vpcConfig" in self.project else {}),
             "exportedEnvironmentVariables": [{"name": k, "value": v} for k, v in self.exported.items()],
             "logs": {"groupName": self.group, "streamName": self.uuid},
-            "phases": [{"phaseType": self.failed_in, "phaseStatus": self.status, "contexts": [{"message": self.failure}]}]
-            if self.failure
-            else [],
+            "phases": [self._failed_phase()] if self.failure else [],
         }
 
-
-def _gib(size: int) -> str:
-    return f"{size / compute.GIB:.2g} GiB"
+    def _failed_phase(self) -> dict[str, Any]:
+        return {"phaseType": self.failed_in, "phaseStatus": self.status, "contexts": [{"message": self.failure}]}
 
 
 def start(
@@ -210,7 +220,7 @@ def start(
     project = projects.find(account, region, name)
     if not policies.role_trusts(project["serviceRole"], caller="codebuild.amazonaws.com"):
         raise error("AccessDeniedException", f"role {project['serviceRole']} does not trust codebuild.amazonaws.com")
-    return Build(account, region, project, variables, sources, compute.memory(project), outputs, initiator).start()
+    return Build(account, region, project, variables, sources, compute.machine(project), outputs, initiator).start()
 
 
 def find(build_id: str) -> Build | None:

@@ -7,6 +7,7 @@ that is given up is a line of localcloud.log and goes to the dead-letter queue, 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ WORKERS = 4
 WITH_ROLE = ("events", "codepipeline", "sagemaker")
 FINAL = ("AccessDenied", "Validation", "NotFound", "NotExist", "Invalid", "InputTransformer")
 _workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="target")
+_ended, _lock = threading.Event(), threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +67,14 @@ def deliver(delivery: Delivery) -> None:
     """Call the target, soon and elsewhere."""
     retry = delivery.target.get("RetryPolicy") or {}
     until = time.time() + retry.get("MaximumEventAgeInSeconds", AGE) / cloud().speed
-    _workers.submit(_try, delivery, 0, retry.get("MaximumRetryAttempts", ATTEMPTS), until)
+    _submit(delivery, 0, retry.get("MaximumRetryAttempts", ATTEMPTS), until)
 
 
 def shutdown() -> None:
-    """Deliver nothing more."""
-    _workers.shutdown(wait=False, cancel_futures=True)
+    """Deliver nothing more, whatever ends from now on."""
+    with _lock:
+        _ended.set()
+        _workers.shutdown(wait=False, cancel_futures=True)
 
 
 def _try(delivery: Delivery, tried: int, most: int, until: float) -> None:
@@ -90,7 +94,9 @@ def _try(delivery: Delivery, tried: int, most: int, until: float) -> None:
 
 
 def _submit(*attempt: Any) -> None:
-    _workers.submit(_try, *attempt)
+    with _lock:
+        if not _ended.is_set():
+            _workers.submit(_try, *attempt)
 
 
 def _code_and_message(problem: Exception) -> tuple[str, str]:

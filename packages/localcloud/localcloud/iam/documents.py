@@ -107,12 +107,24 @@ def malformed_of_identity(document: Json) -> str | None:
 
 def malformed_on_resource(document: Json) -> str | None:
     """What is wrong with a policy on a resource, or None."""
+    if words := misread_on_resource(document):
+        return words
+    unknown = unknown_principal(document)
+    return 'Invalid principal in policy: "{}":"{}"'.format(*unknown) if unknown else None
+
+
+def misread_on_resource(document: Json) -> str | None:
+    """What is wrong with a policy on a resource, whomever it names, or None."""
     if words := _misread(document):
         return words
     if any(not {"Principal", "NotPrincipal"} & set(statement) for statement in statements(document)):
         return "Missing required field Principal"
-    unknown = next((each for each in _principals(document) if not _exists(*each)), None)
-    return 'Invalid principal in policy: "{}":"{}"'.format(*unknown) if unknown else None
+    return None
+
+
+def unknown_principal(document: Json) -> tuple[str, str] | None:
+    """The first principal of a policy that does not exist, as its kind and its name, or None."""
+    return next((each for each in principals(document) if not _exists(*each)), None)
 
 
 def _misread(document: Json) -> str | None:
@@ -140,7 +152,8 @@ def statements(document: Json) -> list[dict[str, Any]]:
     return said if isinstance(said, list) else [said]
 
 
-def _principals(document: Json) -> Iterator[tuple[str, str]]:
+def principals(document: Json) -> Iterator[tuple[str, str]]:
+    """Whom the statements of a document name, as kinds and names."""
     for statement in statements(document):
         named: Any = statement.get("Principal", statement.get("NotPrincipal"))
         for kind, names in {"AWS": named}.items() if isinstance(named, str) else named.items():

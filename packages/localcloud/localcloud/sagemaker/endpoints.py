@@ -19,7 +19,7 @@ from localcloud.core.assumptions import Assumption
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import invalid
 from localcloud.core.threads import together
-from localcloud.sagemaker import quotas
+from localcloud.sagemaker import quotas, state_changes
 from localcloud.sagemaker.deployment_policies import Policy, read
 from localcloud.sagemaker.deployments import Deployment, Shares
 from localcloud.sagemaker.fleets import Fleet
@@ -61,6 +61,7 @@ def delete(account: str, region: str, name: str) -> None:
     """Forget an endpoint, and begin to stop it. Raises an AWS error."""
     endpoint = find(account, region, name)
     del _endpoints[account, region, name]
+    state_changes.endpoint(endpoint.record, "Deleting")
     threading.Thread(target=endpoint.delete, daemon=True).start()
 
 
@@ -216,6 +217,7 @@ class Endpoint:
 
     def _say(self, status: str) -> None:
         self.record.endpoint_status, self.record.last_modified_time = status, utcnow()
+        state_changes.endpoint(self.record, status)
 
     def _start(self, status: str, fleet: Fleet, policy: Policy, config: dict[str, Any]) -> None:
         self._begin(status)
@@ -229,7 +231,9 @@ class Endpoint:
         if stage == "Deleting" and self.live:
             self._say("RollingBack")
         shown = fleet.describe(VariantStatus=[{"Status": stage, "StartTime": utcnow()}])
-        self.record.pending_deployment_summary = {"EndpointConfigName": fleet.name, "StartTime": began, **shown}
+        self.record.pending_deployment_summary = pending = {"EndpointConfigName": fleet.name, "StartTime": began, **shown}
+        if self.live:
+            state_changes.endpoint(self.record, self.record.endpoint_status, pending)
 
     def _deploy(self, move: Deployment, config: dict[str, Any]) -> None:
         """Blue/green or rolling: the new fleet up and healthy, then the traffic, then the old fleet down; back to the old one if not."""

@@ -14,7 +14,7 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.errors import invalid
 from localcloud.core.late_reads import Kind
-from localcloud.sagemaker import endpoints
+from localcloud.sagemaker import endpoints, state_changes
 from localcloud.sagemaker.models import refuse_existing
 from localcloud.sagemaker.records import answer, keep, refuse
 
@@ -28,7 +28,7 @@ def install() -> None:
     answer((create_endpoint_config, create_endpoint, describe_endpoint, update_endpoint, delete_endpoint))
     answer((update_endpoint_weights_and_capacities,))
     setattr(SageMakerModelBackend, "describe_endpoint_config", _of_config(_describe_config))  # noqa: B010
-    setattr(SageMakerModelBackend, "delete_endpoint_config", _of_config(_delete_config))  # noqa: B010
+    setattr(SageMakerModelBackend, "delete_endpoint_config", _of_config(_deleted))  # noqa: B010
 
 
 @functools.cache
@@ -74,6 +74,13 @@ def _configs(account: str, region: str) -> dict[str, bool]:
 CONFIGS = Kind("sagemaker", "SageMaker API reference, CreateEndpointConfig", _configs)
 
 
+def _deleted(self: Any, endpoint_config_name: str) -> Any:
+    record = self.endpoint_configs[endpoint_config_name]
+    answer = _delete_config(self, endpoint_config_name)
+    state_changes.endpoint_config(record)
+    return answer
+
+
 def create_endpoint_config(self: Any) -> ActionResult:
     request, held = self._get_params(), self.sagemaker_backend
     refuse_existing(held.endpoint_configs, request["EndpointConfigName"], "endpoint configuration")
@@ -88,7 +95,9 @@ def create_endpoint_config(self: Any) -> ActionResult:
         refuse(variant, ("ServerlessConfig", "InstancePools"), f"variant {variant['VariantName']}")
         if "ModelName" not in variant:
             raise invalid(f"variant {variant['VariantName']} names no model: localcloud does not do inference components")
-    return ActionResult(keep(held.create_endpoint_config, request).response_create)
+    record = keep(held.create_endpoint_config, request)
+    state_changes.endpoint_config(record)
+    return ActionResult(record.response_create)
 
 
 def create_endpoint(self: Any) -> ActionResult:

@@ -7,6 +7,7 @@ import math
 import tarfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from localcloud.sagemaker.s3_files import split
 from localcloud.sagemaker.sampling import spread
 from localcloud.sagemaker.shadow import Shadow
 from localcloud.sagemaker.variants import Variant
+from localcloud.sagemaker.volumes import encrypted
 
 PATIENCE = 240.0  # SageMaker's seconds until /ping must have answered, when the variant names none
 _numbers = itertools.count(1)
@@ -44,6 +46,7 @@ class Fleet:
         }
         self.variants: dict[str, Variant] = {}
         self.shadow: Shadow | None = None
+        self._volumes = ExitStack()
 
     @property
     def name(self) -> str:
@@ -101,6 +104,7 @@ class Fleet:
         self._end()
 
     def _end(self) -> None:
+        self._volumes.close()
         if self.shadow:
             self.shadow.end()
 
@@ -128,6 +132,7 @@ class Fleet:
         model = backend(self.account, self.region).describe_model(declared["ModelName"])
         definition = container(model, self.account, self.region)
         role, uri = model.execution_role_arn, definition["Image"]
+        self._volumes.enter_context(encrypted(getattr(self.config, "KmsKeyId", None), role=role, region=self.region))
         image = images.find(uri, role_arn=role)
         unpacked = _fetch(definition["ModelDataUrl"], role, self.region, folder) if definition.get("ModelDataUrl") else None
         patience = declared.get("ContainerStartupHealthCheckTimeoutInSeconds", PATIENCE) / cloud().speed

@@ -26,7 +26,7 @@ from localcloud.core.errors import error, invalid
 from localcloud.core.processes import Process
 from localcloud.ecr import images
 from localcloud.ecr.containers import ContainerImage
-from localcloud.sagemaker import quotas, vpc
+from localcloud.sagemaker import quotas, state_changes, vpc
 from localcloud.sagemaker.records import Request, backend, keep, reason
 from localcloud.sagemaker.roles import assumable, credentials
 from localcloud.sagemaker.s3_files import download
@@ -129,6 +129,7 @@ class Job(ABC):
         self.record = keep(getattr(backend(account, region), f"create_{self.kind}_job"), request)
         self._say("InProgress")
         self.begin()
+        self._tell()
         _jobs[account, region, self.kind, self.name] = self
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -167,6 +168,7 @@ class Job(ABC):
                 return
             self._stopping.set()
             self._say("Stopping")
+            self._tell()
             self._end(grace or self._grace())
 
     def _end(self, grace: float) -> None:
@@ -181,6 +183,9 @@ class Job(ABC):
     def _say(self, status: str) -> None:
         setattr(self.record, f"{self.kind}_job_status", status)
         self.record.last_modified_time = utcnow()
+
+    def _tell(self) -> None:
+        state_changes.job(self.kind, self.record, self.request)
 
     def _run(self) -> None:
         try:
@@ -201,6 +206,7 @@ class Job(ABC):
         with self._lock:
             self._say(status)
             self.ended.set()
+            self._tell()
 
     def _work(self) -> str:
         self.phase("Downloading")

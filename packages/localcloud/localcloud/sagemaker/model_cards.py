@@ -9,6 +9,7 @@ from moto.core.utils import utcnow
 from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.errors import error, invalid
+from localcloud.sagemaker import state_changes
 from localcloud.sagemaker.records import answer
 
 LONGEST = 100_000  # characters of a card's content
@@ -22,7 +23,9 @@ def install() -> None:
 
 def create_model_card(self: Any) -> ActionResult:
     _fits(self._get_param("Content"))
-    return _create(self)
+    result = _create(self)
+    state_changes.card(self.sagemaker_backend.model_cards[self._get_param("ModelCardName")][-1])
+    return result
 
 
 def update_model_card(self: Any) -> ActionResult:
@@ -35,8 +38,11 @@ def update_model_card(self: Any) -> ActionResult:
     newest = self.sagemaker_backend.model_cards[name][-1]
     if content:
         _fits(content)
-        return ActionResult({"ModelCardArn": self.sagemaker_backend.update_model_card(name, content, newest.model_card_status)})
+        arn = self.sagemaker_backend.update_model_card(name, content, newest.model_card_status)
+        state_changes.card(self.sagemaker_backend.model_cards[name][-1])
+        return ActionResult({"ModelCardArn": arn})
     newest.model_card_status, newest.last_modified_time = status, utcnow()
+    state_changes.card(newest)
     return ActionResult({"ModelCardArn": newest.arn})
 
 

@@ -10,8 +10,8 @@ from moto.sagemaker.models import ModelPackage
 from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.errors import error, invalid
-from localcloud.events import bus
 from localcloud.iam import policies
+from localcloud.sagemaker import state_changes
 from localcloud.sagemaker.records import answer, backend
 
 # Members of CreateModelPackage that moto drops.
@@ -75,18 +75,8 @@ def create_model_package(self: Any) -> ActionResult:
     arn = result.result["ModelPackageArn"]  # type: ignore[index]
     package = self.sagemaker_backend.model_packages[arn]
     package.dropped = {k: request[k] for k in DROPPED if k in request}
-    _emit(package)
+    state_changes.package(package.gen_response_object())
     return result
-
-
-def _emit(package: Any) -> None:
-    """SageMaker's event of a package that is new or changed."""
-    shown = package.gen_response_object()
-    members = ("ModelPackageGroupName", "ModelPackageVersion", "ModelPackageArn", "ModelPackageStatus", "ModelApprovalStatus")
-    detail = {k: shown[k] for k in members if shown.get(k) is not None}
-    _, _, _, region, account, _ = package.arn.split(":", 5)
-    kind = "SageMaker Model Package State Change"
-    bus.emit(account, region, source="aws.sagemaker", kind=kind, detail=detail, resources=[package.arn])
 
 
 def update_model_package(self: Any) -> ActionResult:
@@ -105,7 +95,7 @@ def update_model_package(self: Any) -> ActionResult:
     package.add_additional_inference_specifications(request.get("AdditionalInferenceSpecificationsToAdd"))
     package.dropped = {**getattr(package, "dropped", {}), **{k: request[k] for k in DROPPED if k in request}}
     package.modifications_done()
-    _emit(package)
+    state_changes.package(package.gen_response_object(), set(request) - {"ModelPackageArn"})
     return ActionResult({"ModelPackageArn": package.arn})
 
 

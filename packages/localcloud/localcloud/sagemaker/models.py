@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.sagemaker.models import SageMakerModelBackend
 
 from localcloud.core.errors import invalid
-from localcloud.sagemaker import model_packages, vpc
+from localcloud.sagemaker import model_packages, state_changes, vpc
 from localcloud.sagemaker.records import answer, keep, refuse
 from localcloud.sagemaker.roles import assumable
 
+_delete = SageMakerModelBackend.delete_model
+
 
 def install() -> None:
-    """Answer CreateModel."""
+    """Answer CreateModel, and tell of models that are deleted."""
     answer((create_model,))
+    setattr(SageMakerModelBackend, "delete_model", delete_model)  # noqa: B010
 
 
 def container(model: Any, account: str, region: str) -> dict[str, Any]:
@@ -58,4 +62,11 @@ def create_model(self: Any) -> ActionResult:
     except Exception:
         del held._models[request["ModelName"]]
         raise
+    state_changes.model(record)
     return ActionResult(record.response_create)
+
+
+def delete_model(self: Any, model_name: str) -> None:
+    record = self._models.get(model_name)
+    _delete(self, model_name)
+    state_changes.model(record)

@@ -18,7 +18,7 @@ from moto.core.utils import utcnow
 
 from localcloud.core.cloud import cloud
 from localcloud.core.threads import together
-from localcloud.sagemaker import jobs
+from localcloud.sagemaker import jobs, state_changes
 from localcloud.sagemaker.expressions import Unresolved, evaluate, follow, holds, steps_named
 from localcloud.sagemaker.records import reason
 from localcloud.sagemaker.retries import Retries
@@ -84,7 +84,8 @@ class Execution:
         self.ended, self._halted = threading.Event(), threading.Event()
         self._changed = threading.Condition(threading.RLock())
         self.sagemaker = cloud().client("sagemaker", role_arn=self.role, region=self.region)
-        record.pipeline_execution_status, record.pipeline_execution_failure_reason = "Executing", None
+        record.pipeline_execution_failure_reason = None
+        self._become("Executing", None)
         threading.Thread(target=self._run, daemon=True).start()
 
     def stop(self) -> None:
@@ -94,13 +95,23 @@ class Execution:
                 return
             self._stopping = True
             self._halted.set()
-            self.record.pipeline_execution_status = "Stopping"
-            running = [s.metadata for s in self.steps.values() if s.status in ("Starting", "Executing")]
+            self._become("Stopping", "Executing")
+            running = [s for s in self.steps.values() if s.status in ("Starting", "Executing")]
+            for step in running:
+                self._turn(step, "Stopping")
             self._changed.notify_all()
-        for metadata in running:
+        for step in running:
             for kind in ("Training", "Processing"):
-                if arn := metadata.get(f"{kind}Job", {}).get("Arn"):
+                if arn := step.metadata.get(f"{kind}Job", {}).get("Arn"):
                     self._stop_job(kind, arn.rpartition("/")[2])
+
+    def _become(self, status: str, before: str | None) -> None:
+        self.record.pipeline_execution_status, self.record.last_modified_time = status, utcnow()
+        state_changes.execution(self.record, self.pipeline.arn, before)
+
+    def _turn(self, step: Step, status: str) -> None:
+        before, step.status = step.status, status
+        state_changes.step(step.describe(), step.definition["Type"], (self.pipeline.arn, self.arn), before if before != status else None)
 
     def _stop_job(self, kind: str, name: str) -> None:
         with contextlib.suppress(ClientError):  # it ended by itself meanwhile
@@ -118,8 +129,7 @@ class Execution:
         with self._changed:
             status = "Stopped" if self._stopping else "Failed" if self.failure else "Succeeded"
             self.record.pipeline_execution_failure_reason = self.failure
-            self.record.last_modified_time = utcnow()
-            self.record.pipeline_execution_status = status
+            self._become(status, self.record.pipeline_execution_status)
             self.ended.set()
 
     def _run_steps(self, definitions: list[dict[str, Any]]) -> None:
@@ -134,12 +144,14 @@ class Execution:
             if required & self._skipped:
                 self._skip([definition])
                 return
-            step = self.steps[definition["Name"]] = Step(definition, status="Executing")
+            step = self.steps[definition["Name"]] = Step(definition)
+            self._turn(step, "Starting")
+            self._turn(step, "Executing")
         branch, step.failure = self._attempted(step)
         status = "Failed" if step.failure else "Succeeded"
         with self._changed:
             step.ended = utcnow()
-            step.status = "Stopped" if self._stopping and status == "Failed" else status
+            self._turn(step, "Stopped" if self._stopping and status == "Failed" else status)
             if step.status == "Failed":
                 self.failure = self.failure or "Step failure: One or multiple steps failed."
                 self._halted.set()

@@ -7,7 +7,6 @@ large, and of all others as many as a small endpoint needs that is updated while
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from typing import Any
 
 import botocore.session
 
-from localcloud.core.cloud import cloud
+from localcloud.core import quotas
 from localcloud.core.errors import error
 
 ENDPOINT, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
@@ -46,17 +45,8 @@ def default(quota: str) -> int:
 
 
 def value(quota: str) -> int:
-    """A quota's value: the last one of the cloud's whose pattern matches, else the default."""
-    raised = [number for pattern, number in cloud().quotas.items() if fnmatch.fnmatchcase(quota, pattern)]
-    return raised[-1] if raised else default(quota)
-
-
-def parsed(assignment: str) -> tuple[str, int]:
-    """`NAME=NUMBER`, where the name may be a pattern. Raises ValueError."""
-    pattern, between, number = assignment.rpartition("=")
-    if not between or not fnmatch.filter(names(), pattern):
-        raise ValueError(f"{assignment}: accepted is NAME=NUMBER, such as 'ml.m5.large for endpoint usage=4'")
-    return pattern, int(number)
+    """A quota's value."""
+    return quotas.value(quota, default(quota))
 
 
 def require(usage: str, used: Mapping[str, int], wanted: Mapping[str, int]) -> None:

@@ -1,7 +1,8 @@
-"""Volumes of jobs that a customer's key encrypts: the job's role must be able to make the grant by which SageMaker uses the key.
+"""Volumes that a customer's key encrypts, of jobs and of endpoints: their role must be able to make the grant by which SageMaker uses it.
 
-By "Amazon SageMaker AI API permissions" and "Protect data at rest using encryption" in its developer guide. At which moment SageMaker
-finds out is not documented: here the job fails before it does anything.
+By "Amazon SageMaker AI API permissions" and "Protect data at rest using encryption" in its developer guide, CreateEndpointConfig and
+DeleteEndpoint in its API reference. At which moment SageMaker finds out is not documented: here a job fails before it does anything, and
+an endpoint when its new fleet is prepared.
 """
 
 from __future__ import annotations

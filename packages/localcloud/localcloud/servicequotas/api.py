@@ -1,4 +1,7 @@
-"""Service Quotas' calls about SageMaker, answered with what localcloud holds an account to. moto answers those about other services."""
+"""Service Quotas' calls about SageMaker and CodeBuild, answered with what localcloud holds an account to.
+
+moto answers those about other services.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,19 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.servicequotas.responses import ServiceQuotasResponse
 
+from localcloud.codebuild import quotas as codebuild
 from localcloud.core.errors import error
-from localcloud.sagemaker import quotas
+from localcloud.sagemaker import quotas as sagemaker
 from localcloud.sagemaker.records import answer
 
-SERVICE = "sagemaker"
+SERVICES = {"codebuild": ("AWS CodeBuild", codebuild), "sagemaker": ("Amazon SageMaker", sagemaker)}
 MOST = 100  # quotas a page
 _of_others = {"ListAWSDefaultServiceQuotas": ServiceQuotasResponse.list_aws_default_service_quotas}
+
+
+def names() -> tuple[str, ...]:
+    """Every quota, of whichever service."""
+    return tuple(name for _, quotas in SERVICES.values() for name in quotas.names())
 
 
 def install() -> None:
@@ -29,7 +38,7 @@ def list_service_quotas(self: Any) -> ActionResult:
 
 
 def list_aws_default_service_quotas(self: Any) -> Any:
-    if self._get_param("ServiceCode") != SERVICE:
+    if self._get_param("ServiceCode") not in SERVICES:
         return _of_others["ListAWSDefaultServiceQuotas"](self)
     return _page(self, _known(self, default=True))
 
@@ -44,14 +53,16 @@ def get_aws_default_service_quota(self: Any) -> ActionResult:
 
 def _known(self: Any, *, default: bool = False) -> Iterable[dict[str, Any]]:
     """Every quota of the service. Raises an AWS error for services of which localcloud knows none."""
-    if self._get_param("ServiceCode") != SERVICE:
-        raise error("NoSuchResourceException", f"localcloud knows no quotas of service {self._get_param('ServiceCode')}")
+    service = self._get_param("ServiceCode")
+    if service not in SERVICES:
+        raise error("NoSuchResourceException", f"localcloud knows no quotas of service {service}")
+    known_as, quotas = SERVICES[service]
     for name in quotas.names():
         code = f"L-{hashlib.sha256(name.encode()).hexdigest()[:8].upper()}"  # localcloud's own: AWS's codes are in no description
         yield {
-            "ServiceCode": SERVICE,
-            "ServiceName": "Amazon SageMaker",
-            "QuotaArn": f"arn:aws:servicequotas:{self.region}:{self.current_account}:{SERVICE}/{code}",
+            "ServiceCode": service,
+            "ServiceName": known_as,
+            "QuotaArn": f"arn:aws:servicequotas:{self.region}:{self.current_account}:{service}/{code}",
             "QuotaCode": code,
             "QuotaName": name,
             "Value": float(quotas.default(name) if default else quotas.value(name)),

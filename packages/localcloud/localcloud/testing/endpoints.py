@@ -43,15 +43,18 @@ def configured(
     capture: Json | None = None,
     shadow: Json | None = None,
     patience: int | None = None,
+    key: str | None = None,
+    role: str | None = None,
     **environment: str,
 ) -> str:
     """An endpoint configuration of that name, with a model of that name; `shadow` is what its shadow variant has of its own.
 
-    `patience` is the variant's ContainerStartupHealthCheckTimeoutInSeconds.
+    `patience` is the variant's ContainerStartupHealthCheckTimeoutInSeconds, `key` that of the volumes, `role` the model's.
     """
     sagemaker = aws.client("sagemaker")
     container = {"Image": image, "ModelDataUrl": packed(aws, version), "Environment": environment}
-    sagemaker.create_model(ModelName=name, ExecutionRoleArn=aws.worker(), PrimaryContainer=container, EnableNetworkIsolation=True)
+    role = role or aws.worker()
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer=container, EnableNetworkIsolation=True)
     variant = {
         "VariantName": "live",
         "ModelName": name,
@@ -61,6 +64,7 @@ def configured(
         **({"ContainerStartupHealthCheckTimeoutInSeconds": patience} if patience else {}),
     }
     more: Json = {"DataCaptureConfig": capture} if capture else {}
+    more |= {"KmsKeyId": key} if key else {}
     more |= {"ShadowProductionVariants": [{**variant, "VariantName": "shadow", **shadow}]} if shadow else {}
     sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], **more)
     return name

@@ -169,7 +169,7 @@ def _group(client: Any, entry: Entry) -> None:
 
 
 def _stack(client: Any, entry: Entry) -> None:
-    """What it could not delete, or was to retain, is looked for by name afterwards."""
+    """What it could not delete, or was to retain, is looked for by name."""
     client.delete_stack(StackName=entry.request["StackName"])
     client.get_waiter("stack_delete_complete").wait(StackName=entry.request["StackName"])
 

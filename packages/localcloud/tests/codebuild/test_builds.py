@@ -109,23 +109,24 @@ HOLDS = "python3 -c 'import mmap; m = mmap.mmap(-1, 200 << 20); m.write(bytes(20
 WAITS_BESIDE = f"{{ sleep 100 & {HOLDS} < <(sleep 100); }}"  # until it is killed
 
 
-def held(aws: Aws, commands: list[str], *, most: int) -> local.Build:
+def held(aws: Aws, commands: list[str], *, memory: int = compute.GIB, disk: int = compute.GB) -> local.Build:
     """A build in this process, on a machine with so many bytes, once it is over."""
-    role = aws.client("iam").create_role(RoleName=f"held-{most}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    role = aws.client("iam").create_role(RoleName=f"held-{memory}-{disk}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     own: dict[str, Any] = {
         "name": "held",
         "source": {"type": "NO_SOURCE", "buildspec": json.dumps({"version": 0.2, "phases": {"build": {"commands": commands}}})},
         "environment": {"computeType": "BUILD_GENERAL1_SMALL"},
         "serviceRole": role,
     }
-    run = local.Build(ACCOUNT, REGION, own, {}, {"": aws.cloud.folder("builds", "held", "source")}, most).start()
+    machine = compute.Machine(kind="BUILD_GENERAL1_SMALL", memory=memory, disk=disk)
+    run = local.Build(ACCOUNT, REGION, own, {}, {"": aws.cloud.folder("builds", "held", "source")}, machine).start()
     assert run.done.wait(60)
     return run
 
 
 @memory
 def test_a_build_that_holds_more_than_its_machine_has_is_killed_with_all_that_it_started(aws: Aws) -> None:
-    run = held(aws, [WAITS_BESIDE, "echo never"], most=100 << 20)
+    run = held(aws, [WAITS_BESIDE, "echo never"], memory=100 << 20)
 
     assert run.status == "FAILED"
     assert re.match(r"a phase failed with exit code 137: killed for memory: held \S+ GiB, more than the 0.098 GiB of BUILD_", run.failure)
@@ -133,12 +134,28 @@ def test_a_build_that_holds_more_than_its_machine_has_is_killed_with_all_that_it
 
 
 @memory
+def test_a_build_that_writes_more_than_its_disk_has_fails(aws: Aws) -> None:
+    """A file that has several names counts once."""
+    write = "head -c 20000000 /dev/urandom > large && for n in 1 2 3 4 5; do ln -f large same-$n; done"
+    fits = held(aws, [write, "sleep 1"], disk=30_000_000)
+    full = held(aws, [write, "head -c 20000000 /dev/urandom > larger; sleep 100", "echo never"], disk=30_000_000 + 1)
+
+    assert fits.status == "SUCCEEDED", fits.failure
+    assert 20_000_000 <= fits.usage.disk < 21_000_000
+    assert full.status == "FAILED"
+    assert "exit code 137: no space left on device: wrote 0.0" in full.failure
+    assert "GB, more than the 0.03 GB of BUILD_GENERAL1_SMALL" in full.failure
+    assert "never" not in aws.lines(full.group, full.uuid)
+
+
+@memory
 def test_the_log_says_how_much_a_build_held(aws: Aws) -> None:
-    run = held(aws, [f"sleep 1 | {HOLDS} || true"], most=compute.GIB)
+    run = held(aws, [f"sleep 1 | {HOLDS} || true"], disk=64 * compute.GB)
 
     assert run.status == "SUCCEEDED"
-    assert 200 << 20 <= run.memory < 300 << 20
-    assert "[Container] Held 0.2 GiB of memory at most; BUILD_GENERAL1_SMALL has 1 GiB" in aws.lines(run.group, run.uuid)
+    assert 200 << 20 <= run.usage.memory < 300 << 20
+    (line,) = (line for line in aws.lines(run.group, run.uuid) if "Held" in line)
+    assert re.fullmatch(r"\[Container\] Held 0.2 GiB of memory and \S+ GB of disk at most; BUILD_GENERAL1_SMALL has 1 GiB and 64 GB", line)
 
 
 @pytest.mark.laptop("AWS has other compute types")

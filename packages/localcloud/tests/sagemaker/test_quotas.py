@@ -10,7 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 from sagemaker_jobs import ended, processing, training
 
+from localcloud.core.quotas import parsed
 from localcloud.sagemaker import endpoints, jobs, pipelines, quotas
+from localcloud.servicequotas import api as service_quotas
 from localcloud.testing import ACCOUNT, LAB, REGION
 from localcloud.testing.endpoints import canary, configured, described, serving, updated
 from localcloud.testing.in_process import PLENTY, Aws
@@ -137,7 +139,7 @@ def test_service_quotas_tells_what_holds(aws: Aws, limits: dict[str, int], quota
     found = known[quota]
     assert (found["Value"], found["Adjustable"]) == (value, True)
 
-    limits.update([quotas.parsed("ml.* for endpoint usage=5"), quotas.parsed(f"{quota}=7")])
+    limits.update(parsed(each, service_quotas.names()) for each in ("ml.* for endpoint usage=5", f"{quota}=7"))
     raised, default = (
         call(ServiceCode="sagemaker", QuotaCode=found["QuotaCode"])["Quota"]["Value"]
         for call in (client.get_service_quota, client.get_aws_default_service_quota)
@@ -148,4 +150,4 @@ def test_service_quotas_tells_what_holds(aws: Aws, limits: dict[str, int], quota
 @pytest.mark.parametrize("wrong", ["ml.m5.large for endpoint usage", "ml.m5.huge for endpoint usage=5", "*=many"])
 def test_a_quota_that_nobody_has_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"accepted is NAME=NUMBER|invalid literal"):
-        quotas.parsed(wrong)
+        parsed(wrong, service_quotas.names())

@@ -21,7 +21,9 @@ from localcloud.cloudformation.resources import (
     s3,
     sagemaker,
     scheduler,
+    secretsmanager,
     sns,
+    sqs,
 )
 
 TYPES = (
@@ -31,12 +33,15 @@ TYPES = (
     *codeconnections.TYPES,
     *codepipeline.TYPES,
     *ec2.TYPES,
+    *ecr.TYPES,
     *events.TYPES,
     *logs.TYPES,
     *s3.TYPES,
     *sagemaker.TYPES,
     *scheduler.TYPES,
+    *secretsmanager.TYPES,
     *sns.TYPES,
+    *sqs.TYPES,
 )
 
 

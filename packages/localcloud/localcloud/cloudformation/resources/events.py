@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from moto.events.models import EventBusPolicyStatement, events_backends
+from moto.events.models import EventBus, EventBusPolicyStatement, events_backends
 
 from localcloud.cloudformation.resource_type import Resource, ResourceType, delete_by
 from localcloud.core.errors import invalid
 from localcloud.core.validation import request
+from localcloud.iam import service_policies
 
 
 def _put_bus(r: Resource, old: Resource | None) -> str:
@@ -22,11 +23,9 @@ def _put_bus(r: Resource, old: Resource | None) -> str:
     return r.name
 
 
-def _statements(r: Resource) -> dict[str, EventBusPolicyStatement]:
-    """The bus's statements as moto keeps them. Its PutPermission drops others of the same principal, which CloudFormation keeps."""
-    bus = events_backends[r.account][r.region]._get_event_bus(r.properties.get("EventBusName", "default"))
-    statements: dict[str, EventBusPolicyStatement] = bus._statements
-    return statements
+def _bus(r: Resource) -> EventBus:
+    """moto's record of the bus. Its PutPermission drops other statements of the same principal, which CloudFormation keeps."""
+    return events_backends[r.account][r.region]._get_event_bus(r.properties.get("EventBusName", "default"))
 
 
 def _put_bus_policy(r: Resource, old: Resource | None) -> str:
@@ -37,12 +36,14 @@ def _put_bus_policy(r: Resource, old: Resource | None) -> str:
     if old:
         _delete_bus_policy(old)
     statement = {"Sid": r.properties["StatementId"], **r.properties["Statement"]}
-    _statements(r)[statement["Sid"]] = EventBusPolicyStatement.from_dict(statement)
+    service_policies.require_of_bus({"Statement": statement})
+    with service_policies.within_size(_bus(r)):
+        _bus(r)._statements[statement["Sid"]] = EventBusPolicyStatement.from_dict(statement)
     return str(statement["Sid"])
 
 
 def _delete_bus_policy(r: Resource) -> None:
-    _statements(r).pop(r.properties["StatementId"], None)
+    _bus(r)._statements.pop(r.properties["StatementId"], None)
 
 
 def _put_rule(r: Resource, old: Resource | None) -> str:

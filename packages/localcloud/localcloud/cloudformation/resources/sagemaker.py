@@ -87,6 +87,7 @@ TYPES = (
         _put_endpoint,
         _delete_endpoint,
         name="EndpointName",
+        tagged=True,
         attributes={"EndpointName": lambda r: r.id},
     ),
     ResourceType(
@@ -94,6 +95,7 @@ TYPES = (
         _put_once("CreateEndpointConfig", "EndpointConfigName", "endpoint-config"),
         delete_by("sagemaker", "DeleteEndpointConfig", "EndpointConfigName"),
         name="EndpointConfigName",
+        tagged=True,
         attributes={"EndpointConfigName": lambda r: r.id},
     ),
     ResourceType(
@@ -101,6 +103,7 @@ TYPES = (
         _put_once("CreateModel", "ModelName", "model"),
         delete_by("sagemaker", "DeleteModel", "ModelName"),
         name="ModelName",
+        tagged=True,
         attributes={"ModelName": lambda r: r.id},
     ),
     ResourceType(

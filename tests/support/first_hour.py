@@ -1,0 +1,53 @@
+"""A fork's first hour: the template as a team clones it, its own accounts, names and model, ours gone, and what it must be able to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.data_sets import missing_values, write
+from tests.support.fork import Clone
+from tests.support.tree import clone
+
+MODEL, TARGET = "loan_default", "default"
+HOME, LAB, LIVE = "400000000004", "500000000005", "600000000006"
+THREE = (f"dev={LAB}", f"test={LAB}", f"live={LIVE}:approved")  # environments, as `./road init` takes them
+TWO = (f"trial={LIVE}", f"prod={LIVE}:approved")
+ONE = (f"prod={HOME}",)
+OWN = ("tests/fork", "tests/test_docs.py")  # the tests that look at the clone in which they are
+NAMES = {"project": "zenith", "region": "us-west-2", "toolchain": HOME, "repository": "zenith/lending", "owner": "ml@zenith.test"}
+
+
+@dataclass(frozen=True)
+class FirstHour:
+    """A fork, and the environments that it chose."""
+
+    fork: Clone
+    environments: tuple[str, ...]
+
+    @classmethod
+    def begin(cls, fork: Clone, environments: tuple[str, ...], data: Path) -> FirstHour:
+        """With names of its own, and a model made of the data set that is written to `data`."""
+        words = [word for name, value in NAMES.items() for word in (f"--{name}", value)]
+        fork.road("init", *words, *(word for environment in environments for word in ("--environment", environment)))
+        fork.road("new-model", MODEL, "--data", str(write(data, missing_values())), "--target", TARGET)
+        fork.commit("our accounts, our model")
+        return cls(fork, environments)
+
+    def demonstrate(self) -> None:
+        """Its model takes the whole road."""
+        told = json.loads(self.fork.road("demo", "--yes", "--json").stdout)
+
+        assert told["endpoint"] == f"zenith-loan-default-{self.environments[-1].partition('=')[0]}"
+        assert 0 < told["scored"]["answer"]["predictions"][0]["score"] < 1
+
+
+def without_models(home: Path) -> Clone:
+    """The template as a team clones it to `home`, with the models in it taken out."""
+    home.mkdir()
+    made = Clone(clone(home))
+    for spec in (home / "model_code").glob("*/model.toml"):
+        shutil.rmtree(spec.parent)
+    return made
