@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from localcloud.testing import ACCOUNT, REGION, named
+from localcloud.testing import ACCOUNT, PROCESS, REGION, named
 from localcloud.testing.accounts import Accounts, shared
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
@@ -20,9 +19,8 @@ CONNECTION = f"arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/00000000-00
 AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
 MAKING = ["cat word.txt", "WORD=$(cat word.txt)-$CAUSE", "export WORD", "mkdir out", "cp word.txt out/"]
 Json = dict[str, Any]
-OWN = os.environ.get("PYTEST_XDIST_WORKER", "")  # each process of a test run has a bucket, projects and a role of its own
-STORE = named(f"artifacts{OWN}")  # the bucket of artifacts, and of sources that are not of a repository
-MAKE, LAST = named(f"make{OWN}"), named(f"last{OWN}")  # the two projects that `definition` names
+STORE = named(f"artifacts{PROCESS}")  # the bucket of artifacts, and of sources that are not of a repository
+MAKE, LAST = named(f"make{PROCESS}"), named(f"last{PROCESS}")  # the two projects that `definition` names
 OBJECTS = ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion", "s3:GetBucketVersioning"]
 STORING: Json = {"Action": OBJECTS, "Resource": [f"arn:aws:s3:::{STORE}", f"arn:aws:s3:::{STORE}/*"]}
 LOGGING: Json = {"Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
@@ -120,7 +118,7 @@ def prepare(cloud: Accounts) -> str:
         {"Action": ["codebuild:StartBuild", "codebuild:BatchGetBuilds"], "Resource": f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*"},
         {"Action": "codeconnections:UseConnection", "Resource": CONNECTION},
     ]
-    return cloud.role(named(f"pipeline{OWN}"), trusts={"Service": "codepipeline.amazonaws.com"}, allows=allows)
+    return cloud.role(named(f"pipeline{PROCESS}"), trusts={"Service": "codepipeline.amazonaws.com"}, allows=allows)
 
 
 def store(cloud: Accounts) -> None:
