@@ -6,12 +6,15 @@ A test that asks for no more than this runs unchanged on both.
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from localcloud.testing import ACCOUNT, LAB, MODELS, REGION, named
 
@@ -24,6 +27,7 @@ EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 DATA = b"1,2\n3,4\n5,6\n"  # at data/v1/data.csv of the bucket
 
 
+TAKEN = re.compile(r"AlreadyExists|AlreadyOwnedByYou")
 ONCE = Config(retries={"total_max_attempts": 1})  # so that every failure is seen
 
 
@@ -46,6 +50,16 @@ def administrator(variables: Mapping[str, str]) -> dict[str, str]:
     return {"AccessKeyId": variables["AWS_ACCESS_KEY_ID"], "SecretAccessKey": variables["AWS_SECRET_ACCESS_KEY"]}
 
 
+@contextmanager
+def shared() -> Iterator[None]:
+    """Make what tests of several processes share: that another one has made it already is no failure."""
+    try:
+        yield
+    except ClientError as error:
+        if not TAKEN.search(error.response["Error"]["Code"]):
+            raise
+
+
 class Accounts(ABC):
     """The accounts ACCOUNT and OTHER. What is asked without naming one is asked in ACCOUNT, by its administrator."""
 
@@ -61,9 +75,11 @@ class Accounts(ABC):
 
     def prepare(self) -> None:
         """Make the shared bucket with a small data set, and the shared repository."""
-        self.create_bucket(LAB)
+        with shared():
+            self.create_bucket(LAB)
         self.client("s3").put_object(Bucket=LAB, Key="data/v1/data.csv", Body=DATA)
-        self.client("ecr").create_repository(repositoryName=MODELS, imageTagMutability="MUTABLE")
+        with shared():
+            self.client("ecr").create_repository(repositoryName=MODELS, imageTagMutability="MUTABLE")
 
     def create_bucket(self, name: str, account: str = ACCOUNT, **more: Any) -> str:
         """Make a bucket in the region; its name."""
@@ -74,12 +90,14 @@ class Accounts(ABC):
     def worker(self, account: str = ACCOUNT) -> str:
         """The ARN of a role that SageMaker may assume and that may do everything, made at the first call."""
         name, iam = named("worker"), self.client("iam", account)
+        arn = f"arn:aws:iam::{account}:role/{name}"
         try:
-            return str(iam.get_role(RoleName=name)["Role"]["Arn"])
+            iam.get_role_policy(RoleName=name, PolicyName="all")
         except iam.exceptions.NoSuchEntityException:
-            arn = str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"])
-        iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(EVERYTHING))
-        self.settle()
+            with shared():
+                iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+            iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(EVERYTHING))
+            self.settle()
         return arn
 
     def role(self, name: str, *, trusts: Json, allows: list[Json], account: str = ACCOUNT) -> str:

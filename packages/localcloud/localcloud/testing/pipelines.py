@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from localcloud.testing import ACCOUNT, REGION, named
-from localcloud.testing.accounts import Accounts
+from localcloud.testing import ACCOUNT, PROCESS, REGION, named
+from localcloud.testing.accounts import Accounts, shared
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
@@ -21,8 +19,8 @@ CONNECTION = f"arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/00000000-00
 AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
 MAKING = ["cat word.txt", "WORD=$(cat word.txt)-$CAUSE", "export WORD", "mkdir out", "cp word.txt out/"]
 Json = dict[str, Any]
-STORE = named("artifacts")  # the bucket of artifacts, and of sources that are not of a repository
-MAKE, LAST = named("make"), named("last")  # the two projects that `definition` names
+STORE = named(f"artifacts{PROCESS}")  # the bucket of artifacts, and of sources that are not of a repository
+MAKE, LAST = named(f"make{PROCESS}"), named(f"last{PROCESS}")  # the two projects that `definition` names
 OBJECTS = ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion", "s3:GetBucketVersioning"]
 STORING: Json = {"Action": OBJECTS, "Resource": [f"arn:aws:s3:::{STORE}", f"arn:aws:s3:::{STORE}/*"]}
 LOGGING: Json = {"Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
@@ -111,7 +109,7 @@ def project(cloud: Accounts, name: str, commands: Sequence[str], *, makes: bool 
 
 
 def prepare(cloud: Accounts) -> str:
-    """Make the bucket and the two projects that `definition` names; returns the ARN of the role for it. Once a cloud."""
+    """Make the bucket and the two projects that `definition` names; returns the ARN of the role for it. Once a process."""
     store(cloud)
     project(cloud, MAKE, MAKING, makes=True)
     project(cloud, LAST, ["test -f word.txt", "test -f $CODEBUILD_SRC_DIR_Made/word.txt"])
@@ -120,17 +118,14 @@ def prepare(cloud: Accounts) -> str:
         {"Action": ["codebuild:StartBuild", "codebuild:BatchGetBuilds"], "Resource": f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/*"},
         {"Action": "codeconnections:UseConnection", "Resource": CONNECTION},
     ]
-    return cloud.role(named("pipeline"), trusts={"Service": "codepipeline.amazonaws.com"}, allows=allows)
+    return cloud.role(named(f"pipeline{PROCESS}"), trusts={"Service": "codepipeline.amazonaws.com"}, allows=allows)
 
 
 def store(cloud: Accounts) -> None:
     """Make the bucket STORE, which keeps versions, unless it is there."""
-    s3 = cloud.client("s3")
-    try:
-        s3.head_bucket(Bucket=STORE)
-    except ClientError:
+    with shared():
         cloud.create_bucket(STORE)
-        s3.put_bucket_versioning(Bucket=STORE, VersioningConfiguration={"Status": "Enabled"})
+    cloud.client("s3").put_bucket_versioning(Bucket=STORE, VersioningConfiguration={"Status": "Enabled"})
 
 
 def clone(cloud: Running, folder: Path) -> Push:

@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 
-from localcloud.testing import ACCOUNT
+from localcloud.testing import ACCOUNT, PROCESS
 from localcloud.testing.accounts import ONCE, Accounts, keyed
 from localcloud.testing.docker import IMAGE
 from localcloud.testing.guard import Guard
@@ -40,7 +40,7 @@ class RealAccounts(Accounts):
 
     def image(self, repository: str, account: str = ACCOUNT) -> str:
         """Raises AssertionError where Docker says no."""
-        name = f"{account}.dkr.ecr.{self.region}.amazonaws.com/{repository}:test"
+        name = f"{account}.dkr.ecr.{self.region}.amazonaws.com/{repository}:test{PROCESS}"
         authorization = self.client("ecr", account).get_authorization_token()["authorizationData"][0]
         token = base64.b64decode(authorization["authorizationToken"]).decode().partition(":")[2]
         self._docker(account, "login", "--username", "AWS", "--password-stdin", name.partition("/")[0], stdin=token)

