@@ -141,6 +141,7 @@ def test_what_has_no_update_is_replaced_but_for_its_tags(cloud: Accounts, name: 
         sagemaker.describe_model(ModelName=first)
 
 
+@pytest.mark.aws("tags on stacks and jobs")
 def test_a_model_has_its_stacks_tags_beside_its_own_and_keeps_them_when_it_changes(cloud: Accounts, name: Name) -> None:
     stack, sagemaker = name("stack"), cloud.client("sagemaker")
     trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}]}

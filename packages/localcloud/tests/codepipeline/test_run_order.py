@@ -13,6 +13,8 @@ from localcloud.testing.pipelines import Json, Push, actions, build, create, def
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
+pytestmark = pytest.mark.laptop("pushes to localcloud's own repository")
+
 NAMES = ("First", "Second", "Third")
 
 
