@@ -72,7 +72,7 @@ def test_an_endpoints_disks_have_a_grant_until_it_is_deleted(aws: Accounts, imag
     assert grant["GranteePrincipal"] == "sagemaker.amazonaws.com"
     updated(aws, endpoint, configured(aws, image, name("two"), "two", key=second), routing("ALL_AT_ONCE", 0))
     assert described(aws, endpoint)["EndpointStatus"] == "InService"
-    assert [len(kms.list_grants(KeyId=key)["Grants"]) for key in (first, second)] == [0, 1]
+    until(lambda: [len(kms.list_grants(KeyId=key)["Grants"]) for key in (first, second)] == [0, 1])
     aws.client("sagemaker").delete_endpoint(EndpointName=endpoint)
     until(lambda: kms.list_grants(KeyId=second)["Grants"] == [])
 
