@@ -1,7 +1,7 @@
 """How many builds an account may run at once, by platform and compute type.
 
 A quota has the name that Service Quotas gives it ("AWS CodeBuild endpoints and quotas", General Reference). AWS sets quotas by account and
-by region, for new accounts at one; the default here is localcloud's own.
+by region, low for new ones; the default here is localcloud's own.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ FEW = 3
 
 def name(project: Mapping[str, Any]) -> str:
     """The quota that a project's builds count for."""
-    platform = PLATFORMS[project["environment"].get("type", "LINUX_CONTAINER")]
-    return _named(platform, SIZES[compute.kind(project).removeprefix("BUILD_GENERAL1_")])
+    kind = project["environment"].get("type", "LINUX_CONTAINER")
+    return _named(PLATFORMS.get(kind, kind), SIZES[compute.kind(project).removeprefix("BUILD_GENERAL1_")])
 
 
 def names() -> tuple[str, ...]:
