@@ -41,9 +41,9 @@ def clean(
 ) -> None:
     """Show, or with --yes delete, endpoint configurations and models that updates have replaced and nothing needs any more.
 
-    What serves, what a stack has and what a rollback needs stays; evidence, ledger, registered versions, artifacts and images always do.
-    Without NAME it also shows images that no version was made with, without MODEL, too, what remains of models and environments that are
-    gone, each with the command that deletes it.
+    What serves, what a stack has and what a rollback needs stays; evidence, ledger and registered versions with all they need always do.
+    Without --environment it also shows images that no version was made with, and without MODEL what remains of models and environments
+    that are gone: each with the command that deletes it.
     """
     chosen = target.model(model) if model else None
     environments = [target.environment(environment)] if environment else list(CONFIG.environments)
