@@ -18,6 +18,7 @@ from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
+pytestmark = pytest.mark.laptop("how late a change is seen is chosen")
 LATE = 6  # seconds: on a busy machine too, a call right after a change comes sooner
 EVERYTHING = {"Action": "*", "Resource": "*"}
 ALLOWED = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **EVERYTHING}]}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sagemaker_jobs import ended, training, until_hanging
 
-from localcloud.sagemaker import endpoints, jobs
+from localcloud.sagemaker import endpoints
 from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.accounts import TRUST, Accounts
 from localcloud.testing.endpoints import configured, described, routing, serving, updated, version
