@@ -9,6 +9,7 @@ from aws_cdk import App
 import naming
 from config import CONFIG, Config, ManagedNetwork
 from paved_runtime.spec import ModelSpec, load_all
+from stacks.budget import Budget
 from stacks.delivery import ModelDelivery, PlatformDelivery
 from stacks.layout import check
 from stacks.monitoring import Monitoring
@@ -39,6 +40,8 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
             name = naming.monitoring_stack(config, model.name, environment)
             Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
     for account in config.accounts:
+        if account.budget:
+            Budget(app, naming.budget_stack(config, account), config=config, account=account)
         if isinstance(account.network, ManagedNetwork):
             Network(app, naming.network_stack(config, account), config=config, account=account).comes_first()
 

@@ -34,6 +34,15 @@ class ManagedNetwork:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What the project may cost in an account in a month: owners get a mail when 80 % of it is exceeded by AWS's forecast, and all of it
+    by what is spent. It stops nothing, and sees what is tagged, once the payer has activated `project` as a cost allocation tag.
+    """
+
+    monthly_dollars: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Account:
     """An AWS account and region. `id` is the 12-digit account number.
 
@@ -43,6 +52,7 @@ class Account:
     id: str
     region: str
     network: ExistingNetwork | ManagedNetwork | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

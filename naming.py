@@ -80,9 +80,18 @@ def toolchain_stack(config: Config) -> str:
 
 
 def network_stack(config: Config, account: Account) -> str:
-    """The VPC of an account: named after the toolchain, or after the first environment there."""
-    places = [(TOOLCHAIN, config.toolchain), *((environment.name, environment.account) for environment in config.environments)]
-    return f"{title(config)}-Network-{next(place for place, its in places if its == account)}"
+    """The VPC of an account."""
+    return f"{title(config)}-Network-{_place(config, account)}"
+
+
+def budget_stack(config: Config, account: Account) -> str:
+    """What the project may cost in an account."""
+    return f"{title(config)}-Budget-{_place(config, account)}"
+
+
+def budget(config: Config, account: Account) -> str:
+    """The budget of an account. CloudFormation replaces one whose subscribers change, so other owners make another name."""
+    return f"{config.project}-{_place(config, account)}-{_digest(' '.join(config.owners))}"
 
 
 def delivery_stack(config: Config, model: str) -> str:
@@ -131,6 +140,11 @@ def retraining_schedule(config: Config, model: str) -> str:
 def event_bus(config: Config) -> str:
     """The bus on which the environments' accounts tell of alarms."""
     return config.project
+
+
+def dead_letters(config: Config, model: str, environment: Environment | None = None) -> str:
+    """The SQS queue of what no target took, and its alarm: of a model's retraining, of its monitor somewhere, or of `TOOLCHAIN`."""
+    return _name(config, model, *([environment.name] if environment else []), "dead-letters")
 
 
 def connection(config: Config) -> str:
@@ -286,6 +300,12 @@ def bootstrap_role(config: Config, kind: str, account: Account) -> str:
 
 def _name(config: Config, model: str, *suffix: str) -> str:
     return "-".join([config.project, slug(model), *suffix])
+
+
+def _place(config: Config, account: Account) -> str:
+    """What an account is called: after the toolchain, or after the first environment there."""
+    places = [(TOOLCHAIN, config.toolchain), *((environment.name, environment.account) for environment in config.environments)]
+    return next(place for place, its in places if its == account)
 
 
 def _digest(text: str) -> str:

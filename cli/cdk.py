@@ -26,8 +26,8 @@ QUIET = {"CI": "true", "NO_COLOR": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
 
 
 def synth(out: Path, *, log: Path) -> None:
-    """Synthesise the whole app into `out`, with every rule that synth holds it to. Needs no AWS."""
-    run("synth", ["synth", "--quiet", "--output", str(out)], env={**os.environ, **QUIET}, log=log)
+    """Synthesise the whole app into `out`. Needs no AWS. CDK's own validator, which takes longer than all else, runs in check and Build."""
+    run("synth", ["synth", "--quiet", "--output", str(out)], env={**os.environ, **QUIET, "CDK_VALIDATION": "false"}, log=log)
 
 
 def bootstrap(cloud: LocalCloud) -> None:
@@ -62,14 +62,14 @@ def bootstrap_account(account: Account, *, env: Mapping[str, str], log: Path) ->
 
 
 def deploy_before_a_push(*, env: Mapping[str, str], log: Path, assembly: Path | None = None) -> None:
-    """Deploy what must stand before a push can start: the toolchain, its managed network, and every model's registry and pipelines.
+    """Deploy what must stand before a push can start: the toolchain, its account's own stacks, every model's registry and pipelines.
 
     They come from `assembly`, or are synthesised first.
     """
     models = spec.names()
     registries = [naming.registry_stack(CONFIG, model) for model in models]
     pipelines = [naming.delivery_stack(CONFIG, road) for road in (*models, naming.PLATFORM)]
-    first = [*toolchain.network(CONFIG, CONFIG.toolchain), naming.toolchain_stack(CONFIG)]
+    first = [*toolchain.of_account(CONFIG, CONFIG.toolchain), naming.toolchain_stack(CONFIG)]
     arguments = ["deploy", *first, *registries, *pipelines, *(["--app", str(assembly)] if assembly else [])]
     run("deploy", [*arguments, "--require-approval", "never", "--progress", "events", "--exclusively"], env=env, log=log)
 

@@ -12,6 +12,7 @@ from typing import Any
 from config import Config, Environment
 from paved_runtime.spec import ModelSpec
 
+PROJECT = "project"
 JOBS = ("Processing", "Training", "Transform")  # types of steps
 Json = dict[str, Any]
 
@@ -20,7 +21,7 @@ def of(config: Config, model: ModelSpec | None = None, environment: Environment 
     """The tags of what is made for the project, for one of its models, or for that in one environment. Those of `config.py` come first."""
     whose = {"model": model.name, "owner": model.owner} if model else {}
     where = {"environment": environment.name} if environment else {}
-    return {"project": config.project, **whose, **where, **config.tags}
+    return {PROJECT: config.project, **whose, **where, **config.tags}
 
 
 def with_jobs(definition: Json, tags: Mapping[str, str]) -> Json:

@@ -12,6 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 import naming
@@ -32,6 +33,7 @@ from pipelines.delivery import (
 from pipelines.waiting import ACTIONS
 from stacks import build_environment, facts, layout, permissions
 from stacks.constructs.build_reach import BuildReach
+from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.delivery_pipeline import DeliveryPipeline, action, entered_where
 from stacks.constructs.event_rule import EventRule, alarm_pattern, upload_pattern
 from stacks.constructs.pull_request_check import PullRequestCheck
@@ -218,6 +220,14 @@ class ModelDelivery(Delivery):
             "schedule": {"schedule": retraining.schedule, "rule_name": naming.retraining_schedule(config, model)},
         }
         hours = f"rate({retraining.cooldown_hours} hour{'s' if retraining.cooldown_hours > 1 else ''})"
+        letters = DeadLetters(
+            pipeline,
+            "DeadLetters",
+            queue_name=naming.dead_letters(config, model),
+            about=f"{model}: causes to look at retraining",
+            key=self.key,
+            topic=sns.Topic.from_topic_arn(pipeline, "Notices", self.approvals),
+        )
         again = {"again": {"schedule": hours}}  # what had to wait, and is still there, has no new event
         for cause, way in ({cause: ways[cause] for cause in retraining.on} | again).items():
             EventRule(
@@ -226,6 +236,7 @@ class ModelDelivery(Delivery):
                 description=f"{model}: has the retraining controller look ({cause})",
                 target=self.format_arn(service="codepipeline", resource=pipeline.ref),
                 action="codepipeline:StartPipelineExecution",
+                dead_letters=letters,
                 **way,
             )
 

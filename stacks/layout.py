@@ -12,7 +12,7 @@ from naming import RESERVED
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.delivery import deploying_minutes
 from pipelines.waiting import ACTIONS, LONGEST_ACTION, LONGEST_WAIT, jobs, longest_job, longest_run, waits
-from stacks import build_environment, network_check
+from stacks import budget, build_environment, network_check
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
@@ -46,11 +46,13 @@ RETENTION = (
 )  # days that Logs takes
 MOST_TAGS = 40  # of 50
 LONGEST = {  # characters that AWS gives a name
+    "budget": 100,
     "bucket": 63,
     "connection": 32,
     "delivery pipeline": 100,
     "endpoint": 63,
     "model package group": 63,
+    "queue": 80,
     "role": 64,
     "rule": 64,
     "schedule": 64,
@@ -81,6 +83,7 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
         *_repository(config),
         *_connection(config),
         *network_check.problems(config),
+        *budget.problems(config),
         *build_environment.problems(config),
         *_policies(config),
         *_tags(config),
@@ -241,7 +244,9 @@ def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:
 def _names_of_project(config: Config) -> list[Name]:
     platform, stages = naming.PLATFORM, (naming.CHECK, naming.UPDATE, naming.ONBOARD)
     return [
+        *(("budget", naming.budget(config, account)) for account in config.accounts if account.budget),
         ("connection", naming.connection(config)),
+        ("queue", naming.dead_letters(config, naming.TOOLCHAIN)),
         ("stack", naming.toolchain_stack(config)),
         ("stack", naming.delivery_stack(config, platform)),
         ("delivery pipeline", naming.delivery_pipeline(config, platform)),
@@ -258,6 +263,7 @@ def _names_of_model(config: Config, model: str) -> list[Name]:
         ("delivery pipeline", naming.delivery_pipeline(config, model)),
         ("delivery pipeline", naming.retraining_pipeline(config, model)),
         ("model package group", naming.model_package_group(config, model)),
+        ("queue", naming.dead_letters(config, model)),
         ("role", naming.training_role(config, model)),
         ("role", naming.controller_role(config, model)),
         *(("role", naming.stage_project(config, model, stage)) for stage in (naming.BUILD, naming.UPDATE, naming.TRAIN)),
@@ -272,6 +278,7 @@ def _names_of_place(config: Config, model: str, environment: Environment) -> lis
     roles = (naming.deploy_role, naming.execution_role, naming.monitoring_role, naming.verifier_role)
     return [
         ("endpoint", naming.endpoint(config, model, environment)),
+        ("queue", naming.dead_letters(config, model, environment)),
         ("schedule", naming.monitoring_pipeline(config, model, environment)),
         ("stack", naming.monitoring_stack(config, model, environment)),
         ("stack", naming.serving_stack(config, model, environment)),

@@ -11,6 +11,7 @@ from functools import cached_property
 from aws_cdk import ArnFormat, CfnCondition, CfnParameter, Fn, Stack
 from aws_cdk import Environment as CdkEnvironment
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
@@ -24,6 +25,7 @@ from pipelines.serving_stack import NO_VERSION, MonitoringParameters
 from stacks import facts, layout, permissions
 from stacks.constructs.absence_alarm import AbsenceAlarm
 from stacks.constructs.dashboard import Dashboard, Lines, Monitored
+from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.drift_alarms import DriftAlarms
 from stacks.constructs.event_rule import EventRule, alarm_pattern
 from stacks.constructs.model_role import ModelRole
@@ -74,6 +76,14 @@ class Monitoring(Stack):
         known = CfnCondition(self, "Serves", expression=Fn.condition_not(Fn.condition_equals(version.model_version, NO_VERSION)))
         role = self._monitoring_role(table)
         definition = monitoring.definition(self.model, self._where(role.role_arn), version)
+        letters = DeadLetters(
+            self,
+            "DeadLetters",
+            queue_name=naming.dead_letters(self.config, self.model.name, self.place),
+            about=f"{self.endpoint_name}: starts of the monitor and drift that the toolchain is told of",
+            key=kms.Key.from_key_arn(self, "NoticesKey", self._key),
+            topic=self._notices,
+        )
         MonitoringPipeline(
             self,
             "Monitoring",
@@ -84,6 +94,7 @@ class Monitoring(Stack):
             key=self._key,
             hours=table.every_hours,
             state=Fn.condition_if(known.logical_id, "ENABLED", "DISABLED").to_string(),
+            dead_letters=letters,
         )
         alarms = DriftAlarms(
             self,
@@ -100,8 +111,8 @@ class Monitoring(Stack):
             topic=self._notices,
         )
         if table.retraining and "drift" in table.retraining.on:
-            self._tell_toolchain(alarms.drift)
-        return [alarms.drift, alarms.unread, alarms.silent]
+            self._tell_toolchain(alarms.drift, letters)
+        return [alarms.drift, alarms.unread, alarms.silent, letters.alarm]
 
     def _version(self) -> MonitoringParameters:
         """Declare the parameters; references to their values."""
@@ -156,7 +167,7 @@ class Monitoring(Stack):
             ],
         )
 
-    def _tell_toolchain(self, alarm: cloudwatch.Alarm) -> None:
+    def _tell_toolchain(self, alarm: cloudwatch.Alarm, letters: DeadLetters) -> None:
         home, name = self.config.toolchain.id, naming.event_bus(self.config)
         bus = self.format_arn(service="events", account=home, resource="event-bus", resource_name=name)
         EventRule(
@@ -166,6 +177,7 @@ class Monitoring(Stack):
             pattern=alarm_pattern(self.place.account.id, alarm.alarm_name),
             target=bus,
             action="events:PutEvents",
+            dead_letters=letters,
         )
 
     @cached_property

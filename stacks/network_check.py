@@ -17,9 +17,9 @@ ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-\d[a-z]")
 
 def problems(config: Config) -> Iterator[str]:
     """What is wrong with them, a line each."""
-    seen: dict[tuple[str, str], Account] = {}
+    seen: dict[tuple[str, str], ExistingNetwork | ManagedNetwork | None] = {}
     for account in (config.toolchain, *(environment.account for environment in config.environments)):
-        if seen.setdefault((account.id, account.region), account) != account:
+        if seen.setdefault((account.id, account.region), account.network) != account.network:
             yield f"config.py: account {account.id}: found two networks in {account.region}; accepted is one an account and region"
     for account in config.accounts:
         for problem in _network(account):

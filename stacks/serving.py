@@ -27,7 +27,8 @@ from stacks import facts, layout, permissions
 from stacks.constructs.alarms import Alarms, Limits
 from stacks.constructs.deployment import guarded, urgent
 from stacks.constructs.endpoint import Endpoint, Shadow
-from stacks.constructs.key import Key
+from stacks.constructs.key import ALARMS as ALARM_SENDER
+from stacks.constructs.key import EVENTS, Key
 from stacks.constructs.model_role import ModelRole
 from stacks.constructs.notices import Notices
 from stacks.constructs.scaling import CONCURRENCY, INVOCATIONS, Bounds, Scaling, nights
@@ -37,7 +38,6 @@ from stacks.constructs.verifier_role import VerifierRole
 from stacks.network import vpc_config
 from stacks.permissions import allow
 
-ALARM_SENDER = "cloudwatch.amazonaws.com"
 LONGEST_SHIFT = 5  # minutes in a row in which scores must differ before an alarm goes into ALARM; a short bake leaves fewer
 
 
@@ -51,7 +51,7 @@ class Serving(Stack):
         self.serving = model.serving[environment.name]
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.parameters = ServingParameters(**{field: self._parameter(field) for field in self._fields()})
-        self.key = Key(self, "Key", description=f"Captured requests, disks and alarms of {self.endpoint_name}", services=[ALARM_SENDER])
+        self.key = Key(self, "Key", description=f"Captured requests, disks and alarms of {self.endpoint_name}", services=self._key_users())
         self.vpc = vpc_config(self, config, environment.account)
         self.capture = self._capture()
         self.log = self._log()
@@ -65,6 +65,10 @@ class Serving(Stack):
         stored = {"capture-bucket": self.capture.bucket_name, "key": self.key.key_arn, "topic": topic.topic_arn}
         facts.tell(self, stored, lambda fact: naming.environment_parameter(config, model.name, environment, fact))
         self._outputs(endpoint, alarms)
+
+    def _key_users(self) -> list[str]:
+        """Services that encrypt with it: CloudWatch notices of alarms, EventBridge what it could not tell the toolchain of drift."""
+        return [ALARM_SENDER, *([EVENTS] if layout.retrains(self.config, self.model, self.place) else [])]
 
     def _fields(self) -> list[str]:
         """The parameters that this stack has."""

@@ -15,7 +15,9 @@ import naming
 from config import Config
 from pipelines import tags
 from stacks import facts
+from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.event_rule import ALARM_CHANGES, ALARMS, EventNotice, failure_pattern
+from stacks.constructs.key import ALARMS as ALARM_SENDER
 from stacks.constructs.key import EVENTS, Key
 from stacks.constructs.notices import Notices
 from stacks.constructs.store import Store
@@ -30,10 +32,10 @@ class Toolchain(Stack):
     def __init__(self, scope: Construct, name: str, *, config: Config) -> None:
         super().__init__(scope, name, env=Environment(account=config.toolchain.id, region=config.toolchain.region), tags=tags.of(config))
         self.config = config
-        key = Key(self, "Key", description="Artifacts and approval requests of the delivery pipelines", services=[EVENTS])
+        key = Key(self, "Key", description="Artifacts and approval requests of the delivery pipelines", services=[ALARM_SENDER, EVENTS])
         store = Store(self, "Artifacts", key=key, expire_days=ARTIFACT_DAYS, logs=config.access_logs_of(config.toolchain))
-        approvals = Notices(self, "Approvals", key=key, addresses=config.owners, publishers=[EVENTS])
-        self._failures(approvals)
+        approvals = Notices(self, "Approvals", key=key, addresses=config.owners, publishers=[ALARM_SENDER, EVENTS])
+        self._failures(approvals, key)
         connection = config.repository.connection or self._connection()
         self._event_bus()
         shared = {
@@ -58,7 +60,9 @@ class Toolchain(Stack):
         CfnOutput(self, "ConnectionArn", value=arn, description="A person authorises it once, in the console")
         return arn
 
-    def _failures(self, topic: Notices) -> None:
+    def _failures(self, topic: Notices, key: Key) -> None:
+        queue = naming.dead_letters(self.config, naming.TOOLCHAIN)
+        letters = DeadLetters(self, "DeadLetters", queue_name=queue, about="Notices of failed pipelines", key=key, topic=topic)
         pipeline = f"{naming.console(self.region)}/codesuite/codepipeline/pipelines/<pipeline>"
         EventNotice(
             self,
@@ -68,6 +72,7 @@ class Toolchain(Stack):
             pattern=failure_pattern(f"{self.config.project}-"),
             values={"pipeline": "$.detail.pipeline", "execution": "$.detail.execution-id"},
             message=f"{FAILED}: {pipeline}/executions/<execution>/timeline?region={self.region}",
+            dead_letters=letters,
         )
 
     def _event_bus(self) -> None:

@@ -24,17 +24,24 @@ from tests.support.layouts import PRODUCTION, STAGING
 
 MODELS = ("churn", "lead_scoring")
 ROLE, ENTITY, STAGE = "iam.roleNameType", "sagemaker.EntityName", "codepipeline.StageName"
-STACK, PARAMETER = r"[A-Za-z][A-Za-z0-9-]{0,127}", r"(/[\w.-]+){1,15}/?"  # by the user guides: no description has them
+STACK, PARAMETER, QUEUE = (
+    r"[A-Za-z][A-Za-z0-9-]{0,127}",
+    r"(/[\w.-]+){1,15}/?",
+    r"[\w-]{1,80}",
+)  # by the user guides: no description has them
 METADATA = r"[A-Za-z0-9 _.:/=+@-]{1,256}"  # the description of sagemaker.CustomerMetadataValue is in Java's words
 KINDS = {  # function → the service's own description of such a name (`service.Shape`, or a CloudFormation property), or a pattern
     "alarm": "cloudwatch.AlarmName",
     "approval": STAGE,
     "artifacts_bucket": "AWS::S3::Bucket.BucketName",
     "bootstrap_role": ROLE,
+    "budget": r"[^:\\]{1,100}",  # budgets.BudgetName's description is in Java's words
+    "budget_stack": STACK,
     "connection": "codeconnections.ConnectionName",
     "console": r"https://[a-z0-9.-]+",
     "controller_role": ROLE,
     "data_bucket": "AWS::S3::Bucket.BucketName",
+    "dead_letters": r"[\w-]{1,80}",
     "delivery_pipeline": "codepipeline.PipelineName",
     "delivery_stack": STACK,
     "deploy_role": ROLE,
@@ -170,6 +177,7 @@ def model(config: Config, name: str) -> ModelSpec:
 
 
 DESCRIBED = {
+    "budget": "budgets.BudgetName",
     "bucket": "AWS::S3::Bucket.BucketName",
     "connection": "codeconnections.ConnectionName",
     "delivery pipeline": "codepipeline.PipelineName",
@@ -182,7 +190,7 @@ DESCRIBED = {
 
 
 def test_the_lengths_that_are_accepted_are_those_of_aws() -> None:
-    assert {kind: limits(described)[1] for kind, described in DESCRIBED.items()} | {"stack": 128} == LONGEST
+    assert {kind: limits(described)[1] for kind, described in DESCRIBED.items()} | {"queue": 80, "stack": 128} == LONGEST
 
 
 def test_names_of_a_kind_differ() -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import output, places, target
-from cli.preflight import bootstrapping, connection, leftovers, network, quotas, regions
+from cli.preflight import bootstrapping, connection, job_logs, leftovers, network, quotas, regions
 from cli.preflight.finding import Check, Finding, Verdict, Visit, look
 from cli.problem import Problem
 from cli.processes import CORES
@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "connection": connection.check,
     "network": network.check,
     "quotas": quotas.check,
+    job_logs.SUBJECT: job_logs.check,
     "stacks": leftovers.check,
 }
 SIGNS = {Verdict.RIGHT: ("✓", "green"), Verdict.WRONG: ("✗", "red"), Verdict.UNKNOWN: ("?", "yellow")}

@@ -36,6 +36,7 @@ def accounts(folder: Path, region: str) -> Iterator[tuple[dict[str, str], dict[s
             config.write(stream)
         variables = {
             "AWS_CONFIG_FILE": str(file),
+            "AWS_ENDPOINT_URL": cloud.state["url"],  # not every tool reads the profile's
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "LOCALCLOUD_IMAGES": str(Path(cloud.state["root"]) / "images"),

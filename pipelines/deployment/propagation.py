@@ -12,12 +12,12 @@ from typing import Any
 import boto3
 
 REFUSED = ("AccessDenied", "AccessDeniedException", "403")
-DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each new attempt; after the last one a refusal stands
+DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # seconds before each new attempt; after the last one a refusal stands
 log = logging.getLogger(__name__)
 
 
 def patient(session: boto3.Session) -> boto3.Session:
-    """The session, whose clients ask again for half a minute where they are refused."""
+    """The session, whose clients ask again for a minute where they are refused."""
     delay: Any = _delay  # botocore's stubs know of no handler that answers
     session.events.register("needs-retry", delay)
     return session

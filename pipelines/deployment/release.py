@@ -107,9 +107,9 @@ def monitoring_parameters(place: Place, endpoint: str) -> MonitoringParameters:
 
 
 def _deploy(place: Place, assembly: Path, values: Mapping[str, str]) -> list[str]:
-    for network in toolchain.network(place.config, place.environment.account):
-        if stacks.template(place.cloudformation, network) != cdk.template(assembly, network):  # models share it: one deploys it
-            cdk.deploy(assembly, [network], {})
+    for shared in toolchain.of_account(place.config, place.environment.account):
+        if stacks.template(place.cloudformation, shared) != cdk.template(assembly, shared):  # by models: one deploys it
+            cdk.deploy(assembly, [shared], {})
     serving, monitoring = place.serving_stack, place.monitoring_stack
     monitored = MonitoringParameters.declared().keys() <= cdk.parameters(assembly, monitoring)
     cdk.deploy(assembly, [serving] if monitored else [serving, monitoring], values)

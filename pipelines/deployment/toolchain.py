@@ -1,4 +1,4 @@
-"""The stacks of the toolchain's account, in groups that are deployed one after the other, and the network stack that any account may have.
+"""The stacks of the toolchain's account, in groups that are deployed one after the other, and those that any account may have.
 
 A registry comes before the pipeline that needs it, which CodePipeline starts when it is made. The pipeline that may be running this comes
 last: a change of its definition cancels its executions, and starts it anew.
@@ -12,9 +12,10 @@ import naming
 from config import Account, Config, ManagedNetwork
 
 
-def network(config: Config, account: Account) -> list[str]:
-    """The stack of an account's managed network, where it has one: before every other there."""
-    return [naming.network_stack(config, account)] if isinstance(account.network, ManagedNetwork) else []
+def of_account(config: Config, account: Account) -> list[str]:
+    """The stacks of an account's managed network and budget, where it has them: before every other there."""
+    network = [naming.network_stack(config, account)] if isinstance(account.network, ManagedNetwork) else []
+    return [*network, *([naming.budget_stack(config, account)] if account.budget else [])]
 
 
 def of_model(config: Config, model: str) -> list[list[str]]:
@@ -26,5 +27,5 @@ def of_all(config: Config, models: Sequence[str]) -> list[list[str]]:
     """Everything there, of these models."""
     registries = [naming.registry_stack(config, model) for model in models]
     deliveries = [naming.delivery_stack(config, model) for model in models]
-    first = [*network(config, config.toolchain), naming.toolchain_stack(config), *registries]
+    first = [*of_account(config, config.toolchain), naming.toolchain_stack(config), *registries]
     return [first, deliveries, [naming.delivery_stack(config, naming.PLATFORM)]]

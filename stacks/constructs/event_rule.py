@@ -9,6 +9,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.service_role import ServiceRole
 
 ALARMS, ALARM_CHANGES = "aws.cloudwatch", "CloudWatch Alarm State Change"  # an event's source and detail-type
@@ -34,7 +35,9 @@ def failure_pattern(pipelines: str) -> dict[str, Any]:
 
 
 class EventRule(Construct):
-    """Hands events of `bus` that are like `pattern`, or the ticks of `schedule`, to `target` (an ARN), by `action`."""
+    """Hands events of `bus` that are like `pattern`, or the ticks of `schedule`, to `target` (an ARN), by `action`. What the target does
+    not take goes to `dead_letters`.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class EventRule(Construct):
         description: str,
         target: str,
         action: str,
+        dead_letters: DeadLetters,
         rule_name: str | None = None,
         pattern: Mapping[str, Any] | None = None,
         schedule: str | None = None,
@@ -57,7 +61,7 @@ class EventRule(Construct):
             description=description,
             statements=[iam.PolicyStatement(actions=[action], resources=[target])],
         )
-        events.CfnRule(
+        rule = events.CfnRule(
             self,
             "Rule",
             name=rule_name,
@@ -65,8 +69,9 @@ class EventRule(Construct):
             event_bus_name=bus,
             event_pattern=dict(pattern) if pattern else None,
             schedule_expression=schedule,
-            targets=[{"id": "target", "arn": target, "roleArn": role.role_arn}],
+            targets=[{"id": "target", "arn": target, "roleArn": role.role_arn, "deadLetterConfig": dead_letters.config}],
         )
+        dead_letters.takes_from(rule.attr_arn)
 
 
 class EventNotice(Construct):
@@ -85,13 +90,10 @@ class EventNotice(Construct):
         pattern: Mapping[str, Any],
         values: Mapping[str, str],
         message: str,
+        dead_letters: DeadLetters,
     ) -> None:
         super().__init__(scope, name)
         transformer = {"inputPathsMap": dict(values), "inputTemplate": f'"{message}"'}
-        events.CfnRule(
-            self,
-            "Rule",
-            description=description,
-            event_pattern=dict(pattern),
-            targets=[{"id": "topic", "arn": topic, "inputTransformer": transformer}],
-        )
+        target = {"id": "topic", "arn": topic, "inputTransformer": transformer, "deadLetterConfig": dead_letters.config}
+        rule = events.CfnRule(self, "Rule", description=description, event_pattern=dict(pattern), targets=[target])
+        dead_letters.takes_from(rule.attr_arn)

@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-EVENTS = "events.amazonaws.com"
+ALARMS, EVENTS = "cloudwatch.amazonaws.com", "events.amazonaws.com"  # who sends alarms, and who sends events
 
 
 def for_account(scope: Construct, service: str) -> dict[str, Any] | None:

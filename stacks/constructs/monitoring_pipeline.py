@@ -12,13 +12,16 @@ from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
+from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.service_role import ServiceRole
 
 JOBS = "pipelines-*"  # SageMaker Pipelines names a job pipelines-<execution>-<step>-<suffix>
 
 
 class MonitoringPipeline(Construct):
-    """Starts every `hours`, as long as `state` is ENABLED. Its processing jobs run as `job_role` (an ARN), on disks that `key` encrypts."""
+    """Starts every `hours`, as long as `state` is ENABLED; a start that fails goes to `dead_letters`. Its processing jobs run as `job_role`
+    (an ARN), on disks that `key` encrypts.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class MonitoringPipeline(Construct):
         key: str,
         hours: int,
         state: str,
+        dead_letters: DeadLetters,
     ) -> None:
         super().__init__(scope, name)
         stack = Stack.of(self)
@@ -70,7 +74,7 @@ class MonitoringPipeline(Construct):
             "Starter",
             service="scheduler.amazonaws.com",
             description=f"Starts the pipeline {pipeline_name}",
-            statements=[iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[arn])],
+            statements=[iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[arn]), *dead_letters.for_schedules()],
         )
         scheduler.CfnSchedule(
             self,
@@ -80,7 +84,12 @@ class MonitoringPipeline(Construct):
             schedule_expression=f"rate({hours} hour{'s' if hours > 1 else ''})",
             flexible_time_window={"mode": "OFF"},
             state=state,
-            target={"arn": arn, "roleArn": starter.role_arn, "retryPolicy": {"maximumRetryAttempts": 5, "maximumEventAgeInSeconds": 3600}},
+            target={
+                "arn": arn,
+                "roleArn": starter.role_arn,
+                "retryPolicy": {"maximumRetryAttempts": 5, "maximumEventAgeInSeconds": 3600},
+                "deadLetterConfig": dead_letters.config,
+            },
         )
 
 

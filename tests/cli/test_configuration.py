@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cli import configuration
 from cli.problem import Problem
-from config import AcceptedVulnerability, Account, Builds, Config, Environment, Images, ManagedNetwork, Repository
+from config import AcceptedVulnerability, Account, Budget, Builds, Config, Environment, Images, ManagedNetwork, Repository
 from stacks import layout
 from tests.reference import CONFIG, ROOT
 from tests.support.networks import EXISTING, MANAGED, PRIVATE
@@ -51,6 +51,7 @@ def repositories(draw: st.DrawFn) -> Repository:
     return Repository(id=draw(ids), branch=draw(BRANCHES), provider=provider, **own)
 
 
+BUDGETS = st.none() | st.builds(Budget, monthly_dollars=st.floats(0.01, 1e9))
 TAGS = st.from_regex(r"[a-z]{1,9}( [A-Zé_.:/=+@-]{1,9})?", fullmatch=True).filter(lambda text: not text.startswith("aws"))
 POLICIES = st.from_regex(r"([a-z]{1,5}/)?[A-Za-z0-9_+=,.@-]{1,20}", fullmatch=True)
 
@@ -59,7 +60,9 @@ POLICIES = st.from_regex(r"([a-z]{1,5}/)?[A-Za-z0-9_+=,.@-]{1,20}", fullmatch=Tr
 def plausible(draw: st.DrawFn) -> Config:
     """Most of these are accepted."""
     region = draw(REGIONS)
-    accounts = st.builds(Account, id=NUMBERS, region=st.just(region), network=st.sampled_from([None, EXISTING, MANAGED, NAMED]))
+    accounts = st.builds(
+        Account, id=NUMBERS, region=st.just(region), network=st.sampled_from([None, EXISTING, MANAGED, NAMED]), budget=BUDGETS
+    )
     names = draw(st.lists(NAMES, min_size=1, max_size=3, unique_by=str.lower))
     approved = [False, *(draw(st.booleans()) for _ in names[1:])]
     toolchain = draw(accounts)
@@ -167,6 +170,10 @@ def test_what_is_accepted_is_written_and_read_as_the_same(tmp_path_factory: pyte
             {"tags": {"aws:cost": "x"}},
             "tags: found 'aws:cost': 'x'; accepted are letters, digits, spaces and _ . : / = + - @, up to 128 and 256 of them;"
             " keys that begin with aws: are AWS's",
+        ),
+        (
+            {"toolchain": replace(CONFIG.toolchain, budget=Budget(monthly_dollars=0))},
+            f"account {CONFIG.toolchain.id}: budget: found 0 dollars; accepted is more than 0",
         ),
         ({"job_log_days": 100}, f"job_log_days: found 100; accepted are CloudWatch's: {', '.join(map(str, layout.RETENTION))}"),
         ({"execution_policies": ("p",) * 11}, "execution_policies: found 11; accepted are 10, as many as a role takes"),

@@ -18,7 +18,7 @@ from cli.problem import Problem, explain
 from cli.tree import HERE
 from paved_runtime.spec import SpecError
 from tests.reference import CONFIG, MODEL
-from tests.support.road import Road, environment
+from tests.support.road import Done, Road, each, environment
 
 ENVIRONMENTS = ", ".join(known.name for known in CONFIG.environments)
 
@@ -26,35 +26,33 @@ HEADER = "age,job,marital,education,default,balance,housing,loan,contact,day,mon
 ROW = "x,admin.,single,primary,no,0,no,no,unknown,1,jan,1,-1,0,unknown,no"
 
 
-def line(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
+def line(done: subprocess.CompletedProcess[str] | Done, code: int = 1) -> str:
     """The one line of a failed command."""
-    assert done.returncode == code, (done.stdout, done.stderr)
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(("target: ", "model: "))]
-    assert len(lines) == 1, done.stderr
+    ended = done if isinstance(done, Done) else Done(done.returncode, done.stdout, done.stderr)
+    assert ended.code == code, ended
+    lines = [line for line in ended.err.splitlines() if not line.startswith(("target: ", "model: "))]
+    assert len(lines) == 1, ended
     assert lines[0].startswith("road: ")
     return lines[0]
 
 
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (None, "there is no such file"),
-        ("", "it has no header: its first line is empty"),
-        (HEADER.replace("age", "edge") + "\n", "column 'age': expected it in the header, which is 'edge,"),
-        (f"{HEADER}\n{ROW}\n", "row 1, column 'age': expected an integer between 18 and 120, found 'x'"),
-    ],
-)
 @pytest.mark.parametrize("command", [["data", "put", MODEL], ["demo", "--yes", "--data"]])
-def test_a_bad_data_file_is_refused_before_anything_starts(
-    road: Road, tmp_path: Path, command: list[str], content: str | None, why: str
-) -> None:
-    path = tmp_path / "data.csv"
-    if content is not None:
-        path.write_text(content)
+def test_a_bad_data_file_is_refused_before_anything_starts(tree: Path, tmp_path: Path, command: list[str]) -> None:
+    whys = {
+        None: "there is no such file",
+        "": "it has no header: its first line is empty",
+        HEADER.replace("age", "edge") + "\n": "column 'age': expected it in the header, which is 'edge,",
+        f"{HEADER}\n{ROW}\n": "row 1, column 'age': expected an integer between 18 and 120, found 'x'",
+    }
+    paths = [tmp_path / f"data{number}.csv" for number, _ in enumerate(whys)]
+    for path, content in zip(paths, whys, strict=True):
+        if content is not None:
+            path.write_text(content)
 
-    said = line(road(*command, str(path)))
+    ended = each(tree, tmp_path / "cloud", [[*command, str(path)] for path in paths])
 
-    assert said.startswith(f"road: data file {path}: {why}")
+    for done, path, why in zip(ended, paths, whys.values(), strict=True):
+        assert line(done).startswith(f"road: data file {path}: {why}")
     assert not (tmp_path / "cloud").exists()
 
 
@@ -73,9 +71,9 @@ def test_a_taken_port_is_named(road: Road, command: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [["status"], ["logs", MODEL], ["approve", MODEL, "--reason", "x"]])
-def test_nothing_to_talk_to(road: Road, command: list[str]) -> None:
-    assert "no localcloud runs and no AWS credentials are set: ./road up, or" in line(road(*command))
+def test_nothing_to_talk_to(tree: Path, tmp_path: Path) -> None:
+    for done in each(tree, tmp_path / "cloud", [["status"], ["logs", MODEL], ["approve", MODEL, "--reason", "x"]]):
+        assert "no localcloud runs and no AWS credentials are set: ./road up, or" in line(done)
 
 
 def test_localcloud_was_asked_for_and_does_not_run(road: Road) -> None:
@@ -94,9 +92,8 @@ def test_an_endpoint_that_does_not_answer(road: Road) -> None:
     assert url in said
 
 
-@pytest.mark.parametrize(
-    ("command", "why"),
-    [
+def test_what_was_typed_wrongly_exits_with_2(tree: Path, tmp_path: Path) -> None:
+    wrong: list[tuple[list[str], str]] = [
         (["status", "credit"], f"model credit: there are {MODEL}: name one of them"),
         (["data", "put", "credit", "x.csv"], f"model credit: there are {MODEL}: name one of them"),
         (["check", "--model", "credit"], f"model credit: there are {MODEL}: name one of them"),
@@ -108,10 +105,12 @@ def test_an_endpoint_that_does_not_answer(road: Road) -> None:
         (["demo"], "approval: there is no terminal to ask on: add --yes"),
         (["demo", "credit", "--yes"], f"model credit: there are {MODEL}: name one of them"),
         (["bench", "nothing_like_it"], "bench nothing_like_it: bench/ has "),
-    ],
-)
-def test_what_was_typed_wrongly_exits_with_2(road: Road, command: list[str], why: str) -> None:
-    assert line(road(*command), 2).startswith(f"road: {why}")
+    ]
+
+    ended = each(tree, tmp_path / "cloud", [command for command, _ in wrong])
+
+    for done, (_, why) in zip(ended, wrong, strict=True):
+        assert line(done, 2).startswith(f"road: {why}")
 
 
 def test_a_missing_request_file(road: Road) -> None:

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import naming
-from cli.preflight import bootstrapping, connection, leftovers, network, quotas, regions
+from cli.preflight import bootstrapping, connection, job_logs, leftovers, network, quotas, regions
 from cli.preflight.finding import Finding, Verdict, Visit, look
 from config import Account
 from stacks.network import services
@@ -190,6 +190,30 @@ NOTHING = {
     "ecr": Fake(describe_repositories=fails("RepositoryNotFoundException")),
     "sagemaker": Fake(describe_model_package_group=fails("ValidationException")),
 }
+
+
+@pytest.mark.parametrize(
+    ("kept", "days", "verdict", "state"),
+    [
+        ([{"retentionInDays": 30}], None, Verdict.RIGHT, "for 30 days"),
+        ([{"retentionInDays": 30}], 400, Verdict.RIGHT, "for 30 days"),  # as somebody has said
+        ([{}], None, Verdict.UNKNOWN, "for ever"),
+        ([{}], 400, Verdict.WRONG, "for ever"),
+        ([], None, Verdict.UNKNOWN, "not there yet"),
+        ([], 400, Verdict.WRONG, "not there yet"),
+    ],
+)
+def test_logs_of_jobs_that_are_kept_for_ever_are_named(kept: list[dict[str, int]], days: int | None, verdict: Verdict, state: str) -> None:
+    def groups(logGroupNamePrefix: str) -> Any:  # noqa: N803 - boto3's
+        others = {"logGroupName": f"{logGroupNamePrefix}OfOthers", "retentionInDays": 1}
+        return {"logGroups": [*({"logGroupName": logGroupNamePrefix, **each} for each in kept), others]}
+
+    there = visit(logs=Fake(describe_log_groups=groups))
+    found = look("job logs", job_logs.check, replace(there, config=replace(CONFIG, job_log_days=days)))
+
+    assert [finding.verdict for finding in found] == [verdict, verdict]
+    assert all(state in finding.state for finding in found)
+    assert all(("400" in finding.advice) is (verdict is Verdict.WRONG) for finding in found)
 
 
 def test_names_that_nobody_has_are_free() -> None:

@@ -52,6 +52,7 @@ FAULTS = (
     Fault("killed in mid-work", "every step can be run again, and nothing is left running"),
     Fault("permission revoked, throttling", "bounded retries, a clear error, the champion serves on"),
     Fault("duplicate or reordered events", "the result is the same as in order"),
+    Fault("target that cannot be reached", "what was for it waits in a queue, whose alarm tells the owners; nothing is lost"),
     Fault("rollback after bad versions", "the last good version is kept, with its configuration, and comes back"),
     Fault("endpoint changed by hand", "the endpoint is asked first: gone or moved, it is named with the way back, which works"),
     Fault("secret in the repository", "a blocking check names file and line"),

@@ -14,13 +14,11 @@ from typing import Any
 import pytest
 
 import naming
-from pipelines.deployment import stack as stacks
-from pipelines.deployment.pace import Pace
 from pipelines.deployment.retraining.causes import data
 from pipelines.deployment.retraining.records import STARTED, SUPPRESSED
 from pipelines.evidence import document
 from tests.reference import CONFIG, MODEL
-from tests.support.production import ENVIRONMENT, MONITORING, SERVING, Json, Production, running
+from tests.support.production import ENVIRONMENT, Json, Production, monitored
 from tests.support.tree import python_path
 from tests.support.world import DATA
 
@@ -33,15 +31,8 @@ BUCKET, GROUP = naming.artifacts_bucket(CONFIG, MODEL), naming.model_package_gro
 
 @pytest.fixture(scope="module")
 def production(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Iterator[Production]:
-    """A production that serves and is monitored, made by CloudFormation alone: nothing of the road has run."""
-    with running(tmp_path_factory.mktemp("production"), tree) as made:
-        cloudformation, package = made.away("cloudformation"), made.version(score=0.3)
-        for name, parameters in ((SERVING, [{"ParameterKey": "ModelPackageArn", "ParameterValue": package}]), (MONITORING, [])):
-            template = (made.assembly / f"{name}.template.json").read_text()
-            cloudformation.create_stack(StackName=name, TemplateBody=template, Parameters=parameters, Capabilities=["CAPABILITY_NAMED_IAM"])
-            stack = stacks.settled(cloudformation, name, Pace(poll_seconds=0.1))
-            assert stack
-            assert stack.status == "CREATE_COMPLETE"
+    """One that nothing of the road has run in."""
+    with monitored(tmp_path_factory.mktemp("production"), tree) as made:
         yield made
 
 

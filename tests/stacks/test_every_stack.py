@@ -44,6 +44,8 @@ TYPES = {
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
+    "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy",
     "AWS::SSM::Parameter",
     "AWS::SageMaker::Endpoint",
     "AWS::SageMaker::EndpointConfig",
@@ -65,6 +67,7 @@ NAMES = {
     "AWS::KMS::Alias": "AliasName",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
+    "AWS::SQS::Queue": "QueueName",
     "AWS::SSM::Parameter": "Name",
     "AWS::SageMaker::Endpoint": "EndpointName",
     "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",
@@ -260,16 +263,44 @@ def test_logical_ids_of_what_keeps_state_do_not_move(three: Layout) -> None:
     assert ids(naming.toolchain_stack(CONFIG)) == {"Artifacts82DD59A1", "Key961B73FD"}
 
 
+def test_what_no_target_takes_goes_to_an_encrypted_queue_whose_alarm_tells_the_owners(layout: Layout) -> None:
+    for stack, rule in [*layout.every("AWS::Events::Rule"), *layout.every("AWS::Scheduler::Schedule")]:
+        for target in rule.get("Targets", [rule.get("Target")]):
+            (name, queue), (alarm,) = letters(layout, stack)
+            assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": [name, "Arn"]}}, stack
+            assert (queue["MessageRetentionPeriod"], "KmsMasterKeyId" in queue) == (14 * 24 * 3600, True)
+            assert (alarm["AlarmName"], alarm["TreatMissingData"], len(alarm["AlarmActions"])) == (queue["QueueName"], "ignore", 1)
+
+
+def letters(layout: Layout, stack: str) -> tuple[tuple[str, dict[str, Any]], list[dict[str, Any]]]:
+    """A stack's one queue by its logical id, and the alarms on it."""
+    ((name, queue),) = layout.all(stack, "AWS::SQS::Queue").items()
+    of_queue = [{"Name": "QueueName", "Value": {"Fn::GetAtt": [name, "QueueName"]}}]
+    return (name, queue), [a for a in layout.all(stack, "AWS::CloudWatch::Alarm").values() if a.get("Dimensions") == of_queue]
+
+
+def test_a_queue_takes_from_each_rule_of_its_stack_by_name(layout: Layout) -> None:
+    for stack, policy in layout.every("AWS::SQS::QueuePolicy"):
+        statements = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+        sources = {s["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"][0] for s in statements}
+
+        assert sources == set(layout.all(stack, "AWS::Events::Rule")), stack
+        assert {(s["Principal"]["Service"], s["Action"]) for s in statements} == {("events.amazonaws.com", "sqs:SendMessage")}
+
+
 def test_what_keeps_state_is_in_no_delivery_stack(layout: Layout) -> None:
-    """A model's road can be deleted and made again."""
+    """A model's road can be deleted and made again; dead letters wait for a person, and two weeks at the most."""
     kinds = {kind for kind in TYPES for stack, _ in layout.every(kind) if stack.endswith("-Delivery")}
 
     assert kinds == {
+        "AWS::CloudWatch::Alarm",
         "AWS::CodeBuild::Project",
         "AWS::CodePipeline::Pipeline",
         "AWS::Events::Rule",
         "AWS::IAM::Role",
         "AWS::Logs::LogGroup",
+        "AWS::SQS::Queue",
+        "AWS::SQS::QueuePolicy",
     }
 
 

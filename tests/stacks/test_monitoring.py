@@ -176,7 +176,8 @@ def test_it_runs_by_the_clock_once_it_is_known_what_serves(layout: Layout) -> No
     assert schedule["ScheduleExpression"] == "rate(6 hours)"
     assert schedule["State"] == {"Fn::If": ["Serves", "ENABLED", "DISABLED"]}
     assert layout.templates[MONITORING]["Conditions"]["Serves"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ModelVersion"}, "none"]}]}
-    target = {**schedule["Target"], "RoleArn": joined(schedule["Target"]["RoleArn"])}
+    letters = f"arn:aws:sqs:{HOME.region}:{HOME.id}:letters"
+    target = {**schedule["Target"], "RoleArn": joined(schedule["Target"]["RoleArn"]), "DeadLetterConfig": {"Arn": letters}}
     accepted("scheduler", "CreateSchedule", {**schedule, "Target": target, "State": "ENABLED"})
 
 

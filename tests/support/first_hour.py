@@ -32,6 +32,8 @@ class FirstHour:
         """With names of its own, and a model made of the data set that is written to `data`."""
         words = [word for name, value in NAMES.items() for word in (f"--{name}", value)]
         fork.road("init", *words, *(word for environment in environments for word in ("--environment", environment)))
+        own = f'id="{HOME}", region="{NAMES["region"]}"'
+        fork.edit("config.py", own, f"{own}, budget=Budget(monthly_dollars=500)")
         fork.road("new-model", MODEL, "--data", str(write(data, missing_values())), "--target", TARGET)
         fork.commit("our accounts, our model")
         return cls(fork, environments)

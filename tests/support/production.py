@@ -29,6 +29,7 @@ from paved_runtime.protocol import model_version
 from paved_runtime.spec import Alarms, Deployment, Serving
 from pipelines.deployment import ledger, package, release
 from pipelines.deployment import stack as stacks
+from pipelines.deployment.pace import Pace
 from pipelines.deployment.place import Place
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack
@@ -347,6 +348,20 @@ def keys_of(cloud: Running, role: str) -> dict[str, str]:
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principals}]}
     cloud.client("iam", HOME).update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
     return cloud.assume(f"arn:aws:iam::{HOME}:role/{role}", HOME)
+
+
+@contextmanager
+def monitored(folder: Path, tree: Path) -> Iterator[Production]:
+    """A production that serves and is monitored, made by CloudFormation alone: nothing of the road has run."""
+    with running(folder, tree) as made:
+        cloudformation, package = made.away("cloudformation"), made.version(score=0.3)
+        for name, parameters in ((SERVING, [{"ParameterKey": "ModelPackageArn", "ParameterValue": package}]), (MONITORING, [])):
+            template = (made.assembly / f"{name}.template.json").read_text()
+            cloudformation.create_stack(StackName=name, TemplateBody=template, Parameters=parameters, Capabilities=["CAPABILITY_NAMED_IAM"])
+            stack = stacks.settled(cloudformation, name, Pace(poll_seconds=0.1))
+            assert stack
+            assert stack.status == "CREATE_COMPLETE"
+        yield made
 
 
 def create(cloud: Running, account: str, assembly: Path, stack: str) -> None:

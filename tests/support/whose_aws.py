@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tests.support.fork import Fork
 
 
+SETTINGS = ("AWS_CONFIG_FILE", "AWS_ENDPOINT_URL", "AWS_SHARED_CREDENTIALS_FILE")  # by which accounts are reached
+
+
 class WhoseAws(Protocol):
     """What tests of a whole road ask of an AWS."""
 
@@ -95,7 +98,7 @@ class Accounts:
         return boto3.Session(profile_name=self._verification.profiles[account.id], region_name=account.region)
 
     def variables(self, account: Account) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
+        kept = {name: os.environ[name] for name in SETTINGS if name in os.environ}
         own = {"AWS_PROFILE": self._verification.profiles[account.id], "AWS_REGION": account.region, "AWS_DEFAULT_REGION": account.region}
         return {**kept, **own}
 

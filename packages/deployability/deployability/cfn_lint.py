@@ -5,7 +5,7 @@ from __future__ import annotations
 from cfnlint.rules import CloudFormationLintRule, RuleMatch  # type: ignore[import-untyped]
 from cfnlint.template import Template as Linted  # type: ignore[import-untyped]
 
-from deployability import access, availability, delivery, endpoints, events, images, lifecycle, logs  # noqa: F401 - importing registers
+from deployability import access, availability, dead_letters, delivery, endpoints, events, images, lifecycle, logs  # noqa: F401 - registers
 from deployability.rule import RULES, Rule
 from deployability.template import Template
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from moto.core.responses import BaseResponse
@@ -46,24 +47,23 @@ LISTS = {
     ("sagemaker", "ListProcessingJobs"): List("ProcessingJobSummaries", "CreationTime"),
     ("sagemaker", "ListTrainingJobs"): List("TrainingJobSummaries", "CreationTime"),
 }
-_call_action = BaseResponse.call_action
 
 
 def install() -> None:
     """Stand in front of every service."""
-    global _call_action
-    _call_action = BaseResponse.call_action
-    BaseResponse.call_action = call_action  # type: ignore[method-assign]
+    answer = BaseResponse.call_action
+    BaseResponse.call_action = lambda self: call_action(self, answer)  # type: ignore[method-assign]
 
 
-def call_action(self: Any) -> Any:
+def call_action(response: Any, answer: Callable[[Any], Any]) -> Any:
+    """What `answer` makes of the request that moto's `response` object received, as it is seen."""
     if not cloud().reads_late:
-        return _call_action(self)
-    service = self.boto3_service_name
-    with changing([kind for kind in KINDS if kind.service == service], self.current_account, self.region):
-        answer = _call_action(self)
-    listed = LISTS.get((service, self._get_action()))
-    return _as_seen(answer, listed) if listed else answer
+        return answer(response)
+    service = response.boto3_service_name
+    with changing([kind for kind in KINDS if kind.service == service], response.current_account, response.region):
+        answered = answer(response)
+    listed = LISTS.get((service, response._get_action()))
+    return _as_seen(answered, listed) if listed else answered
 
 
 def _as_seen(answer: Any, listed: List) -> Any:

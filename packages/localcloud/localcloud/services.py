@@ -36,6 +36,7 @@ from localcloud.sagemaker import (
 )
 from localcloud.scheduler import api as scheduler
 from localcloud.servicequotas import api as service_quotas
+from localcloud.sqs import metrics as queue_metrics
 
 
 class Part(Protocol):
@@ -65,9 +66,10 @@ SAGEMAKER: tuple[Part, ...] = (
     refusals,  # what is left
 )
 EVENTS: tuple[Part, ...] = (bus, rules, s3, scheduler)
+SQS: tuple[Part, ...] = (queue_metrics,)
 CLOUDWATCH: tuple[Part, ...] = (metrics_api, metric_filters, alarms, alarms_api)
 AUTOSCALING: tuple[Part, ...] = (capacity, target_tracking, scheduled_actions)
-EVERYTHING = (*REQUESTS, *IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *ECR, *SAGEMAKER, *EVENTS, *CLOUDWATCH, *AUTOSCALING)
+EVERYTHING = (*REQUESTS, *IAM, *CLOUDFORMATION, *KMS, *S3, *CODE, *ECR, *SAGEMAKER, *EVENTS, *SQS, *CLOUDWATCH, *AUTOSCALING)
 
 
 def install(parts: Iterable[Part] = EVERYTHING) -> None:

@@ -100,12 +100,12 @@ def test_a_permission_that_was_just_given_is_used_once_it_is_in_force(cloud: Run
     assert lines == ["DescribeParameters: AccessDeniedException: asked again in 1 s, as a change of IAM takes a while"]
 
 
-def test_a_refusal_that_stays_is_believed_after_half_a_minute() -> None:
+def test_a_refusal_that_stays_is_believed_after_a_minute() -> None:
     refused = (None, {"Error": {"Code": "AccessDenied"}})
     operation = boto3.client("sts", region_name="eu-west-1").meta.service_model.operation_model("AssumeRole")
-    delays = [propagation._delay(refused, attempts, operation) for attempts in range(1, 7)]
+    delays = [propagation._delay(refused, attempts, operation) for attempts in range(1, 8)]
 
-    assert delays == [1, 2, 4, 8, 16, None]
+    assert delays == [1, 2, 4, 8, 16, 32, None]
     assert propagation._delay((None, {"Error": {"Code": "ValidationError"}}), 1, operation) is None
     assert propagation._delay((None, {}), 1, operation) is None
     assert propagation._delay(None, 1, operation) is None

@@ -16,7 +16,7 @@ def test_a_managed_network_stands_before_all_else() -> None:
     config = with_networks("three", MANAGED, EXISTING)
 
     assert toolchain.of_all(config, [MODEL])[0][0] == naming.network_stack(config, config.toolchain)
-    assert toolchain.network(config, config.environments[-1].account) == []
+    assert toolchain.of_account(config, config.environments[-1].account) == []
 
 
 def test_the_platforms_pipeline_which_runs_this_is_last() -> None:

@@ -19,6 +19,7 @@ def install() -> None:
     """Put these answers in the place of moto's."""
     for operation in (
         create_pipeline,
+        delete_pipeline,
         get_pipeline,
         get_pipeline_execution,
         get_pipeline_state,
@@ -50,6 +51,11 @@ def create_pipeline(self: Any) -> str:
 
 def update_pipeline(self: Any) -> str:
     return json.dumps({"pipeline": _structure(pipelines.update(self.current_account, self.region, self._get_param("pipeline")))})
+
+
+def delete_pipeline(self: Any) -> str:
+    pipelines.delete(self.current_account, self.region, self._get_param("name"))
+    return ""
 
 
 def get_pipeline(self: Any) -> str:

@@ -40,6 +40,8 @@ class Kind:
 
     def stale(self, account: str, region: str) -> dict[str, Any]:
         """Those that are seen as they were, by ARN: None for those that were not there."""
+        if not cloud().reads_late:
+            return {}
         with _lock:
             changes, now = _changes.get(self._place(account, region), {}), time.monotonic()
             for arn in list(changes):
@@ -86,6 +88,8 @@ def changing(kinds: Sequence[Kind], account: str, region: str) -> Iterator[None]
 
 def settle() -> bool:
     """Wait until all that has changed so far is seen; whether anything was not."""
+    if not cloud().reads_late:
+        return False
     with _lock:
         last = max((change.until for of in _changes.values() for changes in of.values() for change in changes), default=0.0)
     left = last - time.monotonic()

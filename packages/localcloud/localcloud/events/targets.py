@@ -1,7 +1,8 @@
 """What rules and schedules call: each target as its service's API, under the role or the resource policy that lets them.
 
 What a target refuses for good is not tried again; anything else is, more and more seldom, as the target's RetryPolicy says. A delivery
-that is given up is a line of localcloud.log and goes to the dead-letter queue, if there is one.
+that is given up is a line of localcloud.log and goes to the dead-letter queue, if there is one: EventBridge writes there as itself,
+EventBridge Scheduler as the schedule's role.
 """
 
 from __future__ import annotations
@@ -18,30 +19,33 @@ from typing import Any
 from botocore.exceptions import ClientError
 from moto.logs.models import logs_backends
 from moto.sns.models import sns_backends
-from moto.sqs.models import sqs_backends
 
 from localcloud.core import clock
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import error, invalid
 from localcloud.iam import policies
+from localcloud.sqs import queues
 
 ATTEMPTS, AGE = 185, 86_400  # EventBridge's: how often a delivery is tried again, and for how many of its seconds
 WORKERS = 4
 WITH_ROLE = ("events", "codepipeline", "sagemaker")
-FINAL = ("AccessDenied", "Validation", "NotFound", "NotExist", "Invalid", "InputTransformer")
+FINAL = ("AccessDenied", "Validation", "NotFound", "NotExist", "NonExistent", "Invalid", "InputTransformer")
 _workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="target")
 _ended, _lock = threading.Event(), threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One text for one target. `by` is the ARN of the rule or schedule, `service` the principal that it acts as."""
+    """One text for one target. `by` is the ARN of the rule or schedule, `service` the principal that it acts as. A schedule writes dead
+    letters as `role`.
+    """
 
     by: str
     service: str
     target: Mapping[str, Any]
     text: str
     ended: Callable[[str | None], None]  # called with the reason for which it was given up, or None
+    role: str | None = None
 
     @property
     def arn(self) -> str:
@@ -83,12 +87,15 @@ def _try(delivery: Delivery, tried: int, most: int, until: float) -> None:
     except Exception as problem:  # tried again, or given up where whoever it concerns can see it
         code, why = _code_and_message(problem)
         again = time.time() + min(2**tried, 600) / cloud().speed
-        if tried < most and again < until and not any(word in code for word in FINAL):
+        final = any(word in code for word in FINAL)
+        if tried < most and again < until and not final:
             if not tried:
                 logging.getLogger(__name__).warning("%s will try %s again: %s: %s", delivery.by, delivery.arn, code, why)
             clock.at(("delivery", uuid.uuid4()), again, lambda: _submit(delivery, tried + 1, most, until))
         else:
-            _give_up(delivery, code, why)
+            exhausted = "MaximumRetryAttempts" if tried >= most else "MaximumEventAgeInSeconds"
+            reasons = {"ERROR_CODE": code, "ERROR_MESSAGE": why, "RETRY_ATTEMPTS": str(tried)}
+            _give_up(delivery, reasons if final else {**reasons, "EXHAUSTED_RETRY_CONDITION": exhausted})
     else:
         delivery.ended(None)
 
@@ -107,13 +114,18 @@ def _code_and_message(problem: Exception) -> tuple[str, str]:
     return str(code), str(getattr(problem, "message", None) or problem)
 
 
-def _give_up(delivery: Delivery, code: str, why: str) -> None:
+def _give_up(delivery: Delivery, reasons: Mapping[str, str]) -> None:
+    code, why = reasons["ERROR_CODE"], reasons["ERROR_MESSAGE"]
     logging.getLogger(__name__).warning("%s could not reach %s: %s: %s", delivery.by, delivery.arn, code, why)
     if queue := (delivery.target.get("DeadLetterConfig") or {}).get("Arn"):
-        reasons = {"RULE_ARN": delivery.by, "TARGET_ARN": delivery.arn, "ERROR_CODE": _error_code(code), "ERROR_MESSAGE": why}
-        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in reasons.items()}
+        scheduled = bool(delivery.role)
+        said = {"TARGET_ARN": delivery.arn, **reasons, "ERROR_CODE": code if scheduled else _error_code(code)}
+        said["SCHEDULE_ARN" if scheduled else "RULE_ARN"] = delivery.by
+        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
         try:
-            _put(delivery, queue, message_attributes=attributes)
+            queues.send(
+                queue, delivery.text, service=delivery.service, source=delivery.by, role=delivery.role, message_attributes=attributes
+            )
         except Exception as problem:  # as on AWS, a dead-letter queue that cannot be reached loses the event: the log has it
             logging.getLogger(__name__).warning("dead-letter queue %s: %s: %s", queue, *_code_and_message(problem))
     delivery.ended(f"{code}: {why}")
@@ -146,30 +158,23 @@ def acts_as(delivery: Delivery, action: str) -> str:
     return role
 
 
-def _let_in(delivery: Delivery, policy: Any, action: str, arn: str) -> None:
-    """A topic or queue must let the service in, unless the target has a role. Raises an AWS error otherwise."""
-    if delivery.target.get("RoleArn") and arn == delivery.arn:
-        acts_as(delivery, action)
-    elif not policies.lets_in(policy, caller=delivery.service, action=action, resource=arn, context={"AWS:SourceOwner": []}):
-        raise error("AccessDeniedException", f"the policy of {arn} does not let {delivery.service} do {action}")
-
-
 def _topic(delivery: Delivery) -> None:
+    """A topic must let the service in, unless the target has a role."""
     account, region = where(delivery.arn)
     topic = sns_backends[account][region].get_topic(delivery.arn)
-    _let_in(delivery, topic.policy, "sns:Publish", delivery.arn)
+    if delivery.target.get("RoleArn"):
+        acts_as(delivery, "sns:Publish")
+    elif not policies.lets_in(
+        topic.policy, caller=delivery.service, action="sns:Publish", resource=delivery.arn, context={"AWS:SourceOwner": []}
+    ):
+        raise error("AccessDeniedException", f"the policy of {delivery.arn} does not let {delivery.service} do sns:Publish")
     topic.publish(delivery.text)
 
 
 def _queue(delivery: Delivery) -> None:
-    _put(delivery, delivery.arn, group_id=(delivery.target.get("SqsParameters") or {}).get("MessageGroupId"))
-
-
-def _put(delivery: Delivery, arn: str, **more: Any) -> None:
-    account, region = where(arn)
-    backend, name = sqs_backends[account][region], arn.rpartition(":")[2]
-    _let_in(delivery, backend.get_queue(name).policy, "sqs:SendMessage", arn)
-    backend.send_message(queue_name=name, message_body=delivery.text, **more)
+    role = acts_as(delivery, "sqs:SendMessage") if delivery.target.get("RoleArn") else None
+    group = (delivery.target.get("SqsParameters") or {}).get("MessageGroupId")
+    queues.send(delivery.arn, delivery.text, service=delivery.service, source=delivery.by, role=role, group_id=group)
 
 
 def _logs(delivery: Delivery) -> None:

@@ -64,7 +64,8 @@ def _follow(self: Any, schedule: Schedule) -> Schedule:
     def act(_at: datetime) -> None:
         target = schedule.target
         text = target.get("Input") or json.dumps({})
-        targets.deliver(targets.Delivery(by=schedule.arn, service=SERVICE, target=target, text=text, ended=lambda _why: None))
+        role = target["RoleArn"]
+        targets.deliver(targets.Delivery(by=schedule.arn, service=SERVICE, target=target, text=text, ended=lambda _why: None, role=role))
 
     clock.drop(key)
     if schedule.state == "ENABLED":

@@ -19,6 +19,7 @@ from localcloud.testing.accounts import Accounts
 from localcloud.testing.waiting import until
 
 Json = dict[str, Any]
+UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
 def packed(aws: Accounts, version: str) -> str:
@@ -89,7 +90,7 @@ def described(aws: Accounts, endpoint: str) -> Json:
 
     def settled() -> Json | None:
         description: Json = sagemaker.describe_endpoint(EndpointName=endpoint)
-        return None if description["EndpointStatus"].endswith("ing") else description
+        return None if description["EndpointStatus"] in UNDER_WAY else description
 
     description: Json = until(settled)
     return description

@@ -16,7 +16,8 @@ from localcloud.testing.in_process import PLENTY, Aws
 from localcloud.testing.names import Name
 from localcloud.testing.waiting import until
 
-pytestmark = pytest.mark.laptop("quotas are chosen, and the queue is looked at in this process")
+pytestmark = pytest.mark.laptop("quotas that localcloud sets low")
+
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "codebuild.amazonaws.com"}, "Action": "sts:AssumeRole"}],

@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.core import late_reads
 from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.in_process import Aws
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 
-pytestmark = pytest.mark.laptop("how late a change is seen is chosen")
+pytestmark = pytest.mark.laptop("reads that are late on purpose")
+
 LATE = 6  # seconds: on a busy machine too, a call right after a change comes sooner
 EVERYTHING = {"Action": "*", "Resource": "*"}
 ALLOWED = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **EVERYTHING}]}
@@ -50,11 +53,14 @@ class Scene:
     def __post_init__(self) -> None:
         services = ("cloudformation", "events", "iam", "kms", "s3", "sagemaker", "sqs", "ssm", "sts")
         self.clients = {service: self.cloud.client(service) for service in services}
-        self.old = self.role("old", {"Action": "s3:*", "Resource": "*"})
-        self.serving = self.role("serving", EVERYTHING, service="sagemaker.amazonaws.com")
+        for name in ("old", "grantee"):
+            self.role(name, {"Action": "s3:*", "Resource": "*"})
+        self.role("serving", EVERYTHING, service="sagemaker.amazonaws.com")
         self.queue = self.clients["sqs"].create_queue(QueueName="told")["QueueUrl"]
-        until(lambda: self.assumed("old") == SEEN)
+        until(lambda: self.assumed("old") == self.assumed("grantee") == SEEN)
         self.of_old = self.cloud.client("ssm", **self.cloud.assume(arn("old")))
+        self.of_grantee = self.cloud.client("kms", **self.cloud.assume(arn("grantee")))
+        self.keys = [self.clients["kms"].create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
         self.model()
 
     def role(self, name: str, allows: dict[str, Any], service: str = "") -> str:
@@ -90,6 +96,17 @@ class Scene:
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         kms.create_alias(AliasName="alias/new", TargetKeyId=key)
         return [lambda: outcome(kms.encrypt, KeyId="alias/new", Plaintext=b"x")]
+
+    def new_grant(self) -> list[Look]:
+        self.clients["kms"].create_grant(KeyId=self.keys[0], GranteePrincipal=arn("grantee"), Operations=["Encrypt"])
+        return [lambda: outcome(self.of_grantee.encrypt, KeyId=self.keys[0], Plaintext=b"x")]
+
+    def key_policy(self) -> list[Look]:
+        everybody = {"Effect": "Allow", "Principal": HERE, "Action": "kms:*", "Resource": "*"}
+        grantee = {**everybody, "Principal": {"AWS": arn("grantee")}}
+        policy = json.dumps({**ALLOWED, "Statement": [everybody, grantee]})
+        self.clients["kms"].put_key_policy(KeyId=self.keys[1], PolicyName="default", Policy=policy)
+        return [lambda: outcome(self.of_grantee.encrypt, KeyId=self.keys[1], Plaintext=b"x")]
 
     def bucket_policy(self) -> list[Look]:
         """What was open is closed."""
@@ -149,15 +166,8 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def sights(late: Running) -> Sights:
     """What was seen right after each change, and in the end."""
     scene = Scene(late)
-    changes = (
-        scene.new_role,
-        scene.changed_policy,
-        scene.new_alias,
-        scene.bucket_policy,
-        scene.new_rule,
-        scene.new_version,
-        scene.new_configuration,
-    )
+    of_permissions = (scene.new_role, scene.changed_policy, scene.bucket_policy, scene.new_grant, scene.key_policy)
+    changes = (*of_permissions, scene.new_alias, scene.new_rule, scene.new_version, scene.new_configuration)
     looks, first = dict[str, list[Look]](), dict[str, list[str]]()
     for change in changes:
         looks[change.__name__] = change()
@@ -175,6 +185,8 @@ def _seen(look: Look) -> str | None:
         ("new_role", ["NoSuchEntity: The role with name new cannot be found.", "AccessDenied: "]),
         ("changed_policy", ["AccessDeniedException: "]),
         ("new_alias", ["NotFoundException: "]),
+        ("new_grant", ["AccessDeniedException: "]),
+        ("key_policy", ["AccessDeniedException: "]),
         ("bucket_policy", ["open"]),
         ("new_rule", ["no event", "no event"]),
         ("new_version", ["not listed", SEEN]),
@@ -198,3 +210,37 @@ def test_a_stack_is_complete_when_what_it_made_is_seen(late: Running) -> None:
 
     ssm = late.client("ssm", **late.assume(arn("of-a-stack")))
     assert outcome(ssm.describe_parameters) == SEEN
+
+
+@pytest.fixture
+def slow(aws: Aws) -> Iterator[Aws]:
+    """The cloud in this process, in which nothing that changes is seen before the test ends."""
+    aws.cloud.reads_late = 1e9
+    yield aws
+    aws.cloud.reads_late = 0
+
+
+@pytest.mark.usefixtures("slow")
+def test_of_several_changes_the_first_hides_the_others() -> None:
+    held = {"here": {"a": 1, "b": 1}, "there": {"a": 5}}
+    kind = late_reads.Kind("tests", "none", lambda account, region: dict(held[account]))
+
+    with kind.changing("here", REGION):
+        held["here"] |= {"a": 2, "new": 1}
+    with kind.changing("here", REGION):
+        held["here"].update(a=3, new=2)
+        del held["here"]["b"]
+
+    assert kind.stale("here", REGION) == {"a": 1, "b": 1, "new": None}
+    assert kind.stale("here", "elsewhere") == kind.stale("there", REGION) == {}
+
+
+def test_where_reads_are_not_late_everything_is_seen_at_once(aws: Aws) -> None:
+    held = {"a": 1}
+    kind = late_reads.Kind("tests", "none", lambda account, region: dict(held))
+
+    with kind.changing("here", REGION):
+        held["a"] = 2
+
+    assert aws.cloud.reads_late == 0
+    assert kind.stale("here", REGION) == {}

@@ -7,17 +7,16 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from cloudformation_stacks import Template, deploy, reasons
-from sagemaker_jobs import ended, processing, training
+from cloudformation_stacks import Template, deleted, deploy, reasons
+from sagemaker_jobs import processing, training
 
 from localcloud.ec2 import networks
 from localcloud.iam import policies
 from localcloud.iam.permissions import of_place
-from localcloud.testing import ACCOUNT, REGION, REPOSITORY
-from localcloud.testing.accounts import TRUST
+from localcloud.testing import ACCOUNT, REGION, REPOSITORY, named
+from localcloud.testing.accounts import TRUST, Accounts
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
-from localcloud.testing.running import Running
 
 HTTPS = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
 MACHINE = {"Type": "LINUX_CONTAINER", "ComputeType": "BUILD_GENERAL1_SMALL", "Image": "aws/codebuild/standard:7.0"}
@@ -125,7 +124,8 @@ def build(name: str, *, allowed: list[str]) -> Template:
     }
 
 
-def test_a_stack_makes_a_network_that_another_stacks_builds_run_in(cloud: Running, name: Name) -> None:
+@pytest.mark.aws("the network stack: VPC, endpoints with policies, flow logs")
+def test_a_stack_makes_a_network_that_another_stacks_builds_run_in(cloud: Accounts, name: Name) -> None:
     network_stack, build_stack = name("network"), name("builds")
     ec2 = cloud.client("ec2")
 
@@ -140,23 +140,27 @@ def test_a_stack_makes_a_network_that_another_stacks_builds_run_in(cloud: Runnin
     (group,) = [each for each in ec2.describe_security_groups(Filters=mine)["SecurityGroups"] if each["Description"] == "Members"]
     assert [rule["ToPort"] for rule in group["IpPermissionsEgress"]] == [443]
 
-    allowed = [*networks.LOOKS, "ec2:CreateNetworkInterface", *networks.INTERFACES["codebuild"]]
+    looks = [f"ec2:Describe{kind}" for kind in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")]
+    allowed = [
+        *looks,
+        *(f"ec2:{action}" for action in ("CreateNetworkInterface", "CreateNetworkInterfacePermission", "DeleteNetworkInterface")),
+    ]
     assert deploy(cloud, build_stack, build(network_stack, allowed=allowed)) == "CREATE_COMPLETE", reasons(cloud, build_stack)
     (project,) = cloud.client("codebuild").batch_get_projects(names=[network_stack])["projects"]
     assert project["vpcConfig"] == {"vpcId": vpc, "subnets": subnets.split(","), "securityGroupIds": [group["GroupId"]]}
 
     for stack in (build_stack, network_stack):
-        cloud.client("cloudformation").delete_stack(StackName=stack)
-        cloud.client("cloudformation").get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+        assert deleted(cloud, stack)["StackStatus"] == "DELETE_COMPLETE"
     assert ec2.describe_vpcs(Filters=mine)["Vpcs"] == []
 
 
-def test_a_project_whose_role_may_not_attach_builds_is_refused(cloud: Running, name: Name) -> None:
+@pytest.mark.aws("networks of accounts: builds, jobs, models and the monitor name subnets and groups")
+def test_a_project_whose_role_may_not_attach_builds_is_refused(cloud: Accounts, name: Name) -> None:
     network_stack, build_stack = name("network"), name("builds")
     assert deploy(cloud, network_stack, network(network_stack)) == "CREATE_COMPLETE"
 
     assert deploy(cloud, build_stack, build(network_stack, allowed=["ec2:DescribeVpcs"])) == "ROLLBACK_COMPLETE"
-    assert "Not authorized to perform DescribeDhcpOptions" in reasons(cloud, build_stack)
+    assert "Not authorized to perform Describe" in reasons(cloud, build_stack)
 
 
 VPC, SUBNETS, GROUPS = "vpc-0000000000000abc1", ["subnet-0000000000000abc1", "subnet-0000000000000abc2"], ["sg-0000000000000abc1"]
@@ -170,19 +174,59 @@ def placed(aws: Aws) -> Aws:
     return aws
 
 
-def test_jobs_and_models_say_where_they_run(placed: Aws, image: str, name: Name) -> None:
-    job = name("job")
-    training(placed, image, job, VpcConfig=PLACE)
-    processing(placed, image, job, NetworkConfig={"EnableNetworkIsolation": False, "VpcConfig": PLACE})
-    placed.client("sagemaker").create_model(
-        ModelName=job, ExecutionRoleArn=placed.worker(), PrimaryContainer={"Image": image}, VpcConfig=PLACE
-    )
+@pytest.fixture(scope="session")
+def place(aws: Accounts) -> dict[str, Any]:
+    """The VpcConfig of a network that the tests made, which leads nowhere."""
+    ec2, names = aws.client("ec2"), [{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": named("placed")}]}]
+    vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16", TagSpecifications=names)["Vpc"]["VpcId"]
+    zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]][:2]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.8.{number}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for number, zone in enumerate(zones)
+    ]
+    group = ec2.create_security_group(GroupName=named("placed"), Description="Members", VpcId=vpc)["GroupId"]
+    return {"Subnets": subnets, "SecurityGroupIds": [group]}
 
-    assert ended(placed, "training", job)["VpcConfig"] == PLACE
-    assert ended(placed, "processing", job)["NetworkConfig"]["VpcConfig"] == PLACE
-    assert placed.client("sagemaker").describe_model(ModelName=job)["VpcConfig"] == PLACE
+
+@pytest.mark.aws("networks of accounts: builds, jobs, models and the monitor name subnets and groups")
+def test_jobs_and_models_say_where_they_run(aws: Accounts, place: dict[str, Any], image: str, name: Name) -> None:
+    job, sagemaker = name("job"), aws.client("sagemaker")
+    training(aws, image, job, VpcConfig=place)
+    processing(aws, image, job, NetworkConfig={"EnableNetworkIsolation": False, "VpcConfig": place})
+    sagemaker.create_model(ModelName=job, ExecutionRoleArn=aws.worker(), PrimaryContainer={"Image": image}, VpcConfig=place)
+
+    assert sagemaker.describe_training_job(TrainingJobName=job)["VpcConfig"] == place
+    assert sagemaker.describe_processing_job(ProcessingJobName=job)["NetworkConfig"]["VpcConfig"] == place
+    assert sagemaker.describe_model(ModelName=job)["VpcConfig"] == place
 
 
+@pytest.mark.aws("networks of accounts: builds, jobs, models and the monitor name subnets and groups")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Subnets": ["subnet-00000000000000bad"]},
+        {"SecurityGroupIds": ["sg-00000000000000bad"]},
+        {"SecurityGroupIds": [f"sg-0000000{number}" for number in range(6)]},
+    ],
+)
+def test_a_job_in_no_network_is_refused(aws: Accounts, place: dict[str, Any], image: str, name: Name, wrong: dict[str, Any]) -> None:
+    """A subnet and a group that are not there, and too many groups."""
+    with pytest.raises(ClientError, match="ValidationException"):
+        training(aws, image, name("job"), VpcConfig={**place, **wrong})
+
+
+@pytest.mark.aws("networks of accounts: builds, jobs, models and the monitor name subnets and groups")
+def test_a_model_is_not_made_whose_role_may_not_attach_it(aws: Accounts, place: dict[str, Any], image: str, name: Name) -> None:
+    pulls = {"Action": ["ecr:*", "s3:GetObject"], "Resource": "*"}
+    role = aws.role(name("role"), trusts={"Service": "sagemaker.amazonaws.com"}, allows=[pulls])
+
+    with pytest.raises(ClientError, match="ValidationException"):
+        aws.client("sagemaker").create_model(
+            ModelName=name("model"), ExecutionRoleArn=role, PrimaryContainer={"Image": image}, VpcConfig=place
+        )
+
+
+@pytest.mark.laptop("the words are localcloud's, in a network put there with known ids")
 @pytest.mark.parametrize(
     ("place", "why"),
     [
@@ -196,6 +240,7 @@ def test_what_is_not_there_is_refused(placed: Aws, image: str, name: Name, place
         training(placed, image, name("job"), VpcConfig=place)
 
 
+@pytest.mark.laptop("the words are localcloud's, in a network put there with known ids")
 def test_subnets_and_groups_are_of_one_vpc(placed: Aws, image: str, name: Name) -> None:
     elsewhere = placed.client("ec2").describe_security_groups(GroupNames=["default"])["SecurityGroups"][0]["GroupId"]
 
@@ -203,6 +248,7 @@ def test_subnets_and_groups_are_of_one_vpc(placed: Aws, image: str, name: Name) 
         training(placed, image, name("job"), VpcConfig={**PLACE, "SecurityGroupIds": [elsewhere]})
 
 
+@pytest.mark.laptop("the words are localcloud's, in a network put there with known ids")
 @pytest.mark.parametrize(
     ("allowed", "lacks"),
     [
@@ -229,6 +275,7 @@ DEMANDS = [  # as a service control policy has them
 ]
 
 
+@pytest.mark.laptop("a function of localcloud that judges policies")
 @pytest.mark.parametrize(
     ("request_", "refused"),
     [
@@ -245,17 +292,23 @@ def test_a_policy_may_demand_subnets(request_: dict[str, Any], *, refused: bool)
     assert policies.denies(DEMANDS, action="sagemaker:CreateModel", resource="*", context=context) is refused
 
 
-def test_a_denied_model_is_denied_by_the_server(cloud: Running, name: Name) -> None:
+@pytest.mark.aws("a service control policy that demands subnets, groups, isolation")
+def test_a_denied_model_is_denied_by_the_server(cloud: Accounts, name: Name) -> None:
     everything = {"Action": "*", "Resource": "*"}
     role = cloud.role(name("role"), trusts={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, allows=[everything])
     policy = {"Version": "2012-10-17", "Statement": DEMANDS}
     cloud.client("iam").put_role_policy(RoleName=role.rpartition("/")[2], PolicyName="demands", PolicyDocument=json.dumps(policy))
+    cloud.settle()
     keys = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     sagemaker = cloud.client("sagemaker", **{key: keys[key] for key in ("AccessKeyId", "SecretAccessKey", "SessionToken")})
     model = name("model")
-    request = {"ModelName": model, "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/none", "PrimaryContainer": {"Image": REPOSITORY}}
+    request = {
+        "ModelName": model,
+        "ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{name('none')}",
+        "PrimaryContainer": {"Image": REPOSITORY},
+    }
 
     with pytest.raises(ClientError, match="with an explicit deny in an identity-based policy"):
         sagemaker.create_model(**request)
-    with pytest.raises(ClientError, match="Could not assume role"):  # a step further
+    with pytest.raises(ClientError, match="ValidationException"):  # a step further: nothing of it is there
         sagemaker.create_model(**request, VpcConfig=PLACE)

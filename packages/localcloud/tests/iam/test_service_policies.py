@@ -15,6 +15,8 @@ from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.names import Name
 from localcloud.testing.running import Running
 
+pytestmark = pytest.mark.laptop("the account's own registry is among them, and words that are localcloud's")
+
 Json = dict[str, Any]
 ROOT, NOBODY = f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:role/nobody"
 

@@ -13,6 +13,8 @@ from localcloud.testing.endpoints import configured, serving
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 
+pytestmark = pytest.mark.laptop("what is assumed")
+
 
 @pytest.fixture
 def assumed(aws: Aws) -> Iterator[set[Assumption]]:

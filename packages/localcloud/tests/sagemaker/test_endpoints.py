@@ -11,33 +11,43 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from answers import answer
 from botocore.exceptions import ClientError
+from sagemaker_jobs import logged
 
 from localcloud.sagemaker import deployment_policies, endpoints
-from localcloud.sagemaker.model_packages import put_group_policy
 from localcloud.testing import ACCOUNT, LAB, OTHER, REGION
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.endpoints import Json, ask, canary, configured, described, measured, packed, routing, serving, version
 from localcloud.testing.in_process import HOUR, Aws
+from localcloud.testing.marks import across
 from localcloud.testing.names import Name
-from localcloud.testing.waiting import PATIENCE, until
+from localcloud.testing.waiting import until
 
 
-def test_an_endpoint_answers_with_its_model(aws: Aws, image: str, name: Name) -> None:
+@pytest.mark.aws("Staging and Production: serving stack, live endpoint")
+def test_an_endpoint_answers_with_its_model(aws: Accounts, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c"), count=2), name("e"))
-    answers = [ask(aws, endpoint, b"\xff\x00", CustomAttributes="trace=1") for _ in range(4)]
+    answers: list[Json] = []
+
+    def both_answered() -> bool:
+        answers.append(ask(aws, endpoint, b"\xff\x00", CustomAttributes="trace=1"))
+        return len({each["instance"] for each in answers}) == 2
+
+    until(both_answered)
     description = described(aws, endpoint)
 
     assert description["EndpointStatus"] == "InService"
     assert description["ProductionVariants"][0]["CurrentInstanceCount"] == 2
     assert description["ProductionVariants"][0]["DeployedImages"][0]["ResolvedImage"] == image
     assert {a["model"]["version"] for a in answers} == {"one"}
-    assert len({a["instance"] for a in answers}) == 2
     assert (answers[0]["said"], answers[0]["type"], answers[0]["variant"], answers[0]["custom"]) == ("ÿ\x00", "text/csv", "live", "trace=1")
-    assert "serving" in aws.lines(f"/aws/sagemaker/Endpoints/{endpoint}")
+    until(lambda: "serving" in logged(aws, f"/aws/sagemaker/Endpoints/{endpoint}"))
 
 
+@pytest.mark.aws("Staging and Production: serving stack, live endpoint")
 @pytest.mark.parametrize(("body", "status", "side"), [("bad", 422, "client"), ("boom", 500, "server"), ("die", 0, "server")])
-def test_what_a_container_refuses_is_a_model_error(aws: Aws, image: str, name: Name, body: str, status: int, side: str) -> None:
+def test_what_a_container_refuses_is_a_model_error(aws: Accounts, image: str, name: Name, body: str, status: int, side: str) -> None:
     endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
     with pytest.raises(ClientError, match=rf"Received {side} error \({status}\) from primary") as raised:
         ask(aws, endpoint, body)
@@ -50,6 +60,7 @@ def test_what_a_container_refuses_is_a_model_error(aws: Aws, image: str, name: N
     assert status == 0 or response["OriginalMessage"] == '{"error": "row 1"}'
 
 
+@pytest.mark.laptop("looks at instances as they start")
 def test_a_dead_instance_is_started_again(aws: Aws, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c"), count=2), name("e"))
     instances = endpoints.find(ACCOUNT, REGION, endpoint).variant("live").instances
@@ -65,6 +76,7 @@ def test_a_dead_instance_is_started_again(aws: Aws, image: str, name: Name) -> N
     assert again != first
 
 
+@pytest.mark.laptop("the words are localcloud's, and its patience is short")
 @pytest.mark.parametrize(("behaviour", "why"), [("crash", "its process ended"), ("sick", "/ping did not answer 200 in 2 s")])
 def test_a_container_that_cannot_serve_fails_the_endpoint_with_its_last_lines(
     aws: Aws, image: str, name: Name, behaviour: str, why: str
@@ -81,17 +93,38 @@ def test_a_container_that_cannot_serve_fails_the_endpoint_with_its_last_lines(
         ask(aws, name("e"))
 
 
-def test_a_failed_update_leaves_the_old_fleet_serving(aws: Aws, image: str, name: Name) -> None:
+@pytest.mark.aws("a container that cannot start stops in Staging")
+def test_a_container_that_cannot_start_fails_the_endpoint(aws: Accounts, image: str, name: Name) -> None:
+    failed = described(aws, serving(aws, configured(aws, image, name("c"), BEHAVIOUR="crash"), name("e")))
+
+    assert failed["EndpointStatus"] == "Failed"
+    assert failed["FailureReason"]
+    until(lambda: "cannot read the model" in logged(aws, f"/aws/sagemaker/Endpoints/{name('e')}"))
+    with pytest.raises(ClientError, match="ValidationError"):
+        ask(aws, name("e"))
+
+
+@pytest.mark.aws("a container that cannot start stops in Staging")
+def test_a_failed_update_leaves_the_old_fleet_serving(aws: Accounts, image: str, name: Name) -> None:
     good, bad = configured(aws, image, name("good")), configured(aws, image, name("bad"), "two", BEHAVIOUR="crash")
     endpoint = serving(aws, good, name("e"))
     aws.client("sagemaker").update_endpoint(EndpointName=endpoint, EndpointConfigName=bad)
     after = described(aws, endpoint)
 
     assert (after["EndpointStatus"], after["EndpointConfigName"]) == ("InService", good)
-    assert "cannot read the model" in after["FailureReason"]
     assert version(aws, endpoint) == "one"
 
 
+@pytest.mark.laptop("the words are localcloud's")
+def test_a_failed_update_says_why(aws: Aws, image: str, name: Name) -> None:
+    good, bad = configured(aws, image, name("good")), configured(aws, image, name("bad"), "two", BEHAVIOUR="crash")
+    endpoint = serving(aws, good, name("e"))
+    aws.client("sagemaker").update_endpoint(EndpointName=endpoint, EndpointConfigName=bad)
+
+    assert "cannot read the model" in described(aws, endpoint)["FailureReason"]
+
+
+@pytest.mark.laptop("an hour passes when the test says so")
 def test_a_canary_takes_its_share_first_and_then_everything(aws: Aws, image: str, name: Name) -> None:
     old, new = configured(aws, image, name("old"), "one", count=2), configured(aws, image, name("new"), "two", count=2)
     endpoint = serving(aws, old, name("e"))
@@ -112,6 +145,7 @@ def test_a_canary_takes_its_share_first_and_then_everything(aws: Aws, image: str
     assert after["LastDeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"] == "CANARY"
 
 
+@pytest.mark.laptop("a function of localcloud")
 def test_traffic_moves_in_the_steps_of_its_policy() -> None:
     def shares(policy: Json, size: int = 4) -> list[float]:
         return [round(s, 2) for s in deployment_policies.read(policy, {"live": size}).steps]
@@ -121,7 +155,8 @@ def test_traffic_moves_in_the_steps_of_its_policy() -> None:
     assert shares(routing("LINEAR", 60, LinearStepSize={"Type": "CAPACITY_PERCENT", "Value": 40})) == [0.4, 0.8, 1]
 
 
-def test_an_update_keeps_counts_and_weights_when_asked(aws: Aws, image: str, name: Name) -> None:
+@pytest.mark.aws("deployments: all at once, canary, linear, rolling")
+def test_an_update_keeps_counts_and_weights_when_asked(aws: Accounts, image: str, name: Name) -> None:
     old, new = configured(aws, image, name("old")), configured(aws, image, name("new"), "two")
     endpoint = serving(aws, old, name("e"))
     wanted = [{"VariantName": "live", "DesiredInstanceCount": 2, "DesiredWeight": 5.0}]
@@ -136,7 +171,8 @@ def test_an_update_keeps_counts_and_weights_when_asked(aws: Aws, image: str, nam
     assert (variant["CurrentInstanceCount"], variant["CurrentWeight"]) == (2, 1.0)
 
 
-def test_requests_are_captured_and_measured(aws: Aws, image: str, name: Name) -> None:
+@pytest.mark.aws("data capture")
+def test_requests_are_captured_and_measured(aws: Accounts, image: str, name: Name) -> None:
     capture = {
         "EnableCapture": True,
         "InitialSamplingPercentage": 100,
@@ -149,22 +185,28 @@ def test_requests_are_captured_and_measured(aws: Aws, image: str, name: Name) ->
     with pytest.raises(ClientError):
         ask(aws, endpoint, "bad")
     assert described(aws, endpoint)["DataCaptureConfig"]["CaptureStatus"] == "Started"
-    endpoints.find(ACCOUNT, REGION, endpoint).telemetry.stop()
-    listed = aws.client("s3").list_objects_v2(Bucket=LAB, Prefix=f"capture/{endpoint}/live/")["Contents"]
-    (line,) = aws.client("s3").get_object(Bucket=LAB, Key=listed[0]["Key"])["Body"].read().decode().splitlines()
-    event = json.loads(line)
+    until(lambda: captured(aws, "capture"))
+    ((key, event),) = captured(aws, "capture")
 
-    assert re.match(rf"capture/{endpoint}/live/\d{{4}}/\d\d/\d\d/\d\d/", listed[0]["Key"])
+    assert re.match(rf"capture/{endpoint}/live/\d{{4}}/\d\d/\d\d/\d\d/", key)
     assert event["captureData"]["endpointInput"] == {"observedContentType": "text/csv", "mode": "INPUT", "data": "1,2", "encoding": "CSV"}
     assert json.loads(event["captureData"]["endpointOutput"]["data"])["model"] == {"version": "one"}
     assert event["eventMetadata"]["inferenceId"] == "lead-7"
-    assert measured(aws, endpoint, "Invocations") == 2
-    assert measured(aws, endpoint, "Invocation4XXErrors") == 1
+    until(lambda: measured(aws, endpoint, "Invocations") == 2)
+    until(lambda: measured(aws, endpoint, "Invocation4XXErrors") == 1)
+    until(lambda: measured(aws, endpoint, "ModelLatency") > 0)
     assert measured(aws, endpoint, "Invocation5XXErrors") == 0
-    assert measured(aws, endpoint, "ModelLatency") > 0
 
 
-def test_what_was_captured_is_complete_when_the_endpoint_is_gone(aws: Aws, image: str, name: Name) -> None:
+def captured(aws: Accounts, prefix: str) -> list[tuple[str, Json]]:
+    """The key of its object with each line that was captured."""
+    s3 = aws.client("s3")
+    keys = [o["Key"] for o in s3.list_objects_v2(Bucket=LAB, Prefix=f"{prefix}/").get("Contents", [])]
+    return [(key, json.loads(x)) for key in keys for x in s3.get_object(Bucket=LAB, Key=key)["Body"].read().splitlines()]
+
+
+@pytest.mark.aws("data capture")
+def test_what_was_captured_is_complete_when_the_endpoint_is_gone(aws: Accounts, image: str, name: Name) -> None:
     where = "kept/capture/0123456789ab"
     capture = {
         "EnableCapture": True,
@@ -175,16 +217,15 @@ def test_what_was_captured_is_complete_when_the_endpoint_is_gone(aws: Aws, image
     endpoint = serving(aws, configured(aws, image, name("c"), capture=capture), name("e"))
     for number in range(20):
         ask(aws, endpoint, "1,2", InferenceId=f"lead-{number}", CustomAttributes="by=test")
-    gone = endpoints.find(ACCOUNT, REGION, endpoint).gone
 
     aws.client("sagemaker").delete_endpoint(EndpointName=endpoint)
 
-    assert gone.wait(PATIENCE)
-    s3, now = aws.client("s3"), datetime.now(UTC)
-    listed = [o["Key"] for o in s3.list_objects_v2(Bucket=LAB, Prefix=where)["Contents"]]
+    until(lambda: answer(aws.client("sagemaker").describe_endpoint, EndpointName=endpoint) != "done")
+    until(lambda: len(captured(aws, where)) == 20)
+    now, kept = datetime.now(UTC), captured(aws, where)
     hours = "|".join(f"{t:%Y/%m/%d/%H}" for t in (now, now - timedelta(hours=1)))
-    assert all(re.fullmatch(rf"{where}/{endpoint}/live/({hours})/\d\d-\d\d-\d{{3}}-[0-9a-f-]{{36}}\.jsonl", key) for key in listed)
-    lines = [json.loads(x) for key in listed for x in s3.get_object(Bucket=LAB, Key=key)["Body"].read().splitlines()]
+    assert all(re.fullmatch(rf"{where}/{endpoint}/live/({hours})/\d\d-\d\d-\d{{3}}-[0-9a-f-]{{36}}\.jsonl", key) for key, _ in kept)
+    lines = [line for _, line in kept]
     assert sorted(x["eventMetadata"]["inferenceId"] for x in lines) == sorted(f"lead-{number}" for number in range(20))
     assert lines[0].keys() == {"captureData", "eventMetadata", "eventVersion"}
     assert lines[0]["captureData"].keys() == {"endpointInput", "endpointOutput"}
@@ -193,10 +234,20 @@ def test_what_was_captured_is_complete_when_the_endpoint_is_gone(aws: Aws, image
     assert lines[0]["captureData"]["endpointInput"] == request
 
 
-def test_callers_faults_are_validation_errors(aws: Aws, image: str, name: Name) -> None:
+@pytest.mark.aws("Staging and Production: serving stack, live endpoint")
+def test_callers_faults_are_validation_errors(aws: Accounts, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
-    with pytest.raises(ClientError, match=rf"ValidationError.*Endpoint nowhere of account {ACCOUNT} not found"):
-        ask(aws, "nowhere")
+    with pytest.raises(ClientError, match=rf"ValidationError.*Endpoint {name('nowhere')} of account {ACCOUNT} not found"):
+        ask(aws, name("nowhere"))
+    with pytest.raises(ClientError, match="ValidationError"):
+        ask(aws, endpoint, TargetVariant="other")
+    with pytest.raises(ClientError, match=r"ValidationException.*already existing endpoint"):
+        serving(aws, name("c"), endpoint)
+
+
+@pytest.mark.laptop("the words are localcloud's, and what it does not do")
+def test_what_an_endpoint_is_asked_in_vain_is_named(aws: Aws, image: str, name: Name) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
     with pytest.raises(ClientError, match="exceeds the limit of 6291456 bytes"):
         ask(aws, endpoint, b"x" * 6_291_457)
     with pytest.raises(ClientError, match="Variant other does not exist"):
@@ -205,10 +256,9 @@ def test_callers_faults_are_validation_errors(aws: Aws, image: str, name: Name) 
         ask(aws, endpoint, TargetModel="other")
     with pytest.raises(ClientError, match="localcloud does not do InvokeEndpointAsync"):
         aws.client("sagemaker-runtime").invoke_endpoint_async(EndpointName=endpoint, InputLocation=f"s3://{LAB}/x")
-    with pytest.raises(ClientError, match="already existing endpoint"):
-        serving(aws, name("c"), endpoint)
 
 
+@pytest.mark.laptop("what localcloud does not do")
 @pytest.mark.parametrize(
     ("variant", "config", "said"),
     [
@@ -224,32 +274,66 @@ def test_configurations_that_cannot_be_honoured_are_refused(aws: Aws, name: Name
         )
 
 
-def test_only_an_approved_package_becomes_a_model_even_in_another_account(aws: Aws, image: str, name: Name) -> None:
-    group, sagemaker = name("g"), aws.client("sagemaker")
-    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+def packaged(aws: Accounts, image: str, group: str) -> str:
+    """The ARN of a package of that image in a new group."""
+    aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
     inference = {
         "Containers": [{"Image": image, "ModelDataUrl": packed(aws, "one")}],
         "SupportedContentTypes": ["text/csv"],
         "SupportedResponseMIMETypes": ["text/csv"],
     }
-    arn = sagemaker.create_model_package(ModelPackageGroupName=group, InferenceSpecification=inference)["ModelPackageArn"]
-    request = {"ModelName": name("m"), "PrimaryContainer": {"ModelPackageName": arn}}
-    with pytest.raises(ClientError, match="ModelApprovalStatus is PendingManualApproval, not Approved"):
-        sagemaker.create_model(ExecutionRoleArn=aws.worker(), **request)
+    made = aws.client("sagemaker").create_model_package(ModelPackageGroupName=group, InferenceSpecification=inference)
+    return str(made["ModelPackageArn"])
+
+
+@pytest.mark.aws("SageMaker refuses an unapproved package in production")
+def test_only_an_approved_package_becomes_a_model(aws: Accounts, image: str, name: Name) -> None:
+    sagemaker, arn = aws.client("sagemaker"), packaged(aws, image, name("g"))
+    request = {"ModelName": name("m"), "PrimaryContainer": {"ModelPackageName": arn}, "ExecutionRoleArn": aws.worker()}
+    assert answer(sagemaker.create_model, **request) == "ValidationException"
+
     sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
-    sagemaker.create_model(ExecutionRoleArn=aws.worker(), **request)
+    sagemaker.create_model(**request)
+
     assert sagemaker.describe_model(ModelName=name("m"))["PrimaryContainer"]["ModelPackageName"] == arn
 
-    elsewhere = aws.client("sagemaker", OTHER)
-    with pytest.raises(ClientError, match="no resource-based policy allows it"):
-        elsewhere.create_model(ExecutionRoleArn=aws.worker(OTHER), **request)
+
+def let_in(aws: Accounts, group: str) -> None:
+    """Let the other account make models of a group's packages."""
+    here = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
     allow = {
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"},
-        "Action": ["sagemaker:CreateModel"],
-        "Resource": "*",
+        "Action": ["sagemaker:DescribeModelPackage", "sagemaker:CreateModel"],
+        "Resource": f"{here}:model-package/{group}/*",
     }
-    put_group_policy(ACCOUNT, REGION, group, json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    aws.client("sagemaker").put_model_package_group_policy(ModelPackageGroupName=group, ResourcePolicy=policy)
+
+
+@pytest.mark.aws("SageMaker refuses an unapproved package in production")
+@across
+def test_another_account_makes_models_of_a_package_only_where_its_group_lets_it(aws: Accounts, image: str, name: Name) -> None:
+    arn, elsewhere = packaged(aws, image, name("g")), aws.client("sagemaker", OTHER)
+    aws.client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    request = {"ModelName": name("m"), "PrimaryContainer": {"ModelPackageName": arn}, "ExecutionRoleArn": aws.worker(OTHER)}
+    assert answer(elsewhere.create_model, **request) == "AccessDeniedException"
+
+    let_in(aws, name("g"))
+
+    until(lambda: answer(elsewhere.create_model, **request) == "done")
+
+
+@pytest.mark.laptop("the words are localcloud's")
+def test_a_model_whose_image_the_other_account_may_not_pull_is_named(aws: Aws, image: str, name: Name) -> None:
+    arn, elsewhere = packaged(aws, image, name("g")), aws.client("sagemaker", OTHER)
+    request = {"ModelName": name("m"), "PrimaryContainer": {"ModelPackageName": arn}}
+    with pytest.raises(ClientError, match="ModelApprovalStatus is PendingManualApproval, not Approved"):
+        aws.client("sagemaker").create_model(ExecutionRoleArn=aws.worker(), **request)
+    aws.client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    with pytest.raises(ClientError, match="no resource-based policy allows it"):
+        elsewhere.create_model(ExecutionRoleArn=aws.worker(OTHER), **request)
+    let_in(aws, name("g"))
     elsewhere.create_model(ExecutionRoleArn=aws.worker(OTHER), **request)
     variant = {"VariantName": "live", "ModelName": name("m"), "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
     elsewhere.create_endpoint_config(EndpointConfigName=name("c"), ProductionVariants=[variant])
@@ -259,6 +343,7 @@ def test_only_an_approved_package_becomes_a_model_even_in_another_account(aws: A
     assert f"does not let arn:aws:iam::{OTHER}:role/worker pull" in reason
 
 
+@pytest.mark.laptop("looks at processes")
 def test_a_deleted_endpoint_leaves_no_process(aws: Aws, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
     held = endpoints.find(ACCOUNT, REGION, endpoint)
@@ -273,16 +358,18 @@ def test_a_deleted_endpoint_leaves_no_process(aws: Aws, image: str, name: Name) 
         aws.client("sagemaker").describe_endpoint(EndpointName=endpoint)
 
 
-def test_an_endpoint_that_was_deleted_by_hand_is_told_apart_from_one_that_fails(aws: Aws, image: str, name: Name) -> None:
+@pytest.mark.aws("an endpoint or its configuration deleted or changed by hand")
+def test_an_endpoint_that_was_deleted_by_hand_is_told_apart_from_one_that_fails(aws: Accounts, image: str, name: Name) -> None:
     """In SageMaker's words, by every call that names it."""
     endpoint, sagemaker = serving(aws, configured(aws, image, name("c")), name("e")), aws.client("sagemaker")
     sagemaker.delete_endpoint(EndpointName=endpoint)
+    until(lambda: answer(sagemaker.describe_endpoint, EndpointName=endpoint) != "done")
     missing = f'Could not find endpoint "arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{endpoint}"'
 
     for call in (
         sagemaker.describe_endpoint,
         sagemaker.delete_endpoint,
-        functools.partial(sagemaker.update_endpoint, EndpointConfigName="c"),
+        functools.partial(sagemaker.update_endpoint, EndpointConfigName=name("c")),
     ):
         with pytest.raises(ClientError) as caught:
             call(EndpointName=endpoint)
@@ -291,7 +378,8 @@ def test_an_endpoint_that_was_deleted_by_hand_is_told_apart_from_one_that_fails(
         ask(aws, endpoint)
 
 
-def test_an_endpoint_serves_on_when_its_configuration_was_deleted(aws: Aws, image: str, name: Name) -> None:
+@pytest.mark.aws("an endpoint or its configuration deleted or changed by hand")
+def test_an_endpoint_serves_on_when_its_configuration_was_deleted(aws: Accounts, image: str, name: Name) -> None:
     """It cannot be updated any more. Its model may go too: what runs has it."""
     sagemaker, old, new = aws.client("sagemaker"), configured(aws, image, name("old")), configured(aws, image, name("new"), "two")
     endpoint = serving(aws, old, name("e"))
@@ -308,6 +396,7 @@ def test_an_endpoint_serves_on_when_its_configuration_was_deleted(aws: Aws, imag
         sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=new)
 
 
+@pytest.mark.laptop("looks at localcloud's endpoint, whose patience is an hour")
 def test_deleting_an_endpoint_does_not_wait_for_one_that_cannot_start(aws: Aws, image: str, name: Name) -> None:
     """It would have an hour to become healthy, which is longer than this test may take."""
     config = configured(aws, image, name("c"), BEHAVIOUR="sick", patience=3600)
@@ -319,9 +408,3 @@ def test_deleting_an_endpoint_does_not_wait_for_one_that_cannot_start(aws: Aws, 
     endpoint.delete()
 
     assert endpoint.record.endpoint_status == "Failed"
-
-
-def logged(aws: Aws, group: str) -> list[str]:
-    """What a group holds, which need not be there yet."""
-    groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    return aws.lines(group) if groups else []

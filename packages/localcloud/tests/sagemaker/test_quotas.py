@@ -75,11 +75,19 @@ def test_jobs_have_quotas_of_their_own(aws: Aws, image: str, name: Name, limits:
     assert jobs.machines(ACCOUNT, REGION, kind)["ml.m5.large"] <= others
 
 
-@pytest.mark.parametrize(("attempts", "status"), [(20, "Succeeded"), (1, "Failed")])
+@pytest.mark.parametrize(
+    ("ends", "status"),
+    [
+        ({"MaxAttempts": 20}, "Succeeded"),
+        ({"MaxAttempts": 1}, "Failed"),
+        ({"ExpireAfterMin": 60}, "Succeeded"),
+        ({"ExpireAfterMin": 5}, "Failed"),
+    ],
+)
 def test_a_step_waits_for_a_quota_as_its_retry_policy_says(
-    aws: Aws, image: str, name: Name, limits: dict[str, int], attempts: int, status: str
+    aws: Aws, image: str, name: Name, limits: dict[str, int], ends: dict[str, int], status: str
 ) -> None:
-    """While there is none, the step is begun again and again; once there is, it goes on, unless its attempts are used up."""
+    """While there is none, the step is begun again and again; once there is, it goes on, unless its attempts or its time are used up."""
     quota, sagemaker = "ml.m5.large for processing job usage", aws.client("sagemaker")
     report = {"S3Uri": f"s3://{LAB}/reports/{name('p')}", "LocalPath": "/opt/ml/processing/report", "S3UploadMode": "EndOfJob"}
     limits[quota] = 0
@@ -103,9 +111,7 @@ def test_a_step_waits_for_a_quota_as_its_retry_policy_says(
             ],
             "ProcessingOutputConfig": {"Outputs": [{"OutputName": "report", "S3Output": report}]},
         },
-        "RetryPolicies": [
-            {"ExceptionType": ["SageMaker.RESOURCE_LIMIT"], "IntervalSeconds": 10, "BackoffRate": 1.0, "MaxAttempts": attempts}
-        ],
+        "RetryPolicies": [{"ExceptionType": ["SageMaker.RESOURCE_LIMIT"], "IntervalSeconds": 10, "BackoffRate": 1.0, **ends}],
     }
     definition = json.dumps({"Version": "2020-12-01", "Metadata": {}, "Parameters": [], "Steps": [step]})
     sagemaker.create_pipeline(
@@ -118,13 +124,14 @@ def test_a_step_waits_for_a_quota_as_its_retry_policy_says(
         return steps[0]["AttemptCount"] if steps else 0
 
     until(lambda: counted() > 1)
-    if attempts == 1:
+    if status == "Failed":
         pipelines.wait(arn)
     limits[quota] = 1000
     pipelines.wait(arn)
 
     assert sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExecutionStatus"] == status
-    assert counted() <= attempts + 1
+    if status == "Failed":
+        assert counted() <= ends.get("MaxAttempts", 30) + 1  # ten seconds each, in five minutes
 
 
 @pytest.mark.parametrize(

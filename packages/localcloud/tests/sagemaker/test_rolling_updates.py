@@ -16,6 +16,7 @@ from localcloud.sagemaker import endpoints
 from localcloud.sagemaker.deployment_policies import read
 from localcloud.sagemaker.deployments import Deployment
 from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.endpoints import Json, alarm, configured, described, load, measured, serving, updated, version
 from localcloud.testing.in_process import HOUR, Aws
 from localcloud.testing.names import Name
@@ -79,6 +80,7 @@ class Update:
             self._abort("an alarm")
 
 
+@pytest.mark.laptop("a deployment between numbers")
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(
     ("members", "way"), [({}, [(2, 2)]), ({"RollbackMaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}}, [(2, 1), (1, 2)])]
@@ -92,6 +94,7 @@ def test_going_back_starts_the_old_instances_again(members: Json, way: list[tupl
     assert (update.old.running, update.new.running) == (2, 0)
 
 
+@pytest.mark.laptop("a deployment between numbers")
 @pytest.mark.usefixtures("aws")
 def test_a_way_back_without_machines_is_stuck() -> None:
     update = Update(Machines(3, 3), Machines(3), batch(1, 0), abort_at=2)
@@ -112,6 +115,7 @@ def has_sizes(endpoint: str, expected: list[int]) -> bool:
     return sizes(endpoint) == expected
 
 
+@pytest.mark.laptop("looks at the instances of both fleets, and an hour passes when the test says so")
 def test_a_fleet_is_replaced_batch_by_batch(aws: Aws, image: str, name: Name) -> None:
     old, new = configured(aws, image, name("old"), count=3), configured(aws, image, name("new"), "two", count=3)
     endpoint = serving(aws, old, name("e"))
@@ -127,6 +131,20 @@ def test_a_fleet_is_replaced_batch_by_batch(aws: Aws, image: str, name: Name) ->
     assert version(aws, endpoint) == "two"
 
 
+@pytest.mark.aws("deployments: all at once, canary, linear, rolling")
+def test_a_rolling_update_loses_nothing(aws: Accounts, image: str, name: Name) -> None:
+    old, new = configured(aws, image, name("old"), count=2), configured(aws, image, name("new"), "two", count=2)
+    endpoint = serving(aws, old, name("e"))
+    with load(aws, endpoint, clients=2) as traffic:
+        updated(aws, endpoint, new, batch(1, 60), alarm(aws, name("a"), endpoint))
+        after = described(aws, endpoint)
+
+    assert not traffic.failures
+    assert (after["EndpointConfigName"], after["ProductionVariants"][0]["CurrentInstanceCount"]) == (new, 2)
+    assert version(aws, endpoint) == "two"
+
+
+@pytest.mark.laptop("looks at the instances of both fleets, and an hour passes when the test says so")
 def test_an_alarm_brings_the_old_instances_back(aws: Aws, image: str, name: Name) -> None:
     old, bad = configured(aws, image, name("old"), count=2), configured(aws, image, name("bad"), "two", count=2)
     endpoint = serving(aws, old, name("e"))
@@ -148,6 +166,7 @@ def go_into_alarm(aws: Aws, guard: str) -> None:
     aws.client("cloudwatch").set_alarm_state(AlarmName=guard, StateValue="ALARM", StateReason="by hand")
 
 
+@pytest.mark.laptop("looks at the instances of both fleets, and an hour passes when the test says so")
 def test_a_way_back_that_fails_leaves_a_mix_that_serves(aws: Aws, image: str, name: Name) -> None:
     """The old fleet's model is lost, so no more instances of it can be started."""
     old, bad = configured(aws, image, name("old"), count=3), configured(aws, image, name("bad"), "two", count=3)
@@ -175,6 +194,7 @@ def test_a_way_back_that_fails_leaves_a_mix_that_serves(aws: Aws, image: str, na
     assert len(endpoints.find(ACCOUNT, REGION, endpoint).shares) == 1
 
 
+@pytest.mark.laptop("a function of localcloud, for many policies")
 @given(count=st.integers(2, 40), data=st.data())
 def test_steps_rise_to_the_whole_and_none_is_too_large(count: int, data: st.DataObject) -> None:
     value = data.draw(st.integers(max(1, -(-count // 20)), count // 2))

@@ -10,12 +10,13 @@ import pytest
 from event_rules import document
 from sagemaker_jobs import ended, processing, training, until_hanging
 
-from localcloud.sagemaker import endpoints, pipelines
-from localcloud.testing import ACCOUNT, REGION
+from localcloud.testing import ACCOUNT, LAB, REGION, named
+from localcloud.testing.accounts import Accounts
 from localcloud.testing.endpoints import configured, described, routing, serving, updated
-from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
 from localcloud.testing.waiting import until
+
+pytestmark = pytest.mark.aws("SageMaker's events")
 
 Json = dict[str, Any]
 
@@ -23,8 +24,8 @@ Json = dict[str, Any]
 class Heard:
     """What a rule on all events of a kind has brought to its target, a queue."""
 
-    def __init__(self, aws: Aws, kind: str) -> None:
-        name = f"heard-{uuid.uuid4()}"
+    def __init__(self, aws: Accounts, kind: str) -> None:
+        name = named(f"heard-{uuid.uuid4()}")
         self.sqs = aws.client("sqs")
         self.url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
@@ -49,7 +50,7 @@ class Heard:
         return found
 
 
-def test_a_training_job_from_its_beginning_to_its_end(aws: Aws, image: str, name: Name) -> None:
+def test_a_training_job_from_its_beginning_to_its_end(aws: Accounts, image: str, name: Name) -> None:
     heard = Heard(aws, "Training Job State Change")
     training(aws, image, name("job"), Tags=[{"Key": "team", "Value": "one"}])
     job = ended(aws, "training", name("job"))
@@ -65,7 +66,7 @@ def test_a_training_job_from_its_beginning_to_its_end(aws: Aws, image: str, name
     assert "FailureReason" not in done
 
 
-def test_jobs_that_fail_say_why(aws: Aws, image: str, name: Name) -> None:
+def test_jobs_that_fail_say_why(aws: Accounts, image: str, name: Name) -> None:
     trained, processed = (Heard(aws, f"{kind} Job State Change") for kind in ("Training", "Processing"))
     training(aws, image, name("job"), Environment={"BEHAVIOUR": "fail"})
     processing(aws, image, name("job"), Environment={"BEHAVIOUR": "fail"})
@@ -74,31 +75,29 @@ def test_jobs_that_fail_say_why(aws: Aws, image: str, name: Name) -> None:
         why = ended(aws, kind.lower(), name("job"))["FailureReason"]
         (failed,) = (d for d in heard.of(f"{kind.lower()}-job/{name('job')}", 2) if d[f"{kind}JobStatus"] == "Failed")
         assert failed["FailureReason"] == why
-        assert failed["RoleArn"] == aws.role()
+        assert failed["RoleArn"] == aws.worker()
 
 
-def test_a_job_that_is_stopped_was_stopping(aws: Aws, image: str, name: Name) -> None:
+def test_a_job_that_is_stopped_was_stopping(aws: Accounts, image: str, name: Name) -> None:
     heard = Heard(aws, "Training Job State Change")
     training(aws, image, name("job"), Environment={"BEHAVIOUR": "hang"})
-    until_hanging(name("job"))
+    until_hanging(aws, name("job"))
     aws.client("sagemaker").stop_training_job(TrainingJobName=name("job"))
     ended(aws, "training", name("job"))
 
     assert {d["TrainingJobStatus"] for d in heard.of(name("job"), 3)} == {"InProgress", "Stopping", "Stopped"}
 
 
-def test_an_endpoint_with_its_model_and_configuration(aws: Aws, image: str, name: Name) -> None:
+def test_an_endpoint_with_its_model_and_configuration(aws: Accounts, image: str, name: Name) -> None:
     kinds = ("Model State Change", "Endpoint Config State Change", "Endpoint State Change", "Endpoint Deployment State Change")
     model, config, endpoint, deployment = (Heard(aws, kind) for kind in kinds)
     one, two = configured(aws, image, name("one")), configured(aws, image, name("two"), "two")
     serving(aws, one, name("e"))
     updated(aws, name("e"), two, routing("ALL_AT_ONCE", 0))
     described(aws, name("e"))
-    gone = endpoints.find(ACCOUNT, REGION, name("e")).gone
     aws.client("sagemaker").delete_endpoint(EndpointName=name("e"))
     aws.client("sagemaker").delete_endpoint_config(EndpointConfigName=one)
     aws.client("sagemaker").delete_model(ModelName=one)
-    assert gone.wait(30)
 
     states = endpoint.of(f"endpoint/{name('e')}", 5)
     assert sorted(d["EndpointStatus"] for d in states) == ["CREATING", "DELETING", "IN_SERVICE", "IN_SERVICE", "UPDATING"]
@@ -113,7 +112,7 @@ def test_an_endpoint_with_its_model_and_configuration(aws: Aws, image: str, name
     assert [d["EndpointConfigName"] for d in config.of(f"endpoint-config/{one}", 2)] == [one, one]
 
 
-def test_an_endpoint_that_fails_says_why(aws: Aws, image: str, name: Name) -> None:
+def test_an_endpoint_that_fails_says_why(aws: Accounts, image: str, name: Name) -> None:
     heard = Heard(aws, "Endpoint State Change")
     serving(aws, configured(aws, image, name("bad"), BEHAVIOUR="crash"), name("e"))
 
@@ -121,22 +120,28 @@ def test_an_endpoint_that_fails_says_why(aws: Aws, image: str, name: Name) -> No
     assert failed["FailureReason"] == described(aws, name("e"))["FailureReason"]
 
 
-def started(aws: Aws, name: str, *steps: Json) -> str:
+def over(aws: Accounts, execution: str) -> None:
+    """Return once an execution is."""
+    describe = aws.client("sagemaker").describe_pipeline_execution
+    until(lambda: describe(PipelineExecutionArn=execution)["PipelineExecutionStatus"] not in ("Executing", "Stopping"))
+
+
+def started(aws: Accounts, name: str, *steps: Json) -> str:
     """The ARN of an execution of a new pipeline."""
     sagemaker, definition = aws.client("sagemaker"), json.dumps({"Version": "2020-12-01", "Steps": steps})
-    sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=aws.role(), ClientRequestToken="t" * 32)
+    sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=aws.worker(), ClientRequestToken="t" * 32)
     arn: str = sagemaker.start_pipeline_execution(PipelineName=name)["PipelineExecutionArn"]
     return arn
 
 
-def step(aws: Aws, image: str, name: str, **environment: str) -> Json:
+def step(aws: Accounts, image: str, name: str, **environment: str) -> Json:
     """A processing step."""
     local = "/opt/ml/processing"
-    source = {"S3Uri": "s3://lab/data/v1", "LocalPath": f"{local}/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
-    target = {"S3Uri": "s3://lab/reports/step", "LocalPath": f"{local}/report", "S3UploadMode": "EndOfJob"}
+    source = {"S3Uri": f"s3://{LAB}/data/v1", "LocalPath": f"{local}/input/data", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    target = {"S3Uri": f"s3://{LAB}/reports/step", "LocalPath": f"{local}/report", "S3UploadMode": "EndOfJob"}
     request = {
         "AppSpecification": {"ImageUri": image, "ContainerArguments": ["process"]},
-        "RoleArn": aws.role(),
+        "RoleArn": aws.worker(),
         "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}},
         "ProcessingInputs": [{"InputName": "data", "S3Input": source}],
         "ProcessingOutputConfig": {"Outputs": [{"OutputName": "report", "S3Output": target}]},
@@ -145,11 +150,11 @@ def step(aws: Aws, image: str, name: str, **environment: str) -> Json:
     return {"Name": name, "Type": "Processing", "Arguments": request}
 
 
-def test_an_execution_and_its_steps(aws: Aws, image: str, name: Name) -> None:
+def test_an_execution_and_its_steps(aws: Accounts, image: str, name: Name) -> None:
     ran, stepped = (Heard(aws, f"Model Building Pipeline Execution {what}Status Change") for what in ("", "Step "))
     fail = {"Name": "Fail", "Type": "Fail", "Arguments": {"ErrorMessage": "not good enough"}, "DependsOn": ["Count"]}
     arn = started(aws, name("p"), step(aws, image, "Count"), fail)
-    pipelines.wait(arn)
+    over(aws, arn)
 
     executions = {d["currentPipelineExecutionStatus"]: d for d in ran.of(arn, 2)}
     assert executions["Failed"]["previousPipelineExecutionStatus"] == "Executing"
@@ -162,20 +167,20 @@ def test_an_execution_and_its_steps(aws: Aws, image: str, name: Name) -> None:
     assert {("Count", "Starting"), ("Count", "Executing")} <= set(steps)
 
 
-def test_an_execution_that_is_stopped_stops_its_step(aws: Aws, image: str, name: Name) -> None:
+def test_an_execution_that_is_stopped_stops_its_step(aws: Accounts, image: str, name: Name) -> None:
     ran, stepped = (Heard(aws, f"Model Building Pipeline Execution {what}Status Change") for what in ("", "Step "))
     sagemaker = aws.client("sagemaker")
     arn = started(aws, name("p"), step(aws, image, "Hang", BEHAVIOUR="algo-2 fails"))  # which algo-1 waits for
     until(lambda: sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"][0]["Metadata"])
     sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
-    pipelines.wait(arn)
+    over(aws, arn)
 
     assert {d["currentPipelineExecutionStatus"] for d in ran.of(arn, 3)} == {"Executing", "Stopping", "Stopped"}
     statuses = {d["currentStepStatus"]: d.get("previousStepStatus") for d in stepped.of(arn, 4)}
     assert statuses == {"Starting": None, "Executing": "Starting", "Stopping": "Executing", "Stopped": "Stopping"}
 
 
-def test_a_package_and_its_approval(aws: Aws, name: Name) -> None:
+def test_a_package_and_its_approval(aws: Accounts, name: Name) -> None:
     heard, sagemaker = Heard(aws, "Model Package State Change"), aws.client("sagemaker")
     sagemaker.create_model_package_group(ModelPackageGroupName=name("g"))
     arn = sagemaker.create_model_package(ModelPackageGroupName=name("g"))["ModelPackageArn"]
@@ -188,7 +193,7 @@ def test_a_package_and_its_approval(aws: Aws, name: Name) -> None:
     assert approved["Approved"]["CreationTime"].endswith("Z")
 
 
-def test_a_model_card(aws: Aws, name: Name) -> None:
+def test_a_model_card(aws: Accounts, name: Name) -> None:
     heard, sagemaker = Heard(aws, "Model Card State Change"), aws.client("sagemaker")
     sagemaker.create_model_card(ModelCardName=name("c"), Content="{}", ModelCardStatus="Draft")
     sagemaker.update_model_card(ModelCardName=name("c"), Content='{"a": 1}')

@@ -8,6 +8,7 @@ from __future__ import annotations
 from localcloud.cloudformation import resource_type
 from localcloud.cloudformation.resources import (
     applicationautoscaling,
+    budgets,
     cloudwatch,
     codebuild,
     codeconnections,
@@ -28,6 +29,7 @@ from localcloud.cloudformation.resources import (
 
 TYPES = (
     *applicationautoscaling.TYPES,
+    *budgets.TYPES,
     *cloudwatch.TYPES,
     *codebuild.TYPES,
     *codeconnections.TYPES,

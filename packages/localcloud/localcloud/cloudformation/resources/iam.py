@@ -1,4 +1,4 @@
-"""Roles: moto leaves out managed policies, and does not update trust and inline policies."""
+"""Roles: moto leaves out managed policies, does not update trust and inline policies, and makes up names that IAM does not take."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from localcloud.cloudformation.resource_type import complete
 from localcloud.core.cloud import PARTITION
 from localcloud.iam import boundaries, documents
 
+LONGEST = 64  # characters of a role's name ("IAM and AWS STS quotas"), to which CloudFormation shortens those that it makes up
 _moto_create = Role.create_from_cloudformation_json
 
 
@@ -20,6 +21,8 @@ def install() -> None:
 
 
 def _create(resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any) -> Any:
+    if "RoleName" not in cloudformation_json["Properties"] and len(resource_name) > LONGEST:
+        resource_name = f"{resource_name[: LONGEST - 13]}-{resource_name[-12:]}"
     _look(resource_name, cloudformation_json["Properties"])
     role = _moto_create(resource_name, cloudformation_json, account_id, region_name, **_)
     return _update(role, resource_name, cloudformation_json, account_id, region_name)
