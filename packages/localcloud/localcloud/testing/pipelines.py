@@ -95,10 +95,12 @@ def create(cloud: Accounts, pipeline: Json) -> None:
 
 
 def project(cloud: Accounts, name: str, commands: Sequence[str], *, makes: bool = False, allows: Sequence[Json] = ()) -> None:
-    """Make a project for pipelines that use the bucket STORE. One that `makes` exports WORD, and makes an artifact of the folder out."""
+    """Make a project for pipelines that use the bucket STORE. It exports WORD where a command does; `makes` is an artifact of out."""
     spec: Json = {"version": 0.2, "phases": {"build": {"commands": list(commands)}}}
+    if "export WORD" in commands:
+        spec["env"] = {"exported-variables": ["WORD"]}
     if makes:
-        spec |= {"env": {"exported-variables": ["WORD"]}, "artifacts": {"base-directory": "out", "files": ["**/*"]}}
+        spec["artifacts"] = {"base-directory": "out", "files": ["**/*"]}
     cloud.client("codebuild").create_project(
         name=name,
         source={"type": "CODEPIPELINE", "buildspec": json.dumps(spec)},

@@ -37,17 +37,24 @@ def remove_all(verification: Verification) -> list[str]:
         never.wait(verification.pause)
     for session in sessions.values():
         _remove_streams(session.client("logs"), verification.prefix)
-    return [f"{entry.account} {entry.service}:{entry.operation} {_shown(entry)}: {problem}" for entry, problem in held]
+    said = {_key(entry): problem for entry, problem in held}
+    return [
+        f"{entry.account} {entry.service}:{entry.operation} {_shown(entry)}: {said.get(_key(entry), 'it was taken away and is there')}"
+        for entry in left
+    ]
 
 
 def _distinct(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Each call once: what was written before and after it has one way, and a name that was made twice is one thing."""
     seen: set[str] = set()
     for entry in entries:
-        key = f"{entry.account} {entry.service} {entry.operation} {entry.request or entry.response}"
-        if key not in seen:
-            seen.add(key)
+        if _key(entry) not in seen:
+            seen.add(_key(entry))
             yield entry
+
+
+def _key(entry: Entry) -> str:
+    return f"{entry.account} {entry.service} {entry.operation} {entry.request or entry.response}"
 
 
 def _remove(session: Any, entry: Entry) -> str | None:
