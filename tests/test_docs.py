@@ -171,6 +171,6 @@ def test_every_row_of_what_was_verified_says_where_and_after_which_page() -> Non
     cells = [re.split(r"(?<!\\)\|", row.strip().strip("|")) for row in rows]
 
     assert rows
-    assert {len(row) for row in cells} == {3}
+    assert {len(row) for row in cells} == {4}
     assert all(cell.strip() for row in cells for cell in row)
     assert all(re.search(r"ran here|synth and lint only|needs your|kept and shown|held to|---|verified", row[1]) for row in cells)

@@ -9,6 +9,7 @@ import pytest
 
 from cli.problem import Problem
 from cli.verification import rows, run
+from cli.verification.__main__ import written
 
 TABLE = """# What was verified
 
@@ -71,3 +72,11 @@ def test_the_estimate_grows_with_what_starts_instances_and_shrinks_with_what_run
     assert run.estimate([plain] * 60, 1) == (1.0, 0.0)
     hours, instances = run.estimate([heavy] * 8, 2)
     assert (hours, instances) == (1.0, 4.0)
+
+
+@pytest.mark.slow
+def test_the_last_column_is_that_of_the_marks_and_of_what_was_seen() -> None:
+    """Where it is not: `./road exec python -m cli.verification`."""
+    text = rows.TABLE.read_text()
+
+    assert written(text) == text
