@@ -37,24 +37,18 @@ def remove_all(verification: Verification) -> list[str]:
         never.wait(verification.pause)
     for session in sessions.values():
         _remove_streams(session.client("logs"), verification.prefix)
-    said = {_key(entry): problem for entry, problem in held}
-    return [
-        f"{entry.account} {entry.service}:{entry.operation} {_shown(entry)}: {said.get(_key(entry), 'it was taken away and is there')}"
-        for entry in left
-    ]
+    what = {_what(entry): "it was taken away and is there" for entry in left} | {_what(entry): problem for entry, problem in held}
+    return [f"{name}: {problem}" for name, problem in what.items()]
 
 
 def _distinct(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Each call once: what was written before and after it has one way, and a name that was made twice is one thing."""
     seen: set[str] = set()
     for entry in entries:
-        if _key(entry) not in seen:
-            seen.add(_key(entry))
+        key = f"{entry.account} {entry.service} {entry.operation} {entry.request or entry.response}"
+        if key not in seen:
+            seen.add(key)
             yield entry
-
-
-def _key(entry: Entry) -> str:
-    return f"{entry.account} {entry.service} {entry.operation} {entry.request or entry.response}"
 
 
 def _remove(session: Any, entry: Entry) -> str | None:
@@ -73,8 +67,9 @@ def _remove(session: Any, entry: Entry) -> str | None:
     return None
 
 
-def _shown(entry: Entry) -> str:
-    return str(next((value for value in {**entry.request, **entry.response}.values() if isinstance(value, str)), ""))[:120]
+def _what(entry: Entry) -> str:
+    shown = str(next((value for value in {**entry.request, **entry.response}.values() if isinstance(value, str)), ""))[:120]
+    return f"{entry.account} {entry.service}:{entry.operation} {shown}"
 
 
 def _remove_streams(logs: Any, prefix: str) -> None:
