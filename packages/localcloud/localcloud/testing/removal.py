@@ -19,7 +19,10 @@ from localcloud.testing.verification import Verification
 from localcloud.testing.ways import way
 
 GONE = re.compile(r"NotFound|NoSuch|DoesNotExist|NotExist|404|InvalidKeyId|AlreadyDeleted")
-SAID = (r"could not find|does not exist|not found|cannot find|no such", r"is pending deletion|not in a state|only .* can be stopped")
+SAID = (
+    r"could not find|does not exist|not found|cannot find|no such",
+    r"is pending deletion|not in a state|only .* can be stopped|job is in status (Completed|Failed|Stopped)",
+)
 GONE_SAID = re.compile("|".join(SAID), re.IGNORECASE)
 
 
