@@ -12,7 +12,7 @@ from naming import RESERVED
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.delivery import deploying_minutes
 from pipelines.waiting import ACTIONS, LONGEST_ACTION, LONGEST_WAIT, jobs, longest_job, longest_run, waits
-from stacks import budget, build_environment, network_check
+from stacks import budget_check, build_environment, network_check
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
@@ -83,7 +83,7 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
         *_repository(config),
         *_connection(config),
         *network_check.problems(config),
-        *budget.problems(config),
+        *budget_check.problems(config),
         *build_environment.problems(config),
         *_policies(config),
         *_tags(config),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json as encoder
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import boto3
@@ -89,9 +91,7 @@ def _begun(where: Where, profiles: Sequence[str], region: str, road: Mapping[str
     if where is Where.AWS:
         yield run.begin(_accounts(profiles, region), region, repository=_repository(road))
         return
-    folder = run.FOLDER / "rehearsal"
-    folder.mkdir(parents=True, exist_ok=True)
-    with rehearsal.accounts(folder, region) as (accounts, variables, repository):
+    with tempfile.TemporaryDirectory() as folder, rehearsal.accounts(Path(folder), region) as (accounts, variables, repository):
         yield run.begin(accounts, region, variables, repository=repository, **rehearsal.PACES)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli import sessions
-from localcloud.codebuild.builds import BIN
+from localcloud.ecr.docker import BIN
 from localcloud.testing.running import Running
 
 ACCOUNTS = ("310000000001", "310000000002")

@@ -17,8 +17,8 @@ from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 from pipelines import tags
 from pipelines.deployment import toolchain
-from stacks.budget import MOST_OWNERS
 from stacks.budget import Budget as Stack
+from stacks.budget_check import MOST_OWNERS
 from stacks.layout import check
 from tests.reference import CONFIG
 from tests.support.layouts import HOME, Layout, configuration, models, read, synth

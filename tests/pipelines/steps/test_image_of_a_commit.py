@@ -15,7 +15,7 @@ import pytest
 
 import naming
 from config import Images
-from localcloud.codebuild.builds import BIN
+from localcloud.ecr.docker import BIN
 from localcloud.testing.in_process import Aws
 from tests.reference import CONFIG, MODEL
 from tests.support.facts import FACTS, put_facts

@@ -18,11 +18,11 @@ from localcloud.codebuild.usage import Usage
 from localcloud.core.cloud import cloud, machine_environment
 from localcloud.core.errors import error
 from localcloud.core.processes import Process, spawn
+from localcloud.ecr.docker import BIN
 from localcloud.iam import policies
 
 PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
 LOOKED_EVERY = 0.25  # seconds, at what a build holds, and at its turn
-BIN = Path(__file__).parents[1] / "ecr" / "bin"  # where builds find their docker
 _builds: dict[str, Build] = {}
 
 

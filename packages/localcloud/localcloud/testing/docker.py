@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud.codebuild.builds import BIN
+from localcloud.ecr.docker import BIN
 
 IMAGE = Path(__file__).with_name("image")
 

@@ -8,6 +8,10 @@ are understood as buildspecs use them; anything else is an error that names it. 
     images/ID/{rootfs,config.json}    tags/TAG and digests/DIGEST hold the ID of an image
 """
 
+from pathlib import Path
+
+BIN = Path(__file__).parents[1] / "bin"  # where builds find this docker
+
 
 class Refused(Exception):
     """What cannot be done, in one line."""
