@@ -29,7 +29,7 @@ Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="Only th
 Profiles = Annotated[
     list[str] | None, typer.Option("--profile", metavar="NAME", help="Credentials of an account; twice, for two accounts that must differ.")
 ]
-Region = Annotated[str, typer.Option(metavar="REGION", help="Where everything is made.")]
+Region = Annotated[str | None, typer.Option(metavar="REGION", help="Where everything is made; in the toolchain's region without it.")]
 Parallel = Annotated[
     int | None, typer.Option(metavar="N", help="So many files of tests at a time, 4 without it; quotas of instances must bear it.", min=1)
 ]
@@ -48,7 +48,7 @@ def verify_aws(
     paths: Paths = None,
     *,
     profile: Profiles = None,
-    region: Region = CONFIG.toolchain.region,
+    region: Region = None,
     parallel: Parallel = None,
     instance_price: Price = 0.12,
     repository: Source = None,
@@ -69,7 +69,7 @@ def verify_aws(
         _end(run.find(remove))
         return
     road = {"id": repository, "provider": provider, "connection": connection, "remote": remote}
-    with _begun(where, profile or [], region, road) as begun:
+    with _begun(where, profile or [], region or CONFIG.toolchain.region, road) as begun:
         planned = begun.plan(paths or [])
         at_once = parallel or (PARALLEL if where is Where.AWS else CORES)
         _say(begun, planned)

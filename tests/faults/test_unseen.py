@@ -40,12 +40,13 @@ States = Callable[[str, str], str]
 
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The alarms of the monitoring stack in production."""
+    """The alarms of the monitoring stack in production that see what the monitor tells."""
     app = App(outdir=str(tmp_path_factory.mktemp("monitoring")), context=CONTEXT)
     Monitoring(app, "Monitoring", config=CONFIG, model=reference.model(), environment=PRODUCTION)
     (stack,) = app.synth().stacks
     resources = json.loads(Path(stack.template_full_path).read_text())["Resources"].values()
-    return [resource["Properties"] for resource in resources if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    alarms = [resource["Properties"] for resource in resources if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    return [alarm for alarm in alarms if alarm.get("Namespace") != "AWS/SQS"]
 
 
 @pytest.fixture

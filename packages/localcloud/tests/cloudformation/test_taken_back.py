@@ -11,8 +11,8 @@ from moto.core.exceptions import JsonRESTError
 from localcloud.cloudformation.resource_type import Resource
 from localcloud.cloudformation.resources.sagemaker import TYPES
 from localcloud.core.assumptions import Assumption
-from localcloud.testing import ACCOUNT, MODELS, REGION
-from localcloud.testing.accounts import Accounts
+from localcloud.testing import ACCOUNT, REGION, named
+from localcloud.testing.accounts import Accounts, shared
 from localcloud.testing.endpoints import configured, described, serving, version
 from localcloud.testing.in_process import Aws
 from localcloud.testing.names import Name
@@ -24,7 +24,10 @@ assumes = pytest.mark.laptop("what localcloud assumes is chosen, which no accoun
 @pytest.fixture(scope="module")
 def image(aws: Accounts) -> str:
     """The image of `localcloud.testing` in the cloud of this process."""
-    return aws.image(MODELS)
+    repository = named("team/taken-back")
+    with shared():
+        aws.client("ecr").create_repository(repositoryName=repository)
+    return aws.image(repository)
 
 
 @pytest.fixture
