@@ -76,13 +76,13 @@ def test_from_credentials_alone_to_an_account_that_waits_for_a_push(cloud: Runni
     for account in CONFIG.accounts:
         done = road("bootstrap", account.id, **keys(account))
         assert done.returncode == 0, done.stderr
-    assert list(doctor()) == ["connection"]  # which deploy makes
+    assert list(doctor()) == ["connection", "job logs"]  # which deploy makes; how long logs are kept nobody has decided
     for _ in range(2):  # what is there already is no failure
         done = road("deploy", "--json", **keys(HOME))
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["connection"] == naming.connection(CONFIG)
 
-    assert list(doctor()) == ["connection"]  # which a person authorises
+    assert list(doctor()) == ["connection", "job logs"]  # which a person authorises
     trusting = road("doctor", "--json", **keys(HOME))
     assert {finding["subject"] for finding in json.loads(trusting.stdout) if finding["account"] != HOME.id} >= {
         "bootstrap",
