@@ -26,7 +26,8 @@ def test_the_stacks_are_made_of_it(own: Config, own_models: list[ModelSpec], tmp
     build(app, own, own_models)
     names = {stack.stack_name for stack in app.synth().stacks}
 
-    assert len(names) == 2 + len(own_models) * (2 + 2 * len(own.environments))
+    budgets = {account.id for account in own.accounts if account.budget}
+    assert len(names) == 2 + len(budgets) + len(own_models) * (2 + 2 * len(own.environments))
 
 
 def test_every_model_has_what_the_road_asks_for(own_models: list[ModelSpec]) -> None:

@@ -34,6 +34,7 @@ class FirstHour:
         fork.road("init", *words, *(word for environment in environments for word in ("--environment", environment)))
         own = f'id="{HOME}", region="{NAMES["region"]}"'
         fork.edit("config.py", own, f"{own}, budget=Budget(monthly_dollars=500)")
+        fork.road("exec", "ruff", "format", "--quiet", "config.py")
         fork.road("new-model", MODEL, "--data", str(write(data, missing_values())), "--target", TARGET)
         fork.commit("our accounts, our model")
         return cls(fork, environments)
