@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.problem import Problem, one_line
 from pipelines.commands import Reference
+from pipelines.waiting import UNFINISHED
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
@@ -99,8 +100,9 @@ class Execution:
         raise Problem(f"stage {name}", f"pipeline {self.pipeline} has {names}", "name one of them", code=2)
 
     def variable(self, reference: Reference) -> str:
-        """What a stage has exported; empty when it has not."""
-        return next((stage.variables.get(reference.variable, "") for stage in self.stages if stage.name == reference.namespace), "")
+        """What a stage has exported; empty when it has not, or not yet."""
+        exported = next((stage.variables.get(reference.variable, "") for stage in self.stages if stage.name == reference.namespace), "")
+        return "" if exported == UNFINISHED else exported
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`. Tokens stay out: whoever has one can answer."""

@@ -14,6 +14,7 @@ from cli import executions
 from cli.problem import Problem
 from pipelines.commands import Reference
 from pipelines.delivery import MODEL_PACKAGE_ARN
+from pipelines.waiting import UNFINISHED
 from tests.support.code_pipeline import APPROVAL, PIPELINE, STAGES, STAGING, CodePipeline, Run, package
 
 
@@ -125,3 +126,7 @@ def test_a_stage_runs_as_long_as_an_action_of_it_is_to_come() -> None:
     staging = executions.find(SideBySide([Run("a", STAGING)]).actions(first="Succeeded", second="Succeeded"), PIPELINE).stage(STAGING)
 
     assert (staging.status, staging.ended) == ("InProgress", None), "CodePipeline says that the stage goes on"
+
+
+def test_what_an_action_hands_over_unfinished_is_not_there_yet() -> None:
+    assert executions.find(CodePipeline([Run("a", arn=UNFINISHED)]), PIPELINE).variable(MODEL_PACKAGE_ARN) == ""

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +21,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 STAGING, PRODUCTION = CONFIG.environments
 Edit = Callable[[str, str, str], None]
 BREAK = """RUN python -c "import os, paved_runtime; os.remove(os.path.join(paved_runtime.__path__[0], 'serving.py'))" """.strip()
+
+
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
+    """A clone whose model asks for three jobs instead of one, which two actions of its stage wait for."""
+    with Fork.up(
+        tmp_path_factory.mktemp("fork"), edit=(f"model_code/{MODEL}/model.toml", 'steps = "one-job"', 'steps = "separate"')
+    ) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +76,9 @@ def test_a_push_reaches_staging_and_waits_for_a_person(fork: Fork, first: dict[s
 
 @pytest.mark.aws("a candidate under its gate")
 def test_a_model_under_its_gate_stops_in_train_with_number_and_threshold(fork: Fork, first: dict[str, Any], edit: Edit) -> None:
-    """The code is fine; the labels it learns from mean nothing. From here on the model asks for three jobs instead of one."""
+    """The code is fine; the labels it learns from mean nothing."""
     fork.store(shuffled=True)
-    edit(f"model_code/{MODEL}/model.toml", 'steps = "one-job"', 'steps = "separate"')
+    edit(f"model_code/{MODEL}/model.toml", "eta = 0.1\n", "eta = 0.11\n")
     _, execution = fork.push("train on the new data")
 
     failed = fork.wait(execution, "Train", "Failed")

@@ -30,6 +30,9 @@ ONBOARDING = naming.onboarding_pipeline(CONFIG)
 PATIENCE = 4 * 3600 if VERIFICATION else 600  # seconds; a stage that hangs is ended by the test's own timeout
 
 
+Edit = tuple[str, str, str]  # a file, what is replaced in it, and by what
+
+
 class Clone:
     """A git repository at `home`."""
 
@@ -68,11 +71,18 @@ class Fork(Clone):
 
     @classmethod
     @contextmanager
-    def up(cls, home: Path, *options: str, config: Config = CONFIG, environment: Mapping[str, str] | None = None) -> Iterator[Self]:
-        """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends; `environment` is added to each command's."""
+    def up(
+        cls, home: Path, *options: str, config: Config = CONFIG, environment: Mapping[str, str] | None = None, edit: Edit | None = None
+    ) -> Iterator[Self]:
+        """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends.
+
+        `environment` is added to each command's; `edit` is made of the clone before.
+        """
         made = cls(home, *options)
         made.environment |= environment or {}
         configuration.write(made.home / "config.py", config)
+        if edit:
+            made.edit(*edit)
         made.aws.begin(made, config)
         try:
             made.store(shuffled=False)
@@ -133,9 +143,10 @@ class Fork(Clone):
                     codepipeline.stop_pipeline_execution(**where, abandon=True, reason="not this test's road")
 
     def actions(self, execution: str, pipeline: str = PIPELINE) -> dict[str, Any]:
-        """The execution's actions by their stage, of which none has more than one: there is one model."""
+        """The execution's newest action of each stage: of the platform's there is one, as there is one model."""
         where = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution}}
-        return {d["stageName"]: d for d in self.client("codepipeline").list_action_executions(**where)["actionExecutionDetails"]}
+        newest_first = self.client("codepipeline").list_action_executions(**where)["actionExecutionDetails"]
+        return {d["stageName"]: d for d in reversed(newest_first)}
 
     def wait(self, execution: str, stage: str, *statuses: str, pipeline: str = PIPELINE) -> dict[str, Any]:
         """Wait until the action of a stage of the execution has one of `statuses`; any other end is a failure of the test."""
