@@ -38,9 +38,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def fork(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
     """A clone whose localcloud builds and runs by Docker, on a base that is pinned. The model trains in three jobs."""
     config = replace(CONFIG, images=replace(CONFIG.images, base=base))
-    with Fork.up(tmp_path_factory.mktemp("fork"), "--containers", config=config) as made:
+    jobs = (f"model_code/{MODEL}/model.toml", 'steps = "one-job"', 'steps = "separate"')
+    with Fork.up(tmp_path_factory.mktemp("fork"), "--containers", config=config, edit=jobs) as made:
         made.road("base", "--renew")
-        made.edit(f"model_code/{MODEL}/model.toml", 'steps = "one-job"', 'steps = "separate"')
         yield made
 
 
