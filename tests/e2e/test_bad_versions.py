@@ -36,7 +36,7 @@ PRODUCTION = CONFIG.environments[-1]
 ENDPOINT = naming.endpoint(CONFIG, MODEL, PRODUCTION)
 STACK = naming.serving_stack(CONFIG, MODEL, PRODUCTION)
 BALANCE = 424_242
-ROWS, EVERY = 20, 3  # rows a request; one request in so many has BALANCE in it
+ROWS, EVERY = 100, 3  # rows a request: one alone is what score alarms ask for in a minute; one request in so many has BALANCE in it
 CLIENTS, PAUSE = 8, 0.15  # callers, and seconds between two requests of each
 HURRIED = Config(retries={"total_max_attempts": 1}, max_pool_connections=CLIENTS)  # a retry would hide a lost request
 FEATURES, END = f"model_code/{MODEL}/features.py", "    return matrix\n"
