@@ -36,6 +36,7 @@ from paved_runtime.monitoring.counts import Counts
 from paved_runtime.monitoring.judgement import EvaluationMetrics, judge
 from paved_runtime.monitoring.labels import Joined
 from paved_runtime.monitoring.request_log import Reading, Window
+from paved_runtime.plugin import TrainingRun
 from paved_runtime.spec import Monitoring
 from paved_runtime.table import Examples, Table
 from paved_runtime.train import constraints
@@ -72,7 +73,8 @@ class World:
         self._features = plugin.features(MODEL)
         hyperparameters, monotone = SPEC.training.hyperparameters, constraints(self._features.NAMES, SPEC.gates.behaviour)
         matrix = self._features.features(rest.table)
-        self._booster = plugin.training(MODEL).train(matrix, rest.labels, hyperparameters, monotone)
+        run = TrainingRun(matrix=matrix, labels=rest.labels, hyperparameters=hyperparameters, monotone=monotone)
+        self._booster = plugin.training(MODEL).train(run)
         draw, values = np.random.default_rng(0), unseen.table.values
         values[:, unseen.table.positions[FLAG]] = draw.random(len(values)) < RARELY
         values[draw.random(len(values)) < OFTEN, unseen.table.positions[MAY_BE_EMPTY]] = np.nan

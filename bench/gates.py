@@ -32,6 +32,7 @@ from bench._sample import MODEL, REAL
 from paved_runtime import comparison, contract, plugin, slices, spec, split, testing
 from paved_runtime.curves import roc_auc
 from paved_runtime.holdout import Champion, Holdout
+from paved_runtime.plugin import TrainingRun
 from paved_runtime.table import Examples, Table
 from paved_runtime.train import constraints
 
@@ -81,7 +82,8 @@ class World:
         labels = np.where(draw.random(len(rows)) < flipped, 1 - self._learnt.labels[rows], self._learnt.labels[rows])
         monotone = constraints(self._features.NAMES, SPEC.gates.behaviour)
         settings = {**SPEC.training.hyperparameters, **hyperparameters}
-        booster = plugin.training(MODEL).train(self._matrix[rows], labels.astype(np.float32), settings, monotone)
+        run = TrainingRun(matrix=self._matrix[rows], labels=labels.astype(np.float32), hyperparameters=settings, monotone=monotone)
+        booster = plugin.training(MODEL).train(run)
         return np.asarray(booster.inplace_predict(self._features.features(self.rows)), dtype=np.float64)
 
     def area(self, scores: Values, rows: NDArray[np.bool_] | None = None) -> float:

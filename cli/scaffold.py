@@ -214,9 +214,9 @@ def features(table: Table) -> Matrix:
 
 
 def _training(name: str) -> str:
-    return f'''"""How {name} learns: as the runtime's boosted trees do. A `train` of your own, with the same arguments, takes its place."""
+    return f'''"""How {name} learns: as the runtime's boosted trees do. A `train` of your own that takes a run takes its place."""
 
-from paved_runtime.boosting import train as train
+from paved_runtime.frameworks.xgboost import train as train
 '''
 
 

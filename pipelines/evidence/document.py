@@ -115,6 +115,13 @@ class SplitRows(Document):
     holdout: Count
 
 
+class Framework(Document):
+    """What a model was learnt with: its name in `model.toml`, and the version of its library."""
+
+    name: Text
+    version: Text
+
+
 class Evaluation(Document):
     """What the candidate is worth on rows it never saw: `evaluation.json` of its artifact."""
 
@@ -124,6 +131,7 @@ class Evaluation(Document):
     data_sha256: Sha256
     image_uri: ImageUri
     runtime: Text | None = Field(default=None, exclude_if=_is_none, description="the version of paved-runtime; older evidence has none")
+    framework: Framework | None = Field(default=None, exclude_if=_is_none, description="older evidence, all of XGBoost, has none")
     metrics: dict[str, Metric]
     rows: SplitRows
     champion: Champion | None

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_code.lead_scoring import features, synthetic, training
-from paved_runtime import behaviour, contract, spec, testing
+from paved_runtime import behaviour, contract, frameworks, scoring, spec, testing
 from paved_runtime.curves import roc_auc
+from paved_runtime.plugin import Monotone, TrainingRun
 from paved_runtime.rules import rules
-from paved_runtime.scoring import Scorer
+from paved_runtime.scoring import Score
 from paved_runtime.spec import Behaviour, Category, Integer
 from paved_runtime.split import split
 from paved_runtime.table import Examples, Table
@@ -51,6 +52,12 @@ def values(column: spec.Column) -> st.SearchStrategy[float]:
     return st.integers(column.minimum, column.maximum).map(float)
 
 
+def run(examples: Examples, monotone: Monotone) -> TrainingRun:
+    """What training is given of these rows."""
+    matrix, settings = features.features(examples.table), SPEC.training.hyperparameters
+    return TrainingRun(matrix=matrix, labels=examples.labels, hyperparameters=settings, monotone=monotone)
+
+
 columns = st.tuples(*map(values, SPEC.data.columns.values()))
 tables = st.lists(columns, min_size=1, max_size=20).map(lambda rows: Table(POSITIONS, np.array(rows)))
 
@@ -79,15 +86,15 @@ def test_new_years_eve_is_next_to_new_years_day() -> None:
 
 @settings(deadline=None)  # a busy machine is no defect
 @given(tables)
-def test_onnx_and_booster_agree_anywhere_in_the_contract(scorer: Scorer, booster: xgboost.Booster, table: Table) -> None:
+def test_onnx_and_booster_agree_anywhere_in_the_contract(score: Score, booster: xgboost.Booster, table: Table) -> None:
     matrix = features.features(table)
 
-    assert np.allclose(scorer.matrix(matrix), booster.inplace_predict(matrix), atol=1e-5)
+    assert np.allclose(score(matrix), booster.inplace_predict(matrix), atol=1e-5)
 
 
 @pytest.fixture(scope="module")
-def scorer(trained: Path) -> Scorer:
-    return Scorer.load(trained / "model")
+def score(trained: Path) -> Score:
+    return scoring.load(frameworks.of(SPEC), trained / "model")
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +104,7 @@ def booster(trained: Path) -> xgboost.Booster:
 
 def test_training_twice_gives_the_same_bytes(data: Path) -> None:
     examples = contract.read(data.parent, SPEC.data)
-    matrix = features.features(examples.table)
-    first, second = (training.train(matrix, examples.labels, SPEC.training.hyperparameters, MONOTONE).save_raw("json") for _ in range(2))
+    first, second = (training.train(run(examples, MONOTONE)).save_raw("json") for _ in range(2))
 
     assert first == second
 
@@ -114,7 +120,7 @@ def test_the_declared_directions_are_trained_and_kept(data: Path) -> None:
 
 def outcomes(examples: Examples, monotone: dict[str, int], declared: Behaviour) -> list[behaviour.Outcome]:
     """How a model that was told of `monotone` keeps what is declared."""
-    trained = training.train(features.features(examples.table), examples.labels, SPEC.training.hyperparameters, monotone)
+    trained = training.train(run(examples, monotone))
     rows = examples.take(np.arange(50)).table
     return list(behaviour.examine(rows, SPEC.data, declared, lambda table: trained.inplace_predict(features.features(table))))
 
@@ -157,7 +163,7 @@ def test_the_real_data_reach_the_published_quality(tmp_path: Path) -> None:
 def held_out(folder: Path, seed: int = SPEC.data.seed) -> float:
     """Held-out ROC AUC of a model trained on a folder's data, without the export to ONNX."""
     train, holdout = split(contract.read(folder, SPEC.data), share=SPEC.data.holdout, seed=seed)
-    trained = training.train(features.features(train.table), train.labels, SPEC.training.hyperparameters, MONOTONE)
+    trained = training.train(run(train, MONOTONE))
     area = roc_auc(holdout.labels == 1, trained.inplace_predict(features.features(holdout.table)))
     assert area is not None
     return area

@@ -1,7 +1,8 @@
-"""What a model is made of: nine files of data, known by name. Anything else in its folder or archive is refused, unread.
+"""What a model is made of: files of data, known by name. Anything else in its folder or archive is refused, unread.
 
-A pickle could run code wherever it is opened; none of these formats can. Eight are needed to serve; `rows.bin`, which says what rows the
-model was trained on (paved_runtime.training_rows), is not in models of older runtimes.
+A pickle could run code wherever it is opened; none of these formats can. Seven are in every model, and its framework's beside them. All are
+needed to serve but `rows.bin`, which says what rows the model was trained on (paved_runtime.training_rows): models of older runtimes do not
+have it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paved_runtime import protocol
+from paved_runtime import frameworks, protocol
 from paved_runtime.spec import ModelSpec
 
-ONNX, BOOSTER, SCHEMA, METADATA = protocol.ONNX, "model.json", protocol.SCHEMA, protocol.METADATA
+ONNX, SCHEMA, METADATA = protocol.ONNX, protocol.SCHEMA, protocol.METADATA
 DATA, ROWS = "data.json", "rows.bin"
 EVALUATION, BASELINE, GOLDEN = protocol.EVALUATION, "baseline.json", protocol.GOLDEN
-TRAINED = (ONNX, BOOSTER, SCHEMA, METADATA, DATA, ROWS)
-COMPLETE = (*TRAINED, EVALUATION, BASELINE, GOLDEN)
-NEEDED = tuple(name for name in COMPLETE if name != ROWS)
+TRAINED = (SCHEMA, METADATA, DATA, ROWS)  # what training leaves beside the framework's files
+JUDGED = (EVALUATION, BASELINE, GOLDEN)  # and what evaluation adds
+OLDEST = "xgboost"  # the framework of models whose metadata.json names none: there was no other
 FILES = "files"  # of metadata.json: the SHA-256 of every other file, by name; models of older runtimes do not have it
 
 
@@ -60,18 +61,30 @@ def read_json(file: Path) -> Any:
         raise ArtifactError(f"{file.name} is not JSON: {error}") from error
 
 
-def check(folder: Path, spec: ModelSpec, features: Sequence[str], *, files: Sequence[str] = NEEDED) -> None:
+def trained_files(spec: ModelSpec) -> tuple[str, ...]:
+    """The names of what training leaves of a model."""
+    return (*frameworks.of(spec).FILES, *TRAINED)
+
+
+def complete_files(spec: ModelSpec) -> tuple[str, ...]:
+    """The names of all that a model is made of."""
+    return (*trained_files(spec), *JUDGED)
+
+
+def check(folder: Path, spec: ModelSpec, features: Sequence[str], *, judged: bool = True) -> None:
     """Refuse a folder that holds anything unknown, lacks a file, has another one than its metadata says, or was trained under another
-    contract.
+    contract or with another framework. Unless `judged`, it is what training has left, with every one of its files.
 
     Raises:
         ArtifactError: naming the file or what differs.
     """
     if not folder.is_dir():
         raise ArtifactError(f"there is no model in {folder}")
+    _of_framework(folder, spec)
+    known = complete_files(spec)
     for entry in sorted(folder.iterdir()):
-        _known(entry.name, regular=entry.is_file() and not entry.is_symlink())
-    for name in files:
+        _known(entry.name, known, regular=entry.is_file() and not entry.is_symlink())
+    for name in [name for name in known if name != ROWS] if judged else trained_files(spec):
         if not (folder / name).is_file():
             raise ArtifactError(f"{name} is missing")
     _unchanged(folder)
@@ -91,14 +104,15 @@ def pack(folder: Path, archive: Path) -> None:
             tar.addfile(entry, io.BytesIO(content))
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack `model.tar.gz` into a folder. Raises ArtifactError for a broken archive or an entry that is not a known file."""
+def unpack(archive: Path, folder: Path, spec: ModelSpec) -> None:
+    """Unpack a model's `model.tar.gz` into a folder. Raises ArtifactError for a broken archive or an entry that is not a known file."""
+    known = complete_files(spec)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archive) as tar:
             for entry in (entry for entry in tar if entry.name != "."):
                 name = entry.name.removeprefix("./")
-                _known(name, regular=entry.isreg())
+                _known(name, known, regular=entry.isreg())
                 content = tar.extractfile(entry)
                 assert content is not None
                 (folder / name).write_bytes(content.read())
@@ -123,6 +137,15 @@ def _unchanged(folder: Path) -> None:
         raise ArtifactError(f"{absent[0]} is missing, {METADATA} has its digest")
 
 
-def _known(name: str, *, regular: bool) -> None:
-    if name not in COMPLETE or not regular:
-        raise ArtifactError(f"{name!r} does not belong in a model, which is made of {', '.join(COMPLETE)} and nothing else")
+def _of_framework(folder: Path, spec: ModelSpec) -> None:
+    """Raise ArtifactError where metadata.json names another framework than `model.toml`; a folder without it lacks a file, which is said
+    later.
+    """
+    written = read_json(folder / METADATA) if (folder / METADATA).is_file() else {}
+    if (name := written.get("framework", {"name": OLDEST})["name"]) != spec.framework and written:
+        raise ArtifactError(f"the model was trained with {name}, this image's model.toml says {spec.framework}: train the model again")
+
+
+def _known(name: str, known: Sequence[str], *, regular: bool) -> None:
+    if name not in known or not regular:
+        raise ArtifactError(f"{name!r} does not belong in a model, which is made of {', '.join(known)} and nothing else")

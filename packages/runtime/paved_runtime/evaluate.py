@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from paved_runtime import artifact, contract, gates, golden, plugin, report
+from paved_runtime import artifact, contract, frameworks, gates, golden, plugin, report
 from paved_runtime.explain import Explainer
 from paved_runtime.holdout import CHAMPION, Champion, Holdout
 from paved_runtime.invocations import Invocations
@@ -41,7 +41,7 @@ def evaluate(job: Job) -> None:
     processing = job.root / "processing"
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder)
-        artifact.unpack(processing / "input" / ARCHIVE, model)
+        artifact.unpack(processing / "input" / ARCHIVE, model, job.spec)
         _complete(job, model)
         artifact.write_json(processing / "evaluation" / artifact.EVALUATION, artifact.read_json(model / artifact.EVALUATION))
         artifact.pack(job.report, processing / OUTPUT)
@@ -50,8 +50,9 @@ def evaluate(job: Job) -> None:
 
 def _complete(job: Job, model: Path) -> None:
     features = plugin.features(job.spec.name)
-    artifact.check(model, job.spec, features.NAMES, files=artifact.TRAINED)
-    invocations, explainer = Invocations.load(job.spec, model), Explainer.load(model, features, job.spec.features)
+    artifact.check(model, job.spec, features.NAMES, judged=False)
+    invocations = Invocations.load(job.spec, model)
+    explainer = Explainer.load(model, frameworks.of(job.spec), features, job.spec.features)
     examples = contract.read(job.channel("holdout"), job.spec.data, digested={job.spec.data.target})  # nobody compares its rows
 
     def score(table: Table) -> Values:

@@ -1,55 +1,55 @@
-"""Why a row scores as it does: TreeSHAP shares the score out over the columns of `model.toml`, exactly, in log-odds.
+"""Why a row scores as it does: the score is shared out over the columns of `model.toml`, in log-odds.
 
-XGBoost computes it from `model.json`. A server loads it before it says that it is ready, not at the first request for reasons. That costs
-it 1.0 s instead of 0.4 s to start, and 176 MiB instead of 93; but so the golden requests prove the reasons of every copy, and an image
-whose XGBoost reads the model differently never serves.
+The framework computes it from its own files. A server loads them before it says that it is ready, not at the first request for reasons.
+XGBoost's cost it 1.0 s instead of 0.4 s to start, and 176 MiB instead of 93; but so the golden requests prove the reasons of every copy,
+and an image whose library reads the model differently never serves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import xgboost
 
 from paved_runtime import artifact, plugin
+from paved_runtime.frameworks import Explaining, Framework
 from paved_runtime.table import Matrix
+
+Shares = Callable[[Matrix], tuple[float, Matrix]]  # float32 [rows, features] → the base, and what each adds, float32 [rows, features]
 
 
 class Explainer:
-    """A loaded booster that gives reasons. Safe to call from several threads."""
+    """What gives reasons for a loaded model's scores. Safe to call from several threads."""
 
-    def __init__(self, booster: xgboost.Booster, positions: Sequence[int], columns: int) -> None:
+    def __init__(self, shares: Shares, positions: Sequence[int], columns: int) -> None:
         """`positions` holds, for each feature in order, the position of its column among `columns` ones."""
-        self._booster = booster
+        self._shares = shares
         self._columns_of = np.zeros((len(positions), columns), dtype=np.float32)
         self._columns_of[np.arange(len(positions)), positions] = 1
 
     @classmethod
-    def load(cls, model: Path, features: plugin.Features, columns: Sequence[str]) -> Explainer:
-        """Load a model folder's `model.json`, to explain by `columns`, the contract's.
+    def load(cls, model: Path, framework: Framework, features: plugin.Features, columns: Sequence[str]) -> Explainer:
+        """Load what explains a model folder by `columns`, the contract's.
 
         Raises:
-            ArtifactError: XGBoost refuses the file, it has other features, or a feature belongs to no column.
+            ArtifactError: the framework refuses a file, its model has other features, or a feature belongs to no column.
         """
         positions = _positions(features, columns)
-        try:
-            booster = xgboost.Booster({"nthread": 1}, model_file=model / artifact.BOOSTER)
-        except (xgboost.core.XGBoostError, ValueError) as error:
-            raise artifact.ArtifactError(f"{artifact.BOOSTER} cannot be loaded: {str(error).splitlines()[0]}") from error
-        if booster.num_features() != len(positions):
-            raise artifact.ArtifactError(f"{artifact.BOOSTER} has {booster.num_features()} features, the model's code {len(positions)}")
-        return cls(booster, positions, len(columns))
+        assert isinstance(framework, Explaining)
+        shares = partial(framework.contributions, framework.load(model))
+        shares(np.zeros((1, len(positions)), dtype=np.float32))  # or a model of other features would be found out by a caller
+        return cls(shares, positions, len(columns))
 
     def contributions(self, features: Matrix) -> tuple[float, Matrix]:
         """The base and what each column adds to it, float32 [rows, columns]: together they are the logit of each row's score.
 
         Takes the matrix that is scored, with at least one row. The base is the same for every row.
         """
-        shares = self._booster.predict(xgboost.DMatrix(features, nthread=1), pred_contribs=True, validate_features=False)
-        summed: Matrix = shares[:, :-1] @ self._columns_of
-        return float(shares[0, -1]), summed
+        base, shares = self._shares(features)
+        summed: Matrix = shares @ self._columns_of
+        return base, summed
 
 
 def _positions(features: plugin.Features, columns: Sequence[str]) -> list[int]:

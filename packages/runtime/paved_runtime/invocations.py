@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from paved_runtime import __version__, artifact, plugin
+from paved_runtime import __version__, artifact, frameworks, plugin, scoring
 from paved_runtime.answers import Answer, Description, Explained, ExplainedAnswer, Prediction, Reason
 from paved_runtime.explain import Explainer
 from paved_runtime.media_types import CSV, JSON, MediaType, RequestError, acceptable, content
 from paved_runtime.protocol import model_sha256, model_version
 from paved_runtime.requests import Requests
 from paved_runtime.rules import rules
-from paved_runtime.scoring import Scorer
+from paved_runtime.scoring import Score
 from paved_runtime.spec import ModelSpec
 from paved_runtime.table import Matrix, Table
 
@@ -44,12 +44,12 @@ class Invocations:
     """A model that answers requests."""
 
     def __init__(
-        self, spec: ModelSpec, scorer: Scorer, explainer: Explainer, features: plugin.Features, schema: dict[str, Any], sha256: str
+        self, spec: ModelSpec, score: Score, explainer: Explainer, features: plugin.Features, schema: dict[str, Any], sha256: str
     ) -> None:
         self.sha256, self.version = sha256, model_version(sha256)
         self._name, self._schema = spec.name, schema
         self._requests, self._rules = Requests(spec.data), rules(spec.data)
-        self._scorer, self._explainer = scorer, explainer
+        self._score, self._explainer = score, explainer
         self._features = features.features
         self._encoder = msgspec.json.Encoder()
 
@@ -57,8 +57,9 @@ class Invocations:
     def load(cls, spec: ModelSpec, model: Path) -> Invocations:
         """Load a model folder. Raises ArtifactError."""
         features = plugin.features(spec.name)
-        explainer = Explainer.load(model, features, spec.features)
-        return cls(spec, Scorer.load(model), explainer, features, artifact.read_json(model / artifact.SCHEMA), sha256(model))
+        framework = frameworks.of(spec)
+        score, explainer = scoring.load(framework, model), Explainer.load(model, framework, features, spec.features)
+        return cls(spec, score, explainer, features, artifact.read_json(model / artifact.SCHEMA), sha256(model))
 
     def reply(self, content_type: str, body: bytes, accept: str = "") -> Reply:
         """Answer one request, whatever it holds, in a format that `accept` asks for; refusals are JSON."""
@@ -76,7 +77,7 @@ class Invocations:
 
     def scores(self, table: Table) -> Matrix:
         """Probabilities of the positive outcome, float32 [rows]."""
-        return self._scorer.matrix(self._features(table))
+        return self._score(self._features(table))
 
     def _scored(self, kind: MediaType, scores: list[float]) -> Reply:
         if kind.format == CSV:
@@ -104,7 +105,7 @@ class Invocations:
         base, contributions = self._explainer.contributions(matrix)
         columns = [(name, list(map(rule.write, table[name].tolist()))) for name, rule in self._rules.items()]
         weightiest = np.argsort(-np.abs(contributions), axis=1, kind="stable").tolist()
-        rows = zip(self._scorer.matrix(matrix).tolist(), contributions.tolist(), weightiest, strict=True)
+        rows = zip(self._score(matrix).tolist(), contributions.tolist(), weightiest, strict=True)
         predictions = [
             Explained(score, [Reason(columns[at][0], columns[at][1][row], adds[at]) for at in order])
             for row, (score, adds, order) in enumerate(rows)
@@ -113,11 +114,12 @@ class Invocations:
 
 
 def sha256(model: Path) -> str:
-    """The digest of a model folder: of its ONNX file and its metadata, one behind the other.
+    """The digest of a model folder: of its ONNX file, where it has one, and its metadata, one behind the other.
 
     Other code around the same trees is another version: the metadata name commit, data and image.
     """
-    return model_sha256((model / artifact.ONNX).read_bytes(), (model / artifact.METADATA).read_bytes())
+    graph = model / artifact.ONNX
+    return model_sha256(graph.read_bytes() if graph.is_file() else b"", (model / artifact.METADATA).read_bytes())
 
 
 def resident() -> float:

@@ -205,7 +205,7 @@ def _evaluated(job: Job, wanted: str) -> tuple[Baseline, EvaluationMetrics]:
     """What evaluation wrote into the model about its rows and its worth."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder)
-        artifact.unpack(job.root / ARCHIVE, model)
+        artifact.unpack(job.root / ARCHIVE, model, job.spec)
         artifact.check(model, job.spec, plugin.features(job.spec.name).NAMES)
         if (packed := model_version(sha256(model))) != wanted:
             raise artifact.ArtifactError(

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Any, Protocol, cast
 
 from paved_runtime import spec
 from paved_runtime.table import Matrix, Table
-
-if TYPE_CHECKING:
-    from xgboost import Booster
 
 Hyperparameters = Mapping[str, int | float | str]
 Monotone = Mapping[str, int]  # every feature in order: 1 where the score may only rise with it, -1 only fall, 0 either
@@ -34,24 +32,37 @@ class Features(Protocol):
         """float32 [rows, len(NAMES)]; each row depends on that row alone."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRun:
+    """What a model learns from: `matrix` is float32 [rows, features], `labels` float32 [rows], 1 for the positive outcome.
+
+    `hyperparameters` are those of `model.toml`, or of the job where it gives others; `monotone` has the declared directions.
+    """
+
+    matrix: Matrix
+    labels: Matrix
+    hyperparameters: Hyperparameters
+    monotone: Monotone
+
+
 class Training(Protocol):
     """The module `model_code.<model>.training`."""
 
-    def train(self, matrix: Matrix, labels: Matrix, hyperparameters: Hyperparameters, monotone: Monotone) -> Booster:
-        """A booster that answers with the probability of label 1. Deterministic: same input, same booster."""
+    def train(self, run: TrainingRun) -> Any:
+        """A model of the framework's kind that answers with the probability of label 1. Deterministic: same run, same model."""
 
 
 def features(model: str) -> Features:
     """The model's feature code."""
-    return cast(Features, _module(model, "features"))
+    return cast(Features, module(model, "features"))
 
 
 def training(model: str) -> Training:
     """The model's training code."""
-    return cast(Training, _module(model, "training"))
+    return cast(Training, module(model, "training"))
 
 
-def _module(model: str, name: str) -> ModuleType:
+def module(model: str, name: str) -> ModuleType:
     """A module of the model's folder, whoever started this program, and from where."""
     home = spec.MODELS.resolve()
     if str(home.parent) not in sys.path:

@@ -28,7 +28,7 @@ def score_percentile(percent: int) -> str:
 
 
 def model_sha256(onnx: bytes, metadata: bytes) -> str:
-    """The digest of a whole model: of these two files, of which the second has the digests of all others."""
+    """The digest of a whole model: of these two files, of which the second has the digests of all others. `onnx` may be empty."""
     return hashlib.sha256(onnx + metadata).hexdigest()
 
 

@@ -56,7 +56,7 @@ def score(job: Job) -> None:
         raise ValueError("the environment variable MODEL_PACKAGE_ARN is not set: it names the version whose scores these are")
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder)
-        artifact.unpack(job.root / "processing/input" / ARCHIVE, model)
+        artifact.unpack(job.root / "processing/input" / ARCHIVE, model, job.spec)
         artifact.check(model, job.spec, plugin.features(job.spec.name).NAMES)
         invocations = Invocations.load(job.spec, model)
         golden.replay(artifact.read_json(model / artifact.GOLDEN), invocations)

@@ -1,17 +1,22 @@
-"""Scores come from ONNX Runtime, in training's evaluation and in serving alike."""
+"""Who answers for a model, in evaluation and in serving alike: ONNX Runtime where its framework writes a graph, else the framework."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import onnxruntime as ort  # type: ignore[import-untyped]
 
 from paved_runtime import artifact
+from paved_runtime.frameworks import Framework
 from paved_runtime.table import Matrix
 
+Score = Callable[[Matrix], Matrix]  # features float32 [rows, features] → probabilities of the positive outcome, float32 [rows]
 
-class Scorer:
-    """A loaded model. Safe to call from several threads."""
+
+class Graph:
+    """A loaded graph. Safe to call from several threads."""
 
     def __init__(self, onnx: bytes) -> None:
         options = ort.SessionOptions()
@@ -19,15 +24,16 @@ class Scorer:
         options.inter_op_num_threads = 1
         self._run = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"]).run
 
-    @classmethod
-    def load(cls, model: Path) -> Scorer:
-        """Load a model folder's `model.onnx`. Raises ArtifactError if ONNX Runtime refuses it, for whatever reason."""
-        try:
-            return cls((model / artifact.ONNX).read_bytes())
-        except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
-            raise artifact.ArtifactError(f"{artifact.ONNX} cannot be loaded: {error}") from error
-
-    def matrix(self, features: Matrix) -> Matrix:
-        """Probabilities of the positive outcome, float32 [rows]."""
+    def __call__(self, features: Matrix) -> Matrix:
         probabilities: Matrix = self._run(["probabilities"], {"features": features})[0]
         return probabilities[:, 1]
+
+
+def load(framework: Framework, model: Path) -> Score:
+    """What answers for a model folder. Raises ArtifactError if ONNX Runtime, or the framework, refuses a file, for whatever reason."""
+    if artifact.ONNX not in framework.FILES:
+        return partial(framework.predict, framework.load(model))
+    try:
+        return Graph((model / artifact.ONNX).read_bytes())
+    except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
+        raise artifact.ArtifactError(f"{artifact.ONNX} cannot be loaded: {error}") from error

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 REQUIRED = {"data.negative": 'this key is required: the target\'s other outcome, spelt as in the data set, such as negative = "no"'}
 WORDS = {"missing": "this key is required", "extra_forbidden": "there is no such key; docs/model-toml.md lists them all"}
 MODELS = Path(os.environ.get("MODEL_CODE", "model_code"))  # where the program runs: the clone, or an image's WORKDIR
+FRAMEWORKS = ("keras", "lightgbm", "sklearn", "torch", "xgboost")  # the runtime's own: paved_runtime.frameworks
 RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
 Item = TypeVar("Item")
 Tuple = Annotated[tuple[Item, ...], Strict(False)]  # TOML has lists; what is in them is as strict as all else
@@ -517,11 +518,15 @@ class Monitoring(_Table):
 
 
 class ModelSpec(_Table):
-    """One model, as its `model.toml` states it."""
+    """One model, as its `model.toml` states it.
+
+    `framework` is what it is learnt with: one of the runtime's own, or that of the model's `framework.py`.
+    """
 
     name: Name
     purpose: str = Field(min_length=10)
     owner: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    framework: Name = "xgboost"
     data: Data
     gates: Gates
     training: Training

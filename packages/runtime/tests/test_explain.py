@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import xgboost
 
-from paved_runtime import artifact, plugin
+from paved_runtime import plugin
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.explain import Explainer
+from paved_runtime.frameworks import xgboost as FRAMEWORK  # noqa: N812 - it is what is passed
 from paved_runtime.table import Matrix, Table
 
 COLUMNS = ("age", "balance", "month")
@@ -38,7 +39,7 @@ def train(folder: Path, matrix: Matrix, labels: Any, rounds: int = 5, **paramete
     """A booster, also in `folder`."""
     parameters |= {"objective": "binary:logistic", "nthread": 1}
     trained = xgboost.train(parameters, xgboost.DMatrix(matrix, labels), num_boost_round=rounds)
-    trained.save_model(folder / artifact.BOOSTER)
+    trained.save_model(folder / FRAMEWORK.BOOSTER)
     return trained
 
 
@@ -54,7 +55,7 @@ def booster(tmp_path: Path, matrix: Matrix) -> xgboost.Booster:
 
 
 def test_reasons_add_up_to_the_margin(tmp_path: Path, booster: xgboost.Booster, matrix: Matrix) -> None:
-    base, contributions = Explainer.load(tmp_path, Code(), COLUMNS).contributions(matrix)
+    base, contributions = Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS).contributions(matrix)
     margins = booster.predict(xgboost.DMatrix(matrix), output_margin=True)
 
     assert contributions.shape == (400, 3)
@@ -63,7 +64,7 @@ def test_reasons_add_up_to_the_margin(tmp_path: Path, booster: xgboost.Booster, 
 
 
 def test_a_column_gets_what_its_features_give(tmp_path: Path, booster: xgboost.Booster, matrix: Matrix) -> None:
-    _, contributions = Explainer.load(tmp_path, Code(), COLUMNS).contributions(matrix)
+    _, contributions = Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS).contributions(matrix)
     shares = booster.predict(xgboost.DMatrix(matrix), pred_contribs=True)
 
     assert np.abs(shares[:, :4]).mean(axis=0).min() > 0.1  # so that each feature would be missed
@@ -76,7 +77,7 @@ def test_one_split_is_explained_as_by_hand(tmp_path: Path) -> None:
     matrix[:4, 1] = 1
     stump = train(tmp_path, matrix, matrix[:, 1], rounds=1, max_depth=1, base_score=0.5)
     margins = stump.predict(xgboost.DMatrix(matrix), output_margin=True)
-    base, contributions = Explainer.load(tmp_path, Code(), COLUMNS).contributions(matrix)
+    base, contributions = Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS).contributions(matrix)
 
     np.testing.assert_array_equal(contributions[:, :2], 0)
     np.testing.assert_allclose(contributions[:, 2], margins - margins.mean(), atol=1e-6)
@@ -86,7 +87,7 @@ def test_one_split_is_explained_as_by_hand(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("booster")
 def test_threads_do_not_disturb_each_other(tmp_path: Path, matrix: Matrix) -> None:
-    explainer = Explainer.load(tmp_path, Code(), COLUMNS)
+    explainer = Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS)
     alone = [explainer.contributions(matrix[row : row + 50])[1] for row in range(350)]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda row: explainer.contributions(matrix[row : row + 50])[1], range(350)))
@@ -109,15 +110,15 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path, matrix: Matrix) -> No
 @pytest.mark.usefixtures("booster")
 def test_features_without_a_column(tmp_path: Path, features: Code, message: str) -> None:
     with pytest.raises(ArtifactError, match=message):
-        Explainer.load(tmp_path, features, COLUMNS)
+        Explainer.load(tmp_path, FRAMEWORK, features, COLUMNS)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"no booster", b'{"learner": {}, "version": [3, 2, 0]}'])
 def test_a_broken_booster(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / artifact.BOOSTER).write_bytes(content)
+    (tmp_path / FRAMEWORK.BOOSTER).write_bytes(content)
 
     with pytest.raises(ArtifactError, match=r"^model\.json cannot be loaded: .+") as caught:
-        Explainer.load(tmp_path, Code(), COLUMNS)
+        Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS)
     assert "\n" not in str(caught.value)
 
 
@@ -125,6 +126,6 @@ def test_feature_code_may_do_without_sources(tmp_path: Path, matrix: Matrix) -> 
     train(tmp_path, matrix[:, :3], matrix[:, 0] > 0)
     plain = ModuleType("features")
     plain.__dict__["NAMES"] = ("month", "age", "balance")
-    _, contributions = Explainer.load(tmp_path, plain, COLUMNS).contributions(matrix[:, :3])
+    _, contributions = Explainer.load(tmp_path, FRAMEWORK, plain, COLUMNS).contributions(matrix[:, :3])
 
     assert np.abs(contributions).sum(axis=0).argmax() == COLUMNS.index("month")

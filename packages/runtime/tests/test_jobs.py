@@ -17,13 +17,15 @@ from typing import Any
 import pytest
 from container import MODEL, age, edit, environment
 
-from paved_runtime import __version__, artifact, golden, serving
+from paved_runtime import __version__, artifact, golden, serving, spec
 from paved_runtime.__main__ import main
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.invocations import Invocations, sha256
 from paved_runtime.job import Job
 from paved_runtime.testing import ORIGIN
 from paved_runtime.training_rows import TrainingRows
+
+SPEC = spec.load(MODEL)
 
 
 def fail(root: Path, *commands: str, **variables: str) -> str:
@@ -43,7 +45,7 @@ def put(source: Path, folder: Path) -> None:
 def test_one_job_leaves_a_complete_model(trained: Path) -> None:
     evaluation = artifact.read_json(trained / "model" / artifact.EVALUATION)
 
-    assert sorted(file.name for file in (trained / "model").iterdir()) == sorted(artifact.COMPLETE)
+    assert sorted(file.name for file in (trained / "model").iterdir()) == sorted(artifact.complete_files(SPEC))
     assert (evaluation["model"], evaluation["runtime"]) == (MODEL, __version__)
     assert {name.upper(): evaluation[name] for name in ("commit", "image_uri")} == ORIGIN
     assert evaluation["rows"] == {"train": 3200, "holdout": 800}
@@ -63,9 +65,9 @@ def test_three_jobs_give_what_one_job_gives(tmp_path: Path, data: Path, trained:
     capsys.readouterr()
     assert main(["evaluate"], environment(evaluate)) == 0
     printed = capsys.readouterr().out
-    artifact.unpack(evaluate / "processing/model/model.tar.gz", tmp_path / "model")
+    artifact.unpack(evaluate / "processing/model/model.tar.gz", tmp_path / "model", SPEC)
 
-    for name in artifact.COMPLETE:
+    for name in artifact.complete_files(SPEC):
         assert (tmp_path / "model" / name).read_bytes() == (trained / "model" / name).read_bytes(), name
     assert (evaluate / "processing/evaluation/evaluation.json").read_bytes() == (trained / "model/evaluation.json").read_bytes()
     with tarfile.open(evaluate / "processing/model/output.tar.gz") as tar:
@@ -86,7 +88,7 @@ def test_rows_and_columns_in_another_order_give_the_same_bytes(tmp_path: Path, d
         writer.writerows(shuffle.sample(rows, len(rows)))
     assert main(["prepare", "train", "evaluate"], environment(tmp_path)) == 0
 
-    for name in artifact.COMPLETE:
+    for name in artifact.complete_files(SPEC):
         own, other = (folder / "model" / name for folder in (tmp_path, trained))
         if name in (artifact.METADATA, artifact.DATA, artifact.EVALUATION):  # these say which file it was
             assert of_any_file(own) == of_any_file(other), name
@@ -222,7 +224,7 @@ def test_a_pickle_under_a_known_name_is_refused(copied: Path) -> None:
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("name", [name for name in artifact.COMPLETE if name != artifact.METADATA])
+@pytest.mark.parametrize("name", [name for name in artifact.complete_files(SPEC) if name != artifact.METADATA])
 def test_a_file_that_was_changed_after_training_is_refused(copied: Path, name: str) -> None:
     file = copied / "model" / name
     file.write_bytes(file.read_bytes() + b" ")
@@ -241,7 +243,7 @@ def test_another_model_than_the_one_deployed_is_not_served(copied: Path) -> None
     assert line.startswith(f"serve: the model has sha256 {sha256(copied / 'model')}, this endpoint was deployed to serve {expected}: ")
 
 
-@pytest.mark.parametrize("name", artifact.NEEDED)
+@pytest.mark.parametrize("name", [name for name in artifact.complete_files(SPEC) if name != artifact.ROWS])
 def test_a_missing_file_is_named(copied: Path, name: str) -> None:
     (copied / "model" / name).unlink()
 
@@ -272,7 +274,7 @@ def test_an_archive_with_a_foreign_entry_is_refused(tmp_path: Path, name: str) -
         tar.addfile(tarfile.TarInfo(name), BytesIO())
 
     with pytest.raises(ArtifactError, match="does not belong in a model"):
-        artifact.unpack(tmp_path / "model.tar.gz", tmp_path / "model")
+        artifact.unpack(tmp_path / "model.tar.gz", tmp_path / "model", SPEC)
     assert not list((tmp_path / "model").iterdir())
 
 
@@ -283,7 +285,7 @@ def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
         tar.addfile(link)
 
     with pytest.raises(ArtifactError, match="does not belong in a model"):
-        artifact.unpack(tmp_path / "model.tar.gz", tmp_path / "model")
+        artifact.unpack(tmp_path / "model.tar.gz", tmp_path / "model", SPEC)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"\x1f\x8b\x08\x00"])
@@ -291,4 +293,4 @@ def test_a_broken_archive(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.tar.gz").write_bytes(content)
 
     with pytest.raises(ArtifactError, match="cannot be unpacked"):
-        artifact.unpack(tmp_path / "model.tar.gz", tmp_path / "model")
+        artifact.unpack(tmp_path / "model.tar.gz", tmp_path / "model", SPEC)

@@ -29,7 +29,7 @@ def test_a_command_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_file_is_taken_to_a_complete_model(trained: Path) -> None:
-    assert sorted(file.name for file in (trained / "model").iterdir()) == sorted(artifact.COMPLETE)
+    assert sorted(file.name for file in (trained / "model").iterdir()) == sorted(artifact.complete_files(spec.load(MODEL)))
     assert "metric gates_failed=0\n" in (trained / "stdout").read_text()
 
 
