@@ -267,13 +267,14 @@ class Load(_Table):
 class Gates(_Table):
     """What a candidate must reach: on the held-out rows, against the champion, and live in staging.
 
-    `calibration_error` is the expected calibration error over ten bins of equal size. Above `suspicious_roc_auc` a person is asked whether
-    that can be.
+    `calibration_error` is the expected calibration error over ten bins of equal size. `reasons_error` is the mean standard error of sampled
+    reasons, in log-odds. Above `suspicious_roc_auc` a person is asked whether that can be.
     """
 
     roc_auc: float = Field(ge=0.5, le=1)
     suspicious_roc_auc: float = Field(default=0.95, gt=0.5, le=1)
     calibration_error: float = Field(default=0.1, gt=0, le=1)
+    reasons_error: float = Field(default=0.05, gt=0)
     champion: Champion = Champion()
     slices: Slices | None = None
     fairness: Fairness | None = None
@@ -520,13 +521,15 @@ class Monitoring(_Table):
 class ModelSpec(_Table):
     """One model, as its `model.toml` states it.
 
-    `framework` is what it is learnt with: one of the runtime's own, or that of the model's `framework.py`.
+    `framework` is what it is learnt with: one of the runtime's own, or that of the model's `framework.py`. `reasons` says how a score is
+    shared out over the columns: left out, exactly where the framework can, else by sampling.
     """
 
     name: Name
     purpose: str = Field(min_length=10)
     owner: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     framework: Name = "xgboost"
+    reasons: Literal["exact", "sampled", "none"] | None = None
     data: Data
     gates: Gates
     training: Training
