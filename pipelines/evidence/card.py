@@ -352,7 +352,8 @@ def _fairness(report: Mapping[str, Any]) -> str:
 
 def _caveats(evidence: Evidence) -> str:
     unjudged = [verdict.line() for verdict in evidence.verdicts if verdict.passed is None]
-    return "Reported, not judged: " + "; ".join(unjudged) if unjudged else "Every gate was judged."
+    judged = "Reported, not judged: " + "; ".join(unjudged) if unjudged else "Every gate was judged."
+    return f"{evidence.evaluation.reasons.sentence} {judged}" if evidence.evaluation.reasons else judged
 
 
 def _details(evidence: Evidence) -> dict[str, str]:

@@ -76,6 +76,16 @@ def test_a_card_has_the_facts_of_the_evidence() -> None:
     assert "reported" in made["additional_information"]["caveats_and_recommendations"].lower()
 
 
+def test_a_card_says_how_scores_are_explained() -> None:
+    reasons = {"method": "sampled", "mean_error": 0.0123, "largest_error": 0.0456}
+    made = content(sample.evidence(evaluation={**sample.content()["evaluation"], "reasons": reasons}))
+    said = made["additional_information"]["caveats_and_recommendations"]
+
+    assert said.startswith(
+        "Reasons of scores are sampled: their standard errors are 0.0123 on average and 0.0456 at most, in log-odds. Rep"
+    )
+
+
 def test_a_card_tells_who_approved_and_of_no_fairness() -> None:
     made = content(sample.approved(), {**sample.report(), "fairness": None})
     details = made["additional_information"]["custom_details"]
