@@ -15,14 +15,13 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
-from paved_runtime import artifact, background, plugin
+from paved_runtime import artifact, background, frameworks, plugin
 from paved_runtime.frameworks import Explaining, Framework
 from paved_runtime.sampling import BACKGROUND, Sampler
 from paved_runtime.scoring import Score
 from paved_runtime.spec import ModelSpec
 from paved_runtime.table import Matrix
 
-Method = Literal["exact", "sampled"]
 EXPLAINED = 1000  # rows a request: a third of a second for the first model, and an answer that SageMaker still passes on
 SCORINGS = 100_000  # a request, where reasons are sampled: under a second for the first model, whose trees are slow to score
 LEAST = 3  # rows that any request may ask about, as golden requests do
@@ -41,7 +40,7 @@ class Contributions(NamedTuple):
 class Explainer:
     """What gives reasons for a loaded model's scores, by `method`, of at most `most` rows a request. Safe to call from several threads."""
 
-    def __init__(self, contributions: Callable[[Matrix], Contributions], method: Method, most: int) -> None:
+    def __init__(self, contributions: Callable[[Matrix], Contributions], method: Literal["exact", "sampled"], most: int) -> None:
         self.contributions = contributions  # of the matrix that is scored, float32 [rows, features], with at least one row
         self.method, self.most = method, most
 
@@ -84,25 +83,13 @@ def load(spec: ModelSpec, model: Path, framework: Framework, features: plugin.Fe
         ArtifactError: as both kinds of Explainer do.
         ValueError: `model.toml` wants exact reasons of a framework that has none.
     """
-    match method(spec, framework):
+    match frameworks.method(spec, framework):
         case "exact":
             assert isinstance(framework, Explaining)
             return Explainer.exact(model, framework, features, spec.features)
         case "sampled":
             return Explainer.sampled(model, spec, features, score)
     return None
-
-
-def method(spec: ModelSpec, framework: Framework) -> Method | Literal["none"]:
-    """How a model's scores are explained: as `model.toml` says, else exactly where the framework can, else by sampling.
-
-    Raises:
-        ValueError: `model.toml` wants exact reasons of a framework that has none.
-    """
-    exact = isinstance(framework, Explaining)
-    if spec.reasons == "exact" and not exact:
-        raise ValueError(f'reasons = "exact" in model.toml, framework {framework.NAME} has none: accepted are "sampled" and "none"')
-    return spec.reasons or ("exact" if exact else "sampled")
 
 
 def _positions(features: plugin.Features, columns: Sequence[str]) -> list[int]:

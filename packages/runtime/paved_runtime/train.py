@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paved_runtime import __version__, artifact, contract, explain, frameworks, plugin, scoring
+from paved_runtime import __version__, artifact, contract, frameworks, plugin, scoring
 from paved_runtime.job import Job
 from paved_runtime.plugin import TrainingRun
 from paved_runtime.spec import Behaviour
@@ -25,7 +25,7 @@ def train(job: Job) -> None:
         ArithmeticError: what was written scores a training row otherwise than the model that was trained.
     """
     framework = frameworks.of(job.spec)
-    explain.method(job.spec, framework)  # or the training would be in vain
+    frameworks.method(job.spec, framework)  # or the training would be in vain
     examples = contract.read(job.channel("train"), job.spec.data, digested={job.spec.data.target})  # nobody compares its rows
     features = plugin.features(job.spec.name)
     matrix = features.features(examples.table)

@@ -170,7 +170,7 @@ def test_an_answer_says_that_its_reasons_are_sampled_and_how_sure_they_are(serve
         assert total == pytest.approx(math.log(score / (1 - score)), abs=1e-4)
         assert {reason["column"]: reason["value"] for reason in reasons} == row
         assert all(0 <= reason["error"] < 0.2 for reason in reasons)
-        assert max(reason["error"] for reason in reasons) > 1e-4
+        assert any(reason["error"] for reason in reasons)
 
 
 def test_workers_give_a_row_the_same_reasons_beside_whatever_others(server: Server) -> None:
@@ -224,6 +224,6 @@ def test_exact_reasons_that_the_framework_does_not_have_are_refused_before_train
 
     assert finished.returncode == 1
     assert (root / "output/failure").read_text() == (
-        'train: reasons = "exact" in model.toml, framework logistic has none: accepted are "sampled" and "none"\n'
+        'train: reasons: found "exact", framework logistic has none that are; accepted are "sampled" and "none"\n'
     )
     assert not (root / "model").exists()
