@@ -37,12 +37,9 @@ def stored(**files: object) -> Fake:
 
 def test_a_container_names_its_model_by_model_and_metadata() -> None:
     """As paved_runtime does it."""
-    models: list[dict[str, object]] = [
-        {"model": b"trees", "metadata": {}},
-        {"model": b"trees", "metadata": {"commit": "a"}},
-        {"metadata": {}},
-    ]
-    digests = {model_sha256(stored(**files), PACKAGE.data) for files in models}  # the last one's framework writes no graph
+    trees: dict[str, object] = {"model": b"trees"}
+    models = [{**trees, "metadata": {}}, {**trees, "metadata": {"commit": "a"}}, {"metadata": {}}]  # the last framework writes no graph
+    digests = {model_sha256(stored(**files), PACKAGE.data) for files in models}
 
     assert all(len(digest) == 64 for digest in digests)
     assert len(digests) == 3
