@@ -21,7 +21,7 @@ def check(folders: Sequence[str]) -> int:
 def _problems(folder: Path) -> list[str]:
     try:
         model = spec.load(folder.name, folder.parent)
-        if model.framework in spec.FRAMEWORKS:  # of one of the model's own, training says it: its module may need what is not here
+        if model.framework in spec.FRAMEWORKS or folder.parent == spec.MODELS.resolve():  # elsewhere a framework.py is not found
             frameworks.method(model, frameworks.of(model))
     except spec.SpecError as error:
         return str(error).splitlines()

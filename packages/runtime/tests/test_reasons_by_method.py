@@ -219,11 +219,11 @@ def test_a_model_without_reasons_refuses_the_question_and_answers_the_others(sil
 
 
 def test_exact_reasons_that_the_framework_does_not_have_are_refused_before_training(prepared: Path, tmp_path: Path) -> None:
-    root = shutil.copytree(prepared, tmp_path / "ml")
-    finished = job(root, models(tmp_path, 'reasons = "exact"'), "train")
+    root, folder = shutil.copytree(prepared, tmp_path / "ml"), models(tmp_path, 'reasons = "exact"')
+    checked, finished = job(root, folder, "check", str(folder / MODEL)), job(root, folder, "train")
+    refusal = 'reasons: found "exact", framework logistic has none that are; accepted are "sampled" and "none"\n'
 
-    assert finished.returncode == 1
-    assert (root / "output/failure").read_text() == (
-        'train: reasons: found "exact", framework logistic has none that are; accepted are "sampled" and "none"\n'
-    )
+    assert (checked.returncode, finished.returncode) == (1, 1)
+    assert checked.stdout == f"model_code/{MODEL}/model.toml: {refusal}"
+    assert (root / "output/failure").read_text() == f"train: {refusal}"
     assert not (root / "model").exists()
