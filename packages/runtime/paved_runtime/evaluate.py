@@ -22,6 +22,7 @@ from paved_runtime.reasons import Reasons
 from paved_runtime.table import Table, Values
 
 ARCHIVE, OUTPUT = "model/model.tar.gz", "model/output.tar.gz"
+EXPLAINED = 50  # rows at the least, however few a request may ask about
 
 
 def evaluate(job: Job) -> None:
@@ -60,7 +61,7 @@ def _complete(job: Job, model: Path) -> None:
     def explain(table: Table) -> Reasons | None:
         if explainer is None:
             return None
-        asked = gates.some(table, explainer.most)
+        asked = gates.some(table, max(explainer.most, EXPLAINED))
         base, contributions, errors = explainer.contributions(features.features(asked))
         return Reasons(columns=job.spec.features, scores=score(asked), base=base, contributions=contributions, errors=errors)
 

@@ -23,7 +23,7 @@ from paved_runtime.table import Table, Values
 from paved_runtime.verdict import Verdict, at_least, at_most
 
 Rows = NDArray[np.intp]
-TRIED = 500  # rows on which behaviour and reasons are tried; sampled reasons, which take their time, on as many as a request may ask about
+TRIED = 500  # rows on which behaviour and reasons are tried; sampled reasons, which take their time, on fewer of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
