@@ -6,16 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import xgboost
 
-from paved_runtime import plugin
+from paved_runtime import artifact, background, explain, plugin, scoring
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.explain import Explainer
 from paved_runtime.frameworks import xgboost as FRAMEWORK  # noqa: N812 - it is what is passed
+from paved_runtime.reasons import TOLERANCE, Reasons
+from paved_runtime.spec import ModelSpec
 from paved_runtime.table import Matrix, Table
 
 COLUMNS = ("age", "balance", "month")
@@ -129,3 +131,20 @@ def test_feature_code_may_do_without_sources(tmp_path: Path, matrix: Matrix) -> 
     contributions = Explainer.exact(tmp_path, FRAMEWORK, plain, COLUMNS).contributions(matrix[:, :3]).columns
 
     assert np.abs(contributions).sum(axis=0).argmax() == COLUMNS.index("month")
+
+
+@pytest.mark.parametrize(("wanted", "method"), [(None, "exact"), ("exact", "exact"), ("sampled", "sampled"), ("none", None)])
+def test_reasons_are_had_as_is_wanted(
+    trained: Path, model_spec: ModelSpec, wanted: Literal["exact", "sampled", "none"] | None, method: str | None
+) -> None:
+    spec, model, features = model_spec.model_copy(update={"reasons": wanted}), trained / "model", plugin.features(model_spec.name)
+    score = scoring.load(FRAMEWORK, model)
+    explainer = explain.load(spec, model, FRAMEWORK, features, score)
+    matrix = features.features(background.draw(artifact.read_json(model / artifact.DATA), spec.data, 20, "rows"))
+
+    assert (explainer and explainer.method) == method
+    if explainer:
+        base, contributions, errors = explainer.contributions(matrix)
+        scores = score(matrix).astype(np.float64)
+        assert (errors is None) == (method == "exact")
+        assert Reasons(columns=spec.features, scores=scores, base=base, contributions=contributions).difference < TOLERANCE

@@ -18,6 +18,7 @@ from container import MODEL, environment, run
 from server import ONE, Server
 
 from paved_runtime import artifact, spec
+from paved_runtime.golden import REASONS_TOLERANCE
 from paved_runtime.protocol import REPORT
 
 FRAMEWORK = '''
@@ -155,6 +156,7 @@ def test_evaluation_judges_sampled_reasons_and_says_how_sure_they_are(sampled: T
 
     assert (sums["passed"], errors["passed"], errors["threshold"]) == (True, True, 0.05)
     assert said == {"method": "sampled", "mean_error": errors["found"], "largest_error": said["largest_error"]}
+    assert sampled.read(artifact.GOLDEN)["explained"]["tolerance"] == REASONS_TOLERANCE["sampled"]
     assert 0 < said["mean_error"] < said["largest_error"] < 0.2
     assert {weight["column"] for weight in importance} == set(ROW)
 
