@@ -47,15 +47,17 @@ def replay(golden: dict[str, Any], model: Invocations) -> None:
     """Send every golden request again.
 
     Raises:
-        ArtifactError: an answer differs from the recorded one.
+        ArtifactError: an answer differs from the recorded one, or none was recorded to a question that the model answers.
     """
     for number, request in enumerate(golden["requests"], start=1):
         scores = answered(model, request["body"])
         difference = _largest(abs(new - old) for new, old in zip(scores, request["scores"], strict=True))
         if not difference <= golden["tolerance"]:
             raise ArtifactError(f"golden request {number} is answered differently than in evaluation, by {difference:.2g}")
-    if "explained" in golden:
-        _replay_reasons(golden["explained"], model)
+    if (explained := golden.get("explained")) is not None:
+        _replay_reasons(explained, model)
+    elif model.explainer is not None:
+        raise ArtifactError("the model gave no reasons in evaluation, this image's model.toml wants some: train the model again")
     for bad in golden["bad_requests"]:
         status = model.reply(bad["content_type"], bad["body"].encode()).status
         if status != bad["expect"]:
