@@ -288,13 +288,19 @@ class Gates(_Table):
 
 
 class Training(_Table):
-    """How the training job runs. Sizes in GiB, times in minutes."""
+    """How the training job runs. Sizes in GiB, times in minutes.
+
+    `reuse`: a push that changes nothing which training depends on goes on with the version that was trained last. `keep_alive_minutes` is how
+    long SageMaker keeps the job's machines warm for the next one, which begins sooner then; they cost what they cost at work.
+    """
 
     steps: Literal["one-job", "separate"] = "one-job"
     instance_type: InstanceType
     instance_count: int = Field(default=1, ge=1, le=1)
     volume_gb: int = Field(default=10, ge=1, le=16384)
     max_runtime_minutes: int = Field(default=60, ge=1, le=7 * 24 * 60)
+    keep_alive_minutes: int = Field(default=0, ge=0, le=60)
+    reuse: bool = True
     hyperparameters: dict[str, Plain] = {}
 
 
@@ -575,6 +581,11 @@ class ModelSpec(_Table):
     def slug(self) -> str:
         """The name as AWS resource names allow it: `lead-scoring`."""
         return self.name.replace("_", "-")
+
+    @property
+    def serving_types(self) -> list[str]:
+        """The instance types of its endpoints, sorted."""
+        return sorted({serving.instance_type for serving in self.serving.values()})
 
     @property
     def features(self) -> tuple[str, ...]:
