@@ -44,7 +44,7 @@ def champion(place: Place) -> Package | None:
 
 
 def compared(place: Place, evidence: Evidence) -> Comparison | None:
-    """What a version was compared with, and what serves by now; None where nothing serves, or the version itself, or what is as it was trained.
+    """What a version was compared with, and what serves by now; None where nothing serves, or the version itself, by whatever number.
 
     Between training and a decision other versions may come to serve: being better than one of the past says nothing.
     """

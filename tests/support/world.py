@@ -103,6 +103,7 @@ class World:
     model_sha256: str
     training: str
     actions: list[dict[str, Any]]
+    commit: str = sample.COMMIT
 
     @property
     def uri(self) -> str:
@@ -175,7 +176,7 @@ class World:
         registry = self.registry(s3=s3 or self.s3, sagemaker=sagemaker or self.sagemaker)
         made = proof.prove(registry, self.candidate(**changes))
         shown = document.shown_sha256(made)
-        self.actions[1:] = [decision(f"{MODEL.name}: commit {sample.COMMIT}, model package {self.arn}, evidence {self.uri} sha256 {shown}")]
+        self.actions[1:] = [decision(f"{MODEL.name}: commit {self.commit}, model package {self.arn}, evidence {self.uri} sha256 {shown}")]
         return made
 
     def approve(self, *, s3: Any = None, evidence_sha256: str | None = None) -> str:
@@ -185,7 +186,7 @@ class World:
             execution=EXECUTION,
             action=naming.approval(CONFIG, PRODUCTION),
             model_package_arn=self.arn,
-            commit=sample.COMMIT,
+            commit=self.commit,
             evidence_sha256=evidence_sha256 or document.shown_sha256(self.evidence),
         )
         made = approval.decision(self.codepipeline, request)

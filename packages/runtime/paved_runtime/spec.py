@@ -290,8 +290,8 @@ class Gates(_Table):
 class Training(_Table):
     """How the training job runs. Sizes in GiB, times in minutes.
 
-    `reuse`: a push that changes nothing which training depends on goes on with the version that was trained last. `keep_alive_minutes` is how
-    long SageMaker keeps the job's machines warm for the next one, which begins sooner then; they cost what they cost at work.
+    `reuse`: a push that changes nothing which training depends on goes on with the version that was trained last. `keep_alive_minutes` is
+    how long SageMaker keeps the job's machines warm for the next one, which begins sooner then; they cost what they cost at work.
     """
 
     steps: Literal["one-job", "separate"] = "one-job"
