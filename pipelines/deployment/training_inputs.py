@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from paved_runtime.spec import ModelSpec
-from pipelines.deployment import base_image, build_context
-from pipelines.deployment.base_image import Reference
+from pipelines.deployment import build_context
+from pipelines.evidence import document
 
 UNREAD = {  # by training and evaluation, by the server and by the monitor
     "owner": True,
@@ -23,19 +23,21 @@ UNREAD = {  # by training and evaluation, by the server and by the monitor
 }
 
 
-def sources_sha256(model: ModelSpec, base: Reference, *, root: Path, models: Path) -> str:
-    """The digest, in hex; empty where it is not known on what the image stands. `models` is the folder of all models, below `root`.
+def base_of(bill: bytes, project: str) -> str:
+    """What an image was built on, as its bill of materials says; empty where that is no image by its digest."""
+    said = document.read_json(bill, "the bill of materials")["metadata"]["component"].get("properties", [])
+    base = next((each["value"] for each in said if each["name"] == f"{project}:base-image"), "")
+    return str(base) if "@sha256:" in base else ""
+
+
+def sources_sha256(model: ModelSpec, base: str, *, root: Path, models: Path) -> str:
+    """The digest, in hex. `base` is what the image was built on, by digest; `models` is the folder of all models, below `root`.
 
     Raises:
-        ValueError: the Dockerfile's base is not pinned, or nothing should be built on it.
         OSError: a file cannot be read.
     """
-    folder = models / model.name
-    dockerfile = (root / folder / "Dockerfile").read_text(encoding="utf-8")
-    stands_on = base_image.own(dockerfile) or base
-    if not stands_on.digest:
-        return ""
-    listed = [f"base {stands_on}", f"Dockerfile {_sha256(dockerfile.encode())}", f"model.toml {_sha256(_contract(model))}"]
+    dockerfile = (root / models / model.name / "Dockerfile").read_text(encoding="utf-8")
+    listed = [f"base {base}", f"Dockerfile {_sha256(dockerfile.encode())}", f"model.toml {_sha256(_contract(model))}"]
     listed += [f"{path.as_posix()} {_sha256((root / path).read_bytes())}" for path in _copied(model, dockerfile, root, models)]
     return _sha256("\n".join(listed).encode())
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from paved_runtime import spec
-from pipelines.deployment.base_image import Reference
-from pipelines.deployment.training_inputs import sources_sha256
+from pipelines.deployment.bill_of_materials import bill
+from pipelines.deployment.training_inputs import base_of, sources_sha256
 from tests.reference import MODEL, MODELS, ROOT
 
-PINNED = Reference.parse(f"public.example/python:3.11@sha256:{'a' * 64}")
+PINNED = f"public.example/python:3.11@sha256:{'a' * 64}"
 FOLDER = Path("model_code")
 
 
@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def digest(root: Path, base: Reference = PINNED) -> str:
+def digest(root: Path, base: str = PINNED) -> str:
     return sources_sha256(spec.load(MODEL, root / FOLDER), base, root=root, models=FOLDER)
 
 
@@ -106,22 +106,12 @@ def test_a_name_is_part_of_what_a_file_says(root: Path) -> None:
 
 
 def test_another_base_is_another_image(root: Path) -> None:
-    assert digest(root, Reference.parse(str(PINNED).replace("a" * 64, "b" * 64))) != digest(root)
+    assert digest(root, PINNED.replace("a" * 64, "b" * 64)) != digest(root)
 
 
-def test_on_a_base_that_a_tag_names_nothing_is_known(root: Path) -> None:
-    assert digest(root, Reference.parse(PINNED.name)) == ""
+@pytest.mark.parametrize(("base", "known"), [(PINNED, PINNED), ("", ""), ("public.example/python:3.11", "")])
+def test_the_bill_of_materials_says_on_what_an_image_was_built(base: str, known: str) -> None:
+    lock = f"numpy==2.4.1 --hash=sha256:{'c' * 64}\n"
+    image = f"registry.example/leads@sha256:{'d' * 64}"
 
-
-def test_a_base_of_the_models_own_is_the_one_that_counts(root: Path) -> None:
-    own = f"ARG BASE\nFROM public.example/cuda:12@sha256:{'c' * 64}\n"
-    edit("Dockerfile", "ARG BASE\nFROM ${BASE}\n", own)(root)
-
-    assert digest(root, Reference.parse(PINNED.name)) == digest(root)
-
-
-def test_a_base_of_the_models_own_must_be_pinned(root: Path) -> None:
-    edit("Dockerfile", "FROM ${BASE}", "FROM public.example/cuda:12")(root)
-
-    with pytest.raises(ValueError, match="has no digest"):
-        digest(root)
+    assert base_of(bill(image, lock, base, {}, project="acme"), "acme") == known
