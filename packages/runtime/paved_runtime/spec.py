@@ -23,6 +23,7 @@ Item = TypeVar("Item")
 Tuple = Annotated[tuple[Item, ...], Strict(False)]  # TOML has lists; what is in them is as strict as all else
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.(medium|large|\d*xlarge)$")]
+InferenceAmi = Annotated[str, Field(pattern=r"^al2(023)?-ami-sagemaker-inference-(gpu|neuron)-\d+(-\d+)?$")]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 LONGEST = 8 * 60  # minutes; SageMaker gives no deployment more
 STARTING, SLACK = 10, 20  # minutes in which machines are ready when all goes well, and how much longer they may take
@@ -347,6 +348,7 @@ class Deployment(_Table):
 
 class Alarms(_Table):
     """Above which values alarms go into ALARM, and take a deployment back. Rates are shares of requests, percents those of one instance.
+    Those of GPUs are for instance types that have some.
 
     `score_shift` is how far the 10th, 50th or 90th percentile of the new version's scores may be from the old one's, beyond the difference
     that evaluation found, where both scored `score_rows` rows a minute: percentiles of fewer rows differ by chance.
@@ -358,6 +360,8 @@ class Alarms(_Table):
     overhead_latency_p99_ms: float = Field(default=500, gt=0, le=60_000)
     cpu_percent: float = Field(default=90, gt=0, lt=100)
     memory_percent: float = Field(default=90, gt=0, lt=100)
+    gpu_percent: float = Field(default=95, gt=0, lt=100)
+    gpu_memory_percent: float = Field(default=95, gt=0, lt=100)
     score_shift: float = Field(default=0.1, gt=0, lt=1)
     score_rows: int = Field(default=100, gt=0)
 
@@ -388,9 +392,11 @@ class Serving(_Table):
     """One environment's endpoint. It scales where `maximum_instances` is given.
 
     The scaling targets, for each instance: `invocations_per_instance` requests a minute and `concurrency_per_instance` requests at a time.
+    `inference_ami` is SageMaker's name of the machine image, and so of the GPU's driver; without it SageMaker chooses.
     """
 
     instance_type: InstanceType
+    inference_ami: InferenceAmi | None = None
     instances: int = Field(ge=1)
     maximum_instances: int | None = None
     invocations_per_instance: int = Field(default=1000, gt=0)
@@ -410,6 +416,14 @@ class Serving(_Table):
             raise ValueError("maximum_instances is smaller than instances")
         elif self.instance_type.startswith(("ml.t2.", "ml.t3.", "ml.t4g.")):
             raise ValueError(f"SageMaker does not scale burstable instances such as {self.instance_type}: take maximum_instances out")
+        return self
+
+    @model_validator(mode="after")
+    def _machine_image_fits(self) -> Serving:
+        kinds = {"gpu": ("ml.g", "ml.p"), "neuron": ("ml.inf", "ml.trn")}
+        for kind, families in kinds.items():
+            if self.inference_ami and f"-{kind}-" in self.inference_ami and not self.instance_type.startswith(families):
+                raise ValueError(f"inference_ami {self.inference_ami!r} is not for {self.instance_type}: leave it out")
         return self
 
     @model_validator(mode="after")

@@ -83,5 +83,5 @@ def test_a_new_account_has_none(aws: Aws, image: str, name: Name, limits: dict[s
     limits[quotas.name(TYPE, quotas.TRAINING)] = 9
     with pytest.raises(ClientError, match=rf"service limit '{quota}' is 0 Instances"):
         training(aws, image, name("t"), **warm(60, VolumeSizeInGB=25))
-    with pytest.raises(ClientError, match="not found"):
+    with pytest.raises(ClientError, match="Could not find training job"):
         aws.client("sagemaker").describe_training_job(TrainingJobName=name("t"))
