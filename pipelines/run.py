@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-TRAINING_SHA256 = "training_sha256"  # in the registry: the digest of what a version's training depended on
 PUSH = "push"  # the cause of what nobody and nothing else has started
 
 

@@ -51,7 +51,7 @@ from paved_runtime.protocol import EVALUATION
 from paved_runtime.spec import ModelSpec, load
 from pipelines import tags, waiting
 from pipelines.definition import validate
-from pipelines.run import TRAINING_SHA256, Run
+from pipelines.run import Run
 from pipelines.sdk_steps import CommandTrainingStep, RegisterStep
 
 CONTENT_TYPES = ["application/json", "text/csv", "application/jsonlines"]
@@ -231,7 +231,7 @@ def _register(config: Config, model: ModelSpec, run: Run, trained: Trained, dige
         "data_uri": run.data_uri,
         "image_uri": run.image_uri,
         **({"data_version": run.data_version} if run.data_version else {}),  # an older pointer has none
-        **({TRAINING_SHA256: digest} if digest else {}),
+        **({naming.TRAINING_SHA256: digest} if digest else {}),
     }
     request = {
         "ModelPackageGroupName": naming.model_package_group(config, model.name),

@@ -19,7 +19,6 @@ from pipelines.evidence import document, pack, publish
 from pipelines.evidence.document import Commit, Data, Delivery, Evaluation, Evidence, File, Image, Reuse, Staging, Training
 from pipelines.evidence.pack import Stored
 from pipelines.evidence.publish import inputs_sha256
-from pipelines.run import TRAINING_SHA256
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
@@ -106,7 +105,7 @@ def _reuse(trained: Package | None) -> Reuse | None:
     if trained is None:
         return None
     registered = trained.metadata
-    return Reuse(model_package_arn=trained.arn, commit=registered["commit"], inputs_sha256=registered[TRAINING_SHA256])
+    return Reuse(model_package_arn=trained.arn, commit=registered["commit"], inputs_sha256=registered[naming.TRAINING_SHA256])
 
 
 def source_variables(codepipeline: CodePipelineClient, pipeline: str, execution: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+import naming
 from pipelines.deployment import package, signatures
 from pipelines.deployment.errors import DeploymentError, code
 from pipelines.deployment.package import TRAINED_AS, Package
@@ -19,7 +20,6 @@ from pipelines.evidence import document, envelope, pack, publish, statements
 from pipelines.evidence.document import DocumentError, Evidence
 from pipelines.evidence.envelope import Statement
 from pipelines.evidence.signature import Signer
-from pipelines.run import TRAINING_SHA256
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -109,7 +109,7 @@ def _origin(registry: Registry, evidence: Evidence, version: Package) -> Iterato
     yield Comparison(what="commit", expected=evidence.commit.id, found=registered.get("commit", "nothing in the registry"))
     yield Comparison(what="commit", expected=evidence.trained_commit, found=evidence.evaluation.commit)
     if evidence.training.inputs_sha256:
-        found = registered.get(TRAINING_SHA256, "nothing in the registry")
+        found = registered.get(naming.TRAINING_SHA256, "nothing in the registry")
         yield Comparison(what="training inputs", expected=evidence.training.inputs_sha256, found=found)
     if evidence.reuse:
         yield Comparison(what="trained as", expected=evidence.reuse.model_package_arn, found=registered.get(TRAINED_AS, "nothing"))

@@ -14,7 +14,6 @@ from pipelines.evidence import document
 from pipelines.evidence.document import Evaluation, Staging
 from pipelines.evidence.pack import Measured
 from pipelines.evidence.publish import inputs_sha256
-from pipelines.run import TRAINING_SHA256
 
 # Gates that every candidate must have passed; others may report only, or are not declared in model.toml.
 JUDGED = {"data contract", "floor", "calibration", "reason codes"}
@@ -97,7 +96,7 @@ def statements(
         "model digest": {naming.MODEL_ARCHIVE: package.digest_of(archive), "the endpoint": staging.model_sha256},
         "commit": {"the source revision": commit, **commits},
         **again,
-        "training inputs": {registry: registered.get(TRAINING_SHA256, ""), "the pipeline definition": inputs_sha256(definition)},
+        "training inputs": {registry: registered.get(naming.TRAINING_SHA256, ""), "the pipeline definition": inputs_sha256(definition)},
         "image": {
             "the model package": version.image,
             registry: registered.get("image_uri"),

@@ -19,10 +19,10 @@ from pipelines.deployment.package import TRAINED_AS, TRAINED_COMMIT, Package
 from pipelines.deployment.pin import pin
 from pipelines.deployment.registry import Registry
 from pipelines.evidence.document import DocumentError, Evidence
-from pipelines.run import PUSH, TRAINING_SHA256, Run
+from pipelines.run import PUSH, Run
 
 DELIVERY = "delivery"  # in the registry: the execution of the road for which a version was registered once more
-KEPT = ("data_sha256", "data_uri", "data_version", "image_uri", TRAINING_SHA256)
+KEPT = ("data_sha256", "data_uri", "data_version", "image_uri", naming.TRAINING_SHA256)
 log = logging.getLogger(__name__)
 
 
@@ -42,7 +42,7 @@ def reusable(registry: Registry, run: Run, training_sha256: str) -> Trained | No
     if not registry.model.training.reuse or run.cause != PUSH or not training_sha256:
         return None
     *delivered, version = _newest(registry) or [None]
-    if version is None or version.metadata.get(TRAINING_SHA256) != training_sha256:
+    if version is None or version.metadata.get(naming.TRAINING_SHA256) != training_sha256:
         return None
     try:
         if bad := next((each for each in (version, *delivered) if each.status == "Rejected" or rollback.MARK in each.metadata), None):
