@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import naming
 from pipelines.deployment import approval, compare_evidence, package, rollback
@@ -41,11 +42,12 @@ def reusable(registry: Registry, run: Run, training_sha256: str) -> Trained | No
     """
     if not registry.model.training.reuse or run.cause != PUSH or not training_sha256:
         return None
-    *delivered, version = _newest(registry) or [None]
-    if version is None or version.metadata.get(naming.TRAINING_SHA256) != training_sha256:
+    newest = _newest(registry)
+    if not newest or newest[-1].metadata.get(naming.TRAINING_SHA256) != training_sha256:
         return None
+    version = newest[-1]
     try:
-        if bad := next((each for each in (version, *delivered) if each.status == "Rejected" or rollback.MARK in each.metadata), None):
+        if bad := next((each for each in newest if each.status == "Rejected" or rollback.MARK in each.metadata), None):
             raise DeploymentError(f"{bad.arn} was rejected or rolled back")
         compare_evidence.bound(registry, version.arn)
         evidence = approval.evidence_of(registry, version.arn)
@@ -89,15 +91,16 @@ def _registered(registry: Registry, execution: str) -> str | None:
 def _register(registry: Registry, run: Run, trained: Trained, execution: str) -> str:
     version, commit = trained.version, trained.evidence.evaluation.commit
     described = registry.sagemaker.describe_model_package(ModelPackageName=version.arn)
+    specification: Any = {
+        **described["InferenceSpecification"],
+        "Containers": [{"Image": version.image, "ModelDataUrl": version.data}],
+        "SupportedRealtimeInferenceInstanceTypes": registry.model.serving_types,
+    }
     made = registry.sagemaker.create_model_package(
         ModelPackageGroupName=naming.model_package_group(registry.config, registry.model.name),
         ModelPackageDescription=f"{registry.model.name} at commit {run.commit}, trained at commit {commit}",
         ModelApprovalStatus="PendingManualApproval",
-        InferenceSpecification={
-            **described["InferenceSpecification"],
-            "Containers": [{"Image": version.image, "ModelDataUrl": version.data}],
-            "SupportedRealtimeInferenceInstanceTypes": registry.model.serving_types,  # type: ignore[typeddict-item]
-        },
+        InferenceSpecification=specification,
         CustomerMetadataProperties={
             **{name: value for name, value in version.metadata.items() if name in KEPT},
             "commit": run.commit,

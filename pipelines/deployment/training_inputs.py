@@ -15,7 +15,7 @@ from paved_runtime.spec import ModelSpec
 from pipelines.deployment import build_context
 from pipelines.evidence import document
 
-UNREAD = {  # by training and evaluation, by the server and by the monitor
+UNREAD: Any = {  # by training and evaluation, by the server and by the monitor
     "owner": True,
     "serving": True,
     "gates": {"load": True},

@@ -24,27 +24,9 @@ from tests.support.fake_production import Production
 from tests.support.fakes import Altered, Paginator, clients
 from tests.support.ledger import write_entry
 from tests.support.runs import RUN
-from tests.support.world import EXECUTION, MODEL, World, deliver, source
+from tests.support.world import EXECUTION, INPUTS, MODEL, World, deliver, source, trained
 
-INPUTS, LATER = "7e" * 32, "1234abcd" * 5
-
-
-def trained(url: str) -> World:
-    """A version that was trained on what INPUTS stands for, and proven; nobody has decided."""
-    world = deliver(url)
-    version = package.read(world.sagemaker, world.arn)
-    origin = {"COMMIT": sample.COMMIT, "IMAGE_URI": version.image, "DATA_SHA256": version.metadata["data_sha256"]}
-    register = {"Name": "Register", "Type": "RegisterModel", "Arguments": {"CustomerMetadataProperties": {"training_sha256": INPUTS}}}
-    gate = {"Name": "Gate", "Type": "Condition", "Arguments": {"Conditions": [], "IfSteps": [register], "ElseSteps": []}}
-    train = {"Name": "Train", "Type": "Training", "Arguments": {"Environment": origin, "HyperParameters": {"eta": "0.1"}}}
-    definition = json.dumps({"Version": "2020-12-01", "Steps": [train, gate]})
-    name = f"reused-{world.data.rpartition('-')[2]}"
-    role = "arn:aws:iam::123456789012:role/training"
-    world.sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role, ClientRequestToken="t" * 32)
-    world.training = world.sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken="t" * 32)["PipelineExecutionArn"]
-    world.sagemaker.update_model_package(ModelPackageArn=world.arn, CustomerMetadataProperties={"training_sha256": INPUTS})
-    world.prove()
-    return world
+LATER = "1234abcd" * 5
 
 
 @pytest.fixture
