@@ -54,7 +54,7 @@ def test_a_word_about_a_model_trains_nothing(fork: Fork) -> None:
     assert now["InferenceSpecification"]["Containers"][0]["Image"] == was["InferenceSpecification"]["Containers"][0]["Image"]
     assert now["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] == was["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
     assert (now["CustomerMetadataProperties"]["trained_as"], now["CustomerMetadataProperties"]["commit"]) == (first, later)
-    assert fork.served(STAGING)["ModelPackageName"] == second
+    assert fork.served(STAGING)["Image"] == now["InferenceSpecification"]["Containers"][0]["Image"]
     assert f"nothing was trained: version 1, of commit {commit[:8]}, goes on" in fork.road("status", MODEL).stdout
 
     fork.road("approve", MODEL, "--execution", execution, "--reason", "only a word", "--yes")
