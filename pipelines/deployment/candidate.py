@@ -13,10 +13,10 @@ import naming
 from paved_runtime.protocol import EVALUATION, METADATA
 from pipelines.deployment import consistency, package
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.package import TRAINED_AS, Package
+from pipelines.deployment.package import TRAINED_AS
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack, publish
-from pipelines.evidence.document import Commit, Data, Delivery, Evaluation, Evidence, File, Image, Reuse, Staging, Training
+from pipelines.evidence.document import Commit, Data, Delivery, Evaluation, Evidence, File, Image, Staging, Training
 from pipelines.evidence.pack import Stored
 from pipelines.evidence.publish import inputs_sha256
 
@@ -55,6 +55,7 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
     held = {uri: _fetch(s3, uri) for uri in (version.data, report, bill)}
     archive = held[version.data].content
     definition = publish.definition_of(registry.sagemaker, candidate.training_execution_arn)
+    inputs = inputs_sha256(definition)
     metadata = pack.json_member(archive, METADATA, version.data)
     evaluation = document.parse(Evaluation, pack.json_member(archive, EVALUATION, version.data), EVALUATION)
     staging = document.parse(Staging, candidate.staging, "staging report")
@@ -82,9 +83,9 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
         "training": Training(
             execution_arn=candidate.training_execution_arn,
             definition_sha256=document.sha256(definition.encode()),
-            inputs_sha256=inputs_sha256(definition) or None,
+            inputs_sha256=inputs or None,
         ),
-        "reuse": _reuse(trained),
+        "reuse": {"model_package_arn": trained.arn, "commit": evaluation.commit, "inputs_sha256": inputs} if trained else None,
         "data": Data(
             uri=version.metadata["data_uri"],
             sha256=evaluation.data_sha256,
@@ -99,13 +100,6 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
         "approval": None,
     }
     return document.parse(Evidence, content, "evidence.json")
-
-
-def _reuse(trained: Package | None) -> Reuse | None:
-    if trained is None:
-        return None
-    registered = trained.metadata
-    return Reuse(model_package_arn=trained.arn, commit=registered["commit"], inputs_sha256=registered[naming.TRAINING_SHA256])
 
 
 def source_variables(codepipeline: CodePipelineClient, pipeline: str, execution: str) -> dict[str, str]:
