@@ -370,6 +370,13 @@ MUTATIONS: dict[str, tuple[Callable[[Definition], object], str]] = {
         lambda d: _arguments(d, "Register")["CustomerMetadataProperties"].update(cause="drift, data"),
         "CreateModelPackage.CustomerMetadataProperties.cause: found 'drift, data'",
     ),
+    "warm spot instances": (
+        lambda d: (
+            _arguments(d, "Train").update(EnableManagedSpotTraining=True),
+            _arguments(d, "Train")["ResourceConfig"].update(KeepAlivePeriodInSeconds=600),
+        ),
+        "Train: KeepAlivePeriodInSeconds: SageMaker keeps no spot instances warm",
+    ),
     "arguments without an entry point": (
         lambda d: _arguments(d, "Train")["AlgorithmSpecification"].pop("ContainerEntrypoint"),
         "Train: AlgorithmSpecification: ContainerArguments go with a ContainerEntrypoint",
