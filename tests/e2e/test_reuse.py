@@ -18,8 +18,9 @@ STAGING, PRODUCTION = CONFIG.environments
 
 @pytest.fixture(scope="module")
 def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
-    """A clone as it is: a model says nothing of reuse."""
-    with Fork.up(tmp_path_factory.mktemp("fork"), reuse=True) as made:
+    """A clone whose model says nothing of reuse, and whose endpoints nobody asks."""
+    unasked = (f"model_code/{MODEL}/model.toml", "bake_minutes = 10 }", "bake_minutes = 10, minimum_requests = 0 }")
+    with Fork.up(tmp_path_factory.mktemp("fork"), edit=unasked, reuse=True) as made:
         yield made
 
 
