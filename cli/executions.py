@@ -61,7 +61,9 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """One execution and its stages, in the pipeline's order. `rollback` says why its version was rolled back, if it was."""
+    """One execution and its stages, in the pipeline's order. `rollback` says why its version was rolled back, if it was; `reuse` what it
+    went on with, where nothing was trained.
+    """
 
     id: str
     pipeline: str
@@ -71,6 +73,7 @@ class Execution:
     said: str
     stages: tuple[Stage, ...]
     rollback: str = ""
+    reuse: str = ""
 
     @property
     def running(self) -> bool:

@@ -109,6 +109,7 @@ def summary(evidence: Evidence) -> dict[str, str]:
     return {
         "model package": evidence.model_package_arn,
         "commit": f"{evidence.commit.id}  {evidence.commit.message.strip().partition(chr(10))[0]}",
+        **_trained(evidence),
         "author": f"{evidence.commit.author}, {evidence.commit.date}",
         "data": evidence.data.uri,
         "data sha256": evidence.data.sha256,
@@ -122,6 +123,15 @@ def summary(evidence: Evidence) -> dict[str, str]:
         "approval": f"{approval.status} by {approval.by}, {approval.time}: {approval.reason}" if approval else "not yet",
         "evidence sha256": document.shown_sha256(evidence),
     }
+
+
+def _trained(evidence: Evidence) -> dict[str, str]:
+    """Where nothing was trained: what goes on."""
+    if evidence.reuse is None:
+        return {}
+    version = pack.group_and_version(evidence.reuse.model_package_arn)[1]
+    same = f"nothing that training depends on has changed since (sha256 {evidence.reuse.inputs_sha256})"
+    return {"trained": f"at commit {evidence.reuse.commit}, as version {version}: {same}"}
 
 
 def _composed(files: Mapping[str, bytes]) -> Evidence:

@@ -69,12 +69,15 @@ def read(aws: Target, names: Sequence[str]) -> list[Road]:
 
 
 def with_endpoints(aws: Target, road: Road) -> Road:
-    """The road of a model with what serves, which is asked of SageMaker, and what was approved beside it. The platform's has neither."""
+    """The road of a model with what serves, which is asked of SageMaker, what was approved beside it, and which of its executions trained
+    nothing. The platform's has none of these.
+    """
     if road.model == naming.PLATFORM:
         return road
     model = target.model(road.model)
     endpoints = {each.name: standings.look(aws, model, each) for each in CONFIG.environments}
-    return replace(road, endpoints=endpoints, unproven=unproven(aws.registry(model), newest=NEWEST))
+    known = [with_reuse(aws, execution) for execution in road.executions]
+    return replace(road, executions=known, endpoints=endpoints, unproven=unproven(aws.registry(model), newest=NEWEST))
 
 
 def with_rollback(aws: Target, execution: Execution) -> Execution:
@@ -88,6 +91,17 @@ def with_rollback(aws: Target, execution: Execution) -> Execution:
     return replace(
         execution, rollback=version.approval if version.status == "Rejected" else f"Rolled back: {version.metadata[rollback.MARK]}"
     )
+
+
+def with_reuse(aws: Target, execution: Execution) -> Execution:
+    """The execution with what the registry says of the version that was trained, where it is another one than that of the execution."""
+    arn = execution.variable(MODEL_PACKAGE_ARN)
+    known = package.read(aws.session().client("sagemaker"), arn).metadata if arn else {}
+    if package.TRAINED_AS not in known:
+        return execution
+    version = known[package.TRAINED_AS].rpartition("/")[2]
+    said = f"nothing was trained: version {version}, of commit {known[package.TRAINED_COMMIT][:8]}, goes on"
+    return replace(execution, reuse=said)
 
 
 def _read(aws: Target, name: str) -> Road:

@@ -7,7 +7,8 @@ A model's road (`model_road`), started by a push to `model_code/<model>/`:
                materials; says whether what the model's files decide differs from what stands
 3. Update      where it does: the model's registry and its pipeline; skipped otherwise
 4. Train       the training pipeline for exactly this image, data and commit, against the version that production serves; its
-               gates refuse, or it registers one model package
+               gates refuse, or it registers one model package. Where a push has changed nothing that training depends on, the
+               package is that of the last training once more, and nothing is trained
 5. Staging     deploys that package from the assembly of step 2, tests the live endpoint, signs what is known as evidence
 6. Approval    a person decides; the request names the commit, the package and the evidence
 7. Production  writes the decision into evidence and registry, checks both and all they bind, compares the package with what serves
@@ -275,7 +276,7 @@ def _train(model: ModelSpec) -> Job:
     commands = (
         _step("describe_run", model=model.name, image_uri=image, commit=commit, cause=cause).written_to("run.json"),
         program("pipelines.training", {"model": model.name, "run": "run.json"}).written_to("definition.json"),
-        _step("train", model=model.name, definition="definition.json", execution=execution, **after).exporting("train.env"),
+        _step("train", model=model.name, definition="definition.json", run="run.json", execution=execution, **after).exporting("train.env"),
     )
     package = Variable(MODEL_PACKAGE_ARN.variable)
     return Job(

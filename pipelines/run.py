@@ -6,12 +6,15 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+PUSH = "push"  # the cause of what nobody and nothing else has started
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """`image_uri` ends in its digest; `data_uri` names the data set's one file, `data_version` its version in S3; `artifacts` is
     `s3://bucket`; `key` is the KMS key of everything the jobs write. The three `champion_…` are the version in production: its package,
-    its image, its `model.tar.gz`; all are empty where there is none. `cause` is why there is a run. `subnets` and `security_groups` are
+    its image, its `model.tar.gz`; all are empty where there is none. `cause` is why there is a run. `sources_sha256` is the digest of
+    what training depends on in the repository, empty where that is not known. `subnets` and `security_groups` are
     ids in the VPC where jobs run, comma-separated; both are empty where the account has no network of its own.
     """
 
@@ -24,7 +27,8 @@ class Run:
     artifacts: str
     region: str
     data_version: str = ""
-    cause: str = "push"
+    cause: str = PUSH
+    sources_sha256: str = ""
     champion_arn: str = ""
     champion_image_uri: str = ""
     champion_model_uri: str = ""

@@ -119,6 +119,8 @@ def _together(kind: str, arguments: Json) -> Iterator[str]:
     instance_type = cluster.get("InstanceType", "")
     if isinstance(instance_type, str) and has_local_storage(instance_type) and "VolumeKmsKeyId" in cluster:
         yield f"VolumeKmsKeyId: {instance_type} brings its own disk, for which SageMaker takes no key"
+    if arguments.get("EnableManagedSpotTraining") and cluster.get("KeepAlivePeriodInSeconds"):
+        yield "KeepAlivePeriodInSeconds: SageMaker keeps no spot instances warm"
     algorithm = arguments.get("AlgorithmSpecification", {})
     if kind == "Training" and "ContainerArguments" in algorithm and "ContainerEntrypoint" not in algorithm:
         yield "AlgorithmSpecification: ContainerArguments go with a ContainerEntrypoint"

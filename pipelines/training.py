@@ -13,12 +13,13 @@ give the same bytes; neither credentials nor network are needed.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import os
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ CONTENT_TYPES = ["application/json", "text/csv", "application/jsonlines"]
 METRIC, FAILED = "roc_auc", "gates_failed"
 PATTERNS = {METRIC: rf"metric {METRIC}=([0-9.]+)", FAILED: rf"metric {FAILED}=([0-9]+)"}
 PROCESSING = "/opt/ml/processing"
+IMAGE = "the image of the sources"  # where which one it is makes no difference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +77,9 @@ def definition(config: Config, model: ModelSpec, run: Run) -> str:
         ValueError: SageMaker would refuse it; one line a problem.
     """
     session = _session(run.region)
-    steps = _Steps(model, run, session)
-    trained = steps.separate() if model.training.steps == "separate" else steps.one_job()
-    gate = _gate(model, trained, passed=_register(config, model, run, trained))
+    trained = _trained(model, run, session)
+    digest = training_sha256(config, model, run)
+    gate = _gate(model, trained, passed=_register(config, model, run, trained, digest))
     pipeline = Pipeline(
         name=naming.training_pipeline(config, model.name),
         steps=[*trained.steps, gate],
@@ -88,6 +90,27 @@ def definition(config: Config, model: ModelSpec, run: Run) -> str:
     if problems := validate(made):
         raise ValueError("\n".join(problems))
     return json.dumps(made, indent=1, sort_keys=True)
+
+
+def training_sha256(config: Config, model: ModelSpec, run: Run) -> str:
+    """A digest of all that training depends on: sources, data, and the jobs themselves. The same one, the same training.
+
+    Commit and image name the sources once more, and the champion is another question. Empty where the sources are not known.
+    """
+    if not run.sources_sha256:
+        return ""
+    training = model.training.model_copy(update={"keep_alive_minutes": 0})
+    alike = replace(run, image_uri=IMAGE, commit="", champion_arn="", champion_image_uri="", champion_model_uri="")
+    session = _session(run.region)
+    steps = _trained(model.model_copy(update={"training": training}), alike, session).steps
+    name = naming.training_pipeline(config, model.name)
+    jobs = Pipeline(name=name, steps=[*steps], pipeline_experiment_config=None, sagemaker_session=session).definition()
+    return hashlib.sha256(json.dumps([run.sources_sha256, json.loads(jobs)], sort_keys=True).encode()).hexdigest()
+
+
+def _trained(model: ModelSpec, run: Run, session: PipelineSession) -> Trained:
+    steps = _Steps(model, run, session)
+    return steps.separate() if model.training.steps == "separate" else steps.one_job()
 
 
 class _Steps:
@@ -142,6 +165,7 @@ class _Steps:
                 instance_count=training.instance_count,
                 volume_size_in_gb=training.volume_gb,
                 volume_kms_key_id=self.volume_key,
+                keep_alive_period_in_seconds=60 * training.keep_alive_minutes or None,
             ),
             stopping_condition=StoppingCondition(max_runtime_in_seconds=60 * training.max_runtime_minutes),
             output_data_config=OutputDataConfig(s3_output_path=self._uri("train"), kms_key_id=self.run.key),
@@ -200,13 +224,14 @@ def _gate(model: ModelSpec, trained: Trained, *, passed: Step) -> ConditionStep:
     )
 
 
-def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> RegisterStep:
+def _register(config: Config, model: ModelSpec, run: Run, trained: Trained, digest: str) -> RegisterStep:
     facts = {
         "commit": run.commit,
         "data_sha256": run.data_sha256,
         "data_uri": run.data_uri,
         "image_uri": run.image_uri,
         **({"data_version": run.data_version} if run.data_version else {}),  # an older pointer has none
+        **({naming.TRAINING_SHA256: digest} if digest else {}),
     }
     request = {
         "ModelPackageGroupName": naming.model_package_group(config, model.name),
@@ -216,7 +241,7 @@ def _register(config: Config, model: ModelSpec, run: Run, trained: Trained) -> R
             "Containers": [{"Image": run.image_uri, "ModelDataUrl": trained.model_data}],
             "SupportedContentTypes": CONTENT_TYPES,
             "SupportedResponseMIMETypes": CONTENT_TYPES,
-            "SupportedRealtimeInferenceInstanceTypes": sorted({serving.instance_type for serving in model.serving.values()}),
+            "SupportedRealtimeInferenceInstanceTypes": model.serving_types,
         },
         "CustomerMetadataProperties": {**facts, "cause": naming.metadata_value(run.cause)},
         "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": _evaluation(run)}}},

@@ -17,7 +17,7 @@ from constructs import Construct
 
 import naming
 from config import Config, Environment
-from deployability.instances import processors
+from deployability.instances import gpus, processors
 from paved_runtime.spec import ModelSpec
 from paved_runtime.spec import Monitoring as Table
 from pipelines import monitoring, tags
@@ -65,6 +65,7 @@ class Monitoring(Stack):
             variant=naming.VARIANT,
             namespace=self.namespace,
             processors=processors(model.serving[environment.name].instance_type),
+            gpus=gpus(model.serving[environment.name].instance_type),
             about=self._about(),
             alarms=alarms,
             lines=self._lines(),
@@ -212,6 +213,8 @@ class Monitoring(Stack):
             latency=limits.model_latency_p99_ms,
             cpu=limits.cpu_percent,
             memory=limits.memory_percent,
+            gpu=limits.gpu_percent,
+            gpu_memory=limits.gpu_memory_percent,
         )
 
     def _monitored(self, table: Table) -> Monitored:

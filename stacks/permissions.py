@@ -124,7 +124,7 @@ def _pull_base(stack: Stack, config: Config) -> list[iam.PolicyStatement]:
 
 def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
     """Write and run the model's training pipeline, as the training role; see what serves, which is the champion; read what a run left, and
-    pin it.
+    pin it; or register once more what was trained before.
     """
     pipeline = naming.training_pipeline(config, model.name)
     role = role_arn(stack, config.toolchain, naming.training_role(config, model.name))
@@ -145,12 +145,25 @@ def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
             on=[arn, f"{arn}/execution/*"],
         ),
         allow("iam:PassRole", on=[role], conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}),
-        *_read(stack, config, model.name, f"{naming.LEDGER}/*", f"{naming.EVIDENCE}/*", f"{naming.RUNS}/*", f"{naming.MODELS}/*"),
+        *_read(stack, config, model.name, *(f"{kept}/*" for kept in (naming.LEDGER, naming.EVIDENCE, naming.RUNS, naming.MODELS))),
+        allow("s3:GetObject", on=[f"{_bucket(stack, naming.artifacts_bucket(config, model.name))}/{naming.IMAGES}/*/sbom.json"]),
         allow("s3:GetObjectVersion", on=[f"{_bucket(stack, naming.artifacts_bucket(config, model.name))}/{naming.RUNS}/*"]),
         *_write(stack, config, model.name, f"{naming.MODELS}/*"),
         allow("sagemaker:UpdateModelPackage", on=[_packages(stack, config, model.name)], conditions=undecided),
+        *_register_again(stack, config, model.name),
         _use(stack, _signing_keys(config, model.name), "kms:DescribeKey", "kms:GetPublicKey", "kms:Verify"),
         allow("sts:AssumeRole", on=[verifier]),
+    ]
+
+
+def _register_again(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]:
+    """See a model's versions, and register one that nobody has decided about."""
+    group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=naming.model_package_group(config, model))
+    pending = {"StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}}
+    on = [group, _packages(stack, config, model)]
+    return [
+        allow("sagemaker:ListModelPackages", on=on),
+        allow("sagemaker:CreateModelPackage", on=on, conditions=pending),
     ]
 
 

@@ -19,7 +19,7 @@ from constructs import Construct
 
 import naming
 from config import Config, Environment
-from deployability.instances import has_local_storage, processors
+from deployability.instances import gpus, has_local_storage, processors
 from paved_runtime.spec import TERMINATION, ModelSpec, Monitoring
 from pipelines import tags
 from pipelines.serving_stack import NO, PACKAGE, PERCENTILES, ServingOutputs, ServingParameters
@@ -118,6 +118,7 @@ class Serving(Stack):
             role=self._execution_role(),
             vpc=self.vpc,
             instance_type=serving.instance_type,
+            inference_ami=serving.inference_ami,
             instances=serving.instances,
             key=self.key,
             encrypt_volume=not has_local_storage(serving.instance_type),
@@ -166,6 +167,8 @@ class Serving(Stack):
             overhead_latency=1000 * alarms.overhead_latency_p99_ms,
             cpu=alarms.cpu_percent * processors(self.serving.instance_type),
             memory=alarms.memory_percent,
+            gpu=alarms.gpu_percent * gpus(self.serving.instance_type),
+            gpu_memory=alarms.gpu_memory_percent * gpus(self.serving.instance_type),
             shift=alarms.score_shift,
             shift_minutes=max(2, min(bake - 1, LONGEST_SHIFT)),
         )

@@ -161,7 +161,8 @@ def _about(road: Road, execution: Execution, stage: Stage) -> str:
     source = stage.name == naming.SOURCE
     said = "" if source and stage.status == "Succeeded" else stage.said  # which is the commit's message
     exported = "" if source else " ".join(f"{name}={value}" for name, value in stage.variables.items())
-    return " ".join(part for part in (f"by {stage.by}" if stage.by else "", said, rollback, exported, _traffic(road, stage)) if part)
+    reuse = execution.reuse if stage.name == naming.TRAIN else ""
+    return " ".join(part for part in (f"by {stage.by}" if stage.by else "", said, rollback, reuse, exported, _traffic(road, stage)) if part)
 
 
 def _traffic(road: Road, stage: Stage) -> str:

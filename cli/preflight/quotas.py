@@ -13,6 +13,7 @@ from paved_runtime.spec import ModelSpec, Serving
 
 SAGEMAKER = "sagemaker"
 ENDPOINTS, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+WARM = "training warm pool usage"
 
 
 def check(visit: Visit) -> Iterator[Finding]:
@@ -46,9 +47,12 @@ def demand(visit: Visit) -> Counter[str]:
 
 
 def _to_train(model: ModelSpec) -> Counter[str]:
-    """A training job; and the processing jobs around it, one after the other: the champion's, and others where steps are separate."""
+    """A training job, whose machines may be kept; and the processing jobs around it, one after the other: the champion's, and others where
+    steps are separate.
+    """
     kind, count = model.training.instance_type, model.training.instance_count
-    return Counter({_name(kind, TRAINING): count, _name(kind, PROCESSING): 1})
+    kept = {_name(kind, WARM): count} if model.training.keep_alive_minutes else {}
+    return Counter({_name(kind, TRAINING): count, _name(kind, PROCESSING): 1, **kept})
 
 
 def _to_serve(serving: Serving) -> int:

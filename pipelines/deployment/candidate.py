@@ -13,10 +13,12 @@ import naming
 from paved_runtime.protocol import EVALUATION, METADATA
 from pipelines.deployment import consistency, package
 from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.package import TRAINED_AS
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack, publish
 from pipelines.evidence.document import Commit, Data, Delivery, Evaluation, Evidence, File, Image, Staging, Training
 from pipelines.evidence.pack import Stored
+from pipelines.evidence.publish import inputs_sha256
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
@@ -53,12 +55,14 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
     held = {uri: _fetch(s3, uri) for uri in (version.data, report, bill)}
     archive = held[version.data].content
     definition = publish.definition_of(registry.sagemaker, candidate.training_execution_arn)
+    inputs = inputs_sha256(definition)
     metadata = pack.json_member(archive, METADATA, version.data)
     evaluation = document.parse(Evaluation, pack.json_member(archive, EVALUATION, version.data), EVALUATION)
     staging = document.parse(Staging, candidate.staging, "staging report")
     stored = pack.measure(s3, version.metadata["data_uri"]) if "data_uri" in version.metadata else None
+    trained = package.read(registry.sagemaker, version.metadata[TRAINED_AS]) if TRAINED_AS in version.metadata else None
     statements = consistency.statements(
-        model.name, version, source["CommitId"], evaluation, metadata, archive, held[report].content, staging, stored
+        model.name, version, source["CommitId"], evaluation, metadata, archive, held[report].content, staging, stored, definition, trained
     )
     doubts = [
         *consistency.contradictions(statements),
@@ -76,7 +80,12 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
         "created": created,
         "commit": _commit(source),
         "delivery": Delivery(pipeline=pipeline, execution=candidate.execution, cause=candidate.cause),
-        "training": Training(execution_arn=candidate.training_execution_arn, definition_sha256=document.sha256(definition.encode())),
+        "training": Training(
+            execution_arn=candidate.training_execution_arn,
+            definition_sha256=document.sha256(definition.encode()),
+            inputs_sha256=inputs or None,
+        ),
+        "reuse": {"model_package_arn": trained.arn, "commit": evaluation.commit, "inputs_sha256": inputs} if trained else None,
         "data": Data(
             uri=version.metadata["data_uri"],
             sha256=evaluation.data_sha256,

@@ -44,14 +44,14 @@ def champion(place: Place) -> Package | None:
 
 
 def compared(place: Place, evidence: Evidence) -> Comparison | None:
-    """What a version was compared with, and what serves by now; None where nothing serves, or the version itself.
+    """What a version was compared with, and what serves by now; None where nothing serves, or the version itself, by whatever number.
 
     Between training and a decision other versions may come to serve: being better than one of the past says nothing.
     """
     if not place.model.gates.champion.compare or place.environment != place.config.environments[-1]:
         return None
     now, then = champion(place), evidence.evaluation.champion
-    if now is None or now.arn == evidence.model_package_arn:
+    if now is None or now.arn == evidence.model_package_arn or now.artifact_sha256 == evidence.artifact.sha256:
         return None
     return Comparison(what="champion", expected=then.model_package_arn if then else "no version", found=now.arn)
 

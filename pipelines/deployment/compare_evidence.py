@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+import naming
 from pipelines.deployment import package, signatures
 from pipelines.deployment.errors import DeploymentError, code
-from pipelines.deployment.package import Package
+from pipelines.deployment.package import TRAINED_AS, Package
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, envelope, pack, publish, statements
 from pipelines.evidence.document import DocumentError, Evidence
@@ -106,7 +107,12 @@ def _origin(registry: Registry, evidence: Evidence, version: Package) -> Iterato
     registered = version.metadata
     yield Comparison(what="model package", expected=evidence.model_package_arn, found=version.arn)
     yield Comparison(what="commit", expected=evidence.commit.id, found=registered.get("commit", "nothing in the registry"))
-    yield Comparison(what="commit", expected=evidence.commit.id, found=evidence.evaluation.commit)
+    yield Comparison(what="commit", expected=evidence.trained_commit, found=evidence.evaluation.commit)
+    if evidence.training.inputs_sha256:
+        found = registered.get(naming.TRAINING_SHA256, "nothing in the registry")
+        yield Comparison(what="training inputs", expected=evidence.training.inputs_sha256, found=found)
+    if evidence.reuse:
+        yield Comparison(what="trained as", expected=evidence.reuse.model_package_arn, found=registered.get(TRAINED_AS, "nothing"))
     yield Comparison(what="data", expected=evidence.data.sha256, found=registered.get("data_sha256", "nothing in the registry"))
     yield Comparison(what="image", expected=evidence.image.uri, found=version.image)
     yield Comparison(what="image", expected=evidence.image.digest, found=_digest(registry.ecr, version.image))

@@ -9,10 +9,11 @@ import naming
 from paved_runtime.protocol import EVALUATION, METADATA
 from paved_runtime.spec import Behaviour, ModelSpec
 from pipelines.deployment import package
-from pipelines.deployment.package import Package
+from pipelines.deployment.package import TRAINED_COMMIT, Package
 from pipelines.evidence import document
 from pipelines.evidence.document import Evaluation, Staging
 from pipelines.evidence.pack import Measured
+from pipelines.evidence.publish import inputs_sha256
 
 # Gates that every candidate must have passed; others may report only, or are not declared in model.toml.
 JUDGED = {"data contract", "floor", "calibration", "reason codes"}
@@ -64,9 +65,12 @@ def statements(
     report: bytes,
     staging: Staging,
     stored: Measured | None,
+    definition: str,
+    trained: Package | None,
 ) -> Statements:
     """What each place says of model, package, commit, image and data. `commit` is the source's, `archive` and `report` the bytes of
-    the version's `model.tar.gz` and of what lies beside it, `stored` the data set as it lies there.
+    the version's `model.tar.gz` and of what lies beside it, `stored` the data set as it lies there, `definition` the training pipeline's.
+    `trained` is the version that was trained, where this one only goes on with it.
 
     What metadata.json and evaluation.json say of the data is what training measured as it read; what the staging report says of the model
     is what its container told.
@@ -74,18 +78,25 @@ def statements(
     registry, registered, pinned = "the registry", version.metadata, version.metadata.get("data_version")
     file = f"the file at {registered.get('data_uri')}"
     versions = {registry: pinned, file: stored.version if stored else None} if pinned else {}  # an older pointer has none
+    commits = {registry: registered.get("commit"), METADATA: metadata.get("commit"), EVALUATION: evaluation.commit}
+    again: Statements = {}
+    if trained:
+        was = f"version {trained.arn.rpartition('/')[2]}"
+        again = {
+            "commit of training": {**commits, registry: registered.get(TRAINED_COMMIT), was: trained.metadata.get("commit")},
+            "what was trained": {registry: version.artifact_sha256, was: trained.artifact_sha256},
+            "image of training": {registry: version.image, was: trained.image},
+        }
+        commits = {registry: registered.get("commit")}
     return {
         "model": {"the command": model, METADATA: metadata.get("model"), EVALUATION: evaluation.model},
         "model package": {"the command": version.arn, "the staging report": staging.model_package_arn},
         "model artifact": {registry: version.artifact_sha256, naming.MODEL_ARCHIVE: document.sha256(archive)},
         "report": {registry: version.report_sha256, "the report": document.sha256(report)},
         "model digest": {naming.MODEL_ARCHIVE: package.digest_of(archive), "the endpoint": staging.model_sha256},
-        "commit": {
-            "the source revision": commit,
-            registry: registered.get("commit"),
-            METADATA: metadata.get("commit"),
-            EVALUATION: evaluation.commit,
-        },
+        "commit": {"the source revision": commit, **commits},
+        **again,
+        "training inputs": {registry: registered.get(naming.TRAINING_SHA256, ""), "the pipeline definition": inputs_sha256(definition)},
         "image": {
             "the model package": version.image,
             registry: registered.get("image_uri"),

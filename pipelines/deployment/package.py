@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 ARTIFACT_SHA256, REPORT_SHA256 = "artifact_sha256", "report_sha256"
+TRAINED_AS, TRAINED_COMMIT = "trained_as", "trained_commit"  # of a version that goes on with what another one was trained as
 METRIC = "roc_auc"  # of evaluation, as the registry shows it: Python's text of the double, whatever form the training took
 
 
@@ -26,8 +27,8 @@ class Package:
     """One model package.
 
     `image` ends in its digest; `data` is the `s3://…/model.tar.gz` it serves; `status` is its approval's, `approval` the sentence that
-    came with it; `metadata` is what training registered: commit, data_uri, data_version, data_sha256,
-    image_uri.
+    came with it; `metadata` is what training registered: commit, data_uri, data_version, data_sha256, image_uri and, where it is known,
+    training_sha256; of a version for which nothing was trained also trained_as, the ARN of the one that was, and trained_commit.
     """
 
     arn: str

@@ -26,7 +26,7 @@ from pipelines.waiting import LONGEST_WAIT
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_sagemaker.type_defs import PipelineExecutionStepTypeDef
+    from mypy_boto3_sagemaker.type_defs import PipelineExecutionStepTypeDef, PipelineExecutionSummaryTypeDef
     from mypy_boto3_sagemaker.type_defs import StartPipelineExecutionRequestTypeDef as Start
 
 ALIVE = {"Executing", "Stopping", "Succeeded"}
@@ -54,17 +54,20 @@ def start(sagemaker: SageMakerClient, *, pipeline: str, execution: str, version:
     UpdatePipeline need not have reached whoever starts the run next: without a version it could be the definition before
     (SageMaker API Reference, StartPipelineExecution, `PipelineVersionId`).
     """
-    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
-    runs = [run for page in pages for run in page["PipelineExecutionSummaries"] if run.get("PipelineExecutionDisplayName") == execution]
-    for run in runs:
-        if run["PipelineExecutionStatus"] in ALIVE:
-            log.info("taking up %s", run["PipelineExecutionArn"])
-            return run["PipelineExecutionArn"]
+    runs = _runs(sagemaker, pipeline, execution)
+    if living := _living(runs):
+        log.info("taking up %s", living)
+        return living
     token = _token(execution, len(runs))
     request: Start = {"PipelineName": pipeline, "PipelineExecutionDisplayName": execution, "ClientRequestToken": token}
     if version is not None:
         request["PipelineVersionId"] = version
     return sagemaker.start_pipeline_execution(**request)["PipelineExecutionArn"]
+
+
+def under_way(sagemaker: SageMakerClient, *, pipeline: str, execution: str) -> bool:
+    """Whether the delivery has a run that lives or succeeded."""
+    return bool(_living(_runs(sagemaker, pipeline, execution)))
 
 
 def outcome(sagemaker: SageMakerClient, s3: S3Client, arn: str, pace: Pace, *, waits_after: int) -> str | None:
@@ -98,6 +101,16 @@ def wait(sagemaker: SageMakerClient, s3: S3Client, arn: str, pace: Pace) -> str:
         if status in ("Failed", "Stopped"):
             raise DeploymentError(_reason(sagemaker, s3, arn, steps, status))
     raise AssertionError("polls() ends by raising")
+
+
+def _runs(sagemaker: SageMakerClient, pipeline: str, execution: str) -> list[PipelineExecutionSummaryTypeDef]:
+    """The delivery's runs, newest first."""
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline)
+    return [run for page in pages for run in page["PipelineExecutionSummaries"] if run.get("PipelineExecutionDisplayName") == execution]
+
+
+def _living(runs: list[PipelineExecutionSummaryTypeDef]) -> str | None:
+    return next((run["PipelineExecutionArn"] for run in runs if run["PipelineExecutionStatus"] in ALIVE), None)
 
 
 def _steps(sagemaker: SageMakerClient, arn: str) -> list[PipelineExecutionStepTypeDef]:

@@ -366,6 +366,7 @@ def _details(evidence: Evidence) -> dict[str, str]:
     return {
         "model_package_arn": evidence.model_package_arn,
         "commit": evidence.commit.id,
+        **({"trained_as": evidence.reuse.model_package_arn, "trained_at_commit": evidence.reuse.commit} if evidence.reuse else {}),
         "evidence_sha256": shown_sha256(evidence),
         "delivery_execution": evidence.delivery.execution,
         "pipeline_definition_sha256": evidence.training.definition_sha256,

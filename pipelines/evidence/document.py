@@ -218,6 +218,17 @@ class Training(Document):
 
     execution_arn: Text
     definition_sha256: Sha256
+    inputs_sha256: Sha256 | None = Field(
+        default=None, exclude_if=_is_none, description="of all that training depends on; null where that is not known"
+    )
+
+
+class Reuse(Document):
+    """The version that was trained, where this delivery trained nothing: what training depends on was the same, by its digest."""
+
+    model_package_arn: PackageArn
+    commit: CommitId
+    inputs_sha256: Sha256
 
 
 class Data(Document):
@@ -280,6 +291,7 @@ class Evidence(Document):
     commit: Commit
     delivery: Delivery
     training: Training
+    reuse: Reuse | None = Field(default=None, exclude_if=_is_none, description="what this delivery goes on with; null where it trained")
     data: Data
     image: Image
     artifact: File
@@ -287,6 +299,11 @@ class Evidence(Document):
     evaluation: Evaluation
     staging: Staging
     approval: Approval | None
+
+    @property
+    def trained_commit(self) -> str:
+        """The commit that the model was trained at, which is the delivered one unless nothing was trained."""
+        return self.reuse.commit if self.reuse else self.commit.id
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

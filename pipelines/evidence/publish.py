@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import naming
 from pipelines.evidence import card, document, envelope, pack, page, statements
 from pipelines.evidence.document import ApprovalRecord, DocumentError, Evidence
 from pipelines.evidence.signature import Signer
@@ -117,6 +118,13 @@ def hyperparameters(definition: str) -> dict[str, Any]:
     steps = json.loads(definition).get("Steps", [])
     trained = [step["Arguments"].get("HyperParameters", {}) for step in steps if step.get("Type") == "Training"]
     return dict(trained[0]) if trained else {}
+
+
+def inputs_sha256(definition: str) -> str:
+    """The digest of all that training depends on, as the definition registers it; empty where it was not known."""
+    branches = (step["Arguments"]["IfSteps"] for step in json.loads(definition).get("Steps", []) if step.get("Type") == "Condition")
+    registered = [step["Arguments"] for branch in branches for step in branch if step.get("Type") == "RegisterModel"]
+    return str(registered[0]["CustomerMetadataProperties"].get(naming.TRAINING_SHA256, "")) if registered else ""
 
 
 def _the(s3: S3Client, uri: str, sha256: str) -> bytes:

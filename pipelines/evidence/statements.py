@@ -51,7 +51,8 @@ def _provenance(evidence: Evidence) -> Statement:
         "externalParameters": {"model": evidence.model, "commit": evidence.commit.id, "data": evidence.data.uri},
         "internalParameters": {"cause": evidence.delivery.cause, "trainingExecution": evidence.training.execution_arn},
         "resolvedDependencies": [
-            _resource("source", gitCommit=evidence.commit.id),
+            _resource("source", gitCommit=evidence.trained_commit),
+            *([_resource("delivered source", gitCommit=evidence.commit.id)] if evidence.reuse else []),
             _resource("data", uri=evidence.data.uri, sha256=evidence.data.sha256),
             _resource("pipeline definition", uri=evidence.training.execution_arn, sha256=evidence.training.definition_sha256),
             _image(evidence),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import naming
 from config import CONFIG
+from paved_runtime import spec
 from pipelines.deployment.champion import champion
 from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.registry import Registry
+from pipelines.deployment.training_inputs import base_of, sources_sha256
+from pipelines.evidence import pack
 from pipelines.run import Run
 from pipelines.steps.step import open_place, parser, run
 
@@ -35,6 +41,7 @@ def main() -> None:
         artifacts=registry.artifacts,
         region=config.toolchain.region,
         cause=options.cause,
+        sources_sha256=_sources(registry, options.image_uri),
         champion_arn=version.arn if version else "",
         champion_image_uri=version.image if version else "",
         champion_model_uri=version.data if version else "",
@@ -42,6 +49,13 @@ def main() -> None:
         security_groups=registry.facts.security_groups,
     )
     print(described.json())
+
+
+def _sources(registry: Registry, image: str) -> str:
+    """What training depends on in this folder, as a digest; empty where nobody knows on what Build has built the image."""
+    bill = pack.read(registry.s3, pack.bill_of_materials(registry.artifacts, image))
+    base = base_of(bill, registry.config.project) if bill else ""
+    return sources_sha256(registry.model, base, root=Path(), models=spec.MODELS) if base else ""
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ MINUTE = Duration.minutes(1)
 class Limits:
     """Above what alarms go into ALARM: shares of requests, microseconds that one request in a hundred exceeds, CloudWatch's percents.
 
-    `shift` is a difference of scores that must hold for `shift_minutes` minutes in a row.
+    `gpu` and `gpu_memory` are 0 where there is no GPU. `shift` is a difference of scores that must hold for `shift_minutes` minutes in a
+    row.
     """
 
     server_errors: float
@@ -28,6 +29,8 @@ class Limits:
     overhead_latency: float
     cpu: float
     memory: float
+    gpu: float
+    gpu_memory: float
     shift: float
     shift_minutes: int
 
@@ -69,12 +72,22 @@ class Alarms(Construct):
             self._of_version("OverheadLatency", waiting, limits.overhead_latency, "1 % of requests wait too long (microseconds)"),
             self._of_version("Cpu", busy, limits.cpu, "an instance is too busy (100 % a processor)"),
             self._of_version("Memory", full, limits.memory, "an instance's memory is almost full (%)"),
+            *self._of_gpus(limits, variants),
             self._of_version(
                 "ScoreShift", shift, limits.shift, "scores are not like those of the version before", minutes=limits.shift_minutes
             ),
         ]
         self._of_endpoint("ServerErrors", errors.with_(dimensions_map=variants), limits.server_errors, "too many requests fail (5xx)")
         self._of_endpoint("ModelLatency", slow.with_(dimensions_map=variants), limits.model_latency, "1 % of requests are too slow")
+
+    def _of_gpus(self, limits: Limits, variants: dict[str, str]) -> list[cloudwatch.Alarm]:
+        if not limits.gpu:
+            return []
+        busy, full = (_metric(INSTANCES, name, "Maximum", variants) for name in ("GPUUtilization", "GPUMemoryUtilization"))
+        return [
+            self._of_version("Gpu", busy, limits.gpu, "an instance's GPUs are too busy (100 % a GPU)"),
+            self._of_version("GpuMemory", full, limits.gpu_memory, "the memory of an instance's GPUs is almost full (100 % a GPU)"),
+        ]
 
     def _of_endpoint(self, name: str, metric: cloudwatch.IMetric, threshold: float, meaning: str) -> None:
         self._alarm(f"Endpoint{name}", metric, threshold, meaning, alarm_name=f"{self._endpoint_name}-{name}")

@@ -1,7 +1,7 @@
 """One page on which a person sees how a model is doing: traffic, answers, machines, and whether what it is asked is still what it learnt.
 
 Axes begin at zero and say their unit; where an alarm has a limit, the graph has a line. What SageMaker calls microseconds is shown in
-milliseconds, and its CPU, 100 % for each processor, as a share of the instance.
+milliseconds, and its CPU and GPU, 100 % for each processor, as a share of the instance.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ Metrics = Sequence[cloudwatch.IMetric]
 
 @dataclass(frozen=True, kw_only=True)
 class Lines:
-    """Where graphs of the endpoint have a line: shares in percent, latency in milliseconds, CPU and memory in percent of the instance."""
+    """Where graphs of the endpoint have a line: shares in percent, latency in milliseconds, the rest in percent of the instance."""
 
     server_errors: float
     client_errors: float
     latency: float
     cpu: float
     memory: float
+    gpu: float
+    gpu_memory: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class Monitored:
 
 
 class Dashboard(cloudwatch.Dashboard):
-    """One endpoint's variant. `namespace` has the metrics of its versions; `processors` are those of one instance.
+    """One endpoint's variant. `namespace` has the metrics of its versions; `processors` and `gpus` are those of one instance.
 
     `about` is Markdown for the top of the page. Without `monitored` there are no graphs of drift.
     """
@@ -60,6 +62,7 @@ class Dashboard(cloudwatch.Dashboard):
         variant: str,
         namespace: str,
         processors: int,
+        gpus: int,
         about: str,
         alarms: Sequence[cloudwatch.IAlarm],
         lines: Lines,
@@ -67,7 +70,7 @@ class Dashboard(cloudwatch.Dashboard):
     ) -> None:
         super().__init__(scope, name, dashboard_name=endpoint_name, default_interval=Duration.hours(12))
         self._variant = {"EndpointName": endpoint_name, "VariantName": variant}
-        self._namespace, self._processors, self._lines = namespace, processors, lines
+        self._namespace, self._processors, self._gpus, self._lines = namespace, processors, gpus, lines
         self.add_widgets(cloudwatch.TextWidget(markdown=about, width=WIDE, height=3))
         self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=WIDE, height=3))
         self.add_widgets(self._traffic(), self._refused())
@@ -104,10 +107,18 @@ class Dashboard(cloudwatch.Dashboard):
         cpu, memory = (self._of_variant(f"{part}Utilization", "Maximum", INSTANCES) for part in ("CPU", "Memory"))
         return _graph(
             "The busiest instance",
-            left=[_computed(f"{{}} / {self._processors}", cpu, "CPU"), memory.with_(label="memory")],
+            left=[_computed(f"{{}} / {self._processors}", cpu, "CPU"), memory.with_(label="memory"), *self._of_gpus()],
             left_axis=_axis("% of the instance", 100),
-            lines={"alarm: CPU": self._lines.cpu, "alarm: memory": self._lines.memory},
+            lines={
+                "alarm: CPU": self._lines.cpu,
+                "alarm: memory": self._lines.memory,
+                **({"alarm: GPU": self._lines.gpu, "alarm: memory of GPUs": self._lines.gpu_memory} if self._gpus else {}),
+            },
         )
+
+    def _of_gpus(self) -> list[cloudwatch.IMetric]:
+        known = {"GPUUtilization": "GPU", "GPUMemoryUtilization": "memory of GPUs"} if self._gpus else {}
+        return [_computed(f"{{}} / {self._gpus}", self._of_variant(name, "Maximum", INSTANCES), label) for name, label in known.items()]
 
     def _scores(self) -> cloudwatch.GraphWidget:
         percentiles = [self._by(f"ScoreP{percent}", VERSION, "Average", Duration.minutes(5)) for percent in (10, 50, 90)]

@@ -53,6 +53,7 @@ class Endpoint(Construct):
         role: iam.IRole,
         vpc: VpcConfig | None,
         instance_type: str,
+        inference_ami: str | None,
         instances: int,
         key: kms.IKey,
         encrypt_volume: bool,
@@ -61,7 +62,9 @@ class Endpoint(Construct):
         retain_count: bool,
     ) -> None:
         super().__init__(scope, name)
-        self._role, self._vpc, self._machines = role, vpc, {"instanceType": instance_type, "initialInstanceCount": instances}
+        ami = {"inferenceAmiVersion": inference_ami} if inference_ami else {}
+        self._role, self._vpc = role, vpc
+        self._machines = {"instanceType": instance_type, "initialInstanceCount": instances, **ami}
         self.model = self._model("Model", container)
         self.config = sagemaker.CfnEndpointConfig(
             self,

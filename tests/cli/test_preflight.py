@@ -153,6 +153,14 @@ def test_a_quota_that_aws_does_not_list_is_unknown() -> None:
     assert {finding.verdict for finding in findings} == {Verdict.UNKNOWN}
 
 
+def test_machines_that_stay_warm_have_a_quota_of_their_own() -> None:
+    training = MODEL.training
+    warm = MODEL.model_copy(update={"training": training.model_copy(update={"keep_alive_minutes": 10})})
+    asked = quotas.demand(replace(visit(), models=(warm,))) - quotas.demand(visit())
+
+    assert asked == {f"{training.instance_type} for training warm pool usage": training.instance_count}
+
+
 def test_models_ask_for_instances_together() -> None:
     both = replace(visit(LAST), models=(MODEL, MODEL))
     assert quotas.demand(both) == quotas.demand(visit(LAST)) + quotas.demand(visit(LAST))

@@ -46,6 +46,21 @@ def test_who_was_not_rolled_back_is_not_said_to_be(run: Run, metadata: dict[str,
     assert read(run, metadata=metadata).rollback == ""
 
 
+def test_an_execution_that_trained_nothing_says_what_went_on() -> None:
+    known = {"trained_as": package(6), "trained_commit": "9f2c41d07b" * 4}
+    described = {
+        "InferenceSpecification": {"Containers": [{"Image": "i", "ModelDataUrl": "s3://b/k"}]},
+        "ModelApprovalStatus": "Approved",
+        "CustomerMetadataProperties": known,
+    }
+    execution = executions.find(CodePipeline([Run("a")]), PIPELINE)
+    aws = FakeTarget(sagemaker=Fake(describe_model_package=lambda **_: described))
+
+    assert roads.with_reuse(aws, execution).reuse == "nothing was trained: version 6, of commit 9f2c41d0, goes on"
+    known.clear()
+    assert roads.with_reuse(aws, execution) == execution
+
+
 def test_the_newest_are_told_from_the_older() -> None:
     runs = [Run("d", naming.BUILD), Run("c", naming.TRAIN, "Failed"), Run("b"), Run("a")]
     road = Road(model=MODEL, executions=executions.current(CodePipeline(runs), PIPELINE))

@@ -36,7 +36,8 @@ LINES = {  # of the reference's model
     "Train": [
         f'{STEP}describe_run --model {MODEL} --image-uri "${{IMAGE_URI}}" --commit "${{COMMIT}}" --cause "${{CAUSE}}" > run.json',
         f"./road exec python -m pipelines.training --model {MODEL} --run run.json > definition.json",
-        f'{STEP}train --model {MODEL} --definition definition.json --execution "${{EXECUTION}}" > train.env && . ./train.env',
+        f"{STEP}train --model {MODEL} --definition definition.json --run run.json"
+        ' --execution "${EXECUTION}" > train.env && . ./train.env',
     ],
     "Staging": [
         f"{STEP}deploy {STAGING} {ASSEMBLY}",

@@ -19,6 +19,7 @@ import naming
 from paved_runtime.protocol import ENTRYPOINT
 from paved_runtime.spec import Champion, ModelSpec
 from pipelines.definition import validate
+from pipelines.run import Run
 from pipelines.training import definition
 from tests import reference
 from tests.reference import CONFIG, MODEL
@@ -369,6 +370,13 @@ MUTATIONS: dict[str, tuple[Callable[[Definition], object], str]] = {
         lambda d: _arguments(d, "Register")["CustomerMetadataProperties"].update(cause="drift, data"),
         "CreateModelPackage.CustomerMetadataProperties.cause: found 'drift, data'",
     ),
+    "warm spot instances": (
+        lambda d: (
+            _arguments(d, "Train").update(EnableManagedSpotTraining=True),
+            _arguments(d, "Train")["ResourceConfig"].update(KeepAlivePeriodInSeconds=600),
+        ),
+        "Train: KeepAlivePeriodInSeconds: SageMaker keeps no spot instances warm",
+    ),
     "arguments without an entry point": (
         lambda d: _arguments(d, "Train")["AlgorithmSpecification"].pop("ContainerEntrypoint"),
         "Train: AlgorithmSpecification: ContainerArguments go with a ContainerEntrypoint",
@@ -478,3 +486,48 @@ def test_a_version_says_why_it_was_trained(one_job: Definition) -> None:
     assert text.startswith("drift: alarm x-Drift is in ALARM since 2026-11-21T10:00:00Z  data: fff")
     assert len(text) == 256
     assert registered(one_job) == "push"
+
+
+KNOWN = replace(RUN, sources_sha256="1" * 64, data_version="v1")
+
+
+def registered(run: Run, **training: Any) -> str:
+    made = json.loads(definition(CONFIG, model(**{"steps": "one-job", **training}), run))
+    return str(steps(made)["Register"]["Arguments"]["CustomerMetadataProperties"].get("training_sha256", ""))
+
+
+def test_the_same_training_has_the_same_digest() -> None:
+    """Of which commit it is, which image was built of it and who asks makes no difference, nor whom the version must beat."""
+    champion = {name: getattr(CHAMPIONED, name) for name in ("champion_arn", "champion_image_uri", "champion_model_uri")}
+    later = replace(KNOWN, commit="d" * 40, image_uri=RUN.image_uri.replace("a" * 64, "e" * 64), cause="schedule", **champion)
+
+    assert registered(later) == registered(KNOWN)
+    assert re.fullmatch("[0-9a-f]{64}", registered(KNOWN))
+    assert registered(KNOWN, keep_alive_minutes=5) == registered(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "training"),
+    [
+        ({"sources_sha256": "2" * 64}, {}),
+        ({"data_sha256": "2" * 64, "data_uri": f"s3://data/data/{'2' * 64}/data.csv"}, {}),
+        ({"role": "arn:aws:iam::123456789012:role/another"}, {}),
+        ({}, {"instance_type": "ml.m5.xlarge"}),
+        ({}, {"max_runtime_minutes": 10}),
+        ({}, {"hyperparameters": {"eta": 0.3}}),
+        ({}, {"steps": "separate"}),
+    ],
+)
+def test_another_training_has_another_digest(changes: dict[str, str], training: dict[str, Any]) -> None:
+    assert registered(replace(KNOWN, **changes), **training) != registered(KNOWN)
+
+
+def test_where_the_sources_are_not_known_there_is_no_digest() -> None:
+    assert registered(RUN) == ""
+
+
+def test_machines_stay_warm_where_that_is_asked_for(one_job: Definition) -> None:
+    warm = json.loads(definition(CONFIG, model("one-job", keep_alive_minutes=30), RUN))
+
+    assert steps(warm)["Train"]["Arguments"]["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 1800
+    assert "KeepAlivePeriodInSeconds" not in steps(one_job)["Train"]["Arguments"]["ResourceConfig"]

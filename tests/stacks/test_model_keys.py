@@ -47,6 +47,12 @@ BASE = {  # what the reference's model leaves to defaults
     "monitoring.of_windows": 3,
     "monitoring.retraining": RETRAINING,
 }
+ON_GPUS = {
+    "instance_type": "ml.g5.xlarge",
+    "inference_ami": "al2023-ami-sagemaker-inference-gpu-4-1",
+    "instances": 1,
+    "deployment": {"policy": "all-at-once"},
+}
 PRODUCTION, MONOTONE = "serving.production", "gates.behaviour.minimum_function.0"
 OTHER: dict[str, Any] = {  # key → another valid value
     "purpose": "Ranks customers by how likely they are to leave, so that somebody calls them first.",
@@ -122,9 +128,12 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "training.instance_count": ONE_VALUE,
     "training.volume_gb": 20,
     "training.max_runtime_minutes": 90,
+    "training.keep_alive_minutes": 10,
+    "training.reuse": False,
     "training.hyperparameters": {"rounds": 10},
     "serving": At("serving.staging", {"instance_type": "ml.c5.large", "instances": 1, "deployment": {"policy": "all-at-once"}}),
     "serving.instance_type": At(f"{PRODUCTION}.instance_type", "ml.m5.xlarge"),
+    "serving.inference_ami": At("serving.staging", ON_GPUS),
     "serving.instances": At(f"{PRODUCTION}.instances", 3),
     "serving.maximum_instances": At(f"{PRODUCTION}.maximum_instances", 8),
     "serving.invocations_per_instance": At(f"{PRODUCTION}.invocations_per_instance", 2000),
@@ -141,6 +150,8 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "serving.alarms.overhead_latency_p99_ms": At(f"{PRODUCTION}.alarms.overhead_latency_p99_ms", 400),
     "serving.alarms.cpu_percent": At(f"{PRODUCTION}.alarms.cpu_percent", 80),
     "serving.alarms.memory_percent": At(f"{PRODUCTION}.alarms.memory_percent", 80),
+    "serving.alarms.gpu_percent": At(f"{PRODUCTION}.alarms.gpu_percent", 80),
+    "serving.alarms.gpu_memory_percent": At(f"{PRODUCTION}.alarms.gpu_memory_percent", 80),
     "serving.alarms.score_shift": At(f"{PRODUCTION}.alarms.score_shift", 0.2),
     "serving.alarms.score_rows": At(f"{PRODUCTION}.alarms.score_rows", 200),
     "serving.off_hours": At(f"{PRODUCTION}.off_hours", None),

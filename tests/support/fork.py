@@ -72,17 +72,26 @@ class Fork(Clone):
     @classmethod
     @contextmanager
     def up(
-        cls, home: Path, *options: str, config: Config = CONFIG, environment: Mapping[str, str] | None = None, edit: Edit | None = None
+        cls,
+        home: Path,
+        *options: str,
+        config: Config = CONFIG,
+        environment: Mapping[str, str] | None = None,
+        edit: Edit | None = None,
+        reuse: bool = False,
     ) -> Iterator[Self]:
         """With `./road up OPTIONS` done and a synthetic data set stored, until the block ends.
 
-        `environment` is added to each command's; `edit` is made of the clone before.
+        `environment` is added to each command's; `edit` is made of the clone before. Without `reuse` every push trains, also one that
+        changes nothing.
         """
         made = cls(home, *options)
         made.environment |= environment or {}
         configuration.write(made.home / "config.py", config)
         if edit:
             made.edit(*edit)
+        if not reuse:
+            made.edit(f"model_code/{MODEL}/model.toml", "[training]\n", "[training]\nreuse = false\n")
         made.aws.begin(made, config)
         try:
             made.store(shuffled=False)

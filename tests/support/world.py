@@ -43,6 +43,7 @@ PIPELINE, EXECUTION = naming.delivery_pipeline(CONFIG, MODEL.name), "11111111-22
 PRODUCTION = CONFIG.environments[-1]
 MANIFEST = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "layers": []}
 BILL = {"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{"type": "library", "name": "numpy", "version": "2.4.1"}]}
+INPUTS = "7e" * 32  # the digest of what training depends on
 DATA = b"age,y\n30,yes\n40,no\n"
 ADA = "arn:aws:iam::123456789012:user/ada"
 BOUND = {  # by evidence
@@ -103,6 +104,7 @@ class World:
     model_sha256: str
     training: str
     actions: list[dict[str, Any]]
+    commit: str = sample.COMMIT
 
     @property
     def uri(self) -> str:
@@ -175,7 +177,7 @@ class World:
         registry = self.registry(s3=s3 or self.s3, sagemaker=sagemaker or self.sagemaker)
         made = proof.prove(registry, self.candidate(**changes))
         shown = document.shown_sha256(made)
-        self.actions[1:] = [decision(f"{MODEL.name}: commit {sample.COMMIT}, model package {self.arn}, evidence {self.uri} sha256 {shown}")]
+        self.actions[1:] = [decision(f"{MODEL.name}: commit {self.commit}, model package {self.arn}, evidence {self.uri} sha256 {shown}")]
         return made
 
     def approve(self, *, s3: Any = None, evidence_sha256: str | None = None) -> str:
@@ -185,7 +187,7 @@ class World:
             execution=EXECUTION,
             action=naming.approval(CONFIG, PRODUCTION),
             model_package_arn=self.arn,
-            commit=sample.COMMIT,
+            commit=self.commit,
             evidence_sha256=evidence_sha256 or document.shown_sha256(self.evidence),
         )
         made = approval.decision(self.codepipeline, request)
@@ -295,8 +297,27 @@ def source(**variables: str) -> dict[str, Any]:
     return {**done, "output": {"outputVariables": {**known, **variables}}}
 
 
-def deliver(url: str) -> World:
-    """A candidate that has been through staging, in buckets, registry and repository that no other one has."""
+def trained(url: str, *, group: str = "", pipeline: str = "") -> World:
+    """A version that was trained on what INPUTS stands for, and proven; nobody has decided. `group` and `pipeline` are names of their own
+    where none are given.
+    """
+    world = deliver(url, group)
+    version = package.read(world.sagemaker, world.arn)
+    origin = {"COMMIT": sample.COMMIT, "IMAGE_URI": version.image, "DATA_SHA256": version.metadata["data_sha256"]}
+    world.training = _run(world.sagemaker, pipeline or f"trained-{world.data.rpartition('-')[2]}", origin, gate(INPUTS))
+    world.sagemaker.update_model_package(ModelPackageArn=world.arn, CustomerMetadataProperties={naming.TRAINING_SHA256: INPUTS})
+    world.prove()
+    return world
+
+
+def gate(inputs: str) -> dict[str, Any]:
+    """The step of a definition behind which a version is registered."""
+    register = {"Name": "Register", "Type": "RegisterModel", "Arguments": {"CustomerMetadataProperties": {naming.TRAINING_SHA256: inputs}}}
+    return {"Name": "Gate", "Type": "Condition", "Arguments": {"Conditions": [], "IfSteps": [register], "ElseSteps": []}}
+
+
+def deliver(url: str, group: str = "") -> World:
+    """A candidate that has been through staging, in buckets, registry and repository that no other one has; in `group`, if one is named."""
     number = next(_numbers)
     s3, sagemaker, ecr, kms, ssm = (_client(service, url) for service in ("s3", "sagemaker", "ecr", "kms", "ssm"))
     image = _image(ecr, f"{naming.image_repository(CONFIG, MODEL.name)}-{number}")
@@ -326,7 +347,7 @@ def deliver(url: str) -> World:
     digests = {"artifact_sha256": artifact, "report_sha256": document.sha256(report)}
     registered = {**origin, "data_uri": data_uri, "data_version": stored.version, **digests}
     signing = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}
-    group = f"{naming.model_package_group(CONFIG, MODEL.name)}-{number}"
+    group = group or f"{naming.model_package_group(CONFIG, MODEL.name)}-{number}"
     return World(
         s3=s3,
         sagemaker=sagemaker,
@@ -373,9 +394,9 @@ def _package(sagemaker: Any, group: str, image: str, model_data: str, facts: dic
     return str(made["ModelPackageArn"])
 
 
-def _run(sagemaker: Any, name: str, origin: dict[str, str]) -> str:
+def _run(sagemaker: Any, name: str, origin: dict[str, str], *steps: dict[str, Any]) -> str:
     step = {"Name": "Train", "Type": "Training", "Arguments": {"Environment": origin, "HyperParameters": {"rounds": "300", "eta": "0.1"}}}
-    definition = json.dumps({"Version": "2020-12-01", "Steps": [step]}) + "\n"
+    definition = json.dumps({"Version": "2020-12-01", "Steps": [step, *steps]}) + "\n"
     role = "arn:aws:iam::123456789012:role/training"
     sagemaker.create_pipeline(PipelineName=name, PipelineDefinition=definition, RoleArn=role, ClientRequestToken="t" * 32)
     return str(sagemaker.start_pipeline_execution(PipelineName=name, ClientRequestToken="t" * 32)["PipelineExecutionArn"])

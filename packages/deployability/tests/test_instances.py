@@ -5,7 +5,7 @@ from __future__ import annotations
 import botocore.session
 import pytest
 
-from deployability.instances import processors
+from deployability.instances import gpus, has_local_storage, processors
 
 SAGEMAKER = botocore.session.get_session().get_service_model("sagemaker")
 TYPES = {one for shape in ("ProductionVariantInstanceType", "TrainingInstanceType") for one in SAGEMAKER.shape_for(shape).metadata["enum"]}
@@ -39,3 +39,30 @@ def test_every_type_has_processors() -> None:
 def test_a_size_that_is_none() -> None:
     with pytest.raises(ValueError, match="the size of the instance is not known"):
         processors("ml.m5.huge")
+
+
+def test_every_type_with_gpus_says_how_many() -> None:
+    """But for the newest family, whose page says nothing yet."""
+    known = {instance_type: gpus(instance_type) for instance_type in TYPES if not instance_type.startswith("ml.g7.")}
+
+    assert {kind for kind, count in known.items() if count} == {kind for kind in known if kind[3] in "gp"}
+    assert max(known.values()) == 16
+
+
+def test_a_type_that_nobody_has_written_down() -> None:
+    with pytest.raises(ValueError, match=r"ml\.g7\.8xlarge: how many GPUs it has is not known"):
+        gpus("ml.g7.8xlarge")
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "local"),
+    [
+        ("ml.g5.xlarge", True),
+        ("ml.g6e.12xlarge", True),
+        ("ml.p6-b200.48xlarge", True),
+        ("ml.p6e-gb200.36xlarge", True),
+        ("ml.p3.2xlarge", False),
+    ],
+)
+def test_the_disks_of_accelerators(instance_type: str, local: bool) -> None:
+    assert has_local_storage(instance_type) is local

@@ -25,6 +25,7 @@ Item = TypeVar("Item")
 Tuple = Annotated[tuple[Item, ...], Strict(False)]  # TOML has lists; what is in them is as strict as all else
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.(medium|large|\d*xlarge)$")]
+InferenceAmi = Annotated[str, Field(pattern=r"^al2(023)?-ami-sagemaker-inference-(gpu|neuron)-\d+(-\d+)?$")]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 LONGEST = 8 * 60  # minutes; SageMaker gives no deployment more
 STARTING, SLACK = 10, 20  # minutes in which machines are ready when all goes well, and how much longer they may take
@@ -291,13 +292,19 @@ class Gates(_Table):
 
 
 class Training(_Table):
-    """How the training job runs. Sizes in GiB, times in minutes."""
+    """How the training job runs. Sizes in GiB, times in minutes.
+
+    `reuse`: a push that changes nothing which training depends on goes on with the version that was trained last. `keep_alive_minutes` is
+    how long SageMaker keeps the job's machines warm for the next one, which begins sooner then; they cost what they cost at work.
+    """
 
     steps: Literal["one-job", "separate"] = "one-job"
     instance_type: InstanceType
     instance_count: int = Field(default=1, ge=1, le=1)
     volume_gb: int = Field(default=10, ge=1, le=16384)
     max_runtime_minutes: int = Field(default=60, ge=1, le=7 * 24 * 60)
+    keep_alive_minutes: int = Field(default=0, ge=0, le=60)
+    reuse: bool = True
     hyperparameters: dict[str, Plain] = {}
 
 
@@ -344,6 +351,7 @@ class Deployment(_Table):
 
 class Alarms(_Table):
     """Above which values alarms go into ALARM, and take a deployment back. Rates are shares of requests, percents those of one instance.
+    Those of GPUs are for instance types that have some.
 
     `score_shift` is how far the 10th, 50th or 90th percentile of the new version's scores may be from the old one's, beyond the difference
     that evaluation found, where both scored `score_rows` rows a minute: percentiles of fewer rows differ by chance.
@@ -355,6 +363,8 @@ class Alarms(_Table):
     overhead_latency_p99_ms: float = Field(default=500, gt=0, le=60_000)
     cpu_percent: float = Field(default=90, gt=0, lt=100)
     memory_percent: float = Field(default=90, gt=0, lt=100)
+    gpu_percent: float = Field(default=95, gt=0, lt=100)
+    gpu_memory_percent: float = Field(default=95, gt=0, lt=100)
     score_shift: float = Field(default=0.1, gt=0, lt=1)
     score_rows: int = Field(default=100, gt=0)
 
@@ -385,9 +395,11 @@ class Serving(_Table):
     """One environment's endpoint. It scales where `maximum_instances` is given.
 
     The scaling targets, for each instance: `invocations_per_instance` requests a minute and `concurrency_per_instance` requests at a time.
+    `inference_ami` is SageMaker's name of the machine image, and so of the GPU's driver; without it SageMaker chooses.
     """
 
     instance_type: InstanceType
+    inference_ami: InferenceAmi | None = None
     instances: int = Field(ge=1)
     maximum_instances: int | None = None
     invocations_per_instance: int = Field(default=1000, gt=0)
@@ -407,6 +419,14 @@ class Serving(_Table):
             raise ValueError("maximum_instances is smaller than instances")
         elif self.instance_type.startswith(("ml.t2.", "ml.t3.", "ml.t4g.")):
             raise ValueError(f"SageMaker does not scale burstable instances such as {self.instance_type}: take maximum_instances out")
+        return self
+
+    @model_validator(mode="after")
+    def _machine_image_fits(self) -> Serving:
+        kinds = {"gpu": ("ml.g", "ml.p"), "neuron": ("ml.inf", "ml.trn")}
+        for kind, families in kinds.items():
+            if self.inference_ami and f"-{kind}-" in self.inference_ami and not self.instance_type.startswith(families):
+                raise ValueError(f"inference_ami {self.inference_ami!r} is not for {self.instance_type}: leave it out")
         return self
 
     @model_validator(mode="after")
@@ -584,6 +604,11 @@ class ModelSpec(_Table):
     def slug(self) -> str:
         """The name as AWS resource names allow it: `lead-scoring`."""
         return self.name.replace("_", "-")
+
+    @property
+    def serving_types(self) -> list[str]:
+        """The instance types of its endpoints, sorted."""
+        return sorted({serving.instance_type for serving in self.serving.values()})
 
     @property
     def features(self) -> tuple[str, ...]:

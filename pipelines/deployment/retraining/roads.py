@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.deployment.retraining.policy import Started
+from pipelines.run import PUSH
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
     from mypy_boto3_codepipeline.type_defs import PipelineExecutionSummaryTypeDef, PipelineExecutionTypeDef
 
-PUSH = "push"
 LOOKED_BACK = timedelta(days=30)  # for executions that have not ended: an approval waits seven days
 UNENDED = ("InProgress", "Stopping")
 TWO_CLOCKS = timedelta(minutes=5)

@@ -1,8 +1,9 @@
-"""How many instances of a type an account may have at once: for endpoints, training jobs and processing jobs, each by itself.
+"""How many instances of a type an account may have at once: for endpoints, training jobs, warm pools and processing jobs, each by itself.
 
 A quota has the name that Service Quotas gives it, such as `ml.m5.large for endpoint usage`. AWS sets quotas by account and by region, low
-for new accounts, and publishes no table of them. So the defaults are localcloud's own: none of what has an accelerator, a few of what is
-large, and of all others as many as a small endpoint needs that is updated while it is scaled out.
+for new accounts, and publishes no table of them. So the defaults are localcloud's own: none of what has an accelerator, nor warm pools (the
+Developer Guide says so: "Request a warm pool quota increase"), a few of what is large, and of all others as many as a small endpoint needs
+that is updated while it is scaled out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from localcloud.core import quotas
 from localcloud.core.errors import error
 
 ENDPOINT, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
-TYPES = {ENDPOINT: "ProductionVariantInstanceType", TRAINING: "TrainingInstanceType", PROCESSING: "ProcessingInstanceType"}
+WARM = "training warm pool usage"
+TYPES = {
+    ENDPOINT: "ProductionVariantInstanceType",
+    TRAINING: "TrainingInstanceType",
+    WARM: "TrainingInstanceType",
+    PROCESSING: "ProcessingInstanceType",
+}
 ACCELERATED = re.compile(r"ml\.(dl|g|inf|p|trn)\d")
 SMALL = re.compile(r"\.(medium|large|xlarge|2xlarge)$")
 NONE, FEW, SOME = 0, 2, 16
@@ -38,8 +45,8 @@ def names() -> tuple[str, ...]:
 
 def default(quota: str) -> int:
     """A quota's value where nobody has raised it."""
-    instance_type = quota.partition(" ")[0]
-    if ACCELERATED.match(instance_type):
+    instance_type, _, usage = quota.partition(" for ")
+    if ACCELERATED.match(instance_type) or usage == WARM:
         return NONE
     return SOME if SMALL.search(instance_type) else FEW
 

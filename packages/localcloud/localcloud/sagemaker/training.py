@@ -8,17 +8,20 @@ from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
+from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.errors import invalid
-from localcloud.sagemaker import jobs
+from localcloud.sagemaker import jobs, warm_pools
 from localcloud.sagemaker.jobs import Job, Plan, require_plain_files
 from localcloud.sagemaker.records import Request, answer, refuse
 from localcloud.sagemaker.s3_files import upload
 
+_describe = SageMakerResponse.describe_training_job
+
 
 def install() -> None:
     """Answer SageMaker's calls about training jobs from jobs that run."""
-    answer((create_training_job, stop_training_job))
+    answer((create_training_job, describe_training_job, stop_training_job))
 
 
 class Training(Job):
@@ -33,6 +36,7 @@ class Training(Job):
         self.definitions = [(m["Name"], re.compile(m["Regex"])) for m in definitions]
         self.record.model_artifacts = self.record.training_start_time = None
         self.record.final_metric_data_list, self.record.secondary_status_transitions = [], []
+        warm_pools.begin(self.account, self.region, self.request)
         self.phase("Starting")
 
     def phase(self, name: str) -> None:
@@ -61,6 +65,7 @@ class Training(Job):
 
     def finish(self) -> None:
         self.record.final_metric_data_list = list(self.metrics.values())
+        warm_pools.end(self.account, self.region, self.name)
         if start := self.record.training_start_time:
             seconds = max(1, round((self.record.training_end_time - start).total_seconds()))
             self.record.training_time_in_seconds = self.record.billable_time_in_seconds = seconds
@@ -68,6 +73,7 @@ class Training(Job):
 
 def plan(request: Request) -> Plan:
     """Read CreateTrainingJob's request. Raises an AWS error for what localcloud cannot honour."""
+    warm_pools.check(request)
     refuse(request, ("CheckpointConfig",), "CreateTrainingJob")
     refuse(request["ResourceConfig"], ("InstanceGroups",), "CreateTrainingJob's ResourceConfig")
     if request["ResourceConfig"].get("InstanceCount", 1) > 1:
@@ -97,8 +103,15 @@ def plan(request: Request) -> Plan:
 
 def create_training_job(self: Any) -> ActionResult:
     request = self._get_params()
-    job = Training(self.current_account, self.region, request, plan(request))
+    planned = plan(request)
+    warm_pools.require(self.current_account, self.region, request)
+    job = Training(self.current_account, self.region, request, planned)
     return ActionResult({"TrainingJobArn": job.record.arn})
+
+
+def describe_training_job(self: Any) -> ActionResult:
+    warm = warm_pools.told(self.current_account, self.region, self._get_param("TrainingJobName"))
+    return ActionResult({**_describe(self).result, **warm})  # type: ignore[dict-item]
 
 
 def stop_training_job(self: Any) -> EmptyResult:
