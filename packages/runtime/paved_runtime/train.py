@@ -40,7 +40,8 @@ def train(job: Job) -> None:
     for name in (artifact.DATA, artifact.ROWS):
         shutil.copyfile(job.channel("train") / name, job.model / name)
     measured = {"data_sha256": artifact.read_json(job.model / artifact.DATA)["sha256"]}
-    metadata = {"model": job.spec.name, "runtime": __version__, **job.origin, **measured, "rows": {"train": len(examples)}}
+    used = {"hyperparameters": job.hyperparameters, "rows": {"train": len(examples)}}
+    metadata = {"model": job.spec.name, "runtime": __version__, **job.origin, **measured, **used}
     artifact.write_metadata(job.model, metadata)
     difference = disagreement(job.model, booster, matrix)
     if difference > TOLERANCE:
