@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import naming
 from paved_runtime.protocol import EVALUATION, METADATA
-from pipelines.deployment import consistency, package
+from pipelines.deployment import consistency, package, search
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import document, pack, publish
@@ -57,6 +57,7 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
     evaluation = document.parse(Evaluation, pack.json_member(archive, EVALUATION, version.data), EVALUATION)
     staging = document.parse(Staging, candidate.staging, "staging report")
     stored = pack.measure(s3, version.metadata["data_uri"]) if "data_uri" in version.metadata else None
+    searched = search.of_run(registry.sagemaker, candidate.training_execution_arn) if model.training.search else None
     statements = consistency.statements(
         model.name, version, source["CommitId"], evaluation, metadata, archive, held[report].content, staging, stored
     )
@@ -64,6 +65,7 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
         *consistency.contradictions(statements),
         *consistency.missing_in(definition, commit=evaluation.commit, image=evaluation.image_uri, data=evaluation.data_sha256),
         *consistency.unproven(model, evaluation, staging),
+        *(search.doubts(searched, evaluation) if model.training.search else []),
     ]
     if doubts:
         raise DeploymentError(f"{version.arn}: {'; '.join(doubts)}: nothing was signed: find out what is wrong, and push again")
@@ -77,6 +79,7 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
         "commit": _commit(source),
         "delivery": Delivery(pipeline=pipeline, execution=candidate.execution, cause=candidate.cause),
         "training": Training(execution_arn=candidate.training_execution_arn, definition_sha256=document.sha256(definition.encode())),
+        "search": searched,
         "data": Data(
             uri=version.metadata["data_uri"],
             sha256=evaluation.data_sha256,

@@ -115,6 +115,30 @@ class SplitRows(Document):
     holdout: Count
 
 
+class Trial(Document):
+    """One trial of a search: the hyperparameters that were tried, and what the objective came to; null where it came to nothing."""
+
+    job: Text
+    status: Text
+    hyperparameters: dict[str, str]
+    objective: float | None
+    reason: str
+
+
+class Search(Document):
+    """How hyperparameters were searched for, and every trial in the order in which they began. `best` is the job of the one that won.
+
+    `objective` was measured on a part of the training rows. `strategy` is the one that SageMaker says it took.
+    """
+
+    tuning_job: Text
+    strategy: Text
+    objective: Text
+    goal: Literal["Maximize", "Minimize"]
+    best: Text
+    trials: list[Trial]
+
+
 class Evaluation(Document):
     """What the candidate is worth on rows it never saw: `evaluation.json` of its artifact."""
 
@@ -124,6 +148,9 @@ class Evaluation(Document):
     data_sha256: Sha256
     image_uri: ImageUri
     runtime: Text | None = Field(default=None, exclude_if=_is_none, description="the version of paved-runtime; older evidence has none")
+    hyperparameters: dict[str, int | float | str] | None = Field(
+        default=None, exclude_if=_is_none, description="that it was trained with; older evidence has none"
+    )
     metrics: dict[str, Metric]
     rows: SplitRows
     champion: Champion | None
@@ -255,6 +282,7 @@ class Evidence(Document):
     commit: Commit
     delivery: Delivery
     training: Training
+    search: Search | None = Field(default=None, exclude_if=_is_none, description="where hyperparameters were searched for")
     data: Data
     image: Image
     artifact: File

@@ -217,6 +217,24 @@ def importance(rows: Rows) -> Markup:
 
 
 @once
+def trials(rows: Rows, best: str, objective: str) -> Markup:
+    """The objective of each trial of a search that came to one, by the trial's number; `best` is the job of the one that won."""
+    measured = [(number, row) for number, row in enumerate(rows, start=1) if row["objective"] is not None]
+
+    def draw(axes: Axes) -> None:
+        for number, row in measured:
+            won = row["job"] == best
+            _dot(axes, number, row["objective"], CHALLENGER if won else MUTED, marker="D" if won else "o")
+        axes.set_xlim(0.5, len(rows) + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        _frame(axes, "trial", objective)
+        _legend(axes, [_mark(CHALLENGER, "won", "D"), _mark(MUTED, "tried")])
+
+    spoken = "; ".join(f"{number}{' (won)' if row['job'] == best else ''} {_number(row['objective'])}" for number, row in measured)
+    return _svg("trials", f"{objective} by trial: {spoken}", SQUARE, draw)
+
+
+@once
 def latency(percentiles: Mapping[str, float], accepted: Mapping[str, float]) -> Markup:
     """Latency percentiles in milliseconds against what is accepted, by the percentile's name."""
     names = list(percentiles)
