@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 INK, MUTED, LINE, CHALLENGER, CHAMPION, BAD, PAPER = (f"#00000{number}" for number in range(1, 8))
 VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", CHALLENGER: "challenger", CHAMPION: "champion", BAD: "bad", PAPER: "card"}
@@ -226,7 +227,7 @@ def trials(rows: Rows, best: str, objective: str) -> Markup:
             won = row["job"] == best
             _dot(axes, number, row["objective"], CHALLENGER if won else MUTED, marker="D" if won else "o")
         axes.set_xlim(0.5, len(rows) + 0.5)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _frame(axes, "trial", objective)
         _legend(axes, [_mark(CHALLENGER, "won", "D"), _mark(MUTED, "tried")])
 

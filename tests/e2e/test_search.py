@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,20 +15,31 @@ from tests.reference import CONFIG, MODEL
 from tests.support.fork import Fork
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.aws("Search: tuning jobs and their trials")]
-TABLE = "[training.hyperparameters]\n"
-SEARCH = """[training.search]
-jobs = 3
-parallel = 2
-ranges.eta = { minimum = 0.1, maximum = 0.3, scale = "log" }
-ranges.max_depth = { minimum = 3, maximum = 6 }
+SEARCH = """search.jobs = 3
+search.parallel = 2
+search.ranges.eta = { minimum = 0.1, maximum = 0.3, scale = "log" }
+search.ranges.max_depth = { minimum = 3, maximum = 6 }"""
+COMMANDS = {"one-job": "prepare search", "separate": "search"}  # of a trial, by the form of training
 
-"""
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def steps(request: pytest.FixtureRequest) -> str:
+    """The form of training."""
+    form: str = request.param
+    return form
+
+
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory: pytest.TempPathFactory, steps: str) -> Iterator[Fork]:
+    """A clone whose model asks for a search."""
+    asked = f'steps = "{steps}"\n{SEARCH}'
+    with Fork.up(tmp_path_factory.mktemp("fork"), edit=(f"model_code/{MODEL}/model.toml", 'steps = "one-job"', asked)) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def delivered(fork: Fork) -> dict[str, Any]:
-    """What the stage Train exported, once the candidate waits for a person. A search is pushed: Update gives its roles what it needs."""
-    fork.edit(f"model_code/{MODEL}/model.toml", TABLE, f"{SEARCH}{TABLE}")
+    """What the stage Train exported, once the candidate waits for a person."""
     _, execution = fork.push("search for hyperparameters")
     fork.stop_others()
     fork.wait(execution, "Approval", "InProgress")
@@ -61,12 +73,12 @@ def test_what_won_was_trained_and_the_evidence_tells_of_every_trial(fork: Fork, 
     assert evidence.evaluation.hyperparameters["max_depth"] == int(best.hyperparameters["max_depth"])
 
 
-def test_trials_ran_closed_and_left_no_model(fork: Fork, evidence: Evidence) -> None:
+def test_trials_ran_closed_and_on_what_was_prepared_for_training(fork: Fork, steps: str, evidence: Evidence) -> None:
     assert evidence.search
     described = [fork.client("sagemaker").describe_training_job(TrainingJobName=trial.job) for trial in evidence.search.trials]
 
     assert all(job["EnableNetworkIsolation"] and job["EnableInterContainerTrafficEncryption"] for job in described)
-    assert {job["Environment"]["TRIAL_COMMANDS"] for job in described} == {"prepare search"}
+    assert {job["Environment"]["TRIAL_COMMANDS"] for job in described} == {COMMANDS[steps]}
     printed = [{metric["MetricName"] for metric in job["FinalMetricDataList"]} for job in described]
     assert all("validation_roc_auc" in names for names in printed)
 
