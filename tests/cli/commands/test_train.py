@@ -164,7 +164,8 @@ def test_a_search_tries_what_model_toml_says_and_trains_what_won(own_tree: Path,
     assert re.search(rf"{re.escape(best['eta'])} +{best['max_depth']} +0\.\d{{4}} +won", shown.stdout)
 
 
-def test_a_search_that_model_toml_does_not_have(road: Road, first: dict[str, Any]) -> None:
+@pytest.mark.usefixtures("first")
+def test_a_search_that_model_toml_does_not_have(road: Road) -> None:
     refused = road("train", MODEL, "--search")
 
     assert refused.returncode == 1
