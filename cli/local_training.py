@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cli import environments
 from cli.problem import Problem, one_line
@@ -49,31 +49,61 @@ class Training:
         return {name: metric["value"] for name, metric in self.evaluation["metrics"].items()}
 
 
-def run(model: Path, data: Path, home: Path) -> Training:
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """The model's container as a process: its Python, its environment, and `home`, its file system."""
+
+    model: str
+    python: Path
+    home: Path
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of(cls, model: Path, data: Path, home: Path) -> Self:
+        """That of the model in the folder `model`, with a CSV file as its data set; what lies in `home` goes first."""
+        python = environments.python(model)
+        shutil.rmtree(home, ignore_errors=True)
+        channel = home / "input/data/data"
+        channel.mkdir(parents=True)
+        (channel / "data.csv").symlink_to(data.resolve())
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "MODEL": model.name,
+            "MODEL_CODE": str(model.parent.resolve()),
+            "ML_ROOT": str(home.resolve()),
+            "COMMIT": _commit(),
+            "DATA_SHA256": digest(data),
+            "IMAGE_URI": NO_IMAGE,
+        }
+        return cls(model=model.name, python=python, home=home, environment=environment)
+
+    def run(self, *commands: str, hyperparameters: Mapping[str, str] | None = None) -> str:
+        """Run commands, with `hyperparameters` in the place of those in model.toml; what they print.
+
+        Raises:
+            Violations: the data set breaks the contract.
+            Problem: a command failed, in its own words.
+        """
+        file = self.home / "input/config/hyperparameters.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(hyperparameters or {}))
+        argv = [str(self.python), "-m", "paved_runtime", *commands]
+        done = subprocess.run(argv, cwd=HERE, env=dict(self.environment), capture_output=True, text=True)
+        (self.home / "log").write_text(done.stdout + done.stderr)
+        if done.returncode:
+            raise _failure(self.model, self.home)
+        return done.stdout
+
+
+def run(model: Path, data: Path, home: Path, hyperparameters: Mapping[str, str] | None = None) -> Training:
     """Prepare, train and evaluate the model in the folder `model` on a CSV file; what lies in `home` goes first.
 
     Raises:
         Violations: the data set breaks the contract.
         Problem: a command failed, in its own words.
     """
-    python, started = environments.python(model), time.monotonic()
-    shutil.rmtree(home, ignore_errors=True)
-    channel = home / "input/data/data"
-    channel.mkdir(parents=True)
-    (channel / "data.csv").symlink_to(data.resolve())
-    env = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-        "MODEL": model.name,
-        "MODEL_CODE": str(model.parent.resolve()),
-        "ML_ROOT": str(home.resolve()),
-        "COMMIT": _commit(),
-        "DATA_SHA256": digest(data),
-        "IMAGE_URI": NO_IMAGE,
-    }
-    done = subprocess.run([str(python), "-m", "paved_runtime", *COMMANDS], cwd=HERE, env=env, capture_output=True, text=True)
-    (home / "log").write_text(done.stdout + done.stderr)
-    if done.returncode:
-        raise _failure(model.name, home)
+    started = time.monotonic()
+    Container.of(model, data, home).run(*COMMANDS, hyperparameters=hyperparameters)
     return read(home, seconds=time.monotonic() - started)
 
 

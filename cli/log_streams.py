@@ -112,6 +112,16 @@ def _jobs(aws: Target, road: str, stage: Stage) -> Iterator[Stream]:
         for job, group in ((jobs.get("TrainingJob"), JOBS["TrainingJob"]), (jobs.get("ProcessingJob"), JOBS["ProcessingJob"])):
             if job:
                 yield Stream(f"{stage.name}/{step['StepName']}", group, job["Arn"].rpartition("/")[2])
+        if tuning := jobs.get("TuningJob"):
+            for number, trial in enumerate(_trials(sagemaker, tuning["Arn"].rpartition("/")[2]), start=1):
+                yield Stream(f"{stage.name}/{step['StepName']}/{number}", JOBS["TrainingJob"], trial)
+
+
+def _trials(sagemaker: SageMakerClient, tuning_job: str) -> Iterator[str]:
+    """The training jobs of a search, in the order in which they began."""
+    paginator = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
+    for page in paginator.paginate(HyperParameterTuningJobName=tuning_job, SortBy="CreationTime", SortOrder="Ascending"):
+        yield from (trial["TrainingJobName"] for trial in page["TrainingJobSummaries"])
 
 
 def _training(sagemaker: SageMakerClient, pipeline: str, since: datetime) -> str | None:

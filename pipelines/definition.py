@@ -23,7 +23,12 @@ _COMPARISONS = {"Equals", "GreaterThan", "GreaterThanOrEqualTo", "LessThan", "Le
 _PARAMETER_TYPES: dict[str, type | tuple[type, ...]] = {"String": str, "Integer": int, "Float": (int, float), "Boolean": bool}
 _STEP_ERRORS = {"Step.SERVICE_FAULT", "Step.THROTTLING"}
 _JOB_ERRORS = {"SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR", "SageMaker.RESOURCE_LIMIT"}
-_RETRIED = {"Training": _STEP_ERRORS | _JOB_ERRORS, "Processing": _STEP_ERRORS | _JOB_ERRORS, "RegisterModel": _STEP_ERRORS}
+_RETRIED = {
+    "Training": _STEP_ERRORS | _JOB_ERRORS,
+    "Processing": _STEP_ERRORS | _JOB_ERRORS,
+    "Tuning": _STEP_ERRORS | _JOB_ERRORS - {"SageMaker.JOB_INTERNAL_ERROR"},  # it tries again by itself
+    "RegisterModel": _STEP_ERRORS,
+}
 
 
 def validate(definition: Json) -> list[str]:
@@ -319,10 +324,19 @@ def _metrics(step: Json) -> set[str]:
     return {metric["Name"] for metric in step["Arguments"].get("AlgorithmSpecification", {}).get("MetricDefinitions", [])}
 
 
+def _searched(step: Json) -> set[str]:
+    ranges = step["Arguments"].get("HyperParameterTuningJobConfig", {}).get("ParameterRanges", {})
+    return {each["Name"] for kind in ranges.values() for each in kind}
+
+
 def _has_property(step: Json, path: str) -> bool:
     if step["Type"] not in CALLS:
         return False
-    for keyed, known in (("ProcessingOutputConfig.Outputs", _outputs), ("FinalMetricDataList", _metrics)):
+    for keyed, known in (
+        ("ProcessingOutputConfig.Outputs", _outputs),
+        ("FinalMetricDataList", _metrics),
+        ("BestTrainingJob.TunedHyperParameters", _searched),
+    ):
         named = re.match(re.escape(keyed) + r"\['([^']+)'\]", path)
         if named and named[1] not in known(step):
             return False

@@ -1,4 +1,6 @@
-"""Two steps that the SageMaker SDK cannot say by itself: a training job with arguments, and a registration without an account."""
+"""Steps that the SageMaker SDK cannot say by itself: a training job with arguments, a search whose trials are another step's jobs, and a
+registration without an account.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,11 @@ from sagemaker.mlops.workflow.steps import ConfigurableRetryStep, StepTypeEnum, 
 
 from paved_runtime.protocol import ENTRYPOINT
 
+OF_TRIALS = (  # members of CreateTrainingJob that a trial has, too. Not checkpoints: one trial must not go on with another's
+    *("RoleArn", "InputDataConfig", "VpcConfig", "OutputDataConfig", "ResourceConfig", "Environment"),
+    *("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption"),
+)
+
 
 class CommandTrainingStep(TrainingStep):  # type: ignore[misc]  # the SDK has no types
     """A training job whose container gets `command` as its arguments. The SDK sets arguments only for source code it uploads.
@@ -19,14 +26,51 @@ class CommandTrainingStep(TrainingStep):  # type: ignore[misc]  # the SDK has no
 
     def __init__(self, name: str, *, command: list[str], step_args: object, retry_policies: list[RetryPolicy]) -> None:
         super().__init__(name, step_args=step_args, retry_policies=retry_policies)
-        self._command = command
+        self._command, self._hyperparameters = command, dict[str, Any]()
+
+    def replace(self, hyperparameters: dict[str, Any]) -> None:
+        """Have these in the place of what the arguments say: references to what another step found."""
+        self._hyperparameters = hyperparameters
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The request for CreateTrainingJob."""
         request: dict[str, Any] = super().arguments
         request["AlgorithmSpecification"] |= {"ContainerEntrypoint": list(ENTRYPOINT), "ContainerArguments": self._command}
+        request["HyperParameters"] = {**request["HyperParameters"], **self._hyperparameters}
         return request
+
+
+class SearchStep(ConfigurableRetryStep):  # type: ignore[misc]
+    """A search for good hyperparameters. Its trials are like the training job of `trial`, as isolated and as encrypted.
+
+    `config` is the HyperParameterTuningJobConfig; hyperparameters that it has no range of are as in `trial`.
+    """
+
+    def __init__(self, name: str, *, trial: TrainingStep, config: dict[str, Any], retry_policies: list[RetryPolicy]) -> None:
+        super().__init__(name, StepTypeEnum.TUNING, retry_policies=retry_policies)
+        self._trial, self._config = trial, config
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The request for CreateHyperParameterTuningJob."""
+        request = dict(self._trial.arguments)
+        searched = {each["Name"] for ranges in self._config["ParameterRanges"].values() for each in ranges}
+        algorithm = {name: request["AlgorithmSpecification"][name] for name in ("TrainingImage", "TrainingInputMode", "MetricDefinitions")}
+        return {
+            "HyperParameterTuningJobConfig": self._config,
+            "TrainingJobDefinition": {
+                **{name: request[name] for name in OF_TRIALS if name in request},
+                "StoppingCondition": {"MaxRuntimeInSeconds": request["StoppingCondition"]["MaxRuntimeInSeconds"]},
+                "AlgorithmSpecification": algorithm,
+                "StaticHyperParameters": {name: value for name, value in request["HyperParameters"].items() if name not in searched},
+            },
+        }
+
+    @property
+    def properties(self) -> Properties:
+        """What DescribeHyperParameterTuningJob will say."""
+        return Properties(step_name=self.name, step=self, shape_name="DescribeHyperParameterTuningJobResponse")
 
 
 class RegisterStep(ConfigurableRetryStep):  # type: ignore[misc]

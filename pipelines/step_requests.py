@@ -32,6 +32,7 @@ CLASSES = {
 }
 PLAIN = {"L": "a", "N": "0", "Z": " ", "P": ".", "S": "$", "M": "\x00"}  # what stands for another character of the category
 DAY = 86_400
+MOST_SEARCHED = 30  # hyperparameters ("Resource Limits for Automatic Model Tuning")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Call:
 
     `named` is the member that SageMaker Pipelines fills in by itself; `required` are members that botocore calls optional,
     because other kinds of the same call do without them. `most` are the greatest values that only the documentation has, by member:
-    CreateTrainingJob's page on ResourceConfig and on StoppingCondition.
+    CreateTrainingJob's page on ResourceConfig and on StoppingCondition, "Resource Limits for Automatic Model Tuning".
     """
 
     create: str
@@ -57,6 +58,18 @@ CALLS = {
         named="TrainingJobName",
         required=frozenset({"AlgorithmSpecification", "ResourceConfig", "StoppingCondition"}),
         most={"VolumeSizeInGB": 16_384, "MaxRuntimeInSeconds": 28 * DAY},
+    ),
+    "Tuning": Call(
+        create="CreateHyperParameterTuningJob",
+        describe="DescribeHyperParameterTuningJob",
+        named="HyperParameterTuningJobName",
+        required=frozenset({"TrainingJobDefinition"}),
+        most={
+            "VolumeSizeInGB": 16_384,
+            "MaxRuntimeInSeconds": 28 * DAY,
+            "MaxNumberOfTrainingJobs": 750,
+            "MaxParallelTrainingJobs": 10,
+        },
     ),
     "Processing": Call(create="CreateProcessingJob", describe="DescribeProcessingJob", named="ProcessingJobName"),
     "RegisterModel": Call(
@@ -115,6 +128,9 @@ def service() -> ServiceModel:
 
 def _together(kind: str, arguments: Json) -> Iterator[str]:
     """Members that are right by themselves, and refused beside others."""
+    if kind == "Tuning":
+        yield from _search(arguments)
+        arguments = arguments["TrainingJobDefinition"]
     cluster = arguments.get("ResourceConfig") or arguments.get("ProcessingResources", {}).get("ClusterConfig", {})
     instance_type = cluster.get("InstanceType", "")
     if isinstance(instance_type, str) and has_local_storage(instance_type) and "VolumeKmsKeyId" in cluster:
@@ -124,6 +140,19 @@ def _together(kind: str, arguments: Json) -> Iterator[str]:
     algorithm = arguments.get("AlgorithmSpecification", {})
     if kind == "Training" and "ContainerArguments" in algorithm and "ContainerEntrypoint" not in algorithm:
         yield "AlgorithmSpecification: ContainerArguments go with a ContainerEntrypoint"
+
+
+def _search(arguments: Json) -> Iterator[str]:
+    """What the ranges, the other hyperparameters and the objective of a search are to each other."""
+    config, trial = arguments["HyperParameterTuningJobConfig"], arguments["TrainingJobDefinition"]
+    names = [each["Name"] for kind in config.get("ParameterRanges", {}).values() for each in kind]
+    if not 1 <= len(names) <= MOST_SEARCHED:
+        yield f"ParameterRanges: found {len(names)} hyperparameters; accepted are 1 to {MOST_SEARCHED}"
+    if twice := sorted({name for name in names if names.count(name) > 1 or name in trial.get("StaticHyperParameters", {})}):
+        yield f"{twice[0]} is searched, and given or searched once more"
+    metrics = {metric["Name"] for metric in trial["AlgorithmSpecification"].get("MetricDefinitions", [])}
+    if (objective := config.get("HyperParameterTuningJobObjective", {}).get("MetricName")) not in metrics:
+        yield f"HyperParameterTuningJobObjective: found {objective!r}; accepted is a metric of MetricDefinitions"
 
 
 def _with_stand_ins(value: Any, shape: Shape) -> Any:

@@ -13,7 +13,7 @@ from config import Config, Environment
 from paved_runtime.spec import ModelSpec
 
 PROJECT = "project"
-JOBS = ("Processing", "Training", "Transform")  # types of steps
+JOBS = ("Processing", "Training", "Transform", "Tuning")  # types of steps
 Json = dict[str, Any]
 
 

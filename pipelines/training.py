@@ -2,9 +2,11 @@
 
 1. Champion  the version that production serves scores the same data, in its own image; left out when there is none, or when
              `model.toml` compares with none
-2. Train     prepares the data, trains, and evaluates on held-out rows: one job, or three when `model.toml` asks for `separate` steps
-3. Gate      asks evaluation how many of the model's gates failed
-4. Register  a version that waits for a person's approval; or Refuse, which ends the run and says where the verdicts are
+2. Search    finds good hyperparameters by trials on the training rows, when `model.toml` asks for a search
+3. Train     prepares the data, trains, and evaluates on held-out rows: one job, or three when `model.toml` asks for `separate` steps; what
+             Search found is trained again here, like hyperparameters that were written down
+4. Gate      asks evaluation how many of the model's gates failed
+5. Register  a version that waits for a person's approval; or Refuse, which ends the run and says where the verdicts are
 
 The definition is made for exactly one image, data set and commit, and looks nothing up when it runs. The same arguments
 give the same bytes; neither credentials nor network are needed.
@@ -48,15 +50,18 @@ import naming
 from config import CONFIG, Config
 from deployability.instances import has_local_storage
 from paved_runtime.protocol import EVALUATION
-from paved_runtime.spec import ModelSpec, load
-from pipelines import tags, waiting
+from paved_runtime.spec import VALIDATION, ModelSpec, load
+from pipelines import search_space, tags, waiting
 from pipelines.definition import validate
 from pipelines.run import Run
-from pipelines.sdk_steps import CommandTrainingStep, RegisterStep
+from pipelines.sdk_steps import CommandTrainingStep, RegisterStep, SearchStep
 
 CONTENT_TYPES = ["application/json", "text/csv", "application/jsonlines"]
 METRIC, FAILED = "roc_auc", "gates_failed"
 PATTERNS = {METRIC: rf"metric {METRIC}=([0-9.]+)", FAILED: rf"metric {FAILED}=([0-9]+)"}
+VALIDATED = ("roc_auc", "average_precision", "brier", "log_loss")
+TRIED = {f"{VALIDATION}{name}": rf"metric {VALIDATION}{name}=([0-9.]+)" for name in VALIDATED}
+TRIAL_COMMANDS = "TRIAL_COMMANDS"  # what a trial's container runs: CreateHyperParameterTuningJob takes no arguments for it
 PROCESSING = "/opt/ml/processing"
 IMAGE = "the image of the sources"  # where which one it is makes no difference
 
@@ -124,16 +129,18 @@ class _Steps:
         self.data = {"data": run.data_folder, **({"champion": _output(champion, "champion")} if champion else {})}
 
     def one_job(self) -> Trained:
-        train = self._train(self.data, ["prepare", "train", "evaluate"])
+        search = self._search({"data": self.run.data_folder}, ["prepare", "search"])
+        train = self._train(self.data, ["prepare", "train", "evaluate"], search)
         return Trained(
-            steps=[*self.before, train],
+            steps=[*self.before, *search, train],
             failed=train.properties.FinalMetricDataList[FAILED].Value,
             model_data=train.properties.ModelArtifacts.S3ModelArtifacts,
         )
 
     def separate(self) -> Trained:
         prepare = self._process("Prepare", "prepare", inputs=self.data, outputs=["train", "holdout"])
-        train = self._train({"train": _output(prepare, "train")}, ["train"])
+        search = self._search({"train": _output(prepare, "train")}, ["search"])
+        train = self._train({"train": _output(prepare, "train")}, ["train"], search)
         report = PropertyFile("Evaluation", "evaluation", EVALUATION)
         evaluate = self._process(
             "Evaluate",
@@ -143,7 +150,7 @@ class _Steps:
             reports=[report],
         )
         return Trained(
-            steps=[*self.before, prepare, train, evaluate],
+            steps=[*self.before, prepare, *search, train, evaluate],
             failed=JsonGet(step_name="Evaluate", property_file=report, json_path=FAILED),
             model_data=Join(on="/", values=[_output(evaluate, "model"), naming.MODEL_ARCHIVE]),
         )
@@ -154,7 +161,34 @@ class _Steps:
         origin = {**run.environment, "IMAGE_URI": run.champion_image_uri, "MODEL_PACKAGE_ARN": run.champion_arn}
         return self._process("Champion", "score", inputs=inputs, outputs=["champion"], image=run.champion_image_uri, environment=origin)
 
-    def _train(self, channels: dict[str, Any], command: list[str]) -> CommandTrainingStep:
+    def _search(self, channels: dict[str, Any], command: list[str]) -> list[SearchStep]:
+        """The search, where there is one."""
+        training = self.model.training
+        if training.search is None:
+            return []
+        environment = {**self.run.environment, TRIAL_COMMANDS: " ".join(command)}
+        trial = self._training_job("Search", channels, command, patterns=TRIED, environment=environment, retry_policies=[])
+        config = search_space.config(training, training.search)
+        return [SearchStep("Search", trial=trial, config=config, retry_policies=_retries_of_search())]
+
+    def _train(self, channels: dict[str, Any], command: list[str], search: list[SearchStep]) -> CommandTrainingStep:
+        origin, settings = self.run.environment, self.model.training.search
+        step = self._training_job("Train", channels, command, patterns=PATTERNS, environment=origin, retry_policies=_retries())
+        for each in search:
+            tuned = each.properties.BestTrainingJob.TunedHyperParameters
+            step.replace({name: tuned[name] for name in settings.ranges} if settings else {})
+        return step
+
+    def _training_job(
+        self,
+        name: str,
+        channels: dict[str, Any],
+        command: list[str],
+        *,
+        patterns: dict[str, str],
+        environment: dict[str, str],
+        retry_policies: list[StepRetryPolicy | SageMakerJobStepRetryPolicy],
+    ) -> CommandTrainingStep:
         training = self.model.training
         trainer = ModelTrainer(
             training_image=self.run.image_uri,
@@ -168,14 +202,15 @@ class _Steps:
                 keep_alive_period_in_seconds=60 * training.keep_alive_minutes or None,
             ),
             stopping_condition=StoppingCondition(max_runtime_in_seconds=60 * training.max_runtime_minutes),
-            output_data_config=OutputDataConfig(s3_output_path=self._uri("train"), kms_key_id=self.run.key),
+            output_data_config=OutputDataConfig(s3_output_path=self._uri(name.lower()), kms_key_id=self.run.key),
             networking=Networking(enable_network_isolation=True, enable_inter_container_traffic_encryption=True, **self.run.vpc),
-            environment=self.run.environment,
-            hyperparameters={name: str(value) for name, value in training.hyperparameters.items()},
+            environment=environment,
+            hyperparameters={key: str(value) for key, value in training.hyperparameters.items()},
             sagemaker_session=self.session,
-        ).with_metric_definitions([MetricDefinition(name=name, regex=pattern) for name, pattern in PATTERNS.items()])
-        inputs = [InputData(channel_name=name, data_source=source) for name, source in channels.items()]
-        return CommandTrainingStep("Train", command=command, step_args=trainer.train(input_data_config=inputs), retry_policies=_retries())
+        ).with_metric_definitions([MetricDefinition(name=metric, regex=pattern) for metric, pattern in patterns.items()])
+        inputs = [InputData(channel_name=channel, data_source=source) for channel, source in channels.items()]
+        arguments = trainer.train(input_data_config=inputs)
+        return CommandTrainingStep(name, command=command, step_args=arguments, retry_policies=retry_policies)
 
     def _process(
         self,
@@ -260,6 +295,16 @@ def _retries() -> list[StepRetryPolicy | SageMakerJobStepRetryPolicy]:
     return [
         _throttled(),
         SageMakerJobStepRetryPolicy(failure_reason_types=unlucky, **waiting.UNLUCKY.arguments),
+        SageMakerJobStepRetryPolicy(exception_types=full, **waiting.FULL.arguments),
+    ]
+
+
+def _retries_of_search() -> list[StepRetryPolicy | SageMakerJobStepRetryPolicy]:
+    """As for a job, but for what fails inside: a tuning job tries such trials again by itself, and is not retried (page on retries)."""
+    capacity, full = [SageMakerJobExceptionTypeEnum.CAPACITY_ERROR], [SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT]
+    return [
+        _throttled(),
+        SageMakerJobStepRetryPolicy(failure_reason_types=capacity, **waiting.UNLUCKY.arguments),
         SageMakerJobStepRetryPolicy(exception_types=full, **waiting.FULL.arguments),
     ]
 

@@ -51,11 +51,11 @@ def jobs(model: ModelSpec) -> int:
 
 
 def longest_run(model: ModelSpec) -> int:
-    """The minutes that a run may take: each job all of its time, and every policy all of its retries.
+    """The minutes that a run may take: each job all of its time, trials of a search among them, and every policy all of its retries.
 
     A job that SageMaker's own failure ends late, and that runs once more from its beginning, is not counted twice.
     """
-    return math.ceil(jobs(model) * (model.training.max_runtime_minutes + _beside_a_job()) + _waited(OF_CALLS))
+    return math.ceil(_in_a_row(model) * (model.training.max_runtime_minutes + STARTING) + _policies(model))
 
 
 def waits(model: ModelSpec) -> int:
@@ -65,11 +65,18 @@ def waits(model: ModelSpec) -> int:
 
 def longest_job(model: ModelSpec) -> int:
     """The largest `max_runtime_minutes` whose run ends within the actions that a stage may have."""
-    return math.floor((ACTIONS * LONGEST_WAIT - _waited(OF_CALLS)) / jobs(model) - _beside_a_job())
+    return math.floor((ACTIONS * LONGEST_WAIT - _policies(model)) / _in_a_row(model) - STARTING)
 
 
-def _beside_a_job() -> float:
-    return STARTING + _waited(OF_JOBS)
+def _in_a_row(model: ModelSpec) -> int:
+    """The jobs that come one after the other: those of the steps, and as many trials of a search as do not run beside another."""
+    search = model.training.search
+    return jobs(model) + (math.ceil(search.jobs / search.parallel) if search else 0)
+
+
+def _policies(model: ModelSpec) -> float:
+    """What all policies wait. A search has them once: its trials have none of their own."""
+    return (jobs(model) + (model.training.search is not None)) * _waited(OF_JOBS) + _waited(OF_CALLS)
 
 
 def _waited(policies: tuple[Retries, ...]) -> float:

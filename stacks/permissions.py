@@ -181,6 +181,7 @@ def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environm
         statements += _check(stack, config, name)
     if first:
         statements.append(_use(stack, [naming.evidence_key(config, name)], "kms:Sign"))
+        statements += _trials(stack, config, model) if model.training.search else []
     if last or approved:
         statements.append(_use(stack, [naming.release_key(config, name)], "kms:Sign"))
     if first or approved:
@@ -306,6 +307,16 @@ def _check(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement
         allow("ecr:DescribeImages", on=[repository]),
         allow("sagemaker:DescribePipelineDefinitionForExecution", on=[definitions]),
         _use(stack, _signing_keys(config, model), "kms:DescribeKey", "kms:GetPublicKey", "kms:Verify"),
+    ]
+
+
+def _trials(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
+    """See what a search has tried: the steps of a training run name it."""
+    runs = f"{naming.training_pipeline(config, model.name)}/execution/*"
+    jobs = stack.format_arn(service="sagemaker", resource="hyper-parameter-tuning-job", resource_name="*")
+    return [
+        allow("sagemaker:ListPipelineExecutionSteps", on=[stack.format_arn(service="sagemaker", resource="pipeline", resource_name=runs)]),
+        allow("sagemaker:DescribeHyperParameterTuningJob", "sagemaker:ListTrainingJobsForHyperParameterTuningJob", on=[jobs]),
     ]
 
 

@@ -58,6 +58,7 @@ class Registry(Stack):
             key=key,
             group_name=group,
             vpc=vpc,
+            searches=model.training.search is not None,
         )
         for account, roles in readers.items():
             reader = self._roles_of(account, roles)

@@ -139,16 +139,16 @@ def test_every_key_of_model_toml_is_explained() -> None:
     text = (HERE / "docs/model-toml.md").read_text()
     explained = {key.rpartition(".")[2] for key in re.findall(r"`([\w.]+)`", text)}
     written = tomllib.loads((MODELS / model().name / "model.toml").read_text())
-    models = (spec.ModelSpec, spec.Data, spec.Share, spec.Integer, spec.Category, spec.Training, spec.Serving, spec.Deployment)
-    serving = (spec.Alarms, spec.OffHours, spec.Monitoring, spec.Retraining)
+    models = (spec.ModelSpec, spec.Data, spec.Share, spec.Integer, spec.Category, spec.Training, spec.Search, spec.Range)
+    serving = (spec.Serving, spec.Deployment, spec.Alarms, spec.OffHours, spec.Monitoring, spec.Retraining)
     gates = (spec.Gates, spec.Champion, spec.Slices, spec.Fairness, spec.Behaviour, spec.Invariance, spec.MinimumFunction, spec.Load)
     keys = {key for model in (*models, *serving, *gates) for key in model.model_fields} | set(written)
-    tables = {"columns", "data", "gates", "training", "serving", "hyperparameters", "deployment", "monitoring", "retraining"}
+    tables = {"columns", "data", "gates", "training", "serving", "hyperparameters", "search", "deployment", "monitoring", "retraining"}
     assert keys - explained - tables - {"name"} == set()
     judged = [f"gates.{name}" for name in ("champion", "slices", "fairness", "behaviour", "load")]
     served = ["serving.<environment>", *(f"serving.<environment>.{name}" for name in ("deployment", "alarms", "off_hours"))]
     watched = ("monitoring", "monitoring.retraining")
-    for table in (*watched, "data", "data.columns", "gates", *judged, "training", "training.hyperparameters", *served):
+    for table in (*watched, "data", "data.columns", "gates", *judged, "training", "training.hyperparameters", "training.search", *served):
         assert f"`[{table}]`" in text
 
 

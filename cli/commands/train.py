@@ -5,7 +5,8 @@ from __future__ import annotations
 import json as encoder
 import shutil
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli import datasets, environments, local, local_training, output, packs, synthetic, target
+from cli import datasets, environments, local, local_search, local_training, output, packs, synthetic, target
+from cli.local_search import Trial
 from cli.local_training import Training
 from cli.problem import Problem
 from cli.progress import Progress
@@ -42,6 +44,9 @@ def train(
         Path | None, typer.Option("--data", metavar="CSV", parser=typed_path, help="A data set; the last one without it.")
     ] = None,
     plots: Annotated[bool, typer.Option("--plots", help="Draw curves, slices and importance as a page, and open it.")] = False,
+    search: Annotated[
+        bool, typer.Option("--search", help="Search for hyperparameters first, as [training.search] says, at random; train what won.")
+    ] = False,
     json: output.Json = False,
     where: target.Wanted = None,
 ) -> None:
@@ -53,10 +58,13 @@ def train(
         with progress.step(f"check {file.name}") as step:
             step.note = f"{datasets.check(file, spec).rows} rows"
         serves = _what_serves(spec, where)
+        trials = _search(spec, home, file, progress) if search else []
         with progress.step("prepare, train, evaluate"):
-            training, before = _trained(spec, home, file)
+            training, before = _trained(spec, home, file, _won(spec, trials))
     drawn = _draw(home, training) if plots else None
-    output.show(_view(training, before, serves, drawn), _machine(training, before, serves, drawn), json=json)
+    view, machine = _view(training, before, serves, drawn), _machine(training, before, serves, drawn)
+    shown = Group(_trials(spec, trials), Text(), view) if trials else view
+    output.show(shown, machine | ({"search": [asdict(trial) for trial in trials]} if trials else {}), json=json)
     if drawn and not json and output.has_screen():
         webbrowser.open(drawn.resolve().as_uri())
     if training.evaluation["gates_failed"]:
@@ -85,10 +93,35 @@ def _data(model: ModelSpec, home: Path) -> Path:
     return synthetic.make(model.name, made, ROWS)
 
 
-def _trained(model: ModelSpec, home: Path, file: Path) -> tuple[Training, Training | None]:
+def _search(model: ModelSpec, home: Path, file: Path, progress: Progress) -> list[Trial]:
+    count = local_search.settings(model).jobs
+    with progress.step(f"search, {count} trials") as step:
+
+        def tell(number: int, trial: Trial) -> None:
+            step.note = f"{number} of {count}: {trial.objective:.4f}"
+
+        return local_search.run(model, environments.folder(model.name), file, home / "search", tell)
+
+
+def _won(model: ModelSpec, trials: Sequence[Trial]) -> dict[str, str]:
+    """The hyperparameters to train with, beside those of model.toml."""
+    return local_search.best(local_search.settings(model), trials).hyperparameters if trials else {}
+
+
+def _trials(model: ModelSpec, trials: Sequence[Trial]) -> Table:
+    search = local_search.settings(model)
+    won = local_search.best(search, trials)
+    table = Table("trial", *sorted(search.ranges), search.metric, "", box=None, pad_edge=False)
+    for number, trial in enumerate(trials, start=1):
+        values = [trial.hyperparameters[name] for name in sorted(search.ranges)]
+        table.add_row(str(number), *values, f"{trial.objective:.4f}", "won" if trial is won else "")
+    return table
+
+
+def _trained(model: ModelSpec, home: Path, file: Path, hyperparameters: Mapping[str, str]) -> tuple[Training, Training | None]:
     """A training, and the one before it. One that fails leaves both of those before it as they are."""
     new, last, before = home / "new", home / "ml", home / "before"
-    seconds = local_training.run(environments.folder(model.name), file, new).seconds
+    seconds = local_training.run(environments.folder(model.name), file, new, hyperparameters).seconds
     shutil.rmtree(before, ignore_errors=True)
     if last.is_dir():
         last.rename(before)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import naming
 from paved_runtime.protocol import EVALUATION, METADATA
-from pipelines.deployment import consistency, package
+from pipelines.deployment import consistency, package, search
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.package import TRAINED_AS
 from pipelines.deployment.registry import Registry
@@ -61,6 +61,7 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
     staging = document.parse(Staging, candidate.staging, "staging report")
     stored = pack.measure(s3, version.metadata["data_uri"]) if "data_uri" in version.metadata else None
     trained = package.read(registry.sagemaker, version.metadata[TRAINED_AS]) if TRAINED_AS in version.metadata else None
+    searched = search.of_run(registry.sagemaker, candidate.training_execution_arn) if model.training.search else None
     statements = consistency.statements(
         model.name, version, source["CommitId"], evaluation, metadata, archive, held[report].content, staging, stored, definition, trained
     )
@@ -68,6 +69,7 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
         *consistency.contradictions(statements),
         *consistency.missing_in(definition, commit=evaluation.commit, image=evaluation.image_uri, data=evaluation.data_sha256),
         *consistency.unproven(model, evaluation, staging),
+        *(search.doubts(searched, evaluation) if model.training.search else []),
     ]
     if doubts:
         raise DeploymentError(f"{version.arn}: {'; '.join(doubts)}: nothing was signed: find out what is wrong, and push again")
@@ -86,6 +88,7 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
             inputs_sha256=inputs or None,
         ),
         "reuse": {"model_package_arn": trained.arn, "commit": evaluation.commit, "inputs_sha256": inputs} if trained else None,
+        "search": searched,
         "data": Data(
             uri=version.metadata["data_uri"],
             sha256=evaluation.data_sha256,

@@ -138,6 +138,30 @@ class Reasons(Document):
         return "Reasons of scores are exact." if self.method == "exact" else "This model gives no reasons of its scores."
 
 
+class Trial(Document):
+    """One trial of a search: the hyperparameters that were tried, and what the objective came to; null where it came to nothing."""
+
+    job: Text
+    status: Text
+    hyperparameters: dict[str, str]
+    objective: float | None
+    reason: str
+
+
+class Search(Document):
+    """How hyperparameters were searched for, and every trial in the order in which they began. `best` is the job of the one that won.
+
+    `objective` was measured on a part of the training rows. `strategy` is the one that SageMaker says it took.
+    """
+
+    tuning_job: Text
+    strategy: Text
+    objective: Text
+    goal: Literal["Maximize", "Minimize"]
+    best: Text
+    trials: list[Trial]
+
+
 class Evaluation(Document):
     """What the candidate is worth on rows it never saw: `evaluation.json` of its artifact."""
 
@@ -149,6 +173,9 @@ class Evaluation(Document):
     runtime: Text | None = Field(default=None, exclude_if=_is_none, description="the version of paved-runtime; older evidence has none")
     framework: Framework | None = Field(default=None, exclude_if=_is_none, description="older evidence, all of XGBoost, has none")
     reasons: Reasons | None = Field(default=None, exclude_if=_is_none, description="older evidence, whose reasons are exact, has none")
+    hyperparameters: dict[str, int | float | str] | None = Field(
+        default=None, exclude_if=_is_none, description="that it was trained with; older evidence has none"
+    )
     metrics: dict[str, Metric]
     rows: SplitRows
     champion: Champion | None
@@ -292,6 +319,7 @@ class Evidence(Document):
     delivery: Delivery
     training: Training
     reuse: Reuse | None = Field(default=None, exclude_if=_is_none, description="what this delivery goes on with; null where it trained")
+    search: Search | None = Field(default=None, exclude_if=_is_none, description="where hyperparameters were searched for")
     data: Data
     image: Image
     artifact: File

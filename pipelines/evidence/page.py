@@ -12,6 +12,7 @@ from jinja2 import Template
 from markupsafe import Markup
 
 from paved_runtime.page import MINUS, NONE, environment, figure, interval, legible_json
+from paved_runtime.spec import VALIDATION
 from pipelines.evidence import document
 from pipelines.evidence.document import Evidence
 from pipelines.evidence.pack import group_and_version
@@ -183,7 +184,17 @@ def _plots(facts: Json, report: Json, verdicts: Sequence[Json]) -> dict[str, Mar
         "change": plots.change(changes) if moved else None,
         "importance": plots.importance(report["importance"][:MOST_ROWS]) if report["importance"] else None,
         "latency": plots.latency(percentiles, limits),
+        "trials": _trials(facts["search"]) if facts.get("search") else None,
     }
+
+
+def _trials(search: Json) -> Markup | None:
+    """The plot of a search; None where no trial came to anything."""
+    from pipelines.evidence import plots
+
+    objective = METRICS.get(search["objective"].removeprefix(VALIDATION), search["objective"])
+    tried = any(trial["objective"] is not None for trial in search["trials"])
+    return plots.trials(search["trials"], search["best"], f"{objective} on validation rows") if tried else None
 
 
 def _metric(evaluation: Json, name: str) -> float | None:

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 INK, MUTED, LINE, CHALLENGER, CHAMPION, BAD, PAPER = (f"#00000{number}" for number in range(1, 8))
 VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", CHALLENGER: "challenger", CHAMPION: "champion", BAD: "bad", PAPER: "card"}
@@ -214,6 +215,24 @@ def importance(rows: Rows) -> Markup:
 
     spoken = "; ".join(f"{row['column']} {row['mean_contribution']:.3f}" for row in rows)
     return _svg("importance", f"Mean contribution of each column in log-odds: {spoken}", _tall(len(rows)), draw)
+
+
+@once
+def trials(rows: Rows, best: str, objective: str) -> Markup:
+    """The objective of each trial of a search that came to one, by the trial's number; `best` is the job of the one that won."""
+    measured = [(number, row) for number, row in enumerate(rows, start=1) if row["objective"] is not None]
+
+    def draw(axes: Axes) -> None:
+        for number, row in measured:
+            won = row["job"] == best
+            _dot(axes, number, row["objective"], CHALLENGER if won else MUTED, marker="D" if won else "o")
+        axes.set_xlim(0.5, len(rows) + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _frame(axes, "trial", objective)
+        _legend(axes, [_mark(CHALLENGER, "won", "D"), _mark(MUTED, "tried")])
+
+    spoken = "; ".join(f"{number}{' (won)' if row['job'] == best else ''} {_number(row['objective'])}" for number, row in measured)
+    return _svg("trials", f"{objective} by trial: {spoken}", SQUARE, draw)
 
 
 @once

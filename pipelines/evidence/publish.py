@@ -97,7 +97,8 @@ class Press:
 
     def _tell(self, evidence: Evidence, bound: Sources) -> None:
         """Page and model card, for people. The package's own card follows with the decision: who measures writes no package."""
-        text = card.content(evidence, bound.report, hyperparameters(bound.definition))
+        used = evidence.evaluation.hyperparameters or hyperparameters(bound.definition)  # older evidence says none
+        text = card.content(evidence, bound.report, used)
         self._write(evidence, {pack.CARD: (text + "\n").encode(), pack.PAGE: page.render(evidence, bound.report).encode()})
         card.put(self.sagemaker, evidence, text, self.card_key)
         if evidence.approval:

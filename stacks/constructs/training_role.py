@@ -22,7 +22,7 @@ class TrainingRole(ServiceRole):
     """One model's. SageMaker takes it twice: to run the pipeline, and inside each job.
 
     Of the bucket `artifacts` it writes the objects whose key is like `runs`, and reads those like `models` beside them: evidence and ledger
-    lie there too, and are not training's.
+    lie there too, and are not training's. It may start tuning jobs where it `searches`; SageMaker starts their trials.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class TrainingRole(ServiceRole):
         key: kms.IKey,
         group_name: str,
         vpc: VpcConfig | None,
+        searches: bool,
     ) -> None:
         stack = Stack.of(scope)
         super().__init__(
@@ -52,6 +53,7 @@ class TrainingRole(ServiceRole):
                 *_image(images),
                 _jobs(stack, "training-job", "TrainingJob"),
                 _jobs(stack, "processing-job", "ProcessingJob"),
+                *([_search(stack)] if searches else []),
                 _pass(stack, role_name),
                 *_telling(stack),
                 *_registry(stack, group_name),
@@ -83,6 +85,14 @@ def _image(images: ecr.IRepository) -> list[iam.PolicyStatement]:
 def _jobs(stack: Stack, resource: str, kind: str) -> iam.PolicyStatement:
     actions = ["sagemaker:AddTags", f"sagemaker:Create{kind}", f"sagemaker:Describe{kind}", f"sagemaker:Stop{kind}"]
     return iam.PolicyStatement(actions=actions, resources=[stack.format_arn(service="sagemaker", resource=resource, resource_name=JOBS)])
+
+
+def _search(stack: Stack) -> iam.PolicyStatement:
+    """How SageMaker Pipelines names a tuning job, which has 32 characters at most, is not documented."""
+    verbs = ("CreateHyperParameterTuningJob", "DescribeHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob")
+    actions = ["sagemaker:AddTags", *(f"sagemaker:{verb}" for verb in (*verbs, "StopHyperParameterTuningJob"))]
+    jobs = stack.format_arn(service="sagemaker", resource="hyper-parameter-tuning-job", resource_name="*")
+    return iam.PolicyStatement(actions=actions, resources=[jobs])
 
 
 def _pass(stack: Stack, role_name: str) -> iam.PolicyStatement:

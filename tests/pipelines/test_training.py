@@ -17,7 +17,7 @@ import pytest
 
 import naming
 from paved_runtime.protocol import ENTRYPOINT
-from paved_runtime.spec import Champion, ModelSpec
+from paved_runtime.spec import Champion, ModelSpec, Range, Search
 from pipelines.definition import validate
 from pipelines.run import Run
 from pipelines.training import definition
@@ -234,6 +234,133 @@ def test_the_data_set_is_read_as_a_folder(one_job: Definition) -> None:
 
     assert channel["ChannelName"] == "data"
     assert channel["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://data/data/{DATA_SHA256}/"
+
+
+SEARCH = Search(
+    jobs=6,
+    parallel=2,
+    seed=3,
+    ranges={
+        "eta": Range(minimum=0.01, maximum=0.3, scale="log"),
+        "max_depth": Range(minimum=2, maximum=8),
+        "min_child_weight": Range(minimum=1, maximum=9),
+        "subsample": Range(values=(0.5, 1.0)),
+    },
+)
+
+
+@pytest.fixture(scope="module", params=["one-job", "separate"])
+def searched(request: pytest.FixtureRequest) -> Definition:
+    """Either form, with a search and a champion to compare with."""
+    made: Definition = json.loads(definition(CONFIG, model(request.param, search=SEARCH), CHAMPIONED))
+    return made
+
+
+def test_a_search_comes_before_training_and_after_what_prepares(searched: Definition) -> None:
+    names = [step["Name"] for step in searched["Steps"]]
+
+    assert names in (["Champion", "Search", "Train", "Gate"], ["Champion", "Prepare", "Search", "Train", "Evaluate", "Gate"])
+    assert validate(searched) == []
+
+
+def test_a_search_is_what_model_toml_says(searched: Definition) -> None:
+    config = steps(searched)["Search"]["Arguments"]["HyperParameterTuningJobConfig"]
+    ranges = {each["Name"]: (kind, each) for kind, listed in config["ParameterRanges"].items() for each in listed}
+
+    assert config["Strategy"] == "Bayesian"
+    assert config["HyperParameterTuningJobObjective"] == {"Type": "Maximize", "MetricName": "validation_roc_auc"}
+    assert config["ResourceLimits"] == {"MaxNumberOfTrainingJobs": 6, "MaxParallelTrainingJobs": 2}
+    assert config["RandomSeed"] == 3
+    assert {name: kind for name, (kind, _) in ranges.items()} == {
+        "eta": "ContinuousParameterRanges",
+        "max_depth": "IntegerParameterRanges",
+        "min_child_weight": "ContinuousParameterRanges",  # a number, though its ends are whole
+        "subsample": "CategoricalParameterRanges",
+    }
+    assert ranges["eta"][1] == {"Name": "eta", "MinValue": "0.01", "MaxValue": "0.3", "ScalingType": "Logarithmic"}
+    assert ranges["subsample"][1] == {"Name": "subsample", "Values": ["0.5", "1.0"]}
+
+
+@pytest.mark.parametrize(("objective", "kind"), [("average_precision", "Maximize"), ("log_loss", "Minimize"), ("brier", "Minimize")])
+def test_an_objective_is_raised_or_lowered_and_read_off_the_log(objective: str, kind: str) -> None:
+    search = SEARCH.model_copy(update={"objective": objective})
+    arguments = steps(json.loads(definition(CONFIG, model("one-job", search=search), RUN)))["Search"]["Arguments"]
+    metrics = {m["Name"]: m["Regex"] for m in arguments["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"]}
+    goal = arguments["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+
+    assert goal == {"Type": kind, "MetricName": f"validation_{objective}"}
+    assert re.findall(metrics[goal["MetricName"]], f"metric validation_{objective}=0.104000\n") == ["0.104000"]
+
+
+def test_a_trial_sees_training_rows_and_says_what_it_runs_without_arguments(searched: Definition) -> None:
+    trial = steps(searched)["Search"]["Arguments"]["TrainingJobDefinition"]
+    (channel,) = trial["InputDataConfig"]
+    separate = "Prepare" in steps(searched)
+
+    assert channel["ChannelName"] == ("train" if separate else "data")
+    assert trial["Environment"]["TRIAL_COMMANDS"] == ("search" if separate else "prepare search")
+    assert "ContainerArguments" not in trial["AlgorithmSpecification"]
+    assert "holdout" not in json.dumps(trial["InputDataConfig"])
+
+
+def test_trials_are_as_closed_as_the_training_job(searched: Definition) -> None:
+    train, trial = steps(searched)["Train"]["Arguments"], steps(searched)["Search"]["Arguments"]["TrainingJobDefinition"]
+
+    for member in ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "ResourceConfig", "RoleArn", "StoppingCondition"):
+        assert trial[member] == train[member], member
+    assert trial["OutputDataConfig"]["KmsKeyId"] == RUN.key
+    assert trial["AlgorithmSpecification"]["TrainingImage"] == RUN.image_uri
+    assert steps(searched)["Search"]["Arguments"]["Tags"] == train["Tags"]
+
+
+def test_trials_run_in_the_accounts_network() -> None:
+    run = replace(RUN, subnets=",".join(SUBNETS), security_groups=",".join(GROUPS))
+    trial = steps(json.loads(definition(CONFIG, model("one-job", search=SEARCH), run)))["Search"]["Arguments"]["TrainingJobDefinition"]
+
+    assert trial["VpcConfig"] == {"SecurityGroupIds": list(GROUPS), "Subnets": list(SUBNETS)}
+
+
+def test_training_takes_what_won_and_keeps_the_rest(searched: Definition) -> None:
+    train, trial = steps(searched)["Train"]["Arguments"], steps(searched)["Search"]["Arguments"]["TrainingJobDefinition"]
+    won = {name: {"Get": f"Steps.Search.BestTrainingJob.TunedHyperParameters['{name}']"} for name in SEARCH.ranges}
+
+    assert train["HyperParameters"] == {**trial["StaticHyperParameters"], **won}
+    assert not trial["StaticHyperParameters"].keys() & SEARCH.ranges.keys()
+    assert train["HyperParameters"].keys() == reference.model().training.hyperparameters.keys()
+
+
+def test_a_search_is_not_retried_for_what_it_tries_again_itself(searched: Definition) -> None:
+    retried = {kind for policy in steps(searched)["Search"]["RetryPolicies"] for kind in policy["ExceptionType"]}
+
+    assert retried == {"Step.SERVICE_FAULT", "Step.THROTTLING", "SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("HyperParameterTuningJobConfig", "Strategy"), "Genetic", "'Genetic', which is none of its"),
+        (("HyperParameterTuningJobConfig", "ResourceLimits", "MaxParallelTrainingJobs"), 11, "found 11; accepted are at most 10"),
+        (("HyperParameterTuningJobConfig", "HyperParameterTuningJobObjective", "MetricName"), "roc_auc", "found 'roc_auc'; accepted is a"),
+        (("HyperParameterTuningJobConfig", "ParameterRanges"), {}, "found 0 hyperparameters; accepted are 1 to 30"),
+        (("TrainingJobDefinition", "StaticHyperParameters"), {"eta": "1"}, "eta is searched, and given"),
+        (("TrainingJobDefinition", "ContainerArguments"), ["search"], "ContainerArguments"),
+    ],
+)
+def test_a_search_that_sagemaker_would_refuse(searched: Definition, path: tuple[str, ...], value: object, problem: str) -> None:
+    broken = copy.deepcopy(searched)
+    table = steps(broken)["Search"]["Arguments"]
+    for name in path[:-1]:
+        table = table[name]
+    table[path[-1]] = value
+
+    assert any(problem in line and line.startswith("Search: ") for line in validate(broken)), validate(broken)
+
+
+def test_what_was_not_searched_cannot_be_won(searched: Definition) -> None:
+    broken, rounds = copy.deepcopy(searched), "BestTrainingJob.TunedHyperParameters['rounds']"
+    steps(broken)["Train"]["Arguments"]["HyperParameters"]["rounds"] = {"Get": f"Steps.Search.{rounds}"}
+
+    assert validate(broken) == [f"Train: Search has no property {rounds}"]
 
 
 def training(tree: Path, run: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import naming
-from paved_runtime.spec import ModelSpec
+from paved_runtime.spec import ModelSpec, Range, Search
 from pipelines.commands import Reference
 from pipelines.delivery import Action, model_road
 from pipelines.training import definition
@@ -33,8 +33,10 @@ def defined(model: ModelSpec) -> float:
     (gate,) = (step["Arguments"] for step in steps if step["Type"] == "Condition")
     minutes = 0.0
     for step in [*steps, *gate["IfSteps"]]:
-        if limit := step["Arguments"].get("StoppingCondition"):
-            minutes += limit["MaxRuntimeInSeconds"] / 60 + STARTING
+        trials = step["Arguments"].get("HyperParameterTuningJobConfig", {}).get("ResourceLimits")
+        in_a_row = math.ceil(trials["MaxNumberOfTrainingJobs"] / trials["MaxParallelTrainingJobs"]) if trials else 1
+        if limit := step["Arguments"].get("TrainingJobDefinition", step["Arguments"]).get("StoppingCondition"):
+            minutes += in_a_row * (limit["MaxRuntimeInSeconds"] / 60 + STARTING)
         for policy in step.get("RetryPolicies", []):
             minutes += sum(policy["IntervalSeconds"] * policy["BackoffRate"] ** n for n in range(policy["MaxAttempts"])) / 60
     return minutes
@@ -45,6 +47,17 @@ def test_the_longest_run_is_the_definitions(steps: str) -> None:
     model = trained_for(20 * HOUR, steps=steps)
 
     assert longest_run(model) == math.ceil(defined(model))
+
+
+@pytest.mark.parametrize(("steps", "jobs", "parallel"), [("one-job", 5, 2), ("separate", 6, 3)])
+def test_the_longest_run_has_a_searchs_trials(steps: str, jobs: int, parallel: int) -> None:
+    search = Search(jobs=jobs, parallel=parallel, ranges={"eta": Range(minimum=0.01, maximum=0.3)})
+    model = trained_for(HOUR, steps=steps, search=search)
+
+    assert longest_run(model) == math.ceil(defined(model))
+    most = longest_job(model)
+    assert waits(trained_for(most, steps=steps, search=search)) == ACTIONS
+    assert waits(trained_for(most + 1, steps=steps, search=search)) == ACTIONS + 1
 
 
 def test_a_run_without_a_comparison_has_a_job_less() -> None:

@@ -40,8 +40,10 @@ ONE_VALUE = object()  # a key that has no other value yet
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
 NIGHTS = {"start": "20:00", "end": "06:00", "timezone": "Europe/Berlin", "instances": 2, "maximum_instances": 4}
 RETRAINING = {"on": ["drift", "schedule"], "schedule": "rate(7 days)"}
+SEARCH = {"jobs": 6, "parallel": 2, "ranges": {"eta": {"minimum": 0.01, "maximum": 0.3}, "max_depth": {"values": [4, 6]}}}
 BASE = {  # what the reference's model leaves to defaults
     "data.columns.income": NUMBER,
+    "training.search": SEARCH,
     "serving.production.concurrency_per_instance": 5,
     "serving.production.off_hours": NIGHTS,
     "monitoring.of_windows": 3,
@@ -53,7 +55,7 @@ ON_GPUS = {
     "instances": 1,
     "deployment": {"policy": "all-at-once"},
 }
-PRODUCTION, MONOTONE = "serving.production", "gates.behaviour.minimum_function.0"
+PRODUCTION, MONOTONE, ETA = "serving.production", "gates.behaviour.minimum_function.0", "training.search.ranges.eta"
 OTHER: dict[str, Any] = {  # key → another valid value
     "purpose": "Ranks customers by how likely they are to leave, so that somebody calls them first.",
     "owner": "somebody-else@example.com",
@@ -130,7 +132,19 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "training.max_runtime_minutes": 90,
     "training.keep_alive_minutes": 10,
     "training.reuse": False,
-    "training.hyperparameters": {"rounds": 10},
+    "training.hyperparameters": {"rounds": 10, "eta": 0.2, "max_depth": 3},
+    "training.search": None,
+    "training.search.jobs": 8,
+    "training.search.parallel": 3,
+    "training.search.strategy": "random",
+    "training.search.objective": "log_loss",
+    "training.search.validation": 0.3,
+    "training.search.seed": 5,
+    "training.search.ranges": {"max_depth": {"values": [2, 3]}},
+    "training.search.ranges.minimum": At(f"{ETA}.minimum", 0.02),
+    "training.search.ranges.maximum": At(f"{ETA}.maximum", 0.4),
+    "training.search.ranges.scale": At(f"{ETA}.scale", "log"),
+    "training.search.ranges.values": At("training.search.ranges.max_depth.values", [3, 5]),
     "serving": At("serving.staging", {"instance_type": "ml.c5.large", "instances": 1, "deployment": {"policy": "all-at-once"}}),
     "serving.instance_type": At(f"{PRODUCTION}.instance_type", "ml.m5.xlarge"),
     "serving.inference_ami": At("serving.staging", ON_GPUS),

@@ -11,9 +11,10 @@ import pytest
 
 import naming
 from localcloud.iam import policies
+from paved_runtime.spec import Range, Search
 from tests import reference
 from tests.reference import CONFIG, MODEL
-from tests.support.layouts import AWAY, HOME, PRODUCTION, STAGING, STEADY, Layout, joined, listed, synth
+from tests.support.layouts import AWAY, HOME, PRODUCTION, STAGING, STEADY, Layout, joined, listed, synth, trained_for
 
 pytestmark = pytest.mark.laptop("templates alone")
 
@@ -177,6 +178,25 @@ def test_the_data_bucket_announces_what_is_put_there(three: Layout) -> None:
     announcing = [bucket["BucketName"] for bucket in buckets if "EventBridgeConfiguration" in bucket.get("NotificationConfiguration", {})]
 
     assert announcing == [naming.data_bucket(CONFIG, MODEL)]
+
+
+def test_tuning_jobs_are_for_models_that_search(tmp_path: Path) -> None:
+    searches = trained_for(60, search=Search(jobs=2, ranges={"eta": Range(minimum=0.1, maximum=0.3)}))
+    steady = searches.model_copy(update={"name": "steady", "training": reference.model().training})
+    layout = synth(CONFIG, [searches, steady], tmp_path)
+    prover = naming.deploy_role(CONFIG, searches.name, STAGING)
+
+    def tuning(stack: str, role: str) -> set[str]:
+        actions = [action for statement in layout.statements(stack, role) for action in listed(statement["Action"])]
+        return {action.removeprefix("sagemaker:") for action in actions if "HyperParameterTuning" in action}
+
+    read = {"DescribeHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob"}
+    make = {"CreateHyperParameterTuningJob", "StopHyperParameterTuningJob"}
+    assert tuning(REGISTRY, naming.training_role(CONFIG, MODEL)) == read | make
+    assert tuning(naming.registry_stack(CONFIG, "steady"), naming.training_role(CONFIG, "steady")) == set()
+    assert tuning(naming.delivery_stack(CONFIG, MODEL), prover) == read
+    for environment in CONFIG.environments[1:]:
+        assert tuning(naming.delivery_stack(CONFIG, MODEL), naming.deploy_role(CONFIG, MODEL, environment)) == set()
 
 
 def test_training_writes_no_evidence_and_no_ledger(three: Layout) -> None:

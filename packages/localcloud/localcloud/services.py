@@ -33,6 +33,7 @@ from localcloud.sagemaker import (
     processing,
     refusals,
     training,
+    tuning,
 )
 from localcloud.scheduler import api as scheduler
 from localcloud.servicequotas import api as service_quotas
@@ -55,6 +56,7 @@ CODE: tuple[Part, ...] = (codebuild, actions, codepipeline)
 ECR: tuple[Part, ...] = (scans,)
 SAGEMAKER: tuple[Part, ...] = (
     training,
+    tuning,
     processing,
     pipelines,
     model_packages,
@@ -81,5 +83,5 @@ def install(parts: Iterable[Part] = EVERYTHING) -> None:
 def shutdown() -> None:
     """Do nothing more that is due, and end every delivery, execution, build, job and endpoint."""
     clock.clear()
-    for running in (targets, delivery_pipelines, builds, pipelines, jobs, endpoints):
+    for running in (targets, delivery_pipelines, builds, pipelines, tuning, jobs, endpoints):
         running.shutdown()

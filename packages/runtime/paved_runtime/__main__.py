@@ -21,6 +21,7 @@ COMMANDS = {
     "prepare": "prepare",
     "train": "train",
     "evaluate": "evaluate",
+    "search": "search",
     "score": "score",
     "serve": "serving",
     "count": "monitor",
@@ -31,12 +32,13 @@ REASON = 1024  # characters that SageMaker keeps
 HELP = f"""paved-runtime {__version__}
   paved-runtime check MODEL_FOLDER...      is each model.toml what the contract says?
   paved-runtime COMMAND...                 what a container does, one after the other: {", ".join(COMMANDS)}
-The environment says for which model and where: MODEL, MODEL_CODE, ML_ROOT (/opt/ml)."""
+The environment says for which model and where: MODEL, MODEL_CODE, ML_ROOT (/opt/ml). Where it has TRIAL_COMMANDS, they are what `train`
+alone stands for: SageMaker gives a trial of a hyperparameter search no other argument."""
 
 
 def program() -> None:
     """The console script. A job that is stopped says so; a server has its own way to end."""
-    arguments = sys.argv[1:]
+    arguments = _asked(sys.argv[1:], os.environ)
     if set(arguments) & set(JOBS):
         line = f"{' '.join(arguments)}: stopped by SIGTERM before it was done"
         stop.on_stop(lambda: _leave(line, root(os.environ)))
@@ -45,7 +47,7 @@ def program() -> None:
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run commands one after the other; 0, or 1 after saying in one line what failed."""
-    match list(arguments):
+    match _asked(arguments, environ):
         case ["check", *folders]:
             return check(folders)
         case ["--help" | "-h" | "--version"]:
@@ -53,6 +55,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             return 0
         case commands:
             return _job(commands, environ)
+
+
+def _asked(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The arguments, or what they stand for in a trial of a search."""
+    trial = environ.get("TRIAL_COMMANDS", "").split()
+    return trial if trial and list(arguments) == ["train"] else list(arguments)
 
 
 def _job(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -15,6 +15,7 @@ from paved_runtime import spec
 from paved_runtime.plugin import Hyperparameters
 
 SCORE_LOG_SECONDS = 10.0
+OF_SAGEMAKER = ("sagemaker_", "_tuning_")  # how names begin that SageMaker adds to the hyperparameters of a job, or of a trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ class Job:
         defaults = self.spec.training.hyperparameters
         file = self.root / "input/config/hyperparameters.json"
         texts = json.loads(file.read_text()) if file.is_file() else {}
-        own = {name: text for name, text in texts.items() if not name.startswith("sagemaker_")}
+        own = {name: text for name, text in texts.items() if not name.startswith(OF_SAGEMAKER)}
         if unknown := sorted(set(own) - set(defaults)):
             raise ValueError(f"hyperparameter {unknown[0]!r} is unknown; model.toml has {', '.join(sorted(defaults))}")
         return {**defaults, **{name: _typed(name, text, like=defaults[name]) for name, text in own.items()}}

@@ -30,6 +30,7 @@ TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 LONGEST = 8 * 60  # minutes; SageMaker gives no deployment more
 STARTING, SLACK = 10, 20  # minutes in which machines are ready when all goes well, and how much longer they may take
 TERMINATION = 2  # minutes that an old fleet stays, to finish what it is answering
+VALIDATION = "validation_"  # before the name of a metric that a trial of a search prints
 ALARM_MINUTES = 3  # an alarm goes into ALARM when two of three are bad
 
 
@@ -291,8 +292,86 @@ class Gates(_Table):
         return self
 
 
+def _number(value: object) -> object:
+    """Refused here, a value is one problem, and not one for each type that it might have had."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"found {value!r}; accepted is a number")
+    return value
+
+
+class Range(_Table):
+    """Where a hyperparameter is searched: from `minimum` to `maximum`, both included, or among `values`.
+
+    With the `scale` "log" each power of ten is searched as much as any other.
+    """
+
+    minimum: Annotated[int | float, BeforeValidator(_number)] | None = None
+    maximum: Annotated[int | float, BeforeValidator(_number)] | None = None
+    scale: Literal["linear", "log"] = "linear"
+    values: Tuple[Plain] = Field(default=(), max_length=30)
+
+    @model_validator(mode="after")
+    def _range_holds_something(self) -> Range:
+        if self.values:
+            if self.minimum is not None or self.maximum is not None or self.scale != "linear":
+                raise ValueError("values stand alone: give them, or minimum and maximum")
+            if repeated := [value for value in self.values if self.values.count(value) > 1]:
+                raise ValueError(f"value {repeated[0]!r} is listed twice")
+            return self
+        if self.minimum is None or self.maximum is None:
+            raise ValueError("give minimum and maximum, or values")
+        if self.minimum >= self.maximum:
+            raise ValueError(f"minimum {self.minimum} is not smaller than maximum {self.maximum}")
+        if self.scale == "log" and self.minimum <= 0:
+            raise ValueError(f"minimum {self.minimum}: a log scale is for what is above 0")
+        return self
+
+    def problem(self, default: float | str) -> str:
+        """What is wrong with this range for a hyperparameter with that default; empty where it fits."""
+        kind = {int: "an integer", float: "a number", str: "a text"}[type(default)]
+        accepted = (int, float) if isinstance(default, float) else type(default)
+        tried = self.values or tuple(end for end in (self.minimum, self.maximum) if end is not None)
+        if isinstance(default, str) and not self.values:
+            return "it is a text: accepted are values"
+        wrong = next((value for value in tried if not isinstance(value, accepted)), None)
+        return "" if wrong is None else f"found {wrong!r}; accepted is {kind}, as training.hyperparameters has it"
+
+
+class Search(_Table):
+    """How good hyperparameters are searched for before the model is trained with the best that were found.
+
+    Each of `jobs` trials, `parallel` at a time, learns from the training rows but a `validation` share of each outcome, and is judged on
+    that share by `objective`; held-out rows are not touched. `ranges` has the hyperparameters that are searched, the others are as they
+    are. The same `seed` has SageMaker try much the same again.
+    """
+
+    jobs: int = Field(ge=1, le=750)
+    parallel: int = Field(default=1, ge=1, le=10)
+    strategy: Literal["bayesian", "random"] = "bayesian"
+    objective: Literal["roc_auc", "average_precision", "brier", "log_loss"] = "roc_auc"
+    validation: float = Field(default=0.2, gt=0, lt=0.9)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    ranges: dict[str, Range] = Field(min_length=1, max_length=30)
+
+    @model_validator(mode="after")
+    def _trials_are_as_many_as_run_at_a_time(self) -> Search:
+        if self.parallel > self.jobs:
+            raise ValueError(f"parallel {self.parallel} is larger than jobs {self.jobs}")
+        return self
+
+    @property
+    def metric(self) -> str:
+        """The name of the objective, as a trial prints it and SageMaker knows it."""
+        return f"{VALIDATION}{self.objective}"
+
+    @property
+    def maximize(self) -> bool:
+        """Whether more of the objective is better."""
+        return self.objective in ("roc_auc", "average_precision")
+
+
 class Training(_Table):
-    """How the training job runs. Sizes in GiB, times in minutes.
+    """How the training job runs. Sizes in GiB, times in minutes. With a `search`, its hyperparameters are those that the search found.
 
     `reuse`: a push that changes nothing which training depends on goes on with the version that was trained last. `keep_alive_minutes` is
     how long SageMaker keeps the job's machines warm for the next one, which begins sooner then; they cost what they cost at work.
@@ -306,6 +385,17 @@ class Training(_Table):
     keep_alive_minutes: int = Field(default=0, ge=0, le=60)
     reuse: bool = True
     hyperparameters: dict[str, Plain] = {}
+    search: Search | None = None
+
+    @model_validator(mode="after")
+    def _search_fits_hyperparameters(self) -> Training:
+        for name, range_ in self.search.ranges.items() if self.search else ():
+            if name not in self.hyperparameters:
+                known = ", ".join(sorted(self.hyperparameters)) or "none"
+                raise ValueError(f"search.ranges: there is no hyperparameter {name!r} in training.hyperparameters, which has {known}")
+            if problem := range_.problem(self.hyperparameters[name]):
+                raise ValueError(f"search.ranges.{name}: {problem}")
+        return self
 
 
 class Deployment(_Table):

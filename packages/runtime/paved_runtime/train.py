@@ -9,8 +9,9 @@ import numpy as np
 
 from paved_runtime import __version__, artifact, contract, frameworks, plugin, scoring
 from paved_runtime.job import Job
-from paved_runtime.plugin import TrainingRun
+from paved_runtime.plugin import Features, TrainingRun
 from paved_runtime.spec import Behaviour
+from paved_runtime.table import Examples
 
 TOLERANCE = 1e-5
 DIRECTIONS = {"increasing": 1, "decreasing": -1}
@@ -28,13 +29,7 @@ def train(job: Job) -> None:
     frameworks.method(job.spec, framework)  # or the training would be in vain
     examples = contract.read(job.channel("train"), job.spec.data, digested={job.spec.data.target})  # nobody compares its rows
     features = plugin.features(job.spec.name)
-    matrix = features.features(examples.table)
-    run = TrainingRun(
-        matrix=matrix,
-        labels=examples.labels,
-        hyperparameters=job.hyperparameters,
-        monotone=constraints(features.NAMES, job.spec.gates.behaviour),
-    )
+    run = training_run(job, features, examples)
     model = plugin.training(job.spec.name).train(run)
     job.model.mkdir(parents=True, exist_ok=True)
     framework.save(model, job.model)
@@ -43,12 +38,23 @@ def train(job: Job) -> None:
         shutil.copyfile(job.channel("train") / name, job.model / name)
     measured = {"data_sha256": artifact.read_json(job.model / artifact.DATA)["sha256"]}
     origin = {"model": job.spec.name, "runtime": __version__, "framework": frameworks.manifest(framework), **job.origin, **measured}
-    artifact.write_metadata(job.model, {**origin, "rows": {"train": len(examples)}})
+    used = {"hyperparameters": job.hyperparameters, "rows": {"train": len(examples)}}
+    artifact.write_metadata(job.model, {**origin, **used})
     served = scoring.load(framework, job.model)
-    difference = float(np.abs(served(matrix) - framework.predict(model, matrix)).max())
+    difference = float(np.abs(served(run.matrix) - framework.predict(model, run.matrix)).max())
     if not difference <= TOLERANCE:
         raise ArithmeticError(f"what would answer differs from what was trained by {difference:.2g}; accepted is {TOLERANCE:.0e}")
     print(f"trained with {framework.NAME} on {len(examples)} rows; what will answer differs by {difference:.1e}", flush=True)
+
+
+def training_run(job: Job, features: Features, examples: Examples) -> TrainingRun:
+    """What the model's own code learns from these rows with."""
+    return TrainingRun(
+        matrix=features.features(examples.table),
+        labels=examples.labels,
+        hyperparameters=job.hyperparameters,
+        monotone=constraints(features.NAMES, job.spec.gates.behaviour),
+    )
 
 
 def constraints(features: Sequence[str], behaviour: Behaviour) -> dict[str, int]:

@@ -143,3 +143,30 @@ def test_a_ledger_that_cannot_be_trusted_names_no_champion(staged: World) -> Non
     write_entry(staged, "2026-11-20T09:00:00Z", signer=staged.stranger)
     with pytest.raises(Problem, match=f"what serves of {MODEL}: .*signature"):
         train.champion(staged.registry())
+
+
+def test_a_search_tries_what_model_toml_says_and_trains_what_won(own_tree: Path, road: Road, first: dict[str, Any]) -> None:
+    toml = own_tree / "model_code" / MODEL / "model.toml"
+    before = toml.read_text()
+    ranges = "search.jobs = 3\nsearch.ranges.eta = { minimum = 0.1, maximum = 0.3 }\nsearch.ranges.max_depth = { values = [2, 6] }\n"
+    toml.write_text(before.replace("[training]\n", f"[training]\n{ranges}"))
+    try:
+        facts, shown = (road("train", MODEL, "--search", *more) for more in (("--json",), ()))
+    finally:
+        toml.write_text(before)
+
+    told = json.loads(facts.stdout)
+    best = max(told["search"], key=lambda trial: float(trial["objective"]))["hyperparameters"]
+    used = told["evaluation"]["hyperparameters"]
+    assert len(told["search"]) == 3
+    assert (used["eta"], used["max_depth"]) == (float(best["eta"]), int(best["max_depth"]))
+    assert used["rounds"] == first["evaluation"]["hyperparameters"]["rounds"]
+    assert re.search(rf"{re.escape(best['eta'])} +{best['max_depth']} +0\.\d{{4}} +won", shown.stdout)
+
+
+@pytest.mark.usefixtures("first")
+def test_a_search_that_model_toml_does_not_have(road: Road) -> None:
+    refused = road("train", MODEL, "--search")
+
+    assert refused.returncode == 1
+    assert "model.toml has no [training.search]" in refused.stderr

@@ -16,7 +16,7 @@ import pytest
 
 from paved_runtime.page import figure, legible
 from pipelines.evidence import evaluation_page, page
-from pipelines.evidence.document import Evidence
+from pipelines.evidence.document import Evidence, Search, Trial
 from tests.support import sample
 from tests.support.pages import HOSTILE, SECTIONS, approved, hostile, usual
 
@@ -318,3 +318,46 @@ def test_plots_take_the_pages_colours_and_speak_to_those_who_do_not_see_them() -
     assert set(re.findall(r"var\(--(\w+)\)", drawn)) <= set(re.findall(r"--(\w+):", usual()))
     assert len(ids) == len(set(ids))
     assert {reference[1:] for reference in found.all("href") if reference[1:]} <= {*ids, "ata:,"}
+
+
+HURT = "AlgorithmError: <b>eta</b>"
+
+
+def searched() -> Evidence:
+    """Evidence of a version whose hyperparameters were searched for, by three trials of which one failed."""
+    return sample.evidence().model_copy(
+        update={
+            "search": Search(
+                tuning_job="arn:aws:sagemaker:eu-west-1:123456789012:hyper-parameter-tuning-job/run-Search-1",
+                strategy="Random",
+                objective="validation_roc_auc",
+                goal="Maximize",
+                best="trial-2",
+                trials=[
+                    Trial(job="trial-1", hyperparameters={"eta": "0.11"}, objective=0.7012, status="Completed", reason=""),
+                    Trial(job="trial-2", hyperparameters={"eta": "0.22"}, objective=0.7534, status="Completed", reason=""),
+                    Trial(job="trial-3", hyperparameters={"eta": "0.33"}, objective=None, status="Failed", reason=HURT),
+                ],
+            )
+        }
+    )
+
+
+def test_a_search_is_told_with_every_trial_and_drawn() -> None:
+    written = page.render(searched(), sample.report())
+    read = Read()
+    read.feed(written)
+    section = written.partition('<section id="search">')[2].partition("</section>")[0]
+
+    assert 'href="#search"' in written
+    assert "3 trials" in section
+    assert "Random" in section
+    assert section.count("<tr><th scope") == 3
+    assert re.search(r"eta 0\.22.*?0\.7534.*?<b>won</b>", section, re.DOTALL)
+    assert "ROC AUC on validation rows by trial: 1 0.701; 2 (won) 0.753" in section
+    assert HURT in read.text
+    assert written == page.render(searched(), sample.report())
+
+
+def test_evidence_without_a_search_has_no_such_section() -> None:
+    assert 'id="search"' not in usual()

@@ -35,6 +35,7 @@ NAMED = {
     ("logs", "logGroupName"): "log-group:{}:*",
     ("sagemaker", "EndpointConfigName"): "endpoint-config/{}",
     ("sagemaker", "EndpointName"): "endpoint/{}",
+    ("sagemaker", "HyperParameterTuningJobName"): "hyper-parameter-tuning-job/{}",
     ("sagemaker", "ModelCardName"): "model-card/{}",
     ("sagemaker", "ModelName"): "model/{}",
     ("sagemaker", "ModelPackageGroupName"): "model-package-group/{}",

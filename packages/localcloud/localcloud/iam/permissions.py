@@ -35,7 +35,9 @@ def required(response: Any, action: str, resource: str | None) -> Iterator[Permi
             yield from _alarms(response)
 
 
-PLACED = ("sagemaker:CreateModel", "sagemaker:CreateProcessingJob", "sagemaker:CreateTrainingJob")
+PLACED = (
+    *("sagemaker:CreateHyperParameterTuningJob", "sagemaker:CreateModel", "sagemaker:CreateProcessingJob", "sagemaker:CreateTrainingJob"),
+)
 
 
 def of_place(request: dict[str, Any]) -> Context:
@@ -43,7 +45,7 @@ def of_place(request: dict[str, Any]) -> Context:
 
     Names and kinds are those of the service authorization reference ("Actions, resources, and condition keys for Amazon SageMaker AI").
     """
-    network = request.get("NetworkConfig", request)
+    network = request.get("NetworkConfig") or request.get("TrainingJobDefinition", request)
     vpc = network.get("VpcConfig") or {}
     flags = {
         "sagemaker:InterContainerTrafficEncryption": network.get("EnableInterContainerTrafficEncryption"),

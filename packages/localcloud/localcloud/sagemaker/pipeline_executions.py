@@ -18,13 +18,13 @@ from moto.core.utils import utcnow
 
 from localcloud.core.cloud import cloud
 from localcloud.core.threads import together
-from localcloud.sagemaker import jobs, state_changes
+from localcloud.sagemaker import jobs, state_changes, tuning
 from localcloud.sagemaker.expressions import Unresolved, evaluate, follow, holds, steps_named
 from localcloud.sagemaker.records import reason
 from localcloud.sagemaker.retries import Retries
 from localcloud.sagemaker.s3_files import split
 
-TYPES = {"Processing", "Training", "Condition", "Fail", "RegisterModel"}
+TYPES = {"Processing", "Training", "Tuning", "Condition", "Fail", "RegisterModel"}
 
 
 class StepFailed(Exception):
@@ -104,6 +104,8 @@ class Execution:
             for kind in ("Training", "Processing"):
                 if arn := step.metadata.get(f"{kind}Job", {}).get("Arn"):
                     self._stop_job(kind, arn.rpartition("/")[2])
+            if arn := step.metadata.get("TuningJob", {}).get("Arn"):
+                self._stop_tuning_job(arn.rpartition("/")[2])
 
     def _become(self, status: str, before: str | None) -> None:
         self.record.pipeline_execution_status, self.record.last_modified_time = status, utcnow()
@@ -116,6 +118,10 @@ class Execution:
     def _stop_job(self, kind: str, name: str) -> None:
         with contextlib.suppress(ClientError):  # it ended by itself meanwhile
             getattr(self.sagemaker, f"stop_{kind.lower()}_job")(**{f"{kind}JobName": name})
+
+    def _stop_tuning_job(self, name: str) -> None:
+        with contextlib.suppress(ClientError):  # it ended by itself meanwhile
+            self.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
 
     def _run(self) -> None:
         steps = list(_all_steps(self.definition["Steps"]))
@@ -223,10 +229,36 @@ class Execution:
     def _processing(self, step: Step) -> None:
         self._job(step, "Processing")
 
-    def _job(self, step: Step, kind: str) -> None:
+    def _tuning(self, step: Step) -> None:
+        """It is described by its tuning job, and by its training jobs, the best first."""
+        name = self._name(f"{self.values['PipelineExecutionId']}-{step.definition['Name']}", longest=32)
+        request = {**self._evaluate(step.definition["Arguments"]), "HyperParameterTuningJobName": name}
+        created = self.sagemaker.create_hyper_parameter_tuning_job(**request)
+        with self._changed:
+            step.metadata = {"TuningJob": {"Arn": created["HyperParameterTuningJobArn"]}}
+            stopping = self._stopping
+        if stopping:
+            self._stop_tuning_job(name)
+        tuning.wait(self.account, self.region, name)
+        job = self.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        objective = job["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+        order = "Descending" if objective["Type"] == "Maximize" else "Ascending"
+        trials = self.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=name, SortBy="FinalObjectiveMetricValue", SortOrder=order, MaxResults=50
+        )
+        step.described = {**job, "TrainingJobSummaries": trials["TrainingJobSummaries"]}
+        status = job["HyperParameterTuningJobStatus"]
+        if status != "Completed":
+            raise StepFailed(job.get("FailureReason") or f"Tuning job {name} ended {status}")
+
+    @staticmethod
+    def _name(stem: str, *, longest: int) -> str:
         suffix = "".join(random.choices(string.ascii_letters + string.digits, k=10))  # noqa: S311  a name, no secret
-        stem = f"pipelines-{self.values['PipelineExecutionId']}-{step.definition['Name']}"[: 62 - len(suffix)].rstrip("-")
-        request = {**self._evaluate(step.definition["Arguments"]), f"{kind}JobName": f"{stem}-{suffix}"}
+        return f"{stem[: longest - 1 - len(suffix)].rstrip('-')}-{suffix}"
+
+    def _job(self, step: Step, kind: str) -> None:
+        name = self._name(f"pipelines-{self.values['PipelineExecutionId']}-{step.definition['Name']}", longest=63)
+        request = {**self._evaluate(step.definition["Arguments"]), f"{kind}JobName": name}
         created = getattr(self.sagemaker, f"create_{kind.lower()}_job")(**request)
         with self._changed:
             step.metadata = {f"{kind}Job": {"Arn": created[f"{kind}JobArn"]}}

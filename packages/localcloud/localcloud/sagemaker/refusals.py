@@ -20,7 +20,6 @@ FAKED = (
     "CreateDataQualityJobDefinition",
     "CreateDomain",
     "CreateFeatureGroup",
-    "CreateHyperParameterTuningJob",
     "CreateModelBiasJobDefinition",
     "CreateModelExplainabilityJobDefinition",
     "CreateModelQualityJobDefinition",

@@ -20,6 +20,10 @@ OF_JOBS = {  # the members of a request that its event has
         *("ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "AppSpecification", "NetworkConfig", "ExperimentConfig"),
     ),
 }
+OF_TUNING_JOBS = (
+    *("HyperParameterTuningJobName", "HyperParameterTuningJobConfig", "TrainingJobDefinition", "HyperParameterTuningJobStatus"),
+    *("CreationTime", "LastModifiedTime", "TrainingJobStatusCounters", "ObjectiveStatusCounters"),
+)
 OF_PACKAGES = (
     *("ModelPackageGroupName", "ModelPackageVersion", "ModelPackageArn", "CreationTime", "InferenceSpecification", "ModelPackageStatus"),
     *("ModelPackageStatusDetails", "CertifyForMarketplace", "ModelApprovalStatus", "MetadataProperties", "ModelMetrics"),
@@ -49,6 +53,13 @@ def job(kind: str, record: Any, request: Mapping[str, Any]) -> None:
         "Tags": _tags(request),
     }
     _tell(f"SageMaker {named} Job State Change", members, [record.arn])
+
+
+def tuning_job(record: Any, request: Mapping[str, Any]) -> None:
+    """A hyperparameter tuning job is in another state."""
+    members = {name: getattr(record, _snake(name), None) for name in OF_TUNING_JOBS}
+    members |= {"HyperParameterTuningJobArn": record.arn, "Tags": _tags(request)}
+    _tell("SageMaker HyperParameter Tuning Job State Change", members, [record.arn])
 
 
 def endpoint(record: Any, status: str, pending: Mapping[str, Any] | None = None) -> None:

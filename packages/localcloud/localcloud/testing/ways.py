@@ -203,6 +203,7 @@ SPECIAL = {
     "s3:CopyObject": Way(lambda client, entry: None),  # goes with its bucket
     "s3:CreateBucket": Way(_bucket),
     "s3:CreateMultipartUpload": Way(lambda client, entry: None),  # goes with its bucket
+    "sagemaker:CreateHyperParameterTuningJob": _with("StopHyperParameterTuningJob", "HyperParameterTuningJobName"),
     "sagemaker:CreateModelPackage": _answered("DeleteModelPackage", "ModelPackageName", "ModelPackageArn"),
     "sagemaker:CreateModelPackageGroup": Way(_group),
     "sagemaker:CreateProcessingJob": _with("StopProcessingJob", "ProcessingJobName"),

@@ -184,13 +184,6 @@ def test_an_image_named_by_tag_is_refused(aws: Accounts, image: str, name: Name)
     [
         ("stop_auto_ml_job", {"AutoMLJobName": "x"}),
         (
-            "create_hyper_parameter_tuning_job",
-            {
-                "HyperParameterTuningJobName": "x",
-                "HyperParameterTuningJobConfig": {"Strategy": "Random", "ResourceLimits": {"MaxParallelTrainingJobs": 1}},
-            },
-        ),
-        (
             "create_notebook_instance",
             {"NotebookInstanceName": "x", "InstanceType": "ml.t3.medium", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/worker"},
         ),

@@ -186,7 +186,7 @@ def test_a_failed_job_ends_the_execution_before_the_steps_that_need_it(aws: Acco
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        ({"Name": "Tune", "Type": "Tuning", "Arguments": {}}, "does not run step Tune of type Tuning"),
+        ({"Name": "Query", "Type": "EMR", "Arguments": {}}, "does not run step Query of type EMR"),
         ({"Name": "End", "Type": "Fail", "DependsOn": ["Ghost"], "Arguments": {"ErrorMessage": "x"}}, "steps that it does not have: Ghost"),
     ],
 )

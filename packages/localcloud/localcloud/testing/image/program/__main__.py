@@ -22,7 +22,7 @@ def train() -> None:
     rows = [line for file in sorted((ROOT / "input/data").rglob("*.csv")) for line in file.read_text().splitlines()]
     Path(os.environ["MODEL_DIR"], "model.json").write_text(json.dumps({"rows": len(rows), **parameters}))
     print("metric auc=0.5\nmetric auc=" + parameters.get("auc", "0.9"), flush=True)
-    if BEHAVIOUR == "fail":
+    if "fail" in (BEHAVIOUR, parameters.get("behaviour")):
         (ROOT / "output/failure").write_text("row 3, column 'age': found 'x'")
         (ROOT / "output/data/violations.json").write_text('["age"]')
         sys.exit(7)
