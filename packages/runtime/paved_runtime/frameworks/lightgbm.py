@@ -83,7 +83,7 @@ def load(folder: Path) -> Booster:
     import lightgbm
 
     try:
-        return lightgbm.Booster({"verbosity": -1}, model_str=lightgbm_text.trees((folder / BOOSTER).read_text(encoding="utf-8")))
+        return lightgbm.Booster(model_str=lightgbm_text.trees((folder / BOOSTER).read_text(encoding="utf-8")))
     except (lightgbm.basic.LightGBMError, KeyError, ValueError) as error:
         raise ArtifactError(f"{BOOSTER} cannot be loaded: {str(error).splitlines()[0]}") from error
 
