@@ -1,4 +1,4 @@
-"""Reasons as a person reads them: a table a row, the weightiest column first."""
+"""Reasons as a person reads them: a table a row, the weightiest column first, sampled ones with their standard error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def _table(number: int, prediction: dict[str, Any], base: float) -> Table:
     table = Table("column", "value", title=title, title_justify="left", box=None)
     table.add_column("adds", justify="right")
     for reason in reasons:
-        table.add_row(reason["column"], _shown(reason["value"]), f"{reason['contribution']:+.3f}")
+        error = f" ± {reason['error']:.3f}" if "error" in reason else ""
+        table.add_row(reason["column"], _shown(reason["value"]), f"{reason['contribution']:+.3f}{error}")
     return table
 
 

@@ -72,6 +72,7 @@ def _of_models(models: Sequence[str]) -> Iterator[tuple[str, Run]]:
         yield from _style(where)
     for model in models:
         python = str(environments.python(environments.folder(model)))
+        yield f"contract of {model}", _command([python, "-m", "paved_runtime", "check", f"model_code/{model}"])
         yield (
             f"tests of {model}",
             _command([python, "-m", "pytest", f"model_code/{model}"], advice=f"\nits tests: model_code/{model}/tests/"),

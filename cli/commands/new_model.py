@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,12 +25,11 @@ from config import CONFIG
 from naming import RESERVED
 from paved_runtime import spec
 
-Framework = StrEnum("Framework", dict(zip(spec.FRAMEWORKS, spec.FRAMEWORKS, strict=True)))
-XGBOOST = Framework("xgboost")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 Data = Annotated[Path, typer.Option("--data", metavar="CSV", help="A data set with a header; it is read, not kept.", parser=typed_path)]
 Target = Annotated[str, typer.Option(metavar="COLUMN", help="The column that says what became of each row.")]
 Positive = Annotated[str | None, typer.Option(metavar="VALUE", help="The outcome whose probability is scored; guessed without it.")]
+Framework = Annotated[spec.Framework, typer.Option(metavar="|".join(spec.FRAMEWORKS), help="What the model is learnt with.")]
 Exclude = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="A column that is not known in time. May be repeated.")]
 
 
@@ -46,7 +44,7 @@ def new_model(
     owner: Annotated[
         str | None, typer.Option(metavar="MAIL", help="Who answers for the model; without it the first owner in config.py.")
     ] = None,
-    framework: Annotated[Framework, typer.Option(metavar="|".join(spec.FRAMEWORKS), help="What the model is learnt with.")] = XGBOOST,
+    framework: Framework = "xgboost",
     json: output.Json = False,
 ) -> None:
     """Write a model's folder from a CSV file. Columns, ranges and gates are inferred, tried, and explained in its model.toml."""
@@ -56,7 +54,7 @@ def new_model(
         with progress.step("read the data set") as step:
             profile = profiles.read(data, target=target, positive=positive, exclude=exclude or [])
             step.note = f"{profile.rows} rows, {len(profile.columns)} columns"
-            words = Words(purpose=purpose or _purpose(profile), owner=owner or CONFIG.owners[0], framework=framework.value)
+            words = Words(purpose=purpose or _purpose(profile), owner=owner or CONFIG.owners[0], framework=framework)
             draft = Draft(name=name, words=words, config=CONFIG, place=place)
             draft.check(profile)
         with progress.step(f"train on {proposals.SPLITS} splits, to propose gates") as step:
@@ -68,7 +66,7 @@ def new_model(
         scaffold.write(folder, contents)
         captured(["ruff", "format", "--quiet", str(folder)])
         shutil.rmtree(place)
-    output.show(_view(name, profile, gates), _machine(name, profile, gates, framework.value), json=json)
+    output.show(_view(name, profile, gates), _machine(name, profile, gates, framework), json=json)
 
 
 def _folder(name: str) -> Path:

@@ -122,6 +122,22 @@ class Framework(Document):
     version: Text
 
 
+class Reasons(Document):
+    """How scores are explained; of sampled reasons, the mean and the largest standard error over held-out rows, in log-odds."""
+
+    method: Literal["exact", "sampled", "none"]
+    mean_error: float | None
+    largest_error: float | None
+
+    @property
+    def sentence(self) -> str:
+        """The same for a person."""
+        if self.method == "sampled":
+            errors = f"{self.mean_error:.3g} on average and {self.largest_error:.3g} at most"
+            return f"Reasons of scores are sampled: their standard errors are {errors}, in log-odds."
+        return "Reasons of scores are exact." if self.method == "exact" else "This model gives no reasons of its scores."
+
+
 class Evaluation(Document):
     """What the candidate is worth on rows it never saw: `evaluation.json` of its artifact."""
 
@@ -132,6 +148,7 @@ class Evaluation(Document):
     image_uri: ImageUri
     runtime: Text | None = Field(default=None, exclude_if=_is_none, description="the version of paved-runtime; older evidence has none")
     framework: Framework | None = Field(default=None, exclude_if=_is_none, description="older evidence, all of XGBoost, has none")
+    reasons: Reasons | None = Field(default=None, exclude_if=_is_none, description="older evidence, whose reasons are exact, has none")
     metrics: dict[str, Metric]
     rows: SplitRows
     champion: Champion | None

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from paved_runtime.page import environment
 from pipelines.evidence import plots
+from pipelines.evidence.document import Reasons
 from pipelines.evidence.page import measured, metrics
 
 MOST_ROWS = 30
@@ -22,6 +23,7 @@ def render(evaluation: Mapping[str, Any], report: Mapping[str, Any]) -> str:
         e=evaluation,
         metrics=metrics(evaluation["metrics"]),
         failed=[verdict for verdict in evaluation["gates"] if verdict["passed"] is False],
+        explained=Reasons.model_validate(evaluation["reasons"]).sentence if "reasons" in evaluation else "",
         charts=_charts(evaluation, report),
     )
 

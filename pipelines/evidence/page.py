@@ -95,6 +95,7 @@ def render(evidence: Evidence, report: Json) -> str:
         shown_sha256=document.shown_sha256(evidence),
         unfairest=_unfairest(measured["fairness"]),
         metrics=metrics(facts["evaluation"]["metrics"]),
+        explained=evidence.evaluation.reasons.sentence if evidence.evaluation.reasons else "",
         most_rows=MOST_ROWS,
     )
 

@@ -46,6 +46,13 @@ def test_what_has_no_place_to_ask_for_reasons(body: bytes) -> None:
     assert caught.value.code == 2
 
 
+def test_sampled_reasons_are_shown_with_their_error(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = {"column": "age", "value": 41, "contribution": -0.9, "error": 0.0126}
+    output.draw(reasons.tables({"predictions": [{"score": 0.2, "reasons": [reason]}], "base": -0.5, "method": "sampled"}), output.facts)
+
+    assert capsys.readouterr().out.splitlines()[2].split() == ["age", "41", "-0.900", "±", "0.013"]
+
+
 def test_a_table_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
     output.draw(reasons.tables(ANSWER), output.facts)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]

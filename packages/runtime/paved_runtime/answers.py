@@ -23,11 +23,12 @@ class Answer(msgspec.Struct, gc=False):
 
 
 class Reason(msgspec.Struct, gc=False):
-    """What one column adds to a row's score, in log-odds, and the row's own value there."""
+    """What one column adds to a row's score, in log-odds, and the row's own value there. `error` is the standard error of a sampled one."""
 
     column: str
     value: Value
     contribution: float
+    error: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class Explained(msgspec.Struct, gc=False):
@@ -38,11 +39,12 @@ class Explained(msgspec.Struct, gc=False):
 
 
 class ExplainedAnswer(msgspec.Struct, gc=False):
-    """A JSON request's answer with reasons: `base` plus a row's contributions is the logit of its score."""
+    """A JSON request's answer with reasons, by `method` exact or sampled: `base` plus a row's contributions is the logit of its score."""
 
     predictions: list[Explained]
     base: float
     model_version: str
+    method: str
 
 
 class Description(msgspec.Struct, gc=False):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from paved_runtime import spec
+from paved_runtime import frameworks, spec
 
 
 def check(folders: Sequence[str]) -> int:
@@ -20,7 +20,11 @@ def check(folders: Sequence[str]) -> int:
 
 def _problems(folder: Path) -> list[str]:
     try:
-        spec.load(folder.name, folder.parent)
+        model = spec.load(folder.name, folder.parent)
+        if model.framework in spec.FRAMEWORKS or folder.parent == spec.MODELS.resolve():  # elsewhere a framework.py is not found
+            frameworks.method(model, frameworks.of(model))
     except spec.SpecError as error:
         return str(error).splitlines()
+    except ValueError as error:
+        return [f"{folder.parent.name}/{folder.name}/model.toml: {error}"]
     return []

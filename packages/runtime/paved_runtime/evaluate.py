@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from paved_runtime import artifact, contract, frameworks, gates, golden, plugin, report
-from paved_runtime.explain import Explainer
+from paved_runtime import artifact, contract, gates, golden, plugin, report
 from paved_runtime.holdout import CHAMPION, Champion, Holdout
 from paved_runtime.invocations import Invocations
 from paved_runtime.job import Job
@@ -23,6 +22,7 @@ from paved_runtime.reasons import Reasons
 from paved_runtime.table import Table, Values
 
 ARCHIVE, OUTPUT = "model/model.tar.gz", "model/output.tar.gz"
+EXPLAINED = 50  # rows at the least, however few a request may ask about
 
 
 def evaluate(job: Job) -> None:
@@ -52,15 +52,18 @@ def _complete(job: Job, model: Path) -> None:
     features = plugin.features(job.spec.name)
     artifact.check(model, job.spec, features.NAMES, judged=False)
     invocations = Invocations.load(job.spec, model)
-    explainer = Explainer.load(model, frameworks.of(job.spec), features, job.spec.features)
+    explainer = invocations.explainer
     examples = contract.read(job.channel("holdout"), job.spec.data, digested={job.spec.data.target})  # nobody compares its rows
 
     def score(table: Table) -> Values:
         return invocations.scores(table).astype(np.float64)
 
-    def explain(table: Table) -> Reasons:
-        base, contributions = explainer.contributions(features.features(table))
-        return Reasons(columns=job.spec.features, scores=score(table), base=base, contributions=contributions)
+    def explain(table: Table) -> Reasons | None:
+        if explainer is None:
+            return None
+        asked = gates.some(table, max(explainer.most, EXPLAINED))
+        base, contributions, errors = explainer.contributions(features.features(asked))
+        return Reasons(columns=job.spec.features, scores=score(asked), base=base, contributions=contributions, errors=errors)
 
     champion = _champion(job, len(examples))
     holdout = Holdout(table=examples.table, labels=examples.labels == 1, challenger=score(examples.table), champion=champion)

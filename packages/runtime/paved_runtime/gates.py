@@ -23,7 +23,7 @@ from paved_runtime.table import Table, Values
 from paved_runtime.verdict import Verdict, at_least, at_most
 
 Rows = NDArray[np.intp]
-TRIED = 500  # rows on which behaviour and reasons are tried
+TRIED = 500  # rows on which behaviour and reasons are tried; sampled reasons, which take their time, on fewer of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +38,12 @@ class Findings:
     slices: Sequence[Slice]
     treatments: Sequence[Treatment]
     behaviour: Sequence[Outcome]
-    reasons: Reasons
+    reasons: Reasons | None
     data: Mapping[str, Any]
 
 
 def examine(
-    spec: ModelSpec, holdout: Holdout, data: Mapping[str, Any], score: Callable[[Table], Values], explain: Callable[[Table], Reasons]
+    spec: ModelSpec, holdout: Holdout, data: Mapping[str, Any], score: Callable[[Table], Values], explain: Callable[[Table], Reasons | None]
 ) -> Findings:
     """Measure everything that `model.toml` asks for. Raises ArithmeticError where a score of the challenger is no probability."""
     wrong = int((~((holdout.challenger >= 0) & (holdout.challenger <= 1))).sum())
@@ -51,7 +51,7 @@ def examine(
         raise ArithmeticError(
             f"{wrong} of {len(holdout)} held-out rows get a score that is no probability: see what the features do with them"
         )
-    tried = Table(holdout.table.positions, holdout.table.values[sample(len(holdout), TRIED)])
+    tried = some(holdout.table, TRIED)
     gates = spec.gates
     return Findings(
         spec=spec,
@@ -83,7 +83,7 @@ def verdicts(findings: Findings) -> Iterator[Verdict]:
     if gates.fairness:
         yield from fairness.judge(findings.treatments, gates.fairness)
     yield from (outcome.verdict for outcome in findings.behaviour)
-    yield reasons.judge(findings.reasons)
+    yield from reasons.judge(findings.reasons, gates.reasons_error)
 
 
 def measure(labels: Mask, scores: Values) -> dict[str, float]:
@@ -100,6 +100,11 @@ def measure(labels: Mask, scores: Values) -> dict[str, float]:
 def sample(rows: int, size: int) -> Rows:
     """`size` of `rows` rows, or all of them if there are fewer, evenly spaced: held-out rows come in an order that says nothing."""
     return np.linspace(0, rows - 1, min(rows, size)).astype(np.intp)
+
+
+def some(table: Table, size: int) -> Table:
+    """`size` rows of a table, chosen as `sample` does, or all of them."""
+    return Table(table.positions, table.values[sample(len(table), size)])
 
 
 def _data(data: Mapping[str, Any]) -> Verdict:

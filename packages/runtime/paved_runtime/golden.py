@@ -19,24 +19,27 @@ from paved_runtime.rules import Value
 from paved_runtime.spec import Category, Column, Integer, ModelSpec
 
 TOLERANCE = 1e-6
-REASONS_TOLERANCE = 1e-4  # log-odds
+REASONS_TOLERANCE = {"exact": 1e-4, "sampled": 1e-3}  # log-odds; sampled ones have the rounding of many scores in them
 EMPTY = 0.2  # how often a cell that may be missing is
 Row = dict[str, Value]
 
 
 def record(spec: ModelSpec, model: Invocations) -> dict[str, Any]:
-    """The content of golden.json: what `model` answers, scores to `requests`, reasons to `explained`; of bad requests, the status due."""
+    """The content of golden.json: what `model` answers, scores to `requests`, reasons, where it has some, to `explained`; of bad requests,
+    the status due.
+    """
     draw = random.Random(spec.name)  # noqa: S311 - the same rows every time is the point
     edges = [_row(spec, lambda column: _edge(column, 0)), _row(spec, lambda column: _edge(column, -1))]
     drawn = [_row(spec, lambda column: _drawn(column, draw)) for _ in range(51)]
     bodies: list[dict[str, Any]] = [dict(drawn[0]), {"instances": drawn[:1]}, {"instances": edges}, {"instances": drawn[1:]}]
-    explained = {"instances": [*edges, drawn[0]], "explain": True}
+    question = {"instances": [*edges, drawn[0]], "explain": True}
+    refused = {"body": json.dumps(question), "content_type": JSON, "expect": 400}
     return {
         "content_type": JSON,
         "tolerance": TOLERANCE,
         "requests": [{"body": body, "scores": answered(model, body)} for body in bodies],
-        "explained": {"body": explained, "tolerance": REASONS_TOLERANCE, **reasons(model, explained)},
-        "bad_requests": _bad_requests(spec, drawn[0]),
+        **_explained(model, question),
+        "bad_requests": [*_bad_requests(spec, drawn[0]), *([] if model.explainer else [refused])],
     }
 
 
@@ -44,14 +47,17 @@ def replay(golden: dict[str, Any], model: Invocations) -> None:
     """Send every golden request again.
 
     Raises:
-        ArtifactError: an answer differs from the recorded one.
+        ArtifactError: an answer differs from the recorded one, or none was recorded to a question that the model answers.
     """
     for number, request in enumerate(golden["requests"], start=1):
         scores = answered(model, request["body"])
         difference = _largest(abs(new - old) for new, old in zip(scores, request["scores"], strict=True))
         if not difference <= golden["tolerance"]:
             raise ArtifactError(f"golden request {number} is answered differently than in evaluation, by {difference:.2g}")
-    _replay_reasons(golden["explained"], model)
+    if (explained := golden.get("explained")) is not None:
+        _replay_reasons(explained, model)
+    elif model.explainer is not None:
+        raise ArtifactError("the model gave no reasons in evaluation, this image's model.toml wants some: train the model again")
     for bad in golden["bad_requests"]:
         status = model.reply(bad["content_type"], bad["body"].encode()).status
         if status != bad["expect"]:
@@ -76,6 +82,13 @@ def _reply(model: Invocations, body: dict[str, Any]) -> dict[str, Any]:
         raise ArtifactError(f"a golden request is refused: {reply.body.decode()}")
     answer: dict[str, Any] = json.loads(reply.body)
     return answer
+
+
+def _explained(model: Invocations, body: dict[str, Any]) -> dict[str, Any]:
+    """The part of golden.json about a request for reasons; nothing where the model gives none."""
+    if model.explainer is None:
+        return {}
+    return {"explained": {"body": body, "tolerance": REASONS_TOLERANCE[model.explainer.method], **reasons(model, body)}}
 
 
 def _replay_reasons(explained: dict[str, Any], model: Invocations) -> None:

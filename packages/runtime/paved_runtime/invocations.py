@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from paved_runtime import __version__, artifact, frameworks, plugin, scoring
+from paved_runtime import __version__, artifact, explain, frameworks, plugin, scoring
 from paved_runtime.answers import Answer, Description, Explained, ExplainedAnswer, Prediction, Reason
 from paved_runtime.explain import Explainer
 from paved_runtime.media_types import CSV, JSON, MediaType, RequestError, acceptable, content
@@ -23,7 +23,6 @@ from paved_runtime.spec import ModelSpec
 from paved_runtime.table import Matrix, Table
 
 LIMIT = 6 * 1024 * 1024  # what SageMaker passes on
-EXPLAINED = 1000  # rows a request: a third of a second for the first model, and an answer that SageMaker still passes on
 
 
 class Reply(NamedTuple):
@@ -44,12 +43,13 @@ class Invocations:
     """A model that answers requests."""
 
     def __init__(
-        self, spec: ModelSpec, score: Score, explainer: Explainer, features: plugin.Features, schema: dict[str, Any], sha256: str
+        self, spec: ModelSpec, score: Score, explainer: Explainer | None, features: plugin.Features, schema: dict[str, Any], sha256: str
     ) -> None:
+        """`explainer` is None where the model gives no reasons."""
         self.sha256, self.version = sha256, model_version(sha256)
         self._name, self._schema = spec.name, schema
         self._requests, self._rules = Requests(spec.data), rules(spec.data)
-        self._score, self._explainer = score, explainer
+        self._score, self.explainer = score, explainer
         self._features = features.features
         self._encoder = msgspec.json.Encoder()
 
@@ -58,7 +58,8 @@ class Invocations:
         """Load a model folder. Raises ArtifactError."""
         features = plugin.features(spec.name)
         framework = frameworks.of(spec)
-        score, explainer = scoring.load(framework, model), Explainer.load(model, framework, features, spec.features)
+        score = scoring.load(framework, model)
+        explainer = explain.load(spec, model, framework, features, score)
         return cls(spec, score, explainer, features, artifact.read_json(model / artifact.SCHEMA), sha256(model))
 
     def reply(self, content_type: str, body: bytes, accept: str = "") -> Reply:
@@ -95,22 +96,25 @@ class Invocations:
         if table is None:
             description = Description(self._name, self.version, self.sha256, __version__, self._schema, round(resident(), 1))
             return Reply(200, JSON, self._encoder.encode(description))
-        answer = self._explained(table)
+        if self.explainer is None:
+            raise RequestError(400, f"expected no question for reasons, found one: {self._name} gives none (reasons in its model.toml)")
+        answer = self._explained(table, self.explainer)
         return Reply(200, JSON, self._encoder.encode(answer), [prediction.score for prediction in answer.predictions])
 
-    def _explained(self, table: Table) -> ExplainedAnswer:
-        if len(table) > EXPLAINED:
-            raise RequestError(413, f"expected at most {EXPLAINED} rows to explain, found {len(table)}")
+    def _explained(self, table: Table, explainer: Explainer) -> ExplainedAnswer:
+        if len(table) > explainer.most:
+            raise RequestError(413, f"expected at most {explainer.most} rows to explain, found {len(table)}")
         matrix = self._features(table)
-        base, contributions = self._explainer.contributions(matrix)
+        base, contributions, errors = explainer.contributions(matrix)
         columns = [(name, list(map(rule.write, table[name].tolist()))) for name, rule in self._rules.items()]
         weightiest = np.argsort(-np.abs(contributions), axis=1, kind="stable").tolist()
-        rows = zip(self._score(matrix).tolist(), contributions.tolist(), weightiest, strict=True)
+        doubts = [[msgspec.UNSET] * len(columns)] * len(table) if errors is None else errors.tolist()
+        rows = zip(self._score(matrix).tolist(), contributions.tolist(), doubts, weightiest, strict=True)
         predictions = [
-            Explained(score, [Reason(columns[at][0], columns[at][1][row], adds[at]) for at in order])
-            for row, (score, adds, order) in enumerate(rows)
+            Explained(score, [Reason(columns[at][0], columns[at][1][row], adds[at], doubt[at]) for at in order])
+            for row, (score, adds, doubt, order) in enumerate(rows)
         ]
-        return ExplainedAnswer(predictions, base, self.version)
+        return ExplainedAnswer(predictions, base, self.version, explainer.method)
 
 
 def sha256(model: Path) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from paved_runtime.invocations import EXPLAINED, LIMIT
+from paved_runtime.explain import Explainer
+from paved_runtime.invocations import LIMIT
 from paved_runtime.media_types import CSV, JSON, LINES
 from paved_runtime.spec import Category, Column, Integer, ModelSpec
 
 REFUSALS = {
     "400": "The body cannot be read at all.",
     "406": "Accept asks for no format that the answer can have; reasons and descriptions are JSON only.",
-    "413": f"The body is larger than {LIMIT} bytes, or asks to explain more than {EXPLAINED} rows.",
+    "413": f"The body is larger than {LIMIT} bytes.",
     "415": f"The content type is neither {JSON}, {CSV} nor {LINES}, or its charset is not UTF-8.",
     "422": "A row or value breaks the data contract; the error names row, column and what was expected.",
 }
 
 
-def invocations(spec: ModelSpec) -> dict[str, Any]:
-    """The OpenAPI path item of /invocations."""
+def invocations(spec: ModelSpec, explainer: Explainer | None) -> dict[str, Any]:
+    """The OpenAPI path item of /invocations. Without an explainer, reasons are refused."""
     record = {
         "type": "object",
         "required": list(spec.features),
@@ -40,7 +41,7 @@ def invocations(spec: ModelSpec) -> dict[str, Any]:
         "required": ["instances"],
         "properties": {
             "instances": rows,
-            "explain": {"type": "boolean", "default": False, "description": f"Answer with reasons. At most {EXPLAINED} rows."},
+            "explain": _explain(explainer),
         },
         "additionalProperties": False,
     }
@@ -66,9 +67,22 @@ def invocations(spec: ModelSpec) -> dict[str, Any]:
             "summary": spec.purpose,
             "parameters": [accept],
             "requestBody": {"required": True, "content": content},
-            "responses": {"200": _answer(spec)} | {status: _refusal(text) for status, text in REFUSALS.items()},
+            "responses": {"200": _answer(spec, explainer)} | {status: _refusal(text) for status, text in _refusals(explainer).items()},
         }
     }
+
+
+def _explain(explainer: Explainer | None) -> dict[str, Any]:
+    if explainer is None:
+        return {"const": False, "default": False, "description": "This model gives no reasons."}
+    return {"type": "boolean", "default": False, "description": f"Answer with reasons. At most {explainer.most} rows."}
+
+
+def _refusals(explainer: Explainer | None) -> dict[str, str]:
+    """What each status says."""
+    if explainer is None:
+        return REFUSALS | {"400": "The body cannot be read at all, or asks for reasons, which this model does not give."}
+    return REFUSALS | {"413": f"The body is larger than {LIMIT} bytes, or asks to explain more than {explainer.most} rows."}
 
 
 def _schema(column: Column) -> dict[str, Any]:
@@ -83,19 +97,16 @@ def _accepted(column: Column) -> dict[str, Any]:
     return {"type": kind, "minimum": column.minimum, "maximum": column.maximum}
 
 
-def _answer(spec: ModelSpec) -> dict[str, Any]:
+def _answer(spec: ModelSpec, explainer: Explainer | None) -> dict[str, Any]:
     score = {"type": "number", "minimum": 0, "maximum": 1}
     version = {"type": "string", "description": "Begins the model's digest."}
     digest = {"type": "string", "description": "SHA-256 of the model's ONNX file and metadata, which has the digests of its other files."}
-    reasons = {"type": "array", "minItems": len(spec.features), "maxItems": len(spec.features), "items": _reason(spec)}
-    base = {"type": "number", "description": "Log-odds: the base plus a row's contributions is the logit of its score."}
-    plain, explained = _object(score=score), _object(score=score, reasons=reasons | {"description": "The weightiest first."})
     runtime = {"type": "string", "description": "The version of paved-runtime that answers."}
     memory = {"type": "number", "description": "MiB of memory that the answering process holds."}
     schema = {"type": "object", "description": "The contract that the model was trained under."}
     answers = [
-        _object(predictions={"type": "array", "items": plain}, model_version=version),
-        _object(predictions={"type": "array", "items": explained}, base=base, model_version=version),
+        _object(predictions={"type": "array", "items": _object(score=score)}, model_version=version),
+        *([_explained(spec, explainer, score, version)] if explainer else []),
         _object(model={"const": spec.name}, model_version=version, model_sha256=digest, runtime=runtime, schema=schema, memory_mb=memory),
     ]
     plain_lines = {"type": "string", "description": "One score a line."}
@@ -105,10 +116,21 @@ def _answer(spec: ModelSpec) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
-def _reason(spec: ModelSpec) -> dict[str, Any]:
+def _explained(spec: ModelSpec, explainer: Explainer, score: dict[str, Any], version: dict[str, Any]) -> dict[str, Any]:
+    """An answer with reasons."""
+    reasons = {"type": "array", "minItems": len(spec.features), "maxItems": len(spec.features), "items": _reason(spec, explainer)}
+    base = {"type": "number", "description": "Log-odds: the base plus a row's contributions is the logit of its score."}
+    explained = _object(score=score, reasons=reasons | {"description": "The weightiest first."})
+    method = {"const": explainer.method, "description": "How contributions are had."}
+    return _object(predictions={"type": "array", "items": explained}, base=base, model_version=version, method=method)
+
+
+def _reason(spec: ModelSpec, explainer: Explainer) -> dict[str, Any]:
     value = {"type": ["string", "number", "null"], "description": "The row's own value."}
     contribution = {"type": "number", "description": "What the column adds to the score, in log-odds."}
-    return _object(column={"enum": list(spec.features)}, value=value, contribution=contribution)
+    error = {"type": "number", "minimum": 0, "description": "The contribution's standard error, in log-odds."}
+    errors = {"error": error} if explainer.method == "sampled" else {}
+    return _object(column={"enum": list(spec.features)}, value=value, contribution=contribution, **errors)
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,13 @@ from paved_runtime.verdict import Verdict, asked_above
 
 GATE = "plausibility"
 NAMED = 5  # columns
+NOT_KNOWN = "each of its columns is filled, before you approve: which of them move its scores is not known, as it gives no reasons"
 
 
-def judge(roc_auc: float, holdout: Holdout, difference: Difference | None, reasons: Reasons, gates: Gates) -> Iterator[Verdict]:
+def judge(roc_auc: float, holdout: Holdout, difference: Difference | None, reasons: Reasons | None, gates: Gates) -> Iterator[Verdict]:
     """One verdict on the model alone, and one on its lead over the champion where the two were compared."""
-    advice = f"ask when the columns that move its scores most are filled, before you approve: {_weightiest(reasons)}; "
+    columns = f"the columns that move its scores most are filled, before you approve: {_weightiest(reasons)}" if reasons else NOT_KNOWN
+    advice = f"ask when {columns}; "
     advice += "if all of them are known in time, raise "
     yield asked_above(GATE, "ROC AUC", roc_auc, gates.suspicious_roc_auc, advice=f"{advice}gates.suspicious_roc_auc")
     champion, rule = holdout.champion, gates.champion

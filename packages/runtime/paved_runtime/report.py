@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from paved_runtime import artifact, calibration, comparison, curves
+from paved_runtime import artifact, calibration, comparison, curves, reasons
 from paved_runtime.gates import Findings, measure, sample
 from paved_runtime.holdout import Champion, Holdout, Mask
 from paved_runtime.intervals import Interval
@@ -30,6 +30,7 @@ def evaluation(findings: Findings, verdicts: Sequence[Verdict], metadata: Mappin
     return {
         "version": VERSION,
         **origin,
+        "reasons": reasons.described(findings.reasons),
         "metrics": {name: _metric(value, findings.intervals.get(name)) for name, value in findings.metrics.items()},
         "rows": {**metadata["rows"], "holdout": len(findings.holdout)},
         "champion": _champion(findings, findings.holdout.champion) if findings.holdout.champion else None,
@@ -49,7 +50,7 @@ def report(findings: Findings) -> Content:
         "slices": [part.as_json() for part in findings.slices],
         "fairness": {"threshold": fairness.threshold, "groups": treatments} if fairness else None,
         "behaviour": [outcome.as_json() for outcome in findings.behaviour],
-        "importance": findings.reasons.importance,
+        "importance": findings.reasons.importance if findings.reasons else [],
         "data": findings.data,
     }
 

@@ -101,7 +101,7 @@ def _replay(job: Job, invocations: Invocations) -> None:
 
 def application(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter) -> ASGI:
     """The ASGI application: /invocations goes to the model, everything else to FastAPI."""
-    outside, inside = _outside(spec, invocations.version, log), _inside(invocations, log)
+    outside, inside = _outside(spec, invocations, log), _inside(invocations, log)
 
     async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
         await (inside if scope.get("path") == "/invocations" and scope["type"] == "http" else outside)(scope, receive, send)
@@ -109,7 +109,7 @@ def application(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Repor
     return dispatch
 
 
-def _outside(spec: ModelSpec, version: str, log: ScoreLog | Reporter) -> FastAPI:
+def _outside(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         regularly = asyncio.create_task(log.flush_regularly())
@@ -121,7 +121,7 @@ def _outside(spec: ModelSpec, version: str, log: ScoreLog | Reporter) -> FastAPI
         title=spec.slug,
         summary=f"Served by paved-runtime {__version__}",
         description=spec.purpose,
-        version=version,
+        version=invocations.version,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -136,7 +136,7 @@ def _outside(spec: ModelSpec, version: str, log: ScoreLog | Reporter) -> FastAPI
         return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
     document = api.openapi()
-    document["paths"]["/invocations"] = openapi.invocations(spec)
+    document["paths"]["/invocations"] = openapi.invocations(spec, invocations.explainer)
     return api
 
 

@@ -11,14 +11,15 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
 
 REQUIRED = {"data.negative": 'this key is required: the target\'s other outcome, spelt as in the data set, such as negative = "no"'}
 WORDS = {"missing": "this key is required", "extra_forbidden": "there is no such key; docs/model-toml.md lists them all"}
 MODELS = Path(os.environ.get("MODEL_CODE", "model_code"))  # where the program runs: the clone, or an image's WORKDIR
-FRAMEWORKS = ("keras", "lightgbm", "sklearn", "torch", "xgboost")  # the runtime's own: paved_runtime.frameworks
+Framework = Literal["keras", "lightgbm", "sklearn", "torch", "xgboost"]  # the runtime's own: paved_runtime.frameworks
+FRAMEWORKS: tuple[str, ...] = get_args(Framework)
 RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
 Item = TypeVar("Item")
 Tuple = Annotated[tuple[Item, ...], Strict(False)]  # TOML has lists; what is in them is as strict as all else
@@ -267,13 +268,14 @@ class Load(_Table):
 class Gates(_Table):
     """What a candidate must reach: on the held-out rows, against the champion, and live in staging.
 
-    `calibration_error` is the expected calibration error over ten bins of equal size. Above `suspicious_roc_auc` a person is asked whether
-    that can be.
+    `calibration_error` is the expected calibration error over ten bins of equal size. `reasons_error` is the mean standard error of sampled
+    reasons, in log-odds. Above `suspicious_roc_auc` a person is asked whether that can be.
     """
 
     roc_auc: float = Field(ge=0.5, le=1)
     suspicious_roc_auc: float = Field(default=0.95, gt=0.5, le=1)
     calibration_error: float = Field(default=0.1, gt=0, le=1)
+    reasons_error: float = Field(default=0.05, gt=0)
     champion: Champion = Champion()
     slices: Slices | None = None
     fairness: Fairness | None = None
@@ -520,13 +522,15 @@ class Monitoring(_Table):
 class ModelSpec(_Table):
     """One model, as its `model.toml` states it.
 
-    `framework` is what it is learnt with: one of the runtime's own, or that of the model's `framework.py`.
+    `framework` is what it is learnt with: one of the runtime's own, or that of the model's `framework.py`. `reasons` says how a score is
+    shared out over the columns: left out, exactly where the framework can, else by sampling.
     """
 
     name: Name
     purpose: str = Field(min_length=10)
     owner: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     framework: Name = "xgboost"
+    reasons: Literal["exact", "sampled", "none"] | None = None
     data: Data
     gates: Gates
     training: Training

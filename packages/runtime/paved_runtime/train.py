@@ -20,20 +20,20 @@ def train(job: Job) -> None:
     """Write the framework's files, schema.json and metadata.json beside data.json and rows.bin, which preparation wrote.
 
     Raises:
+        ValueError: there is no such framework, or `model.toml` wants reasons of it that it cannot give.
         ContractError: the training rows are not what `model.toml` says.
         ArithmeticError: what was written scores a training row otherwise than the model that was trained.
     """
+    framework = frameworks.of(job.spec)
+    frameworks.method(job.spec, framework)  # or the training would be in vain
     examples = contract.read(job.channel("train"), job.spec.data, digested={job.spec.data.target})  # nobody compares its rows
     features = plugin.features(job.spec.name)
     matrix = features.features(examples.table)
-    framework, run = (
-        frameworks.of(job.spec),
-        TrainingRun(
-            matrix=matrix,
-            labels=examples.labels,
-            hyperparameters=job.hyperparameters,
-            monotone=constraints(features.NAMES, job.spec.gates.behaviour),
-        ),
+    run = TrainingRun(
+        matrix=matrix,
+        labels=examples.labels,
+        hyperparameters=job.hyperparameters,
+        monotone=constraints(features.NAMES, job.spec.gates.behaviour),
     )
     model = plugin.training(job.spec.name).train(run)
     job.model.mkdir(parents=True, exist_ok=True)

@@ -142,6 +142,20 @@ def test_a_result_better_than_is_declared_plausible_asks_a_person(
     assert ("raise gates.suspicious_roc_auc" in verdict.advice) is (passed is None)
 
 
+def test_a_model_without_reasons_is_asked_about_without_naming_columns(model_spec: ModelSpec, holdout: Holdout) -> None:
+    findings = _with(examined(model_spec, holdout, suspicious_roc_auc=0.51), reasons=None)
+    verdicts = list(gates.verdicts(findings))
+    (question,) = [verdict for verdict in verdicts if verdict.gate == "plausibility"]
+    (reasons,) = [verdict for verdict in verdicts if verdict.gate == "reason codes"]
+
+    assert question.advice.startswith(
+        "ask when each of its columns is filled, before you approve: which of them move its scores is not known"
+    )
+    assert "raise gates.suspicious_roc_auc" in question.advice
+    assert reasons.passed is None
+    assert report.report(findings)["importance"] == []
+
+
 def test_data_that_were_not_checked_do_not_pass(model_spec: ModelSpec, holdout: Holdout) -> None:
     findings = examined(model_spec, holdout)
     for checks in ([], [{"column": "age", "rule": "range", "passed": False}]):

@@ -1,4 +1,4 @@
-"""Reasons add up to the score, and each goes to the column that its features are made of."""
+"""Exact reasons add up to the score, and each goes to the column that its features are made of."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import xgboost
 
-from paved_runtime import plugin
+from paved_runtime import artifact, background, explain, plugin, scoring
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.explain import Explainer
 from paved_runtime.frameworks import xgboost as FRAMEWORK  # noqa: N812 - it is what is passed
+from paved_runtime.reasons import TOLERANCE, Reasons
+from paved_runtime.spec import ModelSpec
 from paved_runtime.table import Matrix, Table
 
 COLUMNS = ("age", "balance", "month")
@@ -55,7 +57,7 @@ def booster(tmp_path: Path, matrix: Matrix) -> xgboost.Booster:
 
 
 def test_reasons_add_up_to_the_margin(tmp_path: Path, booster: xgboost.Booster, matrix: Matrix) -> None:
-    base, contributions = Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS).contributions(matrix)
+    base, contributions, _ = Explainer.exact(tmp_path, FRAMEWORK, Code(), COLUMNS).contributions(matrix)
     margins = booster.predict(xgboost.DMatrix(matrix), output_margin=True)
 
     assert contributions.shape == (400, 3)
@@ -64,7 +66,7 @@ def test_reasons_add_up_to_the_margin(tmp_path: Path, booster: xgboost.Booster, 
 
 
 def test_a_column_gets_what_its_features_give(tmp_path: Path, booster: xgboost.Booster, matrix: Matrix) -> None:
-    _, contributions = Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS).contributions(matrix)
+    contributions = Explainer.exact(tmp_path, FRAMEWORK, Code(), COLUMNS).contributions(matrix).columns
     shares = booster.predict(xgboost.DMatrix(matrix), pred_contribs=True)
 
     assert np.abs(shares[:, :4]).mean(axis=0).min() > 0.1  # so that each feature would be missed
@@ -77,7 +79,7 @@ def test_one_split_is_explained_as_by_hand(tmp_path: Path) -> None:
     matrix[:4, 1] = 1
     stump = train(tmp_path, matrix, matrix[:, 1], rounds=1, max_depth=1, base_score=0.5)
     margins = stump.predict(xgboost.DMatrix(matrix), output_margin=True)
-    base, contributions = Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS).contributions(matrix)
+    base, contributions, _ = Explainer.exact(tmp_path, FRAMEWORK, Code(), COLUMNS).contributions(matrix)
 
     np.testing.assert_array_equal(contributions[:, :2], 0)
     np.testing.assert_allclose(contributions[:, 2], margins - margins.mean(), atol=1e-6)
@@ -87,10 +89,10 @@ def test_one_split_is_explained_as_by_hand(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("booster")
 def test_threads_do_not_disturb_each_other(tmp_path: Path, matrix: Matrix) -> None:
-    explainer = Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS)
-    alone = [explainer.contributions(matrix[row : row + 50])[1] for row in range(350)]
+    explainer = Explainer.exact(tmp_path, FRAMEWORK, Code(), COLUMNS)
+    alone = [explainer.contributions(matrix[row : row + 50]).columns for row in range(350)]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda row: explainer.contributions(matrix[row : row + 50])[1], range(350)))
+        together = list(pool.map(lambda row: explainer.contributions(matrix[row : row + 50]).columns, range(350)))
 
     np.testing.assert_array_equal(together, alone)
 
@@ -110,7 +112,7 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path, matrix: Matrix) -> No
 @pytest.mark.usefixtures("booster")
 def test_features_without_a_column(tmp_path: Path, features: Code, message: str) -> None:
     with pytest.raises(ArtifactError, match=message):
-        Explainer.load(tmp_path, FRAMEWORK, features, COLUMNS)
+        Explainer.exact(tmp_path, FRAMEWORK, features, COLUMNS)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"no booster", b'{"learner": {}, "version": [3, 2, 0]}'])
@@ -118,7 +120,7 @@ def test_a_broken_booster(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FRAMEWORK.BOOSTER).write_bytes(content)
 
     with pytest.raises(ArtifactError, match=r"^model\.json cannot be loaded: .+") as caught:
-        Explainer.load(tmp_path, FRAMEWORK, Code(), COLUMNS)
+        Explainer.exact(tmp_path, FRAMEWORK, Code(), COLUMNS)
     assert "\n" not in str(caught.value)
 
 
@@ -126,6 +128,23 @@ def test_feature_code_may_do_without_sources(tmp_path: Path, matrix: Matrix) -> 
     train(tmp_path, matrix[:, :3], matrix[:, 0] > 0)
     plain = ModuleType("features")
     plain.__dict__["NAMES"] = ("month", "age", "balance")
-    _, contributions = Explainer.load(tmp_path, FRAMEWORK, plain, COLUMNS).contributions(matrix[:, :3])
+    contributions = Explainer.exact(tmp_path, FRAMEWORK, plain, COLUMNS).contributions(matrix[:, :3]).columns
 
     assert np.abs(contributions).sum(axis=0).argmax() == COLUMNS.index("month")
+
+
+@pytest.mark.parametrize(("wanted", "method"), [(None, "exact"), ("exact", "exact"), ("sampled", "sampled"), ("none", None)])
+def test_reasons_are_had_as_is_wanted(
+    trained: Path, model_spec: ModelSpec, wanted: Literal["exact", "sampled", "none"] | None, method: str | None
+) -> None:
+    spec, model, features = model_spec.model_copy(update={"reasons": wanted}), trained / "model", plugin.features(model_spec.name)
+    score = scoring.load(FRAMEWORK, model)
+    explainer = explain.load(spec, model, FRAMEWORK, features, score)
+    matrix = features.features(background.draw(artifact.read_json(model / artifact.DATA), spec.data, 20, "rows"))
+
+    assert (explainer and explainer.method) == method
+    if explainer:
+        base, contributions, errors = explainer.contributions(matrix)
+        scores = score(matrix).astype(np.float64)
+        assert (errors is None) == (method == "exact")
+        assert Reasons(columns=spec.features, scores=scores, base=base, contributions=contributions).difference < TOLERANCE

@@ -46,6 +46,10 @@ def no_reason(content: Golden) -> None:
     content["explained"]["contributions"][0]["balance"] = float("nan")
 
 
+def unasked(content: Golden) -> None:
+    del content["explained"]
+
+
 def status(content: Golden) -> None:
     content["bad_requests"][3]["expect"] = 422
 
@@ -58,6 +62,7 @@ def status(content: Golden) -> None:
         (base, "the golden request's reasons differ from evaluation's, by 0.01 in log-odds"),
         (contribution, "the golden request's reasons differ from evaluation's, by 0.01 in log-odds"),
         (no_reason, "the golden request's reasons differ from evaluation's, by nan in log-odds"),
+        (unasked, "the model gave no reasons in evaluation, this image's model.toml wants some: train the model again"),
         (status, "is answered 400, not 422 as in evaluation"),
     ],
 )

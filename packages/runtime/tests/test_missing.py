@@ -101,7 +101,7 @@ def test_where_every_cell_may_be_missing_null_is_no_bad_request() -> None:
 
 
 def test_the_schema_says_where_null_is_accepted() -> None:
-    content = openapi.invocations(SPEC)["post"]["requestBody"]["content"][JSON]["schema"]["oneOf"]
+    content = openapi.invocations(SPEC, None)["post"]["requestBody"]["content"][JSON]["schema"]["oneOf"]
     properties = next(schema for schema in content if "age" in schema.get("properties", ()))["properties"]
 
     assert properties["age"] == {"anyOf": [{"type": "integer", "minimum": 18, "maximum": 120}, {"type": "null"}]}

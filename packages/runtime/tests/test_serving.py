@@ -22,7 +22,8 @@ from server import Server, call
 
 from paved_runtime import __version__, artifact
 from paved_runtime.__main__ import main
-from paved_runtime.invocations import EXPLAINED, LIMIT, Invocations, resident
+from paved_runtime.explain import EXPLAINED
+from paved_runtime.invocations import LIMIT, Invocations, resident
 from paved_runtime.job import SCORE_LOG_SECONDS
 from paved_runtime.media_types import ALIASES, CSV, JSON, LINES
 from paved_runtime.score_log import ScoreLog
@@ -254,7 +255,7 @@ def departures(value: Any, schema: dict[str, Any]) -> Iterator[str]:
 
 def test_answers_are_as_documented(app: ASGI) -> None:
     assert schema_of(app, ROW) == "predictions model_version"
-    assert schema_of(app, {"instances": [ROW] * 2, "explain": True}) == "predictions base model_version"
+    assert schema_of(app, {"instances": [ROW] * 2, "explain": True}) == "predictions base model_version method"
     assert schema_of(app, {"describe": True}) == "model model_version model_sha256 runtime schema memory_mb"
 
 

@@ -56,7 +56,7 @@ def test_the_page_adds_statsmodels(tree: Path, road: Road, tmp_path: Path) -> No
     (folder / "training.py").write_text(block("python", "## 2."))
     own, contract = block("toml", "## 2."), folder / "model.toml"
     first, _, settings = own.partition("\n\n")
-    head = re.sub(r"\[training\.hyperparameters\]\n.*?\n\n", f"{settings}\n", contract.read_text(), flags=re.DOTALL)
+    head = re.sub(r"\[training\.hyperparameters\].*?\n\n", f"{settings}\n", contract.read_text(), flags=re.DOTALL)
     contract.write_text(re.sub(r"^framework = .*\n", "", head, flags=re.MULTILINE).replace("\n[data]\n", f"{first}\n\n[data]\n", 1))
     packages = folder / "requirements.in"
     packages.write_text(re.sub(r"^xgboost-cpu.*$", "statsmodels", packages.read_text().replace("[xgboost]", ""), flags=re.MULTILINE))

@@ -61,6 +61,7 @@ def test_a_card_has_the_facts_of_the_evidence() -> None:
     job = made["training_details"]["training_job_details"]
 
     assert made["model_overview"]["model_artifact"] == [evidence.artifact.uri]
+    assert made["model_overview"]["algorithm_type"] == "xgboost 3.2.0"
     assert made["intended_uses"] == {"purpose_of_model": evidence.purpose, "risk_rating": "Unknown"}
     assert job["training_datasets"] == [evidence.data.uri]
     assert job["training_environment"] == {"container_image": [evidence.image.uri]}
@@ -74,6 +75,16 @@ def test_a_card_has_the_facts_of_the_evidence() -> None:
     assert made["additional_information"]["custom_details"]["evidence_sha256"] == shown_sha256(evidence)
     assert "marital" in made["additional_information"]["ethical_considerations"]
     assert "reported" in made["additional_information"]["caveats_and_recommendations"].lower()
+
+
+def test_a_card_says_how_scores_are_explained() -> None:
+    reasons = {"method": "sampled", "mean_error": 0.0123, "largest_error": 0.0456}
+    made = content(sample.evidence(evaluation={**sample.content()["evaluation"], "reasons": reasons}))
+    said = made["additional_information"]["caveats_and_recommendations"]
+
+    assert said.startswith(
+        "Reasons of scores are sampled: their standard errors are 0.0123 on average and 0.0456 at most, in log-odds. Rep"
+    )
 
 
 def test_a_card_tells_who_approved_and_of_no_fairness() -> None:

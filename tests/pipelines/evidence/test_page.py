@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from paved_runtime.page import figure, legible
-from pipelines.evidence import page
+from pipelines.evidence import evaluation_page, page
 from pipelines.evidence.document import Evidence
 from tests.support import sample
 from tests.support.pages import HOSTILE, SECTIONS, approved, hostile, usual
@@ -100,12 +100,13 @@ def test_everything_that_the_evidence_binds_is_on_the_page() -> None:
     assert [fact for fact in bound if fact not in text] == []
     assert "21 November 2026, 09:12 UTC" in text
     assert "runtime 0.1.0" in text
+    assert "learnt with xgboost 3.2.0" in text
 
 
 def older() -> dict[str, Any]:
     """The evaluation of a runtime that told neither its version, nor intervals, nor what the champion was trained on."""
     evaluation: dict[str, Any] = sample.content()["evaluation"]
-    del evaluation["runtime"], evaluation["champion"]["trained_rows"]
+    del evaluation["runtime"], evaluation["framework"], evaluation["champion"]["trained_rows"]
     return {**evaluation, "metrics": {name: {"value": metric["value"]} for name, metric in evaluation["metrics"].items()}}
 
 
@@ -113,9 +114,31 @@ def test_older_evidence_has_a_page() -> None:
     text = read(page.render(sample.evidence(evaluation=older()), sample.report())).text
 
     assert "runtime" not in text
+    assert "learnt with" not in text
     assert "trained on" not in text.partition("Ranking")[2]
     assert "0.809 (" not in text
     assert text.count("0.8093") >= 3
+
+
+@pytest.mark.parametrize(
+    ("reasons", "told"),
+    [
+        ({"method": "exact", "mean_error": None, "largest_error": None}, "Reasons of scores are exact."),
+        (
+            {"method": "sampled", "mean_error": 0.0123, "largest_error": 0.0456},
+            "errors are 0.0123 on average and 0.0456 at most",
+        ),
+        ({"method": "none", "mean_error": None, "largest_error": None}, "This model gives no reasons of its scores."),
+    ],
+)
+def test_the_page_says_how_scores_are_explained(reasons: dict[str, Any], told: str) -> None:
+    evaluation = {**sample.content()["evaluation"], "reasons": reasons}
+    behaviour = read(page.render(sample.evidence(evaluation=evaluation), sample.report() | {"importance": []})).text
+    trained_here = evaluation_page.render(evaluation, {**sample.report(), "importance": []})
+
+    assert told in behaviour.partition("Behaviour")[2]
+    assert told in trained_here
+    assert "What moves the score" not in behaviour + trained_here
 
 
 def test_each_metric_is_shown_with_its_interval() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from paved_runtime import plugin
 from paved_runtime.plugin import Hyperparameters, TrainingRun
@@ -87,6 +87,18 @@ def of(model: ModelSpec) -> Framework:
     if model.framework != own.NAME:
         raise ValueError(f"{where} has NAME = {own.NAME!r}, model.toml says framework = {model.framework!r}: they must be the same")
     return own
+
+
+def method(model: ModelSpec, framework: Framework) -> Literal["exact", "sampled", "none"]:
+    """How a model's scores are explained: as `model.toml` says, else exactly where the framework can, else by sampling.
+
+    Raises:
+        ValueError: `model.toml` wants exact reasons of a framework that has none.
+    """
+    exact = isinstance(framework, Explaining)
+    if model.reasons == "exact" and not exact:
+        raise ValueError(f'reasons: found "exact", framework {framework.NAME} has none that are; accepted are "sampled" and "none"')
+    return model.reasons or ("exact" if exact else "sampled")
 
 
 def manifest(framework: Framework) -> Mapping[str, str]:

@@ -60,8 +60,8 @@ def train(run: TrainingRun) -> Booster:
 
 def save(model: Booster, folder: Path) -> None:
     """Write the booster as JSON and as ONNX."""
-    import onnxmltools  # type: ignore[import-untyped]
-    from onnxmltools.convert.common.data_types import FloatTensorType  # type: ignore[import-untyped]
+    import onnxmltools
+    from onnxmltools.convert.common.data_types import FloatTensorType
 
     model.save_model(folder / BOOSTER)
     columns = FloatTensorType([None, model.num_features()])
