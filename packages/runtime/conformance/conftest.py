@@ -16,11 +16,9 @@ import pytest
 WRITTEN = tempfile.TemporaryDirectory(prefix="conformance-")
 os.environ["MODEL_CODE"] = str(Path(WRITTEN.name) / "model_code")
 
-from conformance import subject
+from conformance import DOWNLOADS, subject
 from conformance.subject import Subject
 from paved_runtime import spec, testing
-
-DOWNLOADS = ("keras", "torch")  # their packages take minutes to install: these are tried with -m slow
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

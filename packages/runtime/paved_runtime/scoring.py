@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import onnxruntime as ort  # type: ignore[import-untyped]
-
 from paved_runtime import artifact
 from paved_runtime.frameworks import Framework
 from paved_runtime.table import Matrix
@@ -19,6 +17,8 @@ class Graph:
     """A loaded graph. Safe to call from several threads."""
 
     def __init__(self, onnx: bytes) -> None:
+        import onnxruntime as ort  # type: ignore[import-untyped]  # here, for who asks a framework's module only what it is called
+
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
