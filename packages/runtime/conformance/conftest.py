@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 WRITTEN = tempfile.TemporaryDirectory(prefix="conformance-")
+FRAMEWORKS = Path(__file__).parent / "frameworks"
 os.environ["MODEL_CODE"] = str(Path(WRITTEN.name) / "model_code")
 
 from conformance import DOWNLOADS, subject
@@ -27,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     subject.write_model(config.getoption("framework"), spec.MODELS)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tests that lie beside a framework's packages are that framework's alone."""
+    elsewhere = collection_path.parent == FRAMEWORKS and collection_path.name != subject.name(config.getoption("framework"))
+    return elsewhere or None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,7 +17,7 @@ LESS_OR_EQUAL, MEMBER = 0, 6  # TreeEnsemble's names for what a node asks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """What a node asks of a feature: whether it is at most `threshold` or, where there are `members`, one of them.
+    """What a node asks of a feature: whether it is at most `threshold` or, where there are `members`, whether its whole part is one of them.
 
     `missing` is the answer for NaN. `yes` and `no` come next; a float is a leaf, in log-odds.
     """
@@ -64,8 +64,8 @@ class Nodes:
         self.no.append((0, False))
         return len(self.splits) - 1
 
-    def attributes(self) -> dict[str, Any]:
-        """Those of TreeEnsemble."""
+    def attributes(self, features: int) -> dict[str, Any]:
+        """Those of TreeEnsemble, in whose input the whole parts of the `features` stand behind them."""
         from onnx import numpy_helper
 
         def tensor(name: str, values: list[float] | list[int], kind: type) -> Any:
@@ -76,7 +76,7 @@ class Nodes:
         return {
             "tree_roots": self.roots,
             "n_targets": 1,
-            "nodes_featureids": [split.feature for split in self.splits],
+            "nodes_featureids": [split.feature + features * bool(split.members) for split in self.splits],
             "nodes_modes": tensor("nodes_modes", modes, np.uint8),
             "nodes_splits": tensor("nodes_splits", [split.threshold for split in self.splits], np.float64),
             "nodes_missing_value_tracks_true": [int(split.missing) for split in self.splits],
@@ -98,9 +98,20 @@ def binary(trees: list[Tree], features: int, *, name: str) -> bytes:
     nodes = Nodes()
     for tree in trees:
         nodes.plant(tree)
+    whole = [
+        helper.make_node("Sign", ["doubles"], ["signs"]),
+        helper.make_node("Abs", ["doubles"], ["sizes"]),
+        helper.make_node("Floor", ["sizes"], ["whole_sizes"]),
+        helper.make_node("Mul", ["signs", "whole_sizes"], ["whole"]),
+        helper.make_node("Concat", ["doubles", "whole"], ["asked"], axis=1),
+    ]
+    categories = any(split.members for split in nodes.splits)
     steps = [
         helper.make_node("Cast", ["features"], ["doubles"], to=TensorProto.DOUBLE),
-        helper.make_node("TreeEnsemble", ["doubles"], ["log_odds"], domain="ai.onnx.ml", **nodes.attributes()),
+        *(whole if categories else []),
+        helper.make_node(
+            "TreeEnsemble", ["asked" if categories else "doubles"], ["log_odds"], domain="ai.onnx.ml", **nodes.attributes(features)
+        ),
         helper.make_node("Sigmoid", ["log_odds"], ["positive"]),
         helper.make_node("Neg", ["log_odds"], ["opposite"]),
         helper.make_node("Sigmoid", ["opposite"], ["negative"]),
