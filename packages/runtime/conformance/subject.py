@@ -14,12 +14,12 @@ from paved_runtime import contract, frameworks, plugin, spec, synthetic
 from paved_runtime.frameworks import Explaining, Framework
 from paved_runtime.plugin import TrainingRun
 from paved_runtime.spec import ModelSpec
-from paved_runtime.synthetic import Numbers, Outcome, Values
+from paved_runtime.synthetic import Column, Numbers, Outcome, Values
 from paved_runtime.table import Matrix
 
 HERE = Path(__file__).parent
 ROWS = 2500
-COLUMNS = {
+COLUMNS: dict[str, Column] = {
     "age": Numbers(quantiles=[18, 30, 45, 60, 100], lift=[0.6, 0.2, -0.2, -0.6], whole=True),
     "income": Numbers(quantiles=[0, 20_000, 45_000, 90_000, 1_000_000], lift=[-1.2, -0.4, 0.4, 1.2], missing=0.15),
     "debt": Numbers(quantiles=[-50_000, -500, 0, 500, 50_000], lift=[0.3, 0.1, -0.1, -0.3]),

@@ -17,7 +17,7 @@ LESS_OR_EQUAL, MEMBER = 0, 6  # TreeEnsemble's names for what a node asks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """What a node asks of a feature: whether it is at most `threshold` or, where there are `members`, whether its whole part is one of them.
+    """What a node asks of a feature: is it at most `threshold`? Or, where there are `members`, is its whole part one of them?
 
     `missing` is the answer for NaN. `yes` and `no` come next; a float is a leaf, in log-odds.
     """

@@ -38,7 +38,7 @@ def train(run: TrainingRun) -> Pipeline:
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)
     pipeline = make_pipeline(imputer, StandardScaler(), LogisticRegression(**run.hyperparameters))
@@ -58,8 +58,8 @@ def save(model: ClassifierMixin, folder: Path) -> None:
     Raises:
         ValueError: a step of it has no ONNX form.
     """
-    from skl2onnx import convert_sklearn  # type: ignore[import-untyped]
-    from skl2onnx.common.data_types import FloatTensorType  # type: ignore[import-untyped]
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
 
     columns, options = FloatTensorType([None, model.n_features_in_]), {"zipmap": False}
     try:
