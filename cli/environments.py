@@ -16,10 +16,10 @@ from pathlib import Path
 from cli.output import say
 from cli.problem import Problem
 from cli.tree import CACHE, HERE, relative
-from paved_runtime import spec
 
 LOCKS = ("requirements.lock", "requirements-test.lock")
 RUNTIME = HERE / "packages/runtime/tests/model_code"  # frozen models, in whose environments the runtime's own tests run
+CONFORMANCE = HERE / "packages/runtime/conformance/frameworks"  # packages and image of each framework that the runtime brings
 
 
 def folder(model: str) -> Path:
@@ -33,8 +33,8 @@ def sample() -> Path:
 
 
 def proven(framework: str) -> Path:
-    """The folder of the runtime's model of a framework, with whose packages and image the runtime itself is tested."""
-    return next(folder for folder in sorted(RUNTIME.iterdir()) if spec.load(folder.name, RUNTIME).framework == framework)
+    """The folder with the packages and the image in which the runtime itself is tested with a framework."""
+    return CONFORMANCE / f"{framework}_scoring"
 
 
 def python(model: Path) -> Path:

@@ -26,10 +26,15 @@ class Package:
         """The folder of its own tests."""
         return self.home / "tests"
 
+    @property
+    def model(self) -> Path | None:
+        """The folder of the model which its tests bring, and in whose environment they run; none: they run in this one."""
+        models = sorted((self.tests / "model_code").glob("*/requirements.lock"))
+        return models[0].parent if models else None
+
     def python(self) -> str:
         """Its tests run here: this environment, or that of the model which the tests bring."""
-        models = sorted((self.tests / "model_code").glob("*/requirements.lock"))
-        return str(environments.python(models[0].parent)) if models else sys.executable
+        return str(environments.python(self.model)) if self.model else sys.executable
 
 
 def every() -> list[Package]:

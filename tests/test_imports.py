@@ -14,6 +14,7 @@ import pytest
 from tests.reference import ROOT
 
 PACKAGES = {"paved_runtime": "packages/runtime", "localcloud": "packages/localcloud", "deployability": "packages/deployability"}
+CONFORMANCE = "packages/runtime/conformance"  # tests of every framework
 ROOMS = ("app", "bench", "cli", "config", "model_code", "naming", "pipelines", "stacks", "tests")  # what no package knows
 SPEC, PROTOCOL, BOTO, SYNTH = "paved_runtime.spec", "paved_runtime.protocol", ("boto3", "botocore", "mypy_boto3"), ("aws_cdk", "constructs")
 OURS = ("config", "naming", SPEC)
@@ -115,7 +116,7 @@ PRODUCT = [
     *(module for package, home in PACKAGES.items() for module in modules(package, under=ROOT / home)),
 ]
 FOLDERS = {module.name for module in PRODUCT if module.file.name == "__init__.py"}
-TESTS = {home: sorted((ROOT / home).rglob("*.py")) for home in ("tests", *(f"{home}/tests" for home in PACKAGES.values()))}
+TESTS = {home: sorted((ROOT / home).rglob("*.py")) for home in ("tests", CONFORMANCE, *(f"{home}/tests" for home in PACKAGES.values()))}
 
 
 def imports(tree: ast.Module, module: str) -> Iterator[str]:

@@ -38,7 +38,7 @@ def _every() -> Iterator[tuple[str, list[str]]]:
     yield "requirements.lock", [*COMPILE, "pyproject.toml", "-o", "requirements.lock"]
     for folder in [
         *map(environments.folder, spec.names()),
-        *sorted(file.parent for file in environments.RUNTIME.glob("*/requirements.in")),
+        *sorted(file.parent for room in (environments.RUNTIME, environments.CONFORMANCE) for file in room.glob("*/requirements.in")),
     ]:
         yield from _of_model(folder)
     npm = ["npm", "install", "--package-lock-only", "--silent", "--omit-lockfile-registry-resolved"]

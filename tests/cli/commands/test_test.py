@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from cli.commands.test import Suite
+from paved_runtime import spec
 from tests.reference import MODEL
 from tests.support.environments import with_fake_uv
 
+CONFORMANCE = "packages/runtime/conformance"
+TRIED = [f"framework {name}" for name in spec.FRAMEWORKS]
 PROGRAM = """
 import json, sys
 from cli.commands import test
@@ -23,7 +26,8 @@ print(json.dumps({suite.name: paths for suite, paths in test.chosen(sys.argv[1:]
 @pytest.mark.parametrize(
     ("paths", "suites"),
     [
-        ([], {"root": [], "deployability": [], "localcloud": [], "runtime": [], MODEL: []}),
+        ([], {name: [] for name in ("root", "deployability", "localcloud", "runtime", *TRIED, MODEL)}),
+        ([f"{CONFORMANCE}/test_files.py"], {name: [f"{CONFORMANCE}/test_files.py"] for name in TRIED}),
         (["tests/cli"], {"root": ["tests/cli"]}),
         (["packages/runtime/tests/test_split.py", "tests"], {"root": ["tests"], "runtime": ["packages/runtime/tests/test_split.py"]}),
         ([f"model_code/{MODEL}"], {MODEL: [f"model_code/{MODEL}"]}),
@@ -36,9 +40,20 @@ def test_paths_go_to_the_suite_they_belong_to(tree: Path, tmp_path: Path, paths:
 
 
 def test_only_a_whole_suite_takes_every_core() -> None:
-    suite = Suite("root", "python", "tests")
+    suite = Suite(name="root", folder="tests")
     assert suite.command([], [])[3] == "--numprocesses"
     assert suite.command(["-m", "slow"], [])[3] == "--numprocesses"
     assert suite.command([], [])[-1] == "tests"
-    assert suite.command(["-x", "--pdb"], []) == ["python", "-m", "pytest", "-x", "--pdb", "tests"]
-    assert suite.command([], ["tests/cli"]) == ["python", "-m", "pytest", "tests/cli"]
+    assert suite.command(["-x", "--pdb"], []) == [sys.executable, "-m", "pytest", "-x", "--pdb", "tests"]
+    assert suite.command([], ["tests/cli"]) == [sys.executable, "-m", "pytest", "tests/cli"]
+
+
+def test_a_framework_is_tried_by_name() -> None:
+    suite = Suite(name="framework xgboost", folder=CONFORMANCE, framework="xgboost")
+    assert suite.command(["-x", "--pdb"], []) == [sys.executable, "-m", "pytest", "--framework=xgboost", "-x", "--pdb", CONFORMANCE]
+
+
+@pytest.mark.parametrize(("options", "asked"), [([], False), (["-x"], False), (["-m", "slow"], True), (["-m", "slow or e2e"], True)])
+def test_large_packages_are_installed_for_slow_tests_alone(options: list[str], asked: bool) -> None:
+    suite = Suite(name="framework torch", folder=CONFORMANCE, framework="torch", large=True)
+    assert suite.runs(options) == asked

@@ -8,9 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from paved_runtime import validation
 from paved_runtime.artifact import ONNX, ArtifactError
 from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.table import Matrix
@@ -32,7 +30,6 @@ HYPERPARAMETERS: Hyperparameters = {
     "colsample_bytree": 0.6,
     "seed": 0,
 }
-VALIDATION = 8  # one row in so many; rows arrive in an order that says nothing about them
 THREADS = 1  # sums over more threads may round differently, and two threads on a busy machine wait for each other
 
 
@@ -49,12 +46,12 @@ def train(run: TrainingRun) -> Booster:
     directions = ",".join(str(direction) for direction in run.monotone.values())
     parameters = {"objective": "binary:logistic", "tree_method": "hist", "eval_metric": "auc", "nthread": THREADS, **settings}
     parameters["monotone_constraints"] = f"({directions})"
-    matrix, labels, validation = run.matrix, run.labels, validation_rows(run.labels)
+    matrix, labels, held = run.matrix, run.labels, validation.rows(run.labels)
     searched = xgboost.train(
         parameters,
-        xgboost.DMatrix(matrix[~validation], labels[~validation]),
+        xgboost.DMatrix(matrix[~held], labels[~held]),
         num_boost_round=rounds,
-        evals=[(xgboost.DMatrix(matrix[validation], labels[validation]), "validation")],
+        evals=[(xgboost.DMatrix(matrix[held], labels[held]), "validation")],
         early_stopping_rounds=patience,
         verbose_eval=False,
     )
@@ -96,11 +93,3 @@ def contributions(model: Booster, matrix: Matrix) -> tuple[float, Matrix]:
         raise ArtifactError(f"{BOOSTER} has {model.num_features()} features, the model's code {matrix.shape[1]}")
     shares = model.predict(xgboost.DMatrix(matrix, nthread=THREADS), pred_contribs=True, validate_features=False)
     return float(shares[0, -1]), shares[:, :-1]
-
-
-def validation_rows(labels: Matrix) -> NDArray[np.bool_]:
-    """Every eighth row of each outcome: bool [rows]."""
-    chosen = np.zeros(len(labels), dtype=bool)
-    for label in (0, 1):
-        chosen[np.flatnonzero(labels == label)[::VALIDATION]] = True
-    return chosen

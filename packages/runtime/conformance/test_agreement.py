@@ -1,0 +1,119 @@
+"""What answers callers says what was trained, wherever a row lies; and reasons say it, too."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance import subject
+from conformance.subject import Scores, Subject
+from paved_runtime import reasons, scoring
+from paved_runtime.curves import roc_auc
+from paved_runtime.frameworks import Explaining
+from paved_runtime.plugin import TrainingRun
+from paved_runtime.reasons import Reasons
+from paved_runtime.table import Matrix
+from paved_runtime.train import TOLERANCE
+
+
+def shares(framework: Explaining, model: object, matrix: Matrix) -> Matrix:
+    """What each feature adds, without the base."""
+    return framework.contributions(model, matrix)[1]
+
+
+def refusal(tried: Subject, run: TrainingRun) -> str:
+    """What a training that is refused says; nothing where it is none."""
+    try:
+        tried.framework.train(run)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(scope="module")
+def served(tried: Subject, saved: Path) -> Scores:
+    """What answers callers."""
+    return scoring.load(tried.framework, saved)
+
+
+@pytest.fixture(scope="module", params=["training rows", "edges", "where trees split", "missing cells"])
+def matrix(request: pytest.FixtureRequest, tried: Subject) -> Matrix:
+    rows = tried.run.matrix
+    missing = rows.copy()
+    missing[np.random.default_rng(5).random(len(rows)) < 0.5, 1] = np.nan
+    missing[np.random.default_rng(6).random(len(rows)) < 0.5, 4] = np.nan
+    kinds = {
+        "training rows": rows,
+        "edges": subject.edges(tried.model),
+        "where trees split": subject.between(rows, 4000),
+        "missing cells": missing,
+    }
+    return kinds[request.param]
+
+
+def test_what_answers_says_what_was_trained(tried: Subject, served: Scores, matrix: Matrix) -> None:
+    answers, trained = served(matrix), tried.trained(matrix)
+
+    np.testing.assert_allclose(answers, trained, rtol=0, atol=TOLERANCE)
+    for scores in (answers, trained):
+        assert scores.dtype == np.float32
+        assert scores.shape == (len(matrix),)
+        assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_a_row_scores_the_same_alone_and_among_others(served: Scores, matrix: Matrix) -> None:
+    together = served(matrix[:60])
+
+    np.testing.assert_allclose([served(row[None])[0] for row in matrix[:60]], together, rtol=0, atol=1e-6)
+
+
+def test_it_ranks_rows_that_it_has_not_seen(tried: Subject, served: Scores, tmp_path: Path) -> None:
+    unseen = subject.run(tried.model, subject.write_data(tmp_path / "unseen.csv", seed=4))
+    area = roc_auc(unseen.labels == 1, served(unseen.matrix).astype(np.float64))
+
+    assert area is not None
+    assert area > 0.65
+    assert served(unseen.matrix).mean() == pytest.approx(unseen.labels.mean(), abs=0.05)
+
+
+def test_threads_do_not_disturb_each_other(tried: Subject, served: Scores, saved: Path) -> None:
+    loaded = tried.framework.load(saved)
+    asked: list[Scores] = [served, partial(tried.framework.predict, loaded)]
+    if isinstance(tried.framework, Explaining):
+        asked.append(partial(shares, tried.framework, loaded))
+    parts = [tried.run.matrix[start : start + 20] for start in range(100)]
+    for ask in asked:
+        alone = [ask(part) for part in parts]
+        with ThreadPoolExecutor(8) as pool:
+            np.testing.assert_array_equal(list(pool.map(ask, parts)), alone)
+
+
+def test_exact_reasons_add_up_to_the_score(tried: Subject, served: Scores, saved: Path, matrix: Matrix) -> None:
+    if isinstance(tried.framework, Explaining):
+        base, adds = tried.framework.contributions(tried.framework.load(saved), matrix)
+        scores = served(matrix).astype(np.float64)
+        explained = Reasons(columns=tried.model.features, scores=scores, base=base, contributions=adds)
+
+        assert adds.dtype == np.float32
+        assert adds.shape == matrix.shape
+        assert explained.difference <= reasons.TOLERANCE
+    else:
+        assert not hasattr(tried.framework, "contributions")
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_direction_is_kept_or_refused_in_one_line(tried: Subject, direction: int) -> None:
+    """Against what the rows say, too: more visits make it likelier."""
+    bound = replace(tried.run, monotone={**tried.run.monotone, "visits": direction})
+    if said := refusal(tried, bound):
+        assert "visits" in said
+        assert "\n" not in said
+        return
+    line = np.repeat(subject.edges(tried.model)[:1], 61, axis=0)
+    line[:, tried.model.features.index("visits")] = np.arange(61)
+    assert (np.diff(tried.framework.predict(tried.framework.train(bound), line)) * direction >= 0).all()
