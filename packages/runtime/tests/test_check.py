@@ -76,4 +76,4 @@ def test_help_names_the_version_and_the_commands(capsys: pytest.CaptureFixture[s
     assert main([word], {}) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(f"paved-runtime {__version__}\n")
-    assert "prepare, train, search, evaluate, score, serve, count, monitor" in printed
+    assert "prepare, train, evaluate, search, score, serve, count, monitor" in printed
