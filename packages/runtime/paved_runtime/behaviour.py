@@ -10,7 +10,7 @@ import numpy as np
 
 from paved_runtime.holdout import Mask
 from paved_runtime.rules import Value, rules
-from paved_runtime.spec import Behaviour, Category, Column, Data, Integer, Invariance, MinimumFunction
+from paved_runtime.spec import Behaviour, Boolean, Category, Column, Data, Date, Integer, Invariance, MinimumFunction
 from paved_runtime.table import Table, Values
 from paved_runtime.verdict import Verdict, at_least
 
@@ -104,14 +104,14 @@ def _over(table: Table, data: Data, column: str, score: Score) -> Values:
 
 
 def _grid(column: Column, own: Values) -> Values:
-    """A category's values; of a number, points over the accepted range and over the values that occur."""
-    if isinstance(column, Category):
+    """A category's values; of a number or a date, points over the accepted range and over the values that occur."""
+    if isinstance(column, Category | Boolean):
         return np.arange(len(column.values), dtype=np.float64)
     present = own[~np.isnan(own)]
-    even = np.linspace(column.minimum, column.maximum, STEPS)
+    even = np.linspace(*(column.days if isinstance(column, Date) else (column.minimum, column.maximum)), STEPS)
     common = np.quantile(present, np.linspace(0, 1, STEPS)) if len(present) else even
     points = np.concatenate([even, common])
-    return np.unique(points.round() if isinstance(column, Integer) else points)
+    return np.unique(points.round() if isinstance(column, Integer | Date) else points)
 
 
 def _with(table: Table, data: Data, cells: Mapping[str, Value]) -> Table:

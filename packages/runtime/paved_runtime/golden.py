@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from paved_runtime import dates
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import CSV, JSON
+from paved_runtime.moments import Moment
 from paved_runtime.rules import Value
-from paved_runtime.spec import Category, Column, Integer, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec
 
 TOLERANCE = 1e-6
 REASONS_TOLERANCE = 1e-4  # log-odds
@@ -131,10 +133,20 @@ def _bad_requests(spec: ModelSpec, row: Row) -> list[dict[str, Any]]:
 
 
 def _row(spec: ModelSpec, pick: Callable[[Column], Value]) -> Row:
-    return {name: pick(column) for name, column in spec.data.columns.items()}
+    """A row of picked cells, of which no date is later than the decision."""
+    row = {name: pick(column) for name, column in spec.data.columns.items()}
+    if moment := Moment.among_features(spec.data):
+        days = {name: row[name] for name in moment.dates if row[name] is not None}
+        row[moment.column] = latest = max([row[moment.column], *(_edge(spec.data.columns[name], 0) for name in days)], key=str)
+        row |= {name: min(day, latest, key=str) for name, day in days.items()}
+    return row
 
 
 def _edge(column: Column, end: int) -> Value:
+    if isinstance(column, Date):
+        return dates.written(column.days[end])
+    if isinstance(column, Boolean):
+        return (False, True)[end]
     ends = column.values if isinstance(column, Category) else (column.minimum, column.maximum)
     return ends[end]
 
@@ -144,6 +156,10 @@ def _drawn(column: Column, draw: random.Random) -> Value:
         return None
     if isinstance(column, Category):
         return draw.choice(column.values)
+    if isinstance(column, Boolean):
+        return draw.choice((False, True))
+    if isinstance(column, Date):
+        return dates.written(draw.randint(*map(int, column.days)))
     if isinstance(column, Integer):
         return draw.randint(column.minimum, column.maximum)
     return draw.uniform(column.minimum, column.maximum)

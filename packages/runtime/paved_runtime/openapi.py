@@ -6,7 +6,7 @@ from typing import Any
 
 from paved_runtime.invocations import EXPLAINED, LIMIT
 from paved_runtime.media_types import CSV, JSON, LINES
-from paved_runtime.spec import Category, Column, Integer, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec
 
 REFUSALS = {
     "400": "The body cannot be read at all.",
@@ -23,7 +23,7 @@ def invocations(spec: ModelSpec) -> dict[str, Any]:
         "type": "object",
         "required": list(spec.features),
         "properties": {name: _schema(column) for name, column in spec.data.columns.items()}
-        | {name: {"description": "Accepted and ignored."} for name in (*spec.data.exclude, spec.data.target)},
+        | {name: {"description": "Accepted and ignored."} for name in spec.data.ignored},
         "additionalProperties": False,
     }
     cells = {
@@ -79,6 +79,10 @@ def _schema(column: Column) -> dict[str, Any]:
 def _accepted(column: Column) -> dict[str, Any]:
     if isinstance(column, Category):
         return {"type": "string", "enum": list(column.values)}
+    if isinstance(column, Boolean):
+        return {"type": "boolean"}
+    if isinstance(column, Date):
+        return {"type": "string", "format": "date", "description": f"From {column.minimum} to {column.maximum}."}
     kind = "integer" if isinstance(column, Integer) else "number"
     return {"type": kind, "minimum": column.minimum, "maximum": column.maximum}
 
@@ -106,7 +110,7 @@ def _answer(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _reason(spec: ModelSpec) -> dict[str, Any]:
-    value = {"type": ["string", "number", "null"], "description": "The row's own value."}
+    value = {"type": ["string", "number", "boolean", "null"], "description": "The row's own value."}
     contribution = {"type": "number", "description": "What the column adds to the score, in log-odds."}
     return _object(column={"enum": list(spec.features)}, value=value, contribution=contribution)
 

@@ -14,7 +14,7 @@ from paved_runtime import leaks
 from paved_runtime.contract import FIRST, Check
 from paved_runtime.digests import combined
 from paved_runtime.spec import Column, Data
-from paved_runtime.split import Rows
+from paved_runtime.split import Parts, Rows
 from paved_runtime.table import Examples, Matrix, Values
 
 OUTCOMES = 25  # rows of each outcome; with fewer, nothing can be said about what tells it
@@ -37,6 +37,18 @@ def changed(indices: Mapping[str, float], data: Data) -> list[Check]:
     advice = "find out what changed in how it is filled; if the change is meant, raise data.maximum_change in model.toml for this push"
     check = partial(Check, rule="change", allowed=allowed, advice=advice)
     return [check(column=name, found=f"{psi:.4f}", passed=psi <= data.maximum_change) for name, psi in indices.items()]
+
+
+def sides(examples: Examples, parts: Parts, data: Data) -> Iterator[Check]:
+    """The check that training and evaluation have rows of either outcome, where these were not parted by it."""
+    if data.split == "random":
+        return
+    counts = {name: _fewest(examples.labels[side]) for name, side in (("training", parts.train), ("held out", parts.holdout))}
+    found = ", ".join(f"{count} {name}" for name, count in counts.items())
+    allowed = f"at least {OUTCOMES} rows of each outcome on either side of a split by {data.split}"
+    advice = f"deliver rows of more {'days' if data.split == 'time' else 'groups'}, or change data.holdout or data.split in model.toml"
+    passed = min(counts.values()) >= OUTCOMES
+    yield Check(column=data.target, rule="split", found=f"of the rarer one {found}", allowed=allowed, passed=passed, advice=advice)
 
 
 def repeats(examples: Examples) -> Rows:

@@ -16,7 +16,8 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`values` is float64 [rows, columns] in the order of `model.toml`; a category holds its value's position there.
+    """`values` is float64 [rows, columns] in the order of `model.toml`; a category holds its value's position there, a
+    boolean 0 or 1, a date its days since 1970-01-01.
 
     A missing cell, where `model.toml` accepts one, is NaN.
     """
@@ -34,15 +35,24 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Rows whose outcome is known: `labels` is float32 [rows], 1 for the positive one. `digests` are those of the rows in their file."""
+    """Rows whose outcome is known: `labels` is float32 [rows], 1 for the positive one. `digests` are those of the rows in their file.
+
+    `groups`, uint64 [rows], are equal where `data.group` is; `times`, float64 [rows], are the days of `data.time`, infinite where a cell is
+    refused. Each is None where `model.toml` or the file has no such column.
+    """
 
     table: Table
     labels: Matrix
     digests: Digests
+    groups: Digests | None = None
+    times: Values | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: NDArray[np.intp]) -> Examples:
         """The given rows, in the given order."""
-        return Examples(Table(self.table.positions, self.table.values[rows]), self.labels[rows], self.digests[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        times = None if self.times is None else self.times[rows]
+        table = Table(self.table.positions, self.table.values[rows])
+        return Examples(table, self.labels[rows], self.digests[rows], groups, times)
