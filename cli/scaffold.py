@@ -16,7 +16,7 @@ from cli.proposals import LEAK, PAIRS_LEAK, Gates
 from cli.tree import HERE
 from config import Config, Environment
 from paved_runtime.page import legible
-from paved_runtime.spec import Category, Column
+from paved_runtime.spec import Boolean, Category, Column, Date
 from paved_runtime.synthetic import Column as Synthetic
 from paved_runtime.synthetic import Outcome
 
@@ -166,6 +166,10 @@ def _column(column: Column) -> str:
     if isinstance(column, Category):
         values = ", ".join(map(_text, column.values))
         stated = f'type = "category", values = [{values}]'
+    elif isinstance(column, Boolean):
+        stated = f'type = "boolean", true = {_text(column.true)}, false = {_text(column.false)}'
+    elif isinstance(column, Date):
+        stated = f'type = "date", minimum = {column.minimum}, maximum = {column.maximum}'
     else:
         stated = f'type = "{column.type}", minimum = {_number(column.minimum)}, maximum = {_number(column.maximum)}'
     return f"{{ {stated}{f', missing = {column.missing:g}' if column.missing else ''} }}"
@@ -208,7 +212,9 @@ NAMES = (
 
 
 def features(table: Table) -> Matrix:
-    """float32 [rows, len(NAMES)]. In the table, a category is the position of its value in `model.toml`, and a missing cell is NaN."""
+    """float32 [rows, len(NAMES)]. In the table, a category is the position of its value in `model.toml`, a boolean 0 or 1, a date its days
+    since 1970-01-01, and a missing cell NaN.
+    """
     return np.column_stack([table[name] for name in NAMES]).astype(np.float32)
 '''
 

@@ -293,6 +293,15 @@ def of(column: Column) -> Rule:
     return NumberRule(column.minimum, column.maximum, whole=isinstance(column, Integer))
 
 
+def accepts(rule: Rule, cell: str) -> bool:
+    """Whether a CSV cell keeps a rule."""
+    try:
+        rule.parse(cell)
+    except RuleError:
+        return False
+    return True
+
+
 def _each(rule: Rule, cells: Sequence[str]) -> NDArray[np.float64]:
     """Cell by cell, each different one once."""
     parsed = {cell: rule.parse(cell) for cell in set(cells)}

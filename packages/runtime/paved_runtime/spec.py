@@ -131,6 +131,11 @@ class Category(_Column):
             raise ValueError("an empty cell is either the value '' or a missing one: take one of the two away")
         return self
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """How a data set spells the values."""
+        return self.values
+
 
 class Boolean(_Column):
     """A column of two values. `true` and `false` are how a data set and CSV requests spell them; feature code sees 1 and 0."""
@@ -149,6 +154,11 @@ class Boolean(_Column):
     def values(self) -> tuple[str, ...]:
         """What people call the values that feature code sees as 0 and 1."""
         return ("false", "true")
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """How a data set spells them."""
+        return (self.false, self.true)
 
 
 class Date(_Column):

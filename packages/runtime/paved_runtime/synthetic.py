@@ -13,6 +13,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 PLACES = 6  # significant digits of a number
@@ -20,7 +21,10 @@ PLACES = 6  # significant digits of a number
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """A column of categories. `weights` says how often each occurs, `lift` what it adds to the log-odds of the outcome."""
+    """A column of categories, or of booleans as the data set spells them.
+
+    `weights` says how often each occurs, `lift` what it adds to the log-odds of the outcome.
+    """
 
     weights: Mapping[str, float]
     lift: Mapping[str, float] = field(default_factory=dict)
@@ -55,7 +59,22 @@ class Numbers:
         return cell, self.lift[max(0, interval)] if self.lift else 0
 
 
-Column = Values | Numbers
+@dataclass(frozen=True, kw_only=True)
+class Dates:
+    """A column of dates between rising `quantiles`, written as 2026-11-30; all else as in `Numbers`."""
+
+    quantiles: Sequence[str]
+    lift: Sequence[float] = ()
+    missing: float = 0
+
+    def draw(self, draw: random.Random) -> tuple[str, float]:
+        """A cell, and what it adds."""
+        days = [date.fromisoformat(day).toordinal() for day in self.quantiles]
+        cell, lift = Numbers(quantiles=days, lift=self.lift, whole=True).draw(draw)
+        return date.fromordinal(int(cell)).isoformat(), lift
+
+
+Column = Values | Numbers | Dates
 
 
 @dataclass(frozen=True, kw_only=True)
