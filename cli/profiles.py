@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cli import csv_files
 from cli.problem import Problem
-from paved_runtime import csv_text, dates, rules
+from paved_runtime import csv_text, dates
 from paved_runtime.spec import RESERVED, Boolean, Category, Column, Date, Integer, Number
 
 NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
@@ -214,7 +214,11 @@ def _dated(days: Sequence[str], missing: float) -> Date:
 
 
 def _is_date(text: str) -> bool:
-    return rules.accepts(rules.ANY_DAY, text)
+    try:
+        dates.days(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _missing(empty: int, rows: int) -> float:

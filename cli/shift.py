@@ -50,7 +50,7 @@ def parse(text: str, model: ModelSpec) -> Shift:
     arithmetic = ARITHMETIC.fullmatch(change)
     if arithmetic and isinstance(column, Date):
         return Shift(name, _later(arithmetic[1], arithmetic[2], column, text))
-    if arithmetic and not isinstance(column, Category | Boolean):
+    if arithmetic and isinstance(column, Integer | Number):
         return Shift(name, _calculated(arithmetic[1], float(arithmetic[2]), column))
     parts = SHARED.fullmatch(change)
     assert parts is not None  # it matches any text

@@ -13,15 +13,15 @@ import pytest
 from cli import datasets, profiles, scaffold, synthesis
 from cli.profiles import Profile
 from paved_runtime import spec, synthetic
-from paved_runtime.spec import Category
-from paved_runtime.synthetic import Column, Numbers, Outcome, Values
+from paved_runtime.spec import Boolean, Category, Date
+from paved_runtime.synthetic import Column, Dates, Numbers, Outcome, Values
 from tests.reference import CONFIG
 from tests.support import data_sets
 from tests.support.data_sets import SHAPES
 
-NAMESPACE = {"Values": Values, "Numbers": Numbers}
+NAMESPACE = {"Values": Values, "Numbers": Numbers, "Dates": Dates}
 ROWS = 4000
-SOME = ("missing_values", "quoted", "rare_positives")  # the slow test of new-model has them all
+SOME = ("missing_values", "quoted", "rare_positives", "typed_columns")  # the slow test of new-model has them all
 
 
 @pytest.fixture(scope="module", params=SOME)
@@ -65,9 +65,13 @@ def test_a_column_is_as_the_real_one(profile: Profile, rule: tuple[dict[str, Col
         declared, cells = profile.columns[name], profile.cells[name]
         assert column.missing == pytest.approx(cells.count("") / len(cells), abs=0.001)
         if isinstance(column, Values):
-            assert isinstance(declared, Category)
-            assert set(column.weights) == set(declared.values)
+            assert isinstance(declared, Category | Boolean)
+            assert set(column.weights) == set(declared.cells)
             assert all(weight == pytest.approx(share(value, cells), rel=0.01) for value, weight in column.weights.items())
+        elif isinstance(column, Dates):
+            assert isinstance(declared, Date)
+            days = sorted(cell for cell in cells if cell)
+            assert list(column.quantiles) == [days[round(tenth / 10 * (len(days) - 1))] for tenth in range(11)]
         else:
             numbers = sorted(float(cell) for cell in cells if cell)
             assert column.quantiles == sorted(column.quantiles)
