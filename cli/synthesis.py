@@ -18,7 +18,7 @@ from cli.profiles import Profile
 from paved_runtime import dates
 from paved_runtime.spec import Boolean, Category, Date, Integer
 from paved_runtime.spec import Column as Declared
-from paved_runtime.synthetic import Column, Dates, Numbers, Outcome, Values
+from paved_runtime.synthetic import Column, Dates, Identifiers, Numbers, Outcome, Values
 
 TENTHS = 10
 PRIOR = 20  # rows of the average outcome that every value begins with
@@ -39,6 +39,8 @@ def rule(profile: Profile, roc_auc: float) -> tuple[dict[str, Column], Outcome]:
 
 def source(column: Column) -> str:
     """A column as Python."""
+    if isinstance(column, Identifiers):
+        return f"Identifiers(count={column.count})"
     missing = f", missing={column.missing}" if column.missing else ""
     if isinstance(column, Values):
         return f"Values(weights={_mapping(column.weights)}, lift={_mapping(column.lift)}{missing})"
@@ -86,7 +88,9 @@ def _lift(hits: int, count: int, base: float) -> float:
 def _scaled(columns: Mapping[str, Column], factor: float) -> dict[str, Column]:
     scaled: dict[str, Column] = {}
     for name, column in columns.items():
-        if isinstance(column, Values):
+        if isinstance(column, Identifiers):
+            scaled[name] = column
+        elif isinstance(column, Values):
             scaled[name] = replace(column, lift={value: _short(factor * lift) for value, lift in column.lift.items()})
         else:
             scaled[name] = replace(column, lift=[_short(factor * lift) for lift in column.lift])
