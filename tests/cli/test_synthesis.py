@@ -73,6 +73,7 @@ def test_a_column_is_as_the_real_one(profile: Profile, rule: tuple[dict[str, Col
             days = sorted(cell for cell in cells if cell)
             assert list(column.quantiles) == [days[round(tenth / 10 * (len(days) - 1))] for tenth in range(11)]
         else:
+            assert isinstance(column, Numbers)
             numbers = sorted(float(cell) for cell in cells if cell)
             assert column.quantiles == sorted(column.quantiles)
             assert column.quantiles[5] == pytest.approx(numbers[len(numbers) // 2], rel=0.01, abs=0.01)
