@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from paved_runtime import dates
-from paved_runtime.spec import Boolean, Category, Column, Date, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, ModelSpec, Text
 
 Row = dict[str, str]
 
@@ -44,7 +44,7 @@ def _cell(cell: str, column: Column) -> str | float | None:
         return None
     if isinstance(column, Boolean):
         return cell == column.true
-    if isinstance(column, Date):
+    if isinstance(column, Date | Text):
         return cell
     number = float(cell)
     return int(number) if number.is_integer() else number

@@ -16,7 +16,7 @@ from cli.proposals import LEAK, PAIRS_LEAK, Gates
 from cli.tree import HERE
 from config import Config, Environment
 from paved_runtime.page import legible
-from paved_runtime.spec import Boolean, Category, Column, Date
+from paved_runtime.spec import Boolean, Category, Column, Date, Text
 from paved_runtime.synthetic import Column as Synthetic
 from paved_runtime.synthetic import Outcome
 
@@ -168,6 +168,8 @@ def _column(column: Column) -> str:
         stated = f'type = "category", values = [{values}]'
     elif isinstance(column, Boolean):
         stated = f'type = "boolean", true = {_text(column.true)}, false = {_text(column.false)}'
+    elif isinstance(column, Text):
+        stated = f'type = "text", maximum_length = {column.maximum_length}'
     elif isinstance(column, Date):
         stated = f'type = "date", minimum = {column.minimum}, maximum = {column.maximum}'
     else:
@@ -213,7 +215,7 @@ NAMES = (
 
 def features(table: Table) -> Matrix:
     """float32 [rows, len(NAMES)]. In the table, a category is the position of its value in `model.toml`, a boolean 0 or 1, a date its days
-    since 1970-01-01, and a missing cell NaN.
+    since 1970-01-01, a text its length (`table.texts` has what it says), and a missing cell NaN.
     """
     return np.column_stack([table[name] for name in NAMES]).astype(np.float32)
 '''

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from cli.problem import Problem
 from cli.rows import Row
 from paved_runtime import dates, rules
-from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Number
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Number, Text
 
 ARITHMETIC = re.compile(r"([+\-*])(\d+\.?\d*|\.\d+)", re.ASCII)
 SHARED = re.compile(r"(?P<value>.*?)(?::(?P<share>1|0?\.\d+|0))?", re.ASCII | re.DOTALL)
@@ -92,8 +92,9 @@ def _refusal(value: str, column: Column) -> str:
     """What would have been accepted, when `value` is not."""
     if isinstance(column, Category | Boolean):
         return "" if value in column.cells else f"one of {', '.join(map(repr, column.cells))}"
-    if isinstance(column, Date):
-        return "" if rules.accepts(rules.of(column), value) else f"+N or -N days or {rules.of(column).expected}"
+    if isinstance(column, Date | Text):
+        days = "+N or -N days or " if isinstance(column, Date) else ""
+        return "" if rules.accepts(rules.of(column), value) else f"{days}{rules.of(column).expected}"
     expected = f"+N, -N, *N or a number between {column.minimum} and {column.maximum}"
     try:
         number = float(value)

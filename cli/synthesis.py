@@ -16,9 +16,9 @@ from dataclasses import replace
 from cli import rows
 from cli.profiles import Profile
 from paved_runtime import dates
-from paved_runtime.spec import Boolean, Category, Date, Integer
+from paved_runtime.spec import Boolean, Category, Date, Integer, Text
 from paved_runtime.spec import Column as Declared
-from paved_runtime.synthetic import Column, Dates, Identifiers, Numbers, Outcome, Values
+from paved_runtime.synthetic import Column, Dates, Identifiers, Numbers, Outcome, Values, Words
 
 TENTHS = 10
 PRIOR = 20  # rows of the average outcome that every value begins with
@@ -42,6 +42,8 @@ def source(column: Column) -> str:
     if isinstance(column, Identifiers):
         return f"Identifiers(count={column.count})"
     missing = f", missing={column.missing}" if column.missing else ""
+    if isinstance(column, Words):
+        return f"Words(least={column.least}, most={column.most}, longest={column.longest}{missing})"
     if isinstance(column, Values):
         return f"Values(weights={_mapping(column.weights)}, lift={_mapping(column.lift)}{missing})"
     if isinstance(column, Dates):
@@ -62,6 +64,9 @@ def _column(profile: Profile, name: str, declared: Declared) -> Column:
         hits = Counter(cell for cell, label in present if label)
         lift = {value: _lift(hits[value], counts[value], base) for value in declared.cells}
         return Values(weights={value: _short(counts[value] / len(present)) for value in declared.cells}, lift=lift, missing=missing)
+    if isinstance(declared, Text):
+        words = sorted(len(cell.split()) for cell, _ in present)
+        return Words(least=max(1, words[0]), most=max(1, words[-1]), longest=declared.maximum_length, missing=missing)
     numbers = sorted((rows.number(cell, declared), label) for cell, label in present)
     quantiles = [_within(numbers[round(tenth / TENTHS * (len(numbers) - 1))][0], declared) for tenth in range(TENTHS + 1)]
     tenths = [(max(0, min(bisect.bisect_right(quantiles, number), TENTHS) - 1), label) for number, label in numbers]
@@ -76,7 +81,7 @@ def _within(number: float, declared: Declared) -> float:
     """A quantile in few digits, inside the declared range; of a date, the day."""
     if isinstance(declared, Date):
         return number
-    assert not isinstance(declared, Category | Boolean)
+    assert not isinstance(declared, Category | Boolean | Text)
     return min(max(_short(number), declared.minimum), declared.maximum)
 
 
@@ -88,7 +93,7 @@ def _lift(hits: int, count: int, base: float) -> float:
 def _scaled(columns: Mapping[str, Column], factor: float) -> dict[str, Column]:
     scaled: dict[str, Column] = {}
     for name, column in columns.items():
-        if isinstance(column, Identifiers):
+        if isinstance(column, Identifiers | Words):
             scaled[name] = column
         elif isinstance(column, Values):
             scaled[name] = replace(column, lift={value: _short(factor * lift) for value, lift in column.lift.items()})

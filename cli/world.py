@@ -15,7 +15,7 @@ from cli import datasets, rows, shift
 from cli.datasets import DataFile
 from cli.problem import Problem
 from cli.rows import Row
-from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Text
 
 SHARES = {"first": 0.3, "calm": 0.06, "fresh": 0.25, "moved": 0.08}  # the rest is asked while versions change places
 SEED = 7
@@ -71,8 +71,8 @@ def choose_shifts(model: ModelSpec, known: Sequence[Row]) -> tuple[str, ...]:
     chosen: dict[bool, str] = {}
     for name, column in model.data.columns.items():
         kind = isinstance(column, Category | Boolean)
-        if isinstance(column, Date) and model.data.time in model.data.columns:
-            continue  # moved, it would be later than the decision
+        if isinstance(column, Text) or (isinstance(column, Date) and model.data.time in model.data.columns):
+            continue  # a text has no more or less, and a date would come to be later than the decision
         if kind not in chosen and (text := _candidate(name, column, [row[name] for row in known])) and _fits(text, model, known):
             chosen[kind] = text
     if not chosen:

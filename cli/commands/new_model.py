@@ -111,6 +111,8 @@ def _declared(column: spec.Column) -> str:
         return f"category of {len(column.values)} values"
     if isinstance(column, spec.Boolean):
         return f"boolean: {column.true} or {column.false}"
+    if isinstance(column, spec.Text):
+        return f"text of up to {column.maximum_length} characters"
     if isinstance(column, spec.Date):
         return f"date from {column.minimum} to {column.maximum}"
     return f"{column.type} from {column.minimum:g} to {column.maximum:g}"

@@ -15,7 +15,7 @@ from cli import datasets, profiles, scaffold
 from cli.problem import Problem
 from cli.profiles import Excluded, Profile
 from paved_runtime import contract, spec
-from paved_runtime.spec import Boolean, Category, Date, Integer, ModelSpec, Number
+from paved_runtime.spec import Boolean, Category, Date, Integer, ModelSpec, Number, Text
 from tests.reference import CONFIG
 from tests.support import data_sets
 from tests.support.data_sets import SHAPES
@@ -58,11 +58,14 @@ def refusal(file: Path, **options: str | Sequence[str]) -> str:
         (["a"] * 40, Excluded(CONSTANT)),
         ([""] * 40, Excluded(CONSTANT)),
         (NUMBERS, Excluded("another value in every row: an identifier")),
-        ([f"a {number}" for number in NUMBERS], Excluded("another text in every row: an identifier or free text")),
+        ([f"a {number}" for number in NUMBERS], Excluded("another text in every row: an identifier")),
         ([f"a {number}" for number in NUMBERS] * 2, Excluded("40 different texts: too many for a category of 80 rows")),
         ([f"2026-11-{day}" for day in range(10, 30)] * 2, Date(type="date", minimum=date(2026, 1, 1), maximum=date(2026, 12, 31))),
         ([f"{year}-11-30" for year in range(2000, 2021)], Date(type="date", minimum=date(1980, 1, 1), maximum=date(2040, 12, 31))),
         (["2026-11-30", "2026-02-30"] * 40, Excluded(DATES)),
+        ([f"called {number} times" for number in range(10, 50)], Text(type="text", maximum_length=30)),
+        (["", *(f"called {number} times" for number in range(10, 49))], Text(type="text", maximum_length=30, missing=0.06)),
+        ([f"call-{number} again" for number in range(10, 50)], Excluded("another text in every row: an identifier")),
         (["True", "False", ""] * 10, Boolean(type="boolean", true="True", false="False", missing=0.68)),
         (["true", "false", "True"] * 20, Category(type="category", values=("True", "false", "true"))),
         ([f"2026-11-{day} 10:00:00" for day in range(10, 30)] * 2, Excluded(DATES)),
@@ -177,13 +180,12 @@ def test_a_warehouses_export_is_told_apart(tmp_path: Path) -> None:
 
     assert dict(profile.excluded) == {
         "customer_id": "another value in every row: an identifier",
-        "uuid": "another text in every row: an identifier or free text",
+        "uuid": "another text in every row: an identifier",
         "seen": DATES,
         "booked": DATES,
         "currency": CONSTANT,
-        "note": profile.excluded["note"],
     }
-    assert "different texts: too many for a category of 4000 rows" in profile.excluded["note"]
+    assert profile.columns["note"] == Text(type="text", maximum_length=70)
     assert profile.columns["opened"] == Date(type="date", minimum=date(2022, 1, 1), maximum=date(2027, 12, 31))
     assert profile.columns["grade"] == Category(type="category", values=("1", "2", "3", "4", "7"))
     assert isinstance(profile.columns["income (kEUR)"], Number)

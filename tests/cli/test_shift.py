@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cli import rows, shift
 from cli.problem import Problem
-from paved_runtime.spec import Boolean, Date, Integer
+from paved_runtime.spec import Boolean, Date, Integer, Text
 from tests import reference
 from tests.support.rows import ROWS
 
@@ -92,6 +92,7 @@ DATED = MODEL.model_copy(
                 "columns": {
                     "opened": Date(type="date", minimum=date(2020, 1, 1), maximum=date(2026, 12, 31), missing=0.5),
                     "active": Boolean(type="boolean", true="Y", false="N"),
+                    "note": Text(type="text", maximum_length=5, missing=0.5),
                 }
             }
         )
@@ -109,8 +110,10 @@ def test_dates_are_moved_by_days_and_stay_in_their_range() -> None:
 
 
 def test_a_request_has_them_as_json_does() -> None:
-    assert rows.request({"opened": "2026-02-28", "active": "Y", "y": "no"}, DATED) == {"opened": "2026-02-28", "active": True}
-    assert rows.request({"opened": "", "active": "N", "y": "no"}, DATED) == {"opened": None, "active": False}
+    full, empty = {"opened": "2026-02-28", "active": "Y", "note": "12"}, {"opened": "", "active": "N", "note": ""}
+
+    assert rows.request(full | {"y": "no"}, DATED) == {"opened": "2026-02-28", "active": True, "note": "12"}
+    assert rows.request(empty | {"y": "no"}, DATED) == {"opened": None, "active": False, "note": None}
 
 
 @pytest.mark.parametrize(
@@ -121,6 +124,7 @@ def test_a_request_has_them_as_json_does() -> None:
         ("opened=2027-01-01", "found '2027-01-01'"),
         ("opened=2026-02-30", "found '2026-02-30'"),
         ("active=true", "expected one of 'N', 'Y'"),
+        ("note=longer", "expected a text of 1 to 5 characters, found 'longer'"),
     ],
 )
 def test_a_shift_that_no_date_or_boolean_has_is_refused(text: str, why: str) -> None:

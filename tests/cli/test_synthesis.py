@@ -13,13 +13,13 @@ import pytest
 from cli import datasets, profiles, scaffold, synthesis
 from cli.profiles import Profile
 from paved_runtime import spec, synthetic
-from paved_runtime.spec import Boolean, Category, Date
-from paved_runtime.synthetic import Column, Dates, Numbers, Outcome, Values
+from paved_runtime.spec import Boolean, Category, Date, Text
+from paved_runtime.synthetic import Column, Dates, Numbers, Outcome, Values, Words
 from tests.reference import CONFIG
 from tests.support import data_sets
 from tests.support.data_sets import SHAPES
 
-NAMESPACE = {"Values": Values, "Numbers": Numbers, "Dates": Dates}
+NAMESPACE = {"Values": Values, "Numbers": Numbers, "Dates": Dates, "Words": Words}
 ROWS = 4000
 SOME = ("missing_values", "quoted", "rare_positives", "typed_columns")  # the slow test of new-model has them all
 
@@ -68,6 +68,10 @@ def test_a_column_is_as_the_real_one(profile: Profile, rule: tuple[dict[str, Col
             assert isinstance(declared, Category | Boolean)
             assert set(column.weights) == set(declared.cells)
             assert all(weight == pytest.approx(share(value, cells), rel=0.01) for value, weight in column.weights.items())
+        elif isinstance(column, Words):
+            assert isinstance(declared, Text)
+            assert {column.least, column.most} == {6}
+            assert column.longest == declared.maximum_length
         elif isinstance(column, Dates):
             assert isinstance(declared, Date)
             days = sorted(cell for cell in cells if cell)

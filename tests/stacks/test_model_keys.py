@@ -42,6 +42,7 @@ ONE_VALUE = object()  # a key that has no other value yet
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
 BOOLEAN = {"type": "boolean", "true": "true", "false": "false", "missing": 0}
 DATE = {"type": "date", "minimum": date(2020, 1, 1), "maximum": date(2030, 12, 31), "planned": False, "missing": 0}
+TEXT = {"type": "text", "maximum_length": 100, "missing": 0}
 NIGHTS = {"start": "20:00", "end": "06:00", "timezone": "Europe/Berlin", "instances": 2, "maximum_instances": 4}
 RETRAINING = {"on": ["drift", "schedule"], "schedule": "rate(7 days)"}
 BASE = {  # what the reference's model leaves to defaults
@@ -51,6 +52,7 @@ BASE = {  # what the reference's model leaves to defaults
     "data.columns.income": NUMBER,
     "data.columns.active": BOOLEAN,
     "data.columns.opened": DATE,
+    "data.columns.note": TEXT,
     "serving.production.concurrency_per_instance": 5,
     "serving.production.off_hours": NIGHTS,
     "monitoring.of_windows": 3,
@@ -99,6 +101,9 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "data.columns.date.minimum": At("data.columns.opened.minimum", date(2019, 1, 1)),
     "data.columns.date.maximum": At("data.columns.opened.maximum", date(2031, 1, 1)),
     "data.columns.date.planned": At("data.columns.opened.planned", True),
+    "data.columns.text.missing": At("data.columns.note.missing", 0.1),
+    "data.columns.text.type": At("data.columns.note", NUMBER),
+    "data.columns.text.maximum_length": At("data.columns.note.maximum_length", 200),
     "gates.roc_auc": 0.8,
     "gates.suspicious_roc_auc": 0.9,
     "gates.calibration_error": 0.06,

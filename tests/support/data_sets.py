@@ -121,12 +121,13 @@ def odd_columns(count: int = 4000) -> list[Row]:
 
 
 def typed_columns(count: int = 3000) -> list[Row]:
-    """Dates as ISO 8601 writes them, some of them missing, and booleans as Python writes them."""
+    """Dates as ISO 8601 writes them, some of them missing, booleans as Python writes them, and what somebody noted."""
 
     def row(draw: random.Random) -> Row:
         opened, active = date(2021, 1, 1) + timedelta(days=draw.randint(0, 1500)), draw.random() < 0.7
         interest = (opened.year - 2023) + active - 1.2
         cells: Row = {"opened": "" if draw.random() < 0.1 else opened.isoformat(), "active": active, "amount": round(draw.gauss(50, 20), 1)}
+        cells["note"] = " ".join(draw.choice(["late", "good", "call", "again", "next", "week", "asked"]) for _ in range(6))
         return {**cells, "bought": _outcome(draw, interest)}
 
     return [row(draw) for draw in _draws("typed", count)]

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paved_runtime import csv_text, dates
+from paved_runtime.cells import written
 from paved_runtime.digests import Digests, digests
 from paved_runtime.moments import Moment
-from paved_runtime.rules import ANY_DAY, OutcomeRule, Rule, RuleError, rules, shown
+from paved_runtime.rules import ANY_DAY, OutcomeRule, Rule, RuleError, is_text, rules, shown
 from paved_runtime.spec import Data
-from paved_runtime.table import Examples, Matrix, Table, Values
+from paved_runtime.table import Examples, Matrix, Table, Values, column
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -152,7 +153,7 @@ def sha256(folder: Path) -> str:
 def write(file: Path, examples: Examples, data: Data) -> None:
     """Write rows as CSV that `read` accepts: features in the order of `model.toml`, then the target."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    columns = [[rule.spell(number) for number in examples.table[name].tolist()] for name, rule in rules(data).items()]
+    columns = [written(examples.table, name, rule, rule.spell) for name, rule in rules(data).items()]
     target = [data.positive if label else data.negative for label in examples.labels.tolist()]
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -175,7 +176,8 @@ def encode(columns: Cells, accepted: Mapping[str, Rule]) -> tuple[Table, list[Ch
                 codes[cell], refused[cell] = np.inf, error.broken
         values[:, position] = [codes[cell] for cell in columns[name]]
         violations += _violations(name, columns[name], refused, rule.expected) if refused else []
-    return Table({name: i for i, name in enumerate(accepted)}, values), violations
+    texts = {name: column(columns[name]) for name, rule in accepted.items() if is_text(rule)}
+    return Table({name: i for i, name in enumerate(accepted)}, values, texts), violations
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import numpy as np
 
 from paved_runtime.media_types import RequestError
 from paved_runtime.moments import Moment
-from paved_runtime.rules import RuleError, rules, shown
+from paved_runtime.rules import RuleError, is_text, rules, shown
 from paved_runtime.spec import Data
-from paved_runtime.table import Table, Values
+from paved_runtime.table import Table, Values, column
 
 CHUNK = 500  # rows: a millisecond
 EMPTY = "the body is empty: expected one row a line"
@@ -47,6 +47,7 @@ class CsvRequests:
         self._rules = rules(data)
         self._ignored = set(data.ignored)
         self._positions = {name: position for position, name in enumerate(self._rules)}
+        self._texts = {name: position for position, (name, rule) in enumerate(self._rules.items()) if is_text(rule)}
         self._moment = Moment.among_features(data)
         self._declared = Layout(len(self._rules), range(len(self._rules)))
 
@@ -56,8 +57,12 @@ class CsvRequests:
         `header` says whether there is one; None: it is recognised by the names of the columns. A byte-order mark and blank lines at the end
         are passed over. Raises RequestError: of the first row that is wrong, its first cell; then of dates that are too late.
         """
-        values = [self._values(part) for part in self.parts(decoded(body), header)]
-        table = Table(self._positions, np.concatenate(values))
+        values, texts = [], {name: list[str]() for name in self._texts}
+        for part in self.parts(decoded(body), header):
+            values.append(self._values(part))
+            for name, at in self._texts.items():
+                texts[name] += [row[part.layout.places[at]] for row in part.rows]
+        table = Table(self._positions, np.concatenate(values), {name: column(cells) for name, cells in texts.items()})
         if self._moment:
             self._moment.demand(table)
         return table

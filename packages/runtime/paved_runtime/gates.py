@@ -51,7 +51,7 @@ def examine(
         raise ArithmeticError(
             f"{wrong} of {len(holdout)} held-out rows get a score that is no probability: see what the features do with them"
         )
-    tried = Table(holdout.table.positions, holdout.table.values[sample(len(holdout), TRIED)])
+    tried = holdout.table.take(sample(len(holdout), TRIED))
     gates = spec.gates
     return Findings(
         spec=spec,

@@ -18,11 +18,13 @@ from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import CSV, JSON
 from paved_runtime.moments import Moment
 from paved_runtime.rules import Value
-from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Text
 
 TOLERANCE = 1e-6
 REASONS_TOLERANCE = 1e-4  # log-odds
 EMPTY = 0.2  # how often a cell that may be missing is
+WORDS = ("the", "and", "customer", "asked", "called", "paid", "late", "early", "rent", "loan", "again", "please", "für", "50%", "12:30")
+MOST_WORDS = 12
 Row = dict[str, Value]
 
 
@@ -99,6 +101,7 @@ def _bad_requests(spec: ModelSpec, row: Row) -> list[dict[str, Any]]:
     """One request for each way of being wrong. `expect` is what the contract of the service says, not what was observed."""
     needed = [name for name, column in spec.data.columns.items() if not column.missing]
     first = (needed or spec.features)[0]
+    all_texts = all(isinstance(column, Text) for column in spec.data.columns.values())
     lacking = {name: value for name, value in row.items() if name != first}
 
     def wrong(value: object) -> str:
@@ -125,8 +128,7 @@ def _bad_requests(spec: ModelSpec, row: Row) -> list[dict[str, Any]]:
         (wrong(1e300), JSON, 422),
         (wrong(float("nan")), JSON, 400),
         ("", CSV, 400),
-        ("1,2,3\n", CSV, 422),
-        (",".join("x" * len(spec.features)) + "\n", CSV, 422),
+        *(bad for bad in (("1,2,3\n", CSV, 422), (",".join("x" * len(spec.features)) + "\n", CSV, 422)) if not all_texts),
         (json.dumps(row), "application/xml", 415),
     ]
     return [{"body": body, "content_type": kind, "expect": status} for body, kind, status in bodies]
@@ -145,6 +147,8 @@ def _row(spec: ModelSpec, pick: Callable[[Column], Value]) -> Row:
 def _edge(column: Column, end: int) -> Value:
     if isinstance(column, Date):
         return dates.written(column.days[end])
+    if isinstance(column, Text):
+        return "a" if end == 0 else ("made up " * column.maximum_length)[: column.maximum_length].rstrip().ljust(column.maximum_length, "s")
     if isinstance(column, Boolean):
         return (False, True)[end]
     ends = column.values if isinstance(column, Category) else (column.minimum, column.maximum)
@@ -158,6 +162,8 @@ def _drawn(column: Column, draw: random.Random) -> Value:
         return draw.choice(column.values)
     if isinstance(column, Boolean):
         return draw.choice((False, True))
+    if isinstance(column, Text):
+        return " ".join(draw.choices(WORDS, k=draw.randint(1, MOST_WORDS)))[: column.maximum_length].strip()
     if isinstance(column, Date):
         return dates.written(draw.randint(*map(int, column.days)))
     if isinstance(column, Integer):

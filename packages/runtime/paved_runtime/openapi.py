@@ -6,7 +6,7 @@ from typing import Any
 
 from paved_runtime.invocations import EXPLAINED, LIMIT
 from paved_runtime.media_types import CSV, JSON, LINES
-from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Text
 
 REFUSALS = {
     "400": "The body cannot be read at all.",
@@ -81,6 +81,8 @@ def _accepted(column: Column) -> dict[str, Any]:
         return {"type": "string", "enum": list(column.values)}
     if isinstance(column, Boolean):
         return {"type": "boolean"}
+    if isinstance(column, Text):
+        return {"type": "string", "minLength": 1, "maxLength": column.maximum_length}
     if isinstance(column, Date):
         return {"type": "string", "format": "date", "description": f"From {column.minimum} to {column.maximum}."}
     kind = "integer" if isinstance(column, Integer) else "number"

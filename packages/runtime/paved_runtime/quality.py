@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from paved_runtime import leaks
+from paved_runtime.cells import identity
 from paved_runtime.contract import FIRST, Check
 from paved_runtime.digests import combined
 from paved_runtime.spec import Column, Data
@@ -56,7 +57,7 @@ def repeats(examples: Examples) -> Rows:
 
     Rows with a refused cell are equal to none.
     """
-    rows = np.column_stack([examples.table.values, examples.labels])
+    rows = identity(examples)
     order = np.argsort(combined(rows.view(np.uint64).T), kind="stable")  # equal rows are neighbours, the earlier one first
     rows = rows[order]
     bits = rows.view(np.uint64)  # as bits, NaN equals NaN

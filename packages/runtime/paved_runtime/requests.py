@@ -18,10 +18,11 @@ import numpy as np
 from paved_runtime.csv_requests import CsvRequests, decoded
 from paved_runtime.media_types import CSV, JSON, MediaType, RequestError
 from paved_runtime.moments import Moment
-from paved_runtime.rules import CategoryRule, DateRule, OptionalRule, Rule, RuleError, rules, shown
-from paved_runtime.spec import RESERVED, Boolean, Category, Column, Data, Date, Integer
-from paved_runtime.table import Table
+from paved_runtime.rules import CategoryRule, DateRule, OptionalRule, Rule, RuleError, TextRule, is_text, rules, shown
+from paved_runtime.spec import RESERVED, Boolean, Category, Column, Data, Date, Integer, Text
+from paved_runtime.table import Table, column
 
+Cells = Sequence[Any]
 FAST_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, RuleError)
 
 
@@ -40,6 +41,7 @@ class Requests:
         self._rules = rules(data)
         self._positions = {name: position for position, name in enumerate(self._rules)}
         self._codes = codes(data)
+        self._texts = {name: position for position, (name, rule) in enumerate(self._rules.items()) if is_text(rule)}
         kind = row(data, strict=True)
         batch = msgspec.defstruct("Batch", [("instances", list[kind]), ("explain", bool, False)], forbid_unknown_fields=True)  # type: ignore[valid-type]
         self._row, self._rows, self._batch = (msgspec.json.Decoder(of) for of in (kind, list[kind], batch))  # type: ignore[valid-type]
@@ -61,7 +63,7 @@ class Requests:
         try:
             rows, explain = self._decoded(body, batch=batch)
             if rows and body.count(b":") == self._keys(rows) + batch + explain:
-                return Question(self._table(self._encoded(rows)), explain)
+                return Question(self._table(self._encoded(rows), self._written(rows)), explain)
         except FAST_REFUSALS:
             pass
         return self.plain(body)
@@ -71,7 +73,7 @@ class Requests:
         try:
             rows = [self._row.decode(line) for line in body.split(b"\n") if line.strip()]
             if rows and body.count(b":") == self._keys(rows):
-                return self._table(self._encoded(rows))
+                return self._table(self._encoded(rows), self._written(rows))
         except FAST_REFUSALS:
             pass
         return self.plain_lines(body)
@@ -91,6 +93,10 @@ class Requests:
             for row in rows
             for value, codes in zip(row if type(row) is tuple else msgspec.structs.astuple(row), self._codes, strict=True)
         ]
+
+    def _written(self, rows: Sequence[Any]) -> Sequence[Cells]:
+        """The rows' texts by their position, where there are columns of texts."""
+        return [row if type(row) is tuple else msgspec.structs.astuple(row) for row in rows] if self._texts else ()
 
     def plain(self, body: bytes) -> Question:
         """The same as `json`, read plainly: this is what decides, and what words the refusals. Raises RequestError."""
@@ -114,7 +120,13 @@ class Requests:
         return self._plain_table(_parsed(line, f"row {number}") for number, line in enumerate(lines, start=1))
 
     def _plain_table(self, rows: Iterable[object]) -> Table:
-        return self._table([cell for number, row in enumerate(rows, start=1) for cell in self._cells(number, row)])
+        cells = list(rows)
+        numbers = [number for at, row in enumerate(cells, start=1) for number in self._cells(at, row)]
+        return self._table(numbers, [self._in_order(row) for row in cells] if self._texts else ())
+
+    def _in_order(self, row: Any) -> Cells:
+        """The cells of a row that was accepted."""
+        return row if isinstance(row, list) else [row[name] for name in self._rules]
 
     def _cells(self, number: int, row: object) -> list[float]:
         if isinstance(row, list):
@@ -140,8 +152,10 @@ class Requests:
         except RuleError as error:
             raise RequestError(422, f"{where} {shown(row[name])}") from error
 
-    def _table(self, cells: Sequence[float]) -> Table:
-        table = Table(self._positions, np.array(cells, dtype=np.float64).reshape(-1, len(self._rules)))
+    def _table(self, numbers: Sequence[float], written: Sequence[Cells] = ()) -> Table:
+        """The rows of these numbers, one row behind the other; `written` has their cells, where some are texts."""
+        texts = {name: column([row[at] for row in written]) for name, at in self._texts.items()}
+        table = Table(self._positions, np.array(numbers, dtype=np.float64).reshape(-1, len(self._rules)), texts)
         if self._moment:
             self._moment.demand(table)
         return table
@@ -160,7 +174,7 @@ def row(data: Data, *, strict: bool) -> Any:
 
 
 def codes(data: Data) -> list[dict[Any, float] | None]:
-    """Of each column, the float of each decoded value of a category or a date; a wrong date raises RuleError.
+    """Of each column, the float of each decoded value of a category, a date or a text; a wrong one raises RuleError.
 
     A number and a boolean are their own, and numpy turns None into NaN.
     """
@@ -224,7 +238,7 @@ def _type(column: Column) -> Any:
         accepted = Literal[column.values]
     elif isinstance(column, Boolean):
         accepted = bool
-    elif isinstance(column, Date):
+    elif isinstance(column, Date | Text):
         accepted = str
     else:
         accepted = Annotated[int if isinstance(column, Integer) else float, msgspec.Meta(ge=column.minimum, le=column.maximum)]
@@ -233,15 +247,15 @@ def _type(column: Column) -> Any:
 
 def _codes(rule: Rule) -> dict[Any, float] | None:
     inner, empty = (rule.rule, {None: math.nan}) if isinstance(rule, OptionalRule) else (rule, {})
-    if isinstance(inner, DateRule):
-        return _Days(inner, empty)
+    if isinstance(inner, DateRule | TextRule):
+        return _Parsed(inner, empty)
     return {**inner.codes, **empty} if isinstance(inner, CategoryRule) else None
 
 
-class _Days(dict[Any, float]):
-    """The day of each date that a rule accepts, worked out when it is asked for."""
+class _Parsed(dict[Any, float]):
+    """The float of each text that a rule accepts, worked out when it is asked for."""
 
-    def __init__(self, rule: DateRule, known: dict[Any, float]) -> None:
+    def __init__(self, rule: DateRule | TextRule, known: dict[Any, float]) -> None:
         super().__init__(known)
         self._rule = rule
 

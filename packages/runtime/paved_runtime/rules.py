@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paved_runtime import dates
-from paved_runtime.spec import Boolean, Category, Column, Data, Date, Integer, alike
+from paved_runtime.spec import Boolean, Category, Column, Data, Date, Integer, Text, alike
 
 Value = bool | int | float | str | None
 _NUMERAL = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?"  # in one way only, or a wrong line would be tried over and over
 NUMERAL = re.compile(_NUMERAL, re.ASCII)
+SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no UTF-8 has
 NUMERALS = re.compile(rf"(?:{_NUMERAL}\n)*+", re.ASCII)  # one a line
 
 
@@ -209,6 +210,36 @@ class DateRule:
     spell = write
 
 
+@dataclass(frozen=True)
+class TextRule:
+    """Free text of a length. Its float is how many characters it has: what it says stands beside the floats, in `Table.texts`."""
+
+    maximum: int
+    breaks = ("type", "range")
+
+    @property
+    def expected(self) -> str:
+        return f"a text of 1 to {self.maximum} characters"
+
+    def parse(self, cell: str) -> float:
+        return self.read(cell)
+
+    def parse_all(self, cells: Sequence[str]) -> NDArray[np.float64]:
+        return np.array([self.read(cell) for cell in cells], dtype=np.float64)
+
+    def read(self, value: object) -> float:
+        if not isinstance(value, str) or SURROGATE.search(value):
+            raise RuleError("type")
+        if not 1 <= len(value) <= self.maximum:
+            raise RuleError("range")
+        return float(len(value))
+
+    def write(self, number: float) -> Value:
+        raise TypeError(f"a text of {number:g} characters may be any: `written` and `spelt` know which it is")
+
+    spell = write
+
+
 ANY_DAY = DateRule(dates.number(date.min), dates.number(date.max))
 
 
@@ -290,7 +321,14 @@ def of(column: Column) -> Rule:
         return BooleanRule(column.true, column.false)
     if isinstance(column, Date):
         return DateRule(*column.days)
+    if isinstance(column, Text):
+        return TextRule(column.maximum_length)
     return NumberRule(column.minimum, column.maximum, whole=isinstance(column, Integer))
+
+
+def is_text(rule: Rule) -> bool:
+    """Whether a rule's cells stand in `Table.texts`."""
+    return isinstance(rule.rule if isinstance(rule, OptionalRule) else rule, TextRule)
 
 
 def accepts(rule: Rule, cell: str) -> bool:

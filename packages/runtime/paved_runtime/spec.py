@@ -184,7 +184,14 @@ class Date(_Column):
         return dates.number(self.minimum), dates.number(self.maximum)
 
 
-Column = Annotated[Integer | Number | Category | Boolean | Date, Field(discriminator="type")]
+class Text(_Column):
+    """A column of free text, of 1 to `maximum_length` characters. `Table.texts` has it; as a number it is its length."""
+
+    type: Literal["text"]
+    maximum_length: int = Field(ge=1, le=100_000)
+
+
+Column = Annotated[Integer | Number | Category | Boolean | Date | Text, Field(discriminator="type")]
 
 
 class Share(_Table):
@@ -669,8 +676,11 @@ class ModelSpec(_Table):
     @model_validator(mode="after")
     def _behaviour_fits_columns(self) -> ModelSpec:
         for column in self.gates.behaviour.monotone:
-            if self.data.columns[column].type == "category":
-                raise ValueError(f"gates.behaviour.monotone: {column!r} is a category, which has no more or less")
+            if (kind := self.data.columns[column].type) in ("category", "text"):
+                raise ValueError(f"gates.behaviour.monotone: {column!r} is a {kind}, which has no more or less")
+        for invariance in self.gates.behaviour.invariance:
+            if self.data.columns[invariance.column].type == "text":
+                raise ValueError(f"gates.behaviour.invariance: {invariance.column!r} is a text, whose values nobody can try")
         for function in self.gates.behaviour.minimum_function:
             for name, cell in (*function.higher.items(), *function.lower.items()):
                 if not _holds(self.data.columns[name], cell):
@@ -743,6 +753,8 @@ def _unfit(cuts: tuple[float | date, ...], column: Column) -> str:
     """What a column is, and which cut points it has, where these are none of them."""
     if isinstance(column, Category | Boolean):
         return f"a {column.type}: its values are the groups, accepted is []" if cuts else ""
+    if isinstance(column, Text):
+        return "a text, which has no groups: name another column"
     kind, example = (date, "a date: accepted are rising dates such as [2025-01-01]") if isinstance(column, Date) else (float, NUMBERS)
     rising = bool(cuts) and all(isinstance(cut, kind) for cut in cuts) and list(cuts) == sorted(set(cuts))
     return "" if rising else example
@@ -753,7 +765,7 @@ def _holds(column: Column, cell: bool | int | float | str) -> bool:
         return isinstance(column, Boolean) and isinstance(cell, bool)
     if isinstance(column, Date):
         return isinstance(cell, str) and _in_range(cell, column)
-    if isinstance(column, Category) or isinstance(cell, str):
+    if isinstance(column, Category | Text) or isinstance(cell, str):
         return isinstance(column, Category) and cell in column.values
     return column.minimum <= cell <= column.maximum and (isinstance(column, Number) or cell == int(cell))
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paved_runtime import dates
+from paved_runtime.cells import identity
 from paved_runtime.digests import Digests, combined, seeded
 from paved_runtime.spec import Data
 from paved_runtime.table import Examples, Matrix, Values
@@ -69,15 +70,14 @@ def summary(examples: Examples, parts: Parts, data: Data) -> dict[str, Any]:
     `repeated` held-out rows are equal to a training row in all that the model is given, and in the outcome.
     """
     sides = {"train": parts.train, "holdout": parts.holdout}
-    rows = np.column_stack([examples.table.values, examples.labels])
-    identity = combined(rows.view(np.uint64).T)
+    rows = combined(identity(examples).view(np.uint64).T)
     return {
         "by": data.split,
         "seed": data.seed,
         "share": data.holdout,
         "rows": {name: len(side) for name, side in sides.items()} | {"left_out": len(parts.left_out)},
         "positive": {name: int(examples.labels[side].sum()) for name, side in sides.items()},
-        "repeated": int(np.isin(identity[parts.holdout], identity[parts.train]).sum()),
+        "repeated": int(np.isin(rows[parts.holdout], rows[parts.train]).sum()),
         "groups": None if examples.groups is None else {name: len(np.unique(examples.groups[side])) for name, side in sides.items()},
         "dates": None if examples.times is None else {name: _span(examples.times[side]) for name, side in sides.items()},
     }

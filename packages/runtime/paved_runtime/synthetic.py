@@ -17,6 +17,22 @@ from datetime import date
 from pathlib import Path
 
 PLACES = 6  # significant digits of a number
+VOCABULARY = (
+    "lorem",
+    "ipsum",
+    "dolor",
+    "sit",
+    "amet",
+    "consectetur",
+    "adipiscing",
+    "elit",
+    "sed",
+    "do",
+    "eiusmod",
+    "tempor",
+    "ut",
+    "labore",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +103,22 @@ class Identifiers:
         return f"made-up-{draw.randrange(self.count):06d}", 0
 
 
-Column = Values | Numbers | Dates | Identifiers
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """A column of texts of `least` to `most` words that mean nothing, and of `longest` characters at most; they tell nothing."""
+
+    least: int
+    most: int
+    longest: int
+    missing: float = 0
+
+    def draw(self, draw: random.Random) -> tuple[str, float]:
+        """A cell, and what it adds: nothing."""
+        words = draw.choices(VOCABULARY, k=draw.randint(self.least, self.most))
+        return " ".join(words)[: self.longest].strip(), 0
+
+
+Column = Values | Numbers | Dates | Words | Identifiers
 
 
 @dataclass(frozen=True, kw_only=True)
