@@ -20,7 +20,7 @@ from paved_runtime.media_types import CSV, JSON, MediaType, RequestError
 from paved_runtime.moments import Moment
 from paved_runtime.rules import CategoryRule, DateRule, OptionalRule, Rule, RuleError, TextRule, is_text, rules, shown
 from paved_runtime.spec import RESERVED, Boolean, Category, Column, Data, Date, Integer, Text
-from paved_runtime.table import Table, column
+from paved_runtime.table import NONE, Table, column
 
 Cells = Sequence[Any]
 FAST_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, RuleError)
@@ -154,8 +154,9 @@ class Requests:
 
     def _table(self, numbers: Sequence[float], written: Sequence[Cells] = ()) -> Table:
         """The rows of these numbers, one row behind the other; `written` has their cells, where some are texts."""
-        texts = {name: column([row[at] for row in written]) for name, at in self._texts.items()}
-        table = Table(self._positions, np.array(numbers, dtype=np.float64).reshape(-1, len(self._rules)), texts)
+        values = np.array(numbers, dtype=np.float64).reshape(-1, len(self._rules))
+        texts = {name: column([row[at] for row in written]) for name, at in self._texts.items()} if self._texts else NONE
+        table = Table(self._positions, values, texts)
         if self._moment:
             self._moment.demand(table)
         return table

@@ -13,6 +13,7 @@ from paved_runtime.digests import Digests
 Matrix = NDArray[np.float32]
 Values = NDArray[np.float64]
 Texts = NDArray[np.object_]
+NONE: Mapping[str, Texts] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Table:
 
     positions: Mapping[str, int]
     values: Values
-    texts: Mapping[str, Texts] = field(default_factory=dict)
+    texts: Mapping[str, Texts] = field(default_factory=lambda: NONE)
 
     def __getitem__(self, column: str) -> Values:
         """One column, float64 [rows]; a view, not a copy."""

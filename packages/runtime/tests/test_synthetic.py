@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from paved_runtime import contract, dates, synthetic
 from paved_runtime.rules import NUMERAL
 from paved_runtime.spec import Data
-from paved_runtime.synthetic import Column, Dates, Identifiers, Numbers, Outcome, Values, write
+from paved_runtime.synthetic import Column, Dates, Identifiers, Numbers, Outcome, Values, Words, write
 
 COLUMNS: dict[str, Column] = {
     "age": Numbers(quantiles=[18, 30, 45, 90], lift=[-2, 0, 2], whole=True),
@@ -133,6 +133,7 @@ DATED: dict[str, Column] = {
     "paid": Dates(quantiles=["2025-01-01", "2026-06-30"], lift=[1], missing=0.3),
     "due": Dates(quantiles=["2026-01-01", "2027-06-30"], planned=True),
     "active": Values(weights={"Y": 3, "N": 1}, lift={"Y": 1}),
+    "note": Words(least=2, most=9, longest=40, missing=0.1),
 }
 DATED_DATA = DATA.model_dump() | {
     "split": "time",
@@ -142,6 +143,7 @@ DATED_DATA = DATA.model_dump() | {
         "paid": {"type": "date", "minimum": date(2025, 1, 1), "maximum": date(2026, 6, 30), "missing": 0.5},
         "due": {"type": "date", "minimum": date(2026, 1, 1), "maximum": date(2027, 6, 30), "planned": True},
         "active": {"type": "boolean", "true": "Y", "false": "N"},
+        "note": {"type": "text", "maximum_length": 40, "missing": 0.2},
     },
 }
 
@@ -156,6 +158,7 @@ def test_dates_keep_to_the_order_of_what_happened(tmp_path: Path) -> None:
     assert reading.examples.groups is not None
     assert len(set(reading.examples.groups.tolist())) == 300
     assert (table["due"] > times).any()
+    assert len(set(table.texts["note"].tolist())) > 1000
     assert ((table["paid"] < times) & (table["paid"] > dates.days("2025-01-01"))).mean() > 0.2
 
 
