@@ -22,6 +22,7 @@ from paved_runtime.csv_requests import CsvRequests
 from paved_runtime.evaluate import evaluate
 from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import CSV, JSON, RequestError
+from paved_runtime.monitoring.baseline import Baseline
 from paved_runtime.monitoring.request_log import Body, Exchange, Reader
 from paved_runtime.prepare import prepare
 from paved_runtime.requests import Question, Requests
@@ -217,6 +218,13 @@ def test_behaviour_keeps_each_rows_text(root: Path) -> None:
 
     assert len(seen) > 2 * len(table)
     assert all(len(text) == length for text, length in seen)
+
+
+def test_the_baseline_counts_characters(root: Path) -> None:
+    scale = Baseline.of(artifact.read_json(root / "model" / artifact.BASELINE), SPEC.data).columns["education"].scale
+
+    assert scale.kind == "text"
+    assert scale.labels == [f"{length} characters" for length in (26, 27, 28)] + ["other"]
 
 
 def test_the_monitor_counts_lengths() -> None:

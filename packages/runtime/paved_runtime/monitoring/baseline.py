@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from paved_runtime import dates
 from paved_runtime.drift import BINS, edges
-from paved_runtime.spec import Boolean, Category, Column, Data, Date
+from paved_runtime.spec import Boolean, Category, Column, Data, Date, Text
 from paved_runtime.table import Table, Values
 
 VERSION = 1
@@ -27,6 +27,10 @@ Counts = NDArray[np.int64]
 
 class Scale(Protocol):
     """How one column is counted, and the few bins of it that people are shown and that the population stability index is taken of."""
+
+    @property
+    def kind(self) -> str:
+        """What is counted: numbers, dates, lengths of texts, or values."""
 
     @property
     def labels(self) -> list[str]:
@@ -49,6 +53,7 @@ class Numbers:
 
     points: Values
     cuts: Values
+    kind = "number"
 
     @classmethod
     def of(cls, values: Values) -> Self:
@@ -96,8 +101,20 @@ class Numbers:
 class Dates(Numbers):
     """The grid of a date, in days."""
 
+    kind = "date"
+
     def written(self, cut: float) -> str:
         return dates.written(cut)
+
+
+@dataclass(frozen=True)
+class Lengths(Numbers):
+    """The grid of a text, of which only the length is counted."""
+
+    kind = "text"
+
+    def written(self, cut: float) -> str:
+        return f"{cut:.0f} characters"
 
 
 @dataclass(frozen=True)
@@ -105,6 +122,7 @@ class Categories:
     """The values of a category, or of a boolean, in the contract's order."""
 
     labels: list[str]
+    kind = "category"
     ordered = False
 
     def count(self, values: Values) -> Counts:
@@ -162,13 +180,17 @@ def _counted(scale: Categories | Numbers, values: Values) -> dict[str, Any]:
 def _fitting(values: Values, column: Column) -> Categories | Numbers:
     if isinstance(column, Category | Boolean):
         return Categories(list(column.values))
-    return Dates.of(values) if isinstance(column, Date) else Numbers.of(values)
+    return _grid(column).of(values)
 
 
 def _recorded(counted: Mapping[str, Any], column: Column) -> Categories | Numbers:
     if isinstance(column, Category | Boolean):
         return Categories(list(column.values))
-    return _numbers(counted, Dates if isinstance(column, Date) else Numbers)
+    return _numbers(counted, _grid(column))
+
+
+def _grid(column: Column) -> type[Numbers]:
+    return Dates if isinstance(column, Date) else Lengths if isinstance(column, Text) else Numbers
 
 
 def _numbers(counted: Mapping[str, Any], kind: type[Numbers] = Numbers) -> Numbers:
