@@ -120,9 +120,13 @@ class Requests:
         return self._plain_table(_parsed(line, f"row {number}") for number, line in enumerate(lines, start=1))
 
     def _plain_table(self, rows: Iterable[object]) -> Table:
-        cells = list(rows)
-        numbers = [number for at, row in enumerate(cells, start=1) for number in self._cells(at, row)]
-        return self._table(numbers, [self._in_order(row) for row in cells] if self._texts else ())
+        numbers: list[float] = []
+        written: list[Cells] = []
+        for at, row in enumerate(rows, start=1):
+            numbers += self._cells(at, row)
+            if self._texts:
+                written.append(self._in_order(row))
+        return self._table(numbers, written)
 
     def _in_order(self, row: Any) -> Cells:
         """The cells of a row that was accepted."""
