@@ -155,7 +155,7 @@ def missing_surge(world: World, window: Rows, draw: Draw, *, share: float) -> No
 def scale_error(world: World, window: Rows, _: Draw, *, times: int) -> None:
     """What is then out of range is refused, and has no score."""
     column = SPEC.data.columns["balance"]
-    assert column.type != "category"
+    assert column.type == "integer"
     window.table["balance"][:] *= times
     window.scores[:] = world.score(window.table)
     refused = (window.table["balance"] < column.minimum) | (window.table["balance"] > column.maximum)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,16 @@ import naming
 from cli import csv_files
 from cli.output import say
 from cli.problem import Problem
-from paved_runtime import csv_text
+from paved_runtime import csv_text, rules
+from paved_runtime.moments import Moment
 from paved_runtime.rules import OutcomeRule
-from paved_runtime.spec import Category, Column, Integer, ModelSpec
+from paved_runtime.spec import Column, Data, ModelSpec
 from pipelines.deployment.facts import DATA
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import pack
 
-NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 SHOWN = 40
+Rule = tuple[str, Callable[[str], bool]]  # what is accepted, in words and as a test of one cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,9 @@ def _rows(header: Sequence[str], lines: Iterator[list[str]], path: Path, model: 
     if why := _header(header, model):
         raise _wrong(path, why, model)
     target = header.index(model.data.target)
-    checks = [(i, name, _rule(model.data.columns[name])) for i, name in enumerate(header) if name in model.data.columns]
+    accepted = {name: _rule(column) for name, column in model.data.columns.items()} | _keys(model.data)
+    checks = [(i, name, accepted[name]) for i, name in enumerate(header) if name in accepted]
+    late = _late(header, model.data)
     labels: dict[str, int] = {}
     row = 0
     for row, line in enumerate(lines, start=1):
@@ -87,13 +90,15 @@ def _rows(header: Sequence[str], lines: Iterator[list[str]], path: Path, model: 
         for i, name, (expected, accepts) in checks:
             if not accepts(line[i]):
                 raise _wrong(path, f"row {row}, column {name!r}: expected {expected}, found {line[i][:SHOWN]!r}", model)
+        if late and (why := late(line)):
+            raise _wrong(path, f"row {row}, {why}", model)
         labels.setdefault(line[target], row)
     _outcomes(path, labels, model)
     return row
 
 
 def _header(header: Sequence[str], model: ModelSpec) -> str:
-    wanted = [*model.data.columns, model.data.target]
+    wanted = [*model.data.columns, *model.data.keys, model.data.target]
     for name in wanted:
         if name not in header:
             return f"column {name!r}: expected it in the header, which is {csv_text.shortened(','.join(header))}"
@@ -115,24 +120,39 @@ def _outcomes(path: Path, labels: Mapping[str, int], model: ModelSpec) -> None:
         raise _wrong(path, f"{both}, found only {', '.join(map(repr, labels)) or 'a header'}", model)
 
 
-def _rule(column: Column) -> tuple[str, Callable[[str], bool]]:
-    """What the column accepts, in words and as a test of one cell; a cell that was judged once is not judged again."""
-    if isinstance(column, Category):
-        values = frozenset([*column.values, *([""] if column.missing else [])])
-        return f"one of {', '.join(map(repr, column.values))}", values.__contains__
-    whole = isinstance(column, Integer)
-    minimum, maximum = column.minimum, column.maximum
-    good: set[str] = {""} if column.missing else set()
+def _rule(column: Column) -> Rule:
+    """What the column accepts, in words and as a test of one cell; a cell that was accepted once is not judged again."""
+    rule, good = rules.of(column), {""} if column.missing else set()
 
     def accepts(cell: str) -> bool:
-        if cell in good:
-            return True
-        if not NUMERAL.fullmatch(cell) or not minimum <= float(cell) <= maximum or (whole and not float(cell).is_integer()):
-            return False
-        good.add(cell)
-        return True
+        if cell not in good and rules.accepts(rule, cell):
+            good.add(cell)
+        return cell in good
 
-    return f"{'an integer' if whole else 'a number'} between {minimum} and {maximum}", accepts
+    return rule.expected, accepts
+
+
+def _keys(data: Data) -> dict[str, Rule]:
+    """The rules of the columns that only say which rows are held out."""
+    day: Rule = (rules.ANY_DAY.expected, partial(rules.accepts, rules.ANY_DAY))
+    return {name: day if name == data.time else ("a text in every row", bool) for name in data.keys}
+
+
+def _late(header: Sequence[str], data: Data) -> Callable[[Sequence[str]], str] | None:
+    """What says of a row, whose cells are accepted, which of its dates is later than its decision; None where none could be."""
+    moment = Moment.of(data)
+    if moment is None:
+        return None
+    at, places = header.index(moment.column), [header.index(name) for name in moment.dates]
+
+    def late(line: Sequence[str]) -> str:
+        for place in places:
+            if line[place] > line[at]:  # as texts, ISO dates stand in their order
+                expected = f"expected no date after {moment.column!r}, which is {line[at]}"
+                return f"column {header[place]!r}: {expected}, found {line[place]!r}"
+        return ""
+
+    return late
 
 
 def _sha256(path: Path) -> str:

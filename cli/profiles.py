@@ -15,8 +15,8 @@ from pathlib import Path
 
 from cli import csv_files
 from cli.problem import Problem
-from paved_runtime import csv_text
-from paved_runtime.spec import RESERVED, Category, Column, Integer, Number
+from paved_runtime import csv_text, dates
+from paved_runtime.spec import RESERVED, Boolean, Category, Column, Date, Integer, Number, Text
 
 NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}/\d{1,2}/\d{4}", re.ASCII)
@@ -27,7 +27,11 @@ CODES = 10  # a whole number with no more values than that is a code
 CATEGORIES = 100  # values of a category, at most
 OFTEN = 20  # rows that each of its values has, on average
 MOSTLY = 0.95
+UNREAD_DATES = "it holds dates that are not written as 2026-11-30, without a time: rewrite them, or take an age in days"
+SEVERAL = 3  # words that a free text has on average, at least
+LONGEST = 100_000  # characters
 LARGEST = 2**53
+EARLIEST, LATEST = dates.days("1800-01-01"), dates.days("2199-12-31")  # of a proposed range
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ def _numeric(name: str, values: Counter[str], rows: int, missing: float) -> Colu
     if (whole and len(values) == rows) or (IDENTIFIER.search(name) and len(values) >= MOSTLY * rows):
         return Excluded("another value in every row: an identifier")
     if whole and _dates(values):
-        return Excluded("it holds dates: the contract knows none; an age in days would be a number")
+        return Excluded(UNREAD_DATES)
     if whole and len(values) <= CODES and len(set(numbers)) == len(values):
         return Category(type="category", values=tuple(sorted(values, key=float)), missing=missing)
     low, high = _range(min(numbers), max(numbers))
@@ -189,13 +193,41 @@ def _numeric(name: str, values: Counter[str], rows: int, missing: float) -> Colu
 
 
 def _textual(values: Counter[str], rows: int, missing: float) -> Column | Excluded:
+    if all(map(_is_date, values)):
+        return _dated(sorted(values), missing)
     if sum(count for value, count in values.items() if DATE.fullmatch(value)) >= MOSTLY * values.total():
-        return Excluded("it holds dates: the contract knows none; an age in days would be a number")
+        return Excluded(UNREAD_DATES)
+    if {value.casefold() for value in values} == {"true", "false"} and len(values) == 2:
+        true, false = sorted(values, key=lambda value: value.casefold() != "true")
+        return Boolean(type="boolean", true=true, false=false, missing=missing)
+    if (len(values) > CATEGORIES or rows < OFTEN * len(values)) and _words(values) >= SEVERAL:
+        return Text(type="text", maximum_length=min(int(_round(2 * max(map(len, values)), math.ceil)), LONGEST), missing=missing)
     if len(values) == rows:
-        return Excluded("another text in every row: an identifier or free text")
+        return Excluded("another text in every row: an identifier")
     if len(values) > CATEGORIES or rows < OFTEN * len(values):
         return Excluded(f"{len(values)} different texts: too many for a category of {rows} rows")
     return Category(type="category", values=tuple(sorted(values)), missing=missing)
+
+
+def _dated(days: Sequence[str], missing: float) -> Date:
+    """A date between whole years: as long before the first day, and after the last, as these are apart."""
+    low, high = dates.days(days[0]), dates.days(days[-1])
+    first, last = max(low - (high - low), EARLIEST), min(high + (high - low), LATEST)
+    years = (date.fromisoformat(dates.written(day)).year for day in (first, last))
+    return Date(type="date", minimum=date(next(years), 1, 1), maximum=date(next(years), 12, 31), missing=missing)
+
+
+def _words(values: Counter[str]) -> float:
+    """How many words a cell has on average."""
+    return sum(count * len(value.split()) for value, count in values.items()) / values.total()
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dates.days(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _missing(empty: int, rows: int) -> float:

@@ -6,7 +6,8 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from paved_runtime.spec import Category, Column, ModelSpec
+from paved_runtime import dates
+from paved_runtime.spec import Boolean, Category, Column, Date, ModelSpec, Text
 
 Row = dict[str, str]
 
@@ -27,8 +28,13 @@ def write(file: Path, rows: Sequence[Mapping[str, str]]) -> Path:
 
 
 def request(row: Mapping[str, str], model: ModelSpec) -> dict[str, str | float | None]:
-    """A row as one of a request's instances: features only, numbers as numbers, empty cells as null."""
+    """A row as one of a request's instances: features only, numbers as numbers, booleans as such, empty cells as null."""
     return {name: _cell(row[name], column) for name, column in model.data.columns.items()}
+
+
+def number(cell: str, column: Column) -> float:
+    """What a filled cell of a number or a date is counted as: a date in days."""
+    return dates.days(cell) if isinstance(column, Date) else float(cell)
 
 
 def _cell(cell: str, column: Column) -> str | float | None:
@@ -36,5 +42,9 @@ def _cell(cell: str, column: Column) -> str | float | None:
         return cell if cell or "" in column.values else None
     if not cell:
         return None
+    if isinstance(column, Boolean):
+        return cell == column.true
+    if isinstance(column, Date | Text):
+        return cell
     number = float(cell)
     return int(number) if number.is_integer() else number

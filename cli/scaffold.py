@@ -18,7 +18,7 @@ from cli.tree import HERE
 from config import Config, Environment
 from paved_runtime import frameworks
 from paved_runtime.page import legible
-from paved_runtime.spec import Category, Column
+from paved_runtime.spec import Boolean, Category, Column, Date, Text
 from paved_runtime.synthetic import Column as Synthetic
 from paved_runtime.synthetic import Outcome
 
@@ -168,6 +168,12 @@ def _column(column: Column) -> str:
     if isinstance(column, Category):
         values = ", ".join(map(_text, column.values))
         stated = f'type = "category", values = [{values}]'
+    elif isinstance(column, Boolean):
+        stated = f'type = "boolean", true = {_text(column.true)}, false = {_text(column.false)}'
+    elif isinstance(column, Text):
+        stated = f'type = "text", maximum_length = {column.maximum_length}'
+    elif isinstance(column, Date):
+        stated = f'type = "date", minimum = {column.minimum}, maximum = {column.maximum}'
     else:
         stated = f'type = "{column.type}", minimum = {_number(column.minimum)}, maximum = {_number(column.maximum)}'
     return f"{{ {stated}{f', missing = {column.missing:g}' if column.missing else ''} }}"
@@ -210,7 +216,9 @@ NAMES = (
 
 
 def features(table: Table) -> Matrix:
-    """float32 [rows, len(NAMES)]. In the table, a category is the position of its value in `model.toml`, and a missing cell is NaN."""
+    """float32 [rows, len(NAMES)]. In the table, a category is the position of its value in `model.toml`, a boolean 0 or 1, a date its days
+    since 1970-01-01, a text its length (`table.texts` has what it says), and a missing cell NaN.
+    """
     return np.column_stack([table[name] for name in NAMES]).astype(np.float32)
 '''
 
@@ -240,7 +248,6 @@ import pytest
 
 from model_code.{name} import features
 from paved_runtime import contract, spec, testing
-from paved_runtime.table import Table
 
 SPEC = spec.load("{name}")
 
@@ -256,8 +263,8 @@ def test_a_row_has_the_same_features_alone_and_among_others(data: Path) -> None:
     together = features.features(table)
 
     assert together.shape == (50, len(features.NAMES))
-    for row, expected in zip(table.values, together, strict=True):
-        assert np.array_equal(features.features(Table(table.positions, row[None])), expected[None], equal_nan=True)
+    for row, expected in enumerate(together):
+        assert np.array_equal(features.features(table.take(np.array([row]))), expected[None], equal_nan=True)
 
 
 def test_it_is_prepared_trained_and_evaluated(data: Path, tmp_path: Path) -> None:

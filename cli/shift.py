@@ -1,12 +1,12 @@
 """What `--shift` does to rows: the world as it may become, so that drift can be watched before it happens by itself.
 
-    age=+10          every number more or less: + and -
+    age=+10          every number more or less, every date so many days later or earlier: + and -
     balance=*1.5     or by a factor
     contact=cellular every cell has this value
     default=yes:0.4  this value in 40 % of the rows
     balance=:0.3     empty in 30 % of the rows, where model.toml lets cells be empty
 
-Numbers stay in the range that model.toml accepts: what is outside would be refused, and shows as refused requests, not as drift.
+Numbers and dates stay in the range that model.toml accepts: what is outside would be refused, and shows as refused requests, not as drift.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from cli.problem import Problem
 from cli.rows import Row
-from paved_runtime.spec import Category, Column, Integer, ModelSpec
+from paved_runtime import dates, rules
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Number, Text
 
 ARITHMETIC = re.compile(r"([+\-*])(\d+\.?\d*|\.\d+)", re.ASCII)
 SHARED = re.compile(r"(?P<value>.*?)(?::(?P<share>1|0?\.\d+|0))?", re.ASCII | re.DOTALL)
@@ -47,7 +48,9 @@ def parse(text: str, model: ModelSpec) -> Shift:
         raise _wrong(text, f"expected COLUMN=CHANGE with one of {', '.join(model.data.columns)}")
     column = model.data.columns[name]
     arithmetic = ARITHMETIC.fullmatch(change)
-    if arithmetic and not isinstance(column, Category):
+    if arithmetic and isinstance(column, Date):
+        return Shift(name, _later(arithmetic[1], arithmetic[2], column, text))
+    if arithmetic and isinstance(column, Integer | Number):
         return Shift(name, _calculated(arithmetic[1], float(arithmetic[2]), column))
     parts = SHARED.fullmatch(change)
     assert parts is not None  # it matches any text
@@ -67,8 +70,14 @@ def apply(shifts: Sequence[Shift], rows: Sequence[Row], seed: int) -> list[Row]:
     return shifted
 
 
-def _calculated(sign: str, by: float, column: Column) -> Callable[[str], str]:
-    assert not isinstance(column, Category)
+def _later(sign: str, by: str, column: Date, text: str) -> Callable[[str], str]:
+    if sign == "*" or not by.isdecimal():
+        raise _wrong(text, f"expected {_refusal('', column)}")
+    (first, last), days = column.days, int(f"{sign}{by}")
+    return lambda cell: dates.written(min(max(dates.days(cell) + days, first), last))
+
+
+def _calculated(sign: str, by: float, column: Integer | Number) -> Callable[[str], str]:
     least, most, whole = column.minimum, column.maximum, isinstance(column, Integer)
 
     def change(cell: str) -> str:
@@ -81,8 +90,11 @@ def _calculated(sign: str, by: float, column: Column) -> Callable[[str], str]:
 
 def _refusal(value: str, column: Column) -> str:
     """What would have been accepted, when `value` is not."""
-    if isinstance(column, Category):
-        return "" if value in column.values else f"one of {', '.join(map(repr, column.values))}"
+    if isinstance(column, Category | Boolean):
+        return "" if value in column.cells else f"one of {', '.join(map(repr, column.cells))}"
+    if isinstance(column, Date | Text):
+        days = "+N or -N days or " if isinstance(column, Date) else ""
+        return "" if rules.accepts(rules.of(column), value) else f"{days}{rules.of(column).expected}"
     expected = f"+N, -N, *N or a number between {column.minimum} and {column.maximum}"
     try:
         number = float(value)

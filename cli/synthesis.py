@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from cli import rows
 from cli.profiles import Profile
-from paved_runtime.spec import Category, Integer
+from paved_runtime import dates
+from paved_runtime.spec import Boolean, Category, Date, Integer, Text
 from paved_runtime.spec import Column as Declared
-from paved_runtime.synthetic import Column, Numbers, Outcome, Values
+from paved_runtime.synthetic import Column, Dates, Identifiers, Numbers, Outcome, Values, Words
 
 TENTHS = 10
 PRIOR = 20  # rows of the average outcome that every value begins with
@@ -37,9 +39,15 @@ def rule(profile: Profile, roc_auc: float) -> tuple[dict[str, Column], Outcome]:
 
 def source(column: Column) -> str:
     """A column as Python."""
+    if isinstance(column, Identifiers):
+        return f"Identifiers(count={column.count})"
     missing = f", missing={column.missing}" if column.missing else ""
+    if isinstance(column, Words):
+        return f"Words(least={column.least}, most={column.most}, longest={column.longest}{missing})"
     if isinstance(column, Values):
         return f"Values(weights={_mapping(column.weights)}, lift={_mapping(column.lift)}{missing})"
+    if isinstance(column, Dates):
+        return f"Dates(quantiles={list(column.quantiles)!r}, lift={_sequence(column.lift)}{missing})"
     whole = ", whole=True" if column.whole else ""
     return f"Numbers(quantiles={_sequence(column.quantiles)}, lift={_sequence(column.lift)}{whole}{missing})"
 
@@ -51,22 +59,29 @@ def _column(profile: Profile, name: str, declared: Declared) -> Column:
     present = [(cell, label) for cell, label in zip(cells, positive, strict=True) if cell or empty]
     missing = round(1 - len(present) / len(cells), DIGITS)
     base = profile.positive_share
-    if isinstance(declared, Category):
+    if isinstance(declared, Category | Boolean):
         counts = Counter(cell for cell, _ in present)
         hits = Counter(cell for cell, label in present if label)
-        lift = {value: _lift(hits[value], counts[value], base) for value in declared.values}
-        return Values(weights={value: _short(counts[value] / len(present)) for value in declared.values}, lift=lift, missing=missing)
-    numbers = sorted((float(cell), label) for cell, label in present)
+        lift = {value: _lift(hits[value], counts[value], base) for value in declared.cells}
+        return Values(weights={value: _short(counts[value] / len(present)) for value in declared.cells}, lift=lift, missing=missing)
+    if isinstance(declared, Text):
+        words = sorted(len(cell.split()) for cell, _ in present)
+        return Words(least=max(1, words[0]), most=max(1, words[-1]), longest=declared.maximum_length, missing=missing)
+    numbers = sorted((rows.number(cell, declared), label) for cell, label in present)
     quantiles = [_within(numbers[round(tenth / TENTHS * (len(numbers) - 1))][0], declared) for tenth in range(TENTHS + 1)]
     tenths = [(max(0, min(bisect.bisect_right(quantiles, number), TENTHS) - 1), label) for number, label in numbers]
-    rows, positives = Counter(tenth for tenth, _ in tenths), Counter(tenth for tenth, label in tenths if label)
-    lifts = [_lift(positives[tenth], rows[tenth], base) for tenth in range(TENTHS)]
+    count, positives = Counter(tenth for tenth, _ in tenths), Counter(tenth for tenth, label in tenths if label)
+    lifts = [_lift(positives[tenth], count[tenth], base) for tenth in range(TENTHS)]
+    if isinstance(declared, Date):
+        return Dates(quantiles=list(map(dates.written, quantiles)), lift=lifts, missing=missing)
     return Numbers(quantiles=quantiles, lift=lifts, whole=isinstance(declared, Integer), missing=missing)
 
 
 def _within(number: float, declared: Declared) -> float:
-    """A quantile in few digits, inside the declared range."""
-    assert not isinstance(declared, Category)
+    """A quantile in few digits, inside the declared range; of a date, the day."""
+    if isinstance(declared, Date):
+        return number
+    assert not isinstance(declared, Category | Boolean | Text)
     return min(max(_short(number), declared.minimum), declared.maximum)
 
 
@@ -78,7 +93,9 @@ def _lift(hits: int, count: int, base: float) -> float:
 def _scaled(columns: Mapping[str, Column], factor: float) -> dict[str, Column]:
     scaled: dict[str, Column] = {}
     for name, column in columns.items():
-        if isinstance(column, Values):
+        if isinstance(column, Identifiers | Words):
+            scaled[name] = column
+        elif isinstance(column, Values):
             scaled[name] = replace(column, lift={value: _short(factor * lift) for value, lift in column.lift.items()})
         else:
             scaled[name] = replace(column, lift=[_short(factor * lift) for lift in column.lift])

@@ -15,7 +15,7 @@ from cli import datasets, rows, shift
 from cli.datasets import DataFile
 from cli.problem import Problem
 from cli.rows import Row
-from paved_runtime.spec import Category, Column, Integer, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Text
 
 SHARES = {"first": 0.3, "calm": 0.06, "fresh": 0.25, "moved": 0.08}  # the rest is asked while versions change places
 SEED = 7
@@ -63,14 +63,16 @@ def part(file: Path, model: ModelSpec, folder: Path) -> World:
 
 
 def choose_shifts(model: ModelSpec, known: Sequence[Row]) -> tuple[str, ...]:
-    """Of the contract's categories and of its numbers the first shift each that the monitor sees and training bears.
+    """Of the contract's categories and of its numbers, dates among them, the first shift each that the monitor sees and training bears.
 
     A category's rarest usual value comes to a quarter of the rows; a number grows by half of its interquartile range. The same data give
     the same shifts. Raises Problem when there is none.
     """
     chosen: dict[bool, str] = {}
     for name, column in model.data.columns.items():
-        kind = isinstance(column, Category)
+        kind = isinstance(column, Category | Boolean)
+        if isinstance(column, Text) or (isinstance(column, Date) and model.data.time in model.data.columns):
+            continue  # a text has no more or less, and a date would come to be later than the decision
         if kind not in chosen and (text := _candidate(name, column, [row[name] for row in known])) and _fits(text, model, known):
             chosen[kind] = text
     if not chosen:
@@ -81,12 +83,13 @@ def choose_shifts(model: ModelSpec, known: Sequence[Row]) -> tuple[str, ...]:
 def stability_index(before: Sequence[str], after: Sequence[str], column: Column) -> float:
     """The population stability index, Σ (p - q)·ln(p / q): of categories by their values, of numbers in deciles; empty cells are a bin."""
     edges: list[float] = []
-    if not isinstance(column, Category):
-        numbers = [float(cell) for cell in before if cell]
+    categorical = isinstance(column, Category | Boolean)
+    if not categorical:
+        numbers = [rows.number(cell, column) for cell in before if cell]
         edges = sorted(set(statistics.quantiles(numbers, n=BINS))) if len(numbers) > 1 else []
 
     def counts(cells: Sequence[str]) -> Counter[str]:
-        return Counter(cells if isinstance(column, Category) else (str(bisect_left(edges, float(cell))) if cell else "" for cell in cells))
+        return Counter(cells if categorical else (str(bisect_left(edges, rows.number(cell, column))) if cell else "" for cell in cells))
 
     old, new = counts(before), counts(after)
     shares = [(max(new[name], LEAST) / len(after), max(old[name], LEAST) / len(before)) for name in old | new]
@@ -95,23 +98,23 @@ def stability_index(before: Sequence[str], after: Sequence[str], column: Column)
 
 def _candidate(name: str, column: Column, cells: Sequence[str]) -> str:
     """How a column may move; empty where it cannot."""
-    if isinstance(column, Category):
+    if isinstance(column, Category | Boolean):
         usual = [(count, value) for value, count in _usual(column, cells)]
         return f"{name}={min(usual)[1]}:{SHARE}" if len(usual) > 1 else ""
-    numbers = [float(cell) for cell in cells if cell]
+    numbers = [rows.number(cell, column) for cell in cells if cell]
     if len(numbers) < 2:
         return ""
     low, _, high = statistics.quantiles(numbers, n=4)
     half = (high - low) / 2
-    if isinstance(column, Integer):
+    if isinstance(column, Integer | Date):
         half = max(1, round(half)) if half else 0
     by = f"{half:.9f}".rstrip("0").rstrip(".")
     return f"{name}=+{by}" if float(by) else ""
 
 
-def _usual(column: Category, cells: Sequence[str]) -> Iterator[tuple[str, int]]:
+def _usual(column: Category | Boolean, cells: Sequence[str]) -> Iterator[tuple[str, int]]:
     counts = Counter(cells)
-    yield from ((value, counts[value]) for value in column.values if value and counts[value] >= RAREST * len(cells))
+    yield from ((value, counts[value]) for value in column.cells if value and counts[value] >= RAREST * len(cells))
 
 
 def _fits(text: str, model: ModelSpec, known: Sequence[Row]) -> bool:

@@ -104,6 +104,7 @@ def _decisions(name: str) -> str:
 Only you can decide, in model_code/{name}/model.toml:
   purpose, owner    what is decided with the score, and who answers for it
   exclude           which columns are not known at the time of the decision
+  split             whether the newest rows (time), or whole customers (group), are what is held out, and which column says so
   gates.fairness    between which groups of people what must hold
 
 Next: ./road train {name} --data CSV, then ./road check --model {name}; docs/new-model.md shows the way to production."""
@@ -112,6 +113,12 @@ Next: ./road train {name} --data CSV, then ./road check --model {name}; docs/new
 def _declared(column: spec.Column) -> str:
     if isinstance(column, spec.Category):
         return f"category of {len(column.values)} values"
+    if isinstance(column, spec.Boolean):
+        return f"boolean: {column.true} or {column.false}"
+    if isinstance(column, spec.Text):
+        return f"text of up to {column.maximum_length} characters"
+    if isinstance(column, spec.Date):
+        return f"date from {column.minimum} to {column.maximum}"
     return f"{column.type} from {column.minimum:g} to {column.maximum:g}"
 
 

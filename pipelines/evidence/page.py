@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from jinja2 import Template
@@ -103,7 +104,7 @@ def render(evidence: Evidence, report: Json) -> str:
 
 def _template() -> Template:
     templates = environment("pipelines.evidence")
-    templates.filters |= {word.__name__: word for word in (signed, accepted, counted, measured)}
+    templates.filters |= {word.__name__: word for word in (signed, accepted, counted, measured, parted, cut)}
     return templates.get_template("page.html.j2")
 
 
@@ -133,6 +134,23 @@ def accepted(verdict: Json) -> str:
 def counted(counts: Json) -> str:
     """What came out how often: `1 failed, 3 passed`."""
     return ", ".join(f"{counts[name]} {name}" for name in OUTCOMES if counts[name])
+
+
+def parted(split: Json) -> str:
+    """Which rows were held out, as data.json's `split` says it."""
+    left = f"; {split['rows']['left_out']} older rows of the same groups left out" if split["rows"]["left_out"] else ""
+    if split["by"] == "time":
+        (_, last), (first, newest) = split["dates"]["train"], split["dates"]["holdout"]
+        return f"the newest rows, {first} to {newest}; training has those up to {last}{left}"
+    if split["by"] == "group":
+        held = split["groups"]["holdout"]
+        return f"whole groups: {held} of {held + split['groups']['train']}"
+    return f"rows at random, {split['share']:.0%} of each outcome"
+
+
+def cut(value: float, kind: str) -> str:
+    """The edge of a column's bin: a day where the column has dates, which are counted from 1970."""
+    return (date(1970, 1, 1) + timedelta(days=value)).isoformat() if kind == "date" else figure(value)
 
 
 def _counts(verdicts: Sequence[Json]) -> dict[str, int]:

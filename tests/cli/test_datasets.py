@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from cli import datasets
 from cli.datasets import DataFile
 from cli.problem import Problem
 from paved_runtime import contract
-from paved_runtime.spec import Category, Column, ModelSpec
+from paved_runtime.rules import rules
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import pack
 from tests import reference
@@ -35,7 +37,7 @@ Row = dict[str, str]
 
 
 def good(outcome: str) -> Row:
-    row = {name: column.values[0] if isinstance(column, Category) else str(column.minimum) for name, column in COLUMNS.items()}
+    row = {name: str(rule.spell(0)) for name, rule in rules(MODEL.data).items()} | {"age": "18", "day": "1", "campaign": "1"}
     return {**row, "duration": "7", "y": outcome}
 
 
@@ -131,7 +133,8 @@ def cells(column: Column) -> st.SearchStrategy[str]:
     )
     if isinstance(column, Category):
         return st.one_of(st.sampled_from(column.values), wild)
-    return st.one_of(st.integers(int(column.minimum) - 2, int(column.maximum) + 2).map(str), wild)
+    assert isinstance(column, Integer)
+    return st.one_of(st.integers(column.minimum - 2, column.maximum + 2).map(str), wild)
 
 
 @pytest.mark.parametrize("model", [MODEL, OPTIONAL], ids=["filled", "optional"])
@@ -151,6 +154,43 @@ def _accepts(check: Callable[[], object]) -> bool:
     except (Problem, contract.ContractError):
         return False
     return True
+
+
+DAY = Date(type="date", minimum=date(2020, 1, 1), maximum=date(2026, 12, 31), missing=0.9)
+BOOLEAN = Boolean(type="boolean", true="Y", false="N")
+DATED = MODEL.model_copy(
+    update={
+        "data": MODEL.data.model_copy(update={"columns": {"paid": DAY, "active": BOOLEAN}, "group": "id", "time": "asked", "split": "time"})
+    }
+)
+ROW = {"id": "7", "asked": "2026-05-01", "paid": "2026-05-01", "active": "Y", "y": "yes"}
+FITTING = st.sampled_from(["", "Y", "N", "true", "7", "2026-05-01", "2026-05-02", "2026-04-30", "2026-02-30", "2019-12-31", "2030-01-01"])
+
+
+@given(changes=st.dictionaries(st.sampled_from(list(ROW)[:-1]), FITTING, min_size=1, max_size=3))
+@settings(deadline=None)
+def test_it_judges_dates_booleans_and_what_says_how_to_split_as_the_training_job_does(
+    tmp_path_factory: pytest.TempPathFactory, changes: Mapping[str, str]
+) -> None:
+    folder = tmp_path_factory.mktemp("data")
+    path = write(folder / "data.csv", [ROW, {**ROW, "y": "no", **changes}])
+    trained = contract.inspect(folder, DATED.data).checks
+
+    assert _accepts(lambda: datasets.check(path, DATED)) == all(check.passed for check in trained)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"paid": "2026-05-02"}, "row 2, column 'paid': expected no date after 'asked', which is 2026-05-01, found '2026-05-02'"),
+        ({"asked": ""}, "row 2, column 'asked': expected a date between 0001-01-01 and 9999-12-31, found ''"),
+        ({"id": ""}, "row 2, column 'id': expected a text in every row, found ''"),
+        ({"active": "true"}, "row 2, column 'active': expected true or false, in CSV 'Y' or 'N', found 'true'"),
+    ],
+)
+def test_the_first_mistake_of_them_is_named(tmp_path: Path, change: Row, why: str) -> None:
+    path = write(tmp_path / "data.csv", [ROW, {**ROW, "y": "no", **change}])
+    assert why in refusal(path, DATED)
 
 
 def stored(tmp_path: Path, content: bytes) -> DataFile:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import rows, shift
 from cli.problem import Problem
-from paved_runtime.spec import Category
+from paved_runtime.spec import Boolean, Date, Integer, Text
 from tests import reference
 from tests.support.rows import ROWS
 
@@ -46,7 +48,7 @@ def test_a_share_of_the_rows_is_chosen_by_the_seed() -> None:
 @given(st.integers(-10_000, 10_000).map(lambda by: f"{by:+d}") | st.integers(0, 1000).map(lambda by: f"*{by}"))
 def test_numbers_stay_where_requests_may_have_them(change: str) -> None:
     accepted = MODEL.data.columns["balance"]
-    assert not isinstance(accepted, Category)
+    assert isinstance(accepted, Integer)
 
     assert all(accepted.minimum <= int(row["balance"]) <= accepted.maximum for row in shifted(f"balance={change}"))
 
@@ -81,3 +83,51 @@ def test_cells_are_emptied_where_the_contract_lets_them() -> None:
     assert 0.4 < sum(row["balance"] == "" for row in emptied) / len(ROWS) < 0.6
     assert [row["balance"] == "" for row in then] == [row["balance"] == "" for row in emptied]
     assert rows.request({**ROWS[0], "balance": ""}, model)["balance"] is None
+
+
+DATED = MODEL.model_copy(
+    update={
+        "data": MODEL.data.model_copy(
+            update={
+                "columns": {
+                    "opened": Date(type="date", minimum=date(2020, 1, 1), maximum=date(2026, 12, 31), missing=0.5),
+                    "active": Boolean(type="boolean", true="Y", false="N"),
+                    "note": Text(type="text", maximum_length=5, missing=0.5),
+                }
+            }
+        )
+    }
+)
+
+
+def test_dates_are_moved_by_days_and_stay_in_their_range() -> None:
+    known = [{"opened": day, "active": "Y"} for day in ("2026-02-28", "2026-12-30", "")]
+
+    assert [row["opened"] for row in shift.apply([shift.parse("opened=+3", DATED)], known, 0)] == ["2026-03-03", "2026-12-31", ""]
+    assert [row["opened"] for row in shift.apply([shift.parse("opened=-9999", DATED)], known, 0)] == ["2020-01-01", "2020-01-01", ""]
+    assert [row["opened"] for row in shift.apply([shift.parse("opened=2021-05-01", DATED)], known, 0)] == ["2021-05-01", "2021-05-01", ""]
+    assert [row["active"] for row in shift.apply([shift.parse("active=N", DATED)], known, 0)] == ["N", "N", "N"]
+
+
+def test_a_request_has_them_as_json_does() -> None:
+    full, empty = {"opened": "2026-02-28", "active": "Y", "note": "12"}, {"opened": "", "active": "N", "note": ""}
+
+    assert rows.request(full | {"y": "no"}, DATED) == {"opened": "2026-02-28", "active": True, "note": "12"}
+    assert rows.request(empty | {"y": "no"}, DATED) == {"opened": None, "active": False, "note": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("opened=*2", "expected +N or -N days or a date between 2020-01-01 and 2026-12-31"),
+        ("opened=+1.5", "expected +N or -N days"),
+        ("opened=2027-01-01", "found '2027-01-01'"),
+        ("opened=2026-02-30", "found '2026-02-30'"),
+        ("active=true", "expected one of 'N', 'Y'"),
+        ("note=longer", "expected a text of 1 to 5 characters, found 'longer'"),
+    ],
+)
+def test_a_shift_that_no_date_or_boolean_has_is_refused(text: str, why: str) -> None:
+    with pytest.raises(Problem) as raised:
+        shift.parse(text, DATED)
+    assert why in str(raised.value)

@@ -12,17 +12,16 @@ import pytest
 
 from cli import datasets, profiles, scaffold, synthesis
 from cli.profiles import Profile
-from cli.scaffold import Words
 from paved_runtime import spec, synthetic
-from paved_runtime.spec import Category
-from paved_runtime.synthetic import Column, Numbers, Outcome, Values
+from paved_runtime.spec import Boolean, Category, Date, Text
+from paved_runtime.synthetic import Column, Dates, Numbers, Outcome, Values, Words
 from tests.reference import CONFIG
 from tests.support import data_sets
 from tests.support.data_sets import SHAPES
 
-NAMESPACE = {"Values": Values, "Numbers": Numbers}
+NAMESPACE = {"Values": Values, "Numbers": Numbers, "Dates": Dates, "Words": Words}
 ROWS = 4000
-SOME = ("missing_values", "quoted", "rare_positives")  # the slow test of new-model has them all
+SOME = ("missing_values", "quoted", "rare_positives", "typed_columns")  # the slow test of new-model has them all
 
 
 @pytest.fixture(scope="module", params=SOME)
@@ -40,7 +39,9 @@ def rule(profile: Profile) -> tuple[dict[str, Column], Outcome]:
 
 def test_made_up_rows_keep_the_contract_of_the_real_ones(profile: Profile, rule: tuple[dict[str, Column], Outcome], tmp_path: Path) -> None:
     (tmp_path / "models/made").mkdir(parents=True)
-    text = scaffold.toml(profile, scaffold.DRAFT, Words(purpose="Scores rows.", owner="jo@acme.test", framework="xgboost"), config=CONFIG)
+    text = scaffold.toml(
+        profile, scaffold.DRAFT, scaffold.Words(purpose="Scores rows.", owner="jo@acme.test", framework="xgboost"), config=CONFIG
+    )
     (tmp_path / "models/made/model.toml").write_text(text, encoding="utf-8")
     synthetic.write(tmp_path / "data.csv", *rule, count=ROWS, seed=1)
 
@@ -66,10 +67,19 @@ def test_a_column_is_as_the_real_one(profile: Profile, rule: tuple[dict[str, Col
         declared, cells = profile.columns[name], profile.cells[name]
         assert column.missing == pytest.approx(cells.count("") / len(cells), abs=0.001)
         if isinstance(column, Values):
-            assert isinstance(declared, Category)
-            assert set(column.weights) == set(declared.values)
+            assert isinstance(declared, Category | Boolean)
+            assert set(column.weights) == set(declared.cells)
             assert all(weight == pytest.approx(share(value, cells), rel=0.01) for value, weight in column.weights.items())
+        elif isinstance(column, Words):
+            assert isinstance(declared, Text)
+            assert {column.least, column.most} == {6}
+            assert column.longest == declared.maximum_length
+        elif isinstance(column, Dates):
+            assert isinstance(declared, Date)
+            days = sorted(cell for cell in cells if cell)
+            assert list(column.quantiles) == [days[round(tenth / 10 * (len(days) - 1))] for tenth in range(11)]
         else:
+            assert isinstance(column, Numbers)
             numbers = sorted(float(cell) for cell in cells if cell)
             assert column.quantiles == sorted(column.quantiles)
             assert column.quantiles[5] == pytest.approx(numbers[len(numbers) // 2], rel=0.01, abs=0.01)

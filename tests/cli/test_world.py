@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from cli import rows, shift, world
 from cli.problem import Problem
-from paved_runtime.spec import Category, Column, Integer, ModelSpec, Number
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Number
 from tests import reference
 from tests.support.rows import synthetic
 
@@ -105,3 +107,29 @@ def test_the_later_parts_have_moved_and_the_earlier_ones_have_not(tmp_path: Path
     assert len(first) + len(fresh) + sum(map(len, (parted.calm, parted.moved, parted.later))) == len(known)
     assert max(share(first), share(list(parted.calm))) < 0.1
     assert min(share(fresh), share(list(parted.moved)), share(list(parted.later))) > 0.2
+
+
+OPENED = Date(type="date", minimum=date(2020, 1, 1), maximum=date(2030, 12, 31))
+ACTIVE = Boolean(type="boolean", true="yes", false="no")
+KNOWN = [
+    {
+        "opened": (date(2024, 1, 1) + timedelta(NormalDist(200, 100).inv_cdf((n + 0.5) / 2000))).isoformat(),
+        "active": "no" if n % 25 else "yes",
+        "asked": "2026-01-01",
+    }
+    for n in range(2000)
+]
+
+
+def test_a_date_and_a_boolean_move_so_that_it_is_seen() -> None:
+    text, later = world.choose_shifts(model(opened=OPENED, active=ACTIVE), KNOWN)
+
+    assert text == "active=yes:0.25"
+    assert later == "opened=+68"
+
+
+def test_no_date_moves_past_the_decision() -> None:
+    dated = model(opened=OPENED, asked=OPENED, active=ACTIVE)
+    decided = dated.model_copy(update={"data": dated.data.model_copy(update={"time": "asked"})})
+
+    assert world.choose_shifts(decided, KNOWN) == ("active=yes:0.25",)

@@ -80,7 +80,10 @@ def customers(file: Path, every: int) -> list[Row]:
 
 
 def ends(column: spec.Column) -> list[Any]:
-    return list(column.values) if column.type == "category" else [column.minimum, column.maximum]
+    if isinstance(column, spec.Category):
+        return list(column.values)
+    assert isinstance(column, spec.Integer)
+    return [column.minimum, column.maximum]
 
 
 def check(rows: list[Row], answer: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,12 +40,21 @@ class At:
 
 ONE_VALUE = object()  # a key that has no other value yet
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
+BOOLEAN = {"type": "boolean", "true": "true", "false": "false", "missing": 0}
+DATE = {"type": "date", "minimum": date(2020, 1, 1), "maximum": date(2030, 12, 31), "planned": False, "missing": 0}
+TEXT = {"type": "text", "maximum_length": 100, "missing": 0}
 NIGHTS = {"start": "20:00", "end": "06:00", "timezone": "Europe/Berlin", "instances": 2, "maximum_instances": 4}
 RETRAINING = {"on": ["drift", "schedule"], "schedule": "rate(7 days)"}
 SEARCH = {"jobs": 6, "parallel": 2, "ranges": {"eta": {"minimum": 0.01, "maximum": 0.3}, "max_depth": {"values": [4, 6]}}}
 BASE = {  # what the reference's model leaves to defaults
+    "data.split": "group",
+    "data.group": "household",
+    "data.time": "decided",
     "data.columns.income": NUMBER,
     "training.search": SEARCH,
+    "data.columns.active": BOOLEAN,
+    "data.columns.opened": DATE,
+    "data.columns.note": TEXT,
     "serving.production.concurrency_per_instance": 5,
     "serving.production.off_hours": NIGHTS,
     "monitoring.of_windows": 3,
@@ -66,6 +77,9 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "data.exclude": ["duration", "campaign_id"],
     "data.minimum_rows": 2000,
     "data.holdout": 0.3,
+    "data.split": "time",
+    "data.group": "customer",
+    "data.time": "asked",
     "data.seed": 7,
     "data.maximum_duplicates": 0.02,
     "data.positive_share.minimum": 0.06,
@@ -87,6 +101,18 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "data.columns.category.missing": At("data.columns.contact.missing", 0.1),
     "data.columns.category.type": At("data.columns.loan", {**NUMBER, "type": "integer"}),
     "data.columns.category.values": At("data.columns.default.values", ["no", "yes", "unknown"]),
+    "data.columns.boolean.missing": At("data.columns.active.missing", 0.1),
+    "data.columns.boolean.type": At("data.columns.active", NUMBER),
+    "data.columns.boolean.true": At("data.columns.active.true", "yes"),
+    "data.columns.boolean.false": At("data.columns.active.false", "no"),
+    "data.columns.date.missing": At("data.columns.opened.missing", 0.1),
+    "data.columns.date.type": At("data.columns.opened", NUMBER),
+    "data.columns.date.minimum": At("data.columns.opened.minimum", date(2019, 1, 1)),
+    "data.columns.date.maximum": At("data.columns.opened.maximum", date(2031, 1, 1)),
+    "data.columns.date.planned": At("data.columns.opened.planned", True),
+    "data.columns.text.missing": At("data.columns.note.missing", 0.1),
+    "data.columns.text.type": At("data.columns.note", NUMBER),
+    "data.columns.text.maximum_length": At("data.columns.note.maximum_length", 200),
     "gates.roc_auc": 0.8,
     "gates.suspicious_roc_auc": 0.9,
     "gates.calibration_error": 0.06,
@@ -221,7 +247,7 @@ def content() -> Json:
     """What the file holds before anything is changed."""
     before: Json = json.loads(reference.model().model_dump_json(exclude={"name"}))
     for path, value in BASE.items():
-        change(before, path, json.loads(json.dumps(value)))
+        change(before, path, deepcopy(value))
     return before
 
 

@@ -120,6 +120,19 @@ def odd_columns(count: int = 4000) -> list[Row]:
     return [row(draw, number) for number, draw in enumerate(_draws("odd", count))]
 
 
+def typed_columns(count: int = 3000) -> list[Row]:
+    """Dates as ISO 8601 writes them, some of them missing, booleans as Python writes them, and what somebody noted."""
+
+    def row(draw: random.Random) -> Row:
+        opened, active = date(2021, 1, 1) + timedelta(days=draw.randint(0, 1500)), draw.random() < 0.7
+        interest = (opened.year - 2023) + active - 1.2
+        cells: Row = {"opened": "" if draw.random() < 0.1 else opened.isoformat(), "active": active, "amount": round(draw.gauss(50, 20), 1)}
+        cells["note"] = " ".join(draw.choice(["late", "good", "call", "again", "next", "week", "asked"]) for _ in range(6))
+        return {**cells, "bought": _outcome(draw, interest)}
+
+    return [row(draw) for draw in _draws("typed", count)]
+
+
 def quoted(count: int = 3000) -> list[Row]:
     """Names and texts with commas, quotes, apostrophes and letters that are not ASCII."""
     towns = ["São Paulo", 'New "Big" York', "Köln, am Rhein", "O'Fallon", "東京"]
@@ -139,6 +152,7 @@ SHAPES: dict[str, tuple[Callable[[], list[Row]], str]] = {
     "rare_positives": (rare_positives, "fraud"),
     "small": (small, "churned"),
     "odd_columns": (odd_columns, "accepted"),
+    "typed_columns": (typed_columns, "bought"),
     "quoted": (quoted, 'say "yes"'),
 }
 

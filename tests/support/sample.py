@@ -156,6 +156,16 @@ def data() -> dict[str, Any]:
         "rows": 36168,
         "positive_share": 0.117,
         "duplicates": 0.0,
+        "split": {
+            "by": "random",
+            "seed": 0,
+            "share": 0.2,
+            "rows": {"train": 36168, "holdout": 9043, "left_out": 0},
+            "positive": {"train": 4231, "holdout": 1058},
+            "repeated": 3,
+            "groups": None,
+            "dates": None,
+        },
         "columns": {
             "age": {"type": "number", "edges": [29.0, 32.0, 35.0, 39.0, 43.0, 48.0, 53.0], "counts": [4521] * 8, "missing": 0},
             "marital": {"type": "category", "counts": {"divorced": 4166, "married": 21771, "single": 10231}, "missing": 12},

@@ -10,7 +10,7 @@ import numpy as np
 
 from paved_runtime.holdout import Mask
 from paved_runtime.rules import Value, rules
-from paved_runtime.spec import Behaviour, Category, Column, Data, Integer, Invariance, MinimumFunction
+from paved_runtime.spec import Behaviour, Boolean, Category, Column, Data, Date, Integer, Invariance, MinimumFunction, Text
 from paved_runtime.table import Table, Values
 from paved_runtime.verdict import Verdict, at_least
 
@@ -98,20 +98,21 @@ def _over(table: Table, data: Data, column: str, score: Score) -> Values:
     own, grid = table[column], _grid(data.columns[column], table[column])
     own = np.where(np.isnan(own), grid[0], own)
     values = np.sort(np.column_stack([np.tile(grid, (len(table), 1)), own]), axis=1)
-    repeated = np.repeat(table.values, values.shape[1], axis=0)
-    repeated[:, table.positions[column]] = values.ravel()
-    return score(Table(table.positions, repeated)).reshape(values.shape)
+    repeated = table.take(np.repeat(np.arange(len(table)), values.shape[1]))
+    repeated[column][:] = values.ravel()
+    return score(repeated).reshape(values.shape)
 
 
 def _grid(column: Column, own: Values) -> Values:
-    """A category's values; of a number, points over the accepted range and over the values that occur."""
-    if isinstance(column, Category):
+    """A category's or a boolean's values; of a number or a date, points over the accepted range and over the values that occur."""
+    if isinstance(column, Category | Boolean):
         return np.arange(len(column.values), dtype=np.float64)
+    assert not isinstance(column, Text)  # `model.toml` may not name one
     present = own[~np.isnan(own)]
-    even = np.linspace(column.minimum, column.maximum, STEPS)
+    even = np.linspace(*(column.days if isinstance(column, Date) else (column.minimum, column.maximum)), STEPS)
     common = np.quantile(present, np.linspace(0, 1, STEPS)) if len(present) else even
     points = np.concatenate([even, common])
-    return np.unique(points.round() if isinstance(column, Integer) else points)
+    return np.unique(points.round() if isinstance(column, Integer | Date) else points)
 
 
 def _with(table: Table, data: Data, cells: Mapping[str, Value]) -> Table:
@@ -119,7 +120,7 @@ def _with(table: Table, data: Data, cells: Mapping[str, Value]) -> Table:
     accepted, values = rules(data), table.values.copy()
     for column, cell in cells.items():
         values[:, table.positions[column]] = accepted[column].read(cell)
-    return Table(table.positions, values)
+    return table.with_values(values)
 
 
 def _cells(cells: Mapping[str, Value]) -> str:

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paved_runtime import csv_text
+from paved_runtime import csv_text, dates
+from paved_runtime.cells import written
 from paved_runtime.digests import Digests, digests
-from paved_runtime.rules import OutcomeRule, Rule, RuleError, rules, shown
+from paved_runtime.moments import Moment
+from paved_runtime.rules import ANY_DAY, OutcomeRule, Rule, RuleError, is_text, rules, shown
 from paved_runtime.spec import Data
-from paved_runtime.table import Examples, Matrix, Table
+from paved_runtime.table import Examples, Matrix, Table, Values, column
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -96,13 +98,15 @@ class Reading:
 def read(folder: Path, data: Data, digested: Collection[str] | None = None) -> Examples:
     """Every `*.csv` of a folder, each cell checked. Columns may come in any order; excluded ones are digested and dropped.
 
-    `digested` is that of `inspect`: digests of every column take as long as all else.
+    The columns that only say which rows are held out are not asked for: the files may be those that `write` wrote. `digested` is that of
+    `inspect`: digests of every column take as long as all else.
 
     Raises:
         ContractError: a column or a cell breaks the contract.
         FileNotFoundError: the folder has no CSV file.
     """
-    reading = inspect(folder, data, digested)
+    held = {"split": "random", "group": None, "time": None, "exclude": (*data.exclude, *data.keys)}
+    reading = inspect(folder, data.model_copy(update=held), digested)
     demand(reading.source, reading.checks)
     return reading.examples
 
@@ -132,7 +136,9 @@ def inspect(folder: Path, data: Data, digested: Collection[str] | None = None) -
     accepted = {name: rule for name, rule in rules(data).items() if name in cells}
     table, violations = encode(cells, accepted)
     checks += [*_passed(accepted, violations), *violations, *_target(cells[data.target], data)]
-    examples = Examples(table, _labels(cells[data.target], data), np.concatenate([part.digests for part in parts]))
+    groups, times, judged = _keys(cells, table, data)
+    checks += judged
+    examples = Examples(table, _labels(cells[data.target], data), np.concatenate([part.digests for part in parts]), groups, times)
     return Reading(", ".join(file.name for file in files), examples, checks, [part.digested for part in parts], measured.hexdigest())
 
 
@@ -147,7 +153,7 @@ def sha256(folder: Path) -> str:
 def write(file: Path, examples: Examples, data: Data) -> None:
     """Write rows as CSV that `read` accepts: features in the order of `model.toml`, then the target."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    columns = [[rule.write(number) for number in examples.table[name].tolist()] for name, rule in rules(data).items()]
+    columns = [written(examples.table, name, rule, rule.spell) for name, rule in rules(data).items()]
     target = [data.positive if label else data.negative for label in examples.labels.tolist()]
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -170,7 +176,8 @@ def encode(columns: Cells, accepted: Mapping[str, Rule]) -> tuple[Table, list[Ch
                 codes[cell], refused[cell] = np.inf, error.broken
         values[:, position] = [codes[cell] for cell in columns[name]]
         violations += _violations(name, columns[name], refused, rule.expected) if refused else []
-    return Table({name: i for i, name in enumerate(accepted)}, values), violations
+    texts = {name: column(columns[name]) for name, rule in accepted.items() if is_text(rule)}
+    return Table({name: i for i, name in enumerate(accepted)}, values, texts), violations
 
 
 @dataclass(frozen=True)
@@ -223,7 +230,7 @@ def _separated_by_commas(file: str, first: str) -> None:
 def _header(header: Sequence[str], data: Data, place: str) -> list[Check]:
     if not header:
         return [Check(column="", rule="format", found="an empty file", allowed="a header and rows")]
-    wanted = [*data.columns, data.target]
+    wanted = [*data.columns, *data.keys, data.target]
     absent = [
         Check(column=name, rule="absent", found=f"no such column{place}", allowed=f"columns {', '.join(wanted)}")
         for name in wanted
@@ -245,7 +252,7 @@ def _header(header: Sequence[str], data: Data, place: str) -> list[Check]:
 
 def _columns(file: str, header: Sequence[str], lines: Iterator[list[str]], data: Data, digested: Collection[str]) -> tuple[Cells, Digests]:
     """The cells of the columns that the contract names, and each row's digest; what else a row has is not kept."""
-    kept: dict[str, list[str]] = {name: [] for name in (*data.columns, data.target) if header.count(name) == 1}
+    kept: dict[str, list[str]] = {name: [] for name in (*data.columns, *data.keys, data.target) if header.count(name) == 1}
     made: list[Digests] = []
     ragged: list[tuple[int, int]] = []
     rows = 0
@@ -282,6 +289,54 @@ def _joined(parts: Sequence[Cells]) -> Cells:
         return parts[0]
     shared = [name for name in parts[0] if all(name in part for part in parts)]
     return {name: list(chain.from_iterable(part[name] for part in parts)) for name in shared}
+
+
+def _keys(cells: Cells, table: Table, data: Data) -> tuple[Digests | None, Values | None, list[Check]]:
+    """What says which rows belong together, and when each was decided on; each as far as there is such a column."""
+    groups, checks = None, []
+    if data.group is not None and data.group in cells:
+        groups = digests([(data.group, cells[data.group])])
+        checks = _complete(data.group, cells[data.group])
+    times, judged = _times(cells, table, data)
+    if times is not None and (moment := Moment.of(data)):
+        judged += _future(moment, table, times)
+    return groups, times, checks + judged
+
+
+def _times(cells: Cells, table: Table, data: Data) -> tuple[Values | None, list[Check]]:
+    """The days of `data.time`, and, where it is no feature, the checks of its cells."""
+    if data.time is None or data.time not in cells:
+        return None, []
+    if data.time in table.positions:
+        return table[data.time], []
+    accepted = {data.time: ANY_DAY}
+    moments, violations = encode({data.time: cells[data.time]}, accepted)
+    return moments[data.time], [*_passed(accepted, violations), *violations]
+
+
+def _complete(name: str, cells: Sequence[str]) -> list[Check]:
+    allowed = "a text in every row, the same in those that belong together"
+    passed = Check(column=name, rule="missing", found="every cell", allowed=allowed, passed=True)
+    return _violations(name, cells, {"": "missing"}, allowed) if "" in cells else [passed]
+
+
+def _future(moment: Moment, table: Table, times: Values) -> list[Check]:
+    """The checks that no date is later than the decision. One that is becomes infinite, as refused cells do."""
+    checks = []
+    for name, late in list(moment.late(table, times)):
+        advice = (
+            f"it is known only after the decision: move {name} to data.exclude in model.toml, or set planned where such dates are known "
+        )
+        advice += f"before they come; if {moment.column} is not when the decision was taken, name another column as data.time"
+        check = partial(Check, column=name, rule="future", allowed=f"no date after {moment.column}", advice=advice)
+        rows = np.flatnonzero(late)
+        if not len(rows):
+            checks.append(check(found="no later date", passed=True))
+            continue
+        found = [f"{dates.written(table[name][row])} where that is {dates.written(times[row])}" for row in rows[:3]]
+        table[name][rows] = np.inf
+        checks.append(check(found=", ".join(found), count=len(rows), rows=tuple((rows[:FIRST] + 1).tolist())))
+    return checks
 
 
 def _passed(accepted: Mapping[str, Rule], violations: Sequence[Check]) -> list[Check]:

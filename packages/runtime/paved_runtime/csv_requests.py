@@ -14,9 +14,10 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from paved_runtime.media_types import RequestError
-from paved_runtime.rules import RuleError, rules, shown
+from paved_runtime.moments import Moment
+from paved_runtime.rules import RuleError, is_text, rules, shown
 from paved_runtime.spec import Data
-from paved_runtime.table import Table, Values
+from paved_runtime.table import Table, Values, column
 
 CHUNK = 500  # rows: a millisecond
 EMPTY = "the body is empty: expected one row a line"
@@ -44,18 +45,27 @@ class CsvRequests:
 
     def __init__(self, data: Data) -> None:
         self._rules = rules(data)
-        self._ignored = {*data.exclude, data.target}
+        self._ignored = set(data.ignored)
         self._positions = {name: position for position, name in enumerate(self._rules)}
+        self._texts = {name: position for position, (name, rule) in enumerate(self._rules.items()) if is_text(rule)}
+        self._moment = Moment.among_features(data)
         self._declared = Layout(len(self._rules), range(len(self._rules)))
 
     def table(self, body: bytes, header: bool | None = None) -> Table:
         """One row a line, columns in the order of `model.toml`, or as a header in the first line has them.
 
         `header` says whether there is one; None: it is recognised by the names of the columns. A byte-order mark and blank lines at the end
-        are passed over. Raises RequestError: of the first row that is wrong, its first cell.
+        are passed over. Raises RequestError: of the first row that is wrong, its first cell; then of dates that are too late.
         """
-        values = [self._values(part) for part in self.parts(decoded(body), header)]
-        return Table(self._positions, np.concatenate(values))
+        values, texts = [], {name: list[str]() for name in self._texts}
+        for part in self.parts(decoded(body), header):
+            values.append(self._values(part))
+            for name, at in self._texts.items():
+                texts[name] += [row[part.layout.places[at]] for row in part.rows]
+        table = Table(self._positions, np.concatenate(values), {name: column(cells) for name, cells in texts.items()})
+        if self._moment:
+            self._moment.demand(table)
+        return table
 
     def parts(self, text: str, header: bool | None) -> Iterator[Part]:
         """The rows of a body, CHUNK at a time, at least one. Raises RequestError for a wrong header, or where there are no rows."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paved_runtime.spec import Category, Column, Data
+from paved_runtime.spec import Boolean, Category, Column, Data
 from paved_runtime.table import Examples, Table, Values
 
 BINS = 10
@@ -42,7 +42,7 @@ def changes(reference: Profile, examples: Examples, data: Data) -> dict[str, flo
 def change(reference: Profile, table: Table, name: str, column: Column) -> float:
     """The population stability index of one column against its part of a profile: in the profile's bins, empty cells a bin of their own."""
     values = table[name]
-    if isinstance(column, Category):
+    if isinstance(column, Category | Boolean):
         now = _counted(values, column)["counts"]
         named = list(dict.fromkeys([*reference["counts"], *now]))
         before, after = ([counts.get(value, 0) for value in named] for counts in (reference["counts"], now))
@@ -74,12 +74,13 @@ def counted(values: Values, inner: Sequence[float] | Values) -> Counts:
 
 def _counted(values: Values, column: Column) -> dict[str, Any]:
     finite, missing = values[np.isfinite(values)], int(np.isnan(values).sum())
-    if isinstance(column, Category):
+    if isinstance(column, Category | Boolean):
         counts = np.bincount(finite.astype(np.intp), minlength=len(column.values)).tolist()
-        return {"type": "category", "counts": dict(zip(column.values, counts, strict=True)), "missing": missing}
+        return {"type": _type(column), "counts": dict(zip(column.values, counts, strict=True)), "missing": missing}
     inner = edges(finite, BINS)
-    return {"type": "number", "edges": inner.tolist(), "counts": counted(finite, inner).tolist(), "missing": missing}
+    return {"type": _type(column), "edges": inner.tolist(), "counts": counted(finite, inner).tolist(), "missing": missing}
 
 
 def _type(column: Column) -> str:
-    return "category" if isinstance(column, Category) else "number"
+    """What a column is counted as: an integer is a number."""
+    return "number" if column.type == "integer" else column.type

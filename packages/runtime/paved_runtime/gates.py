@@ -104,7 +104,7 @@ def sample(rows: int, size: int) -> Rows:
 
 def some(table: Table, size: int) -> Table:
     """`size` rows of a table, chosen as `sample` does, or all of them."""
-    return Table(table.positions, table.values[sample(len(table), size)])
+    return table.take(sample(len(table), size))
 
 
 def _data(data: Mapping[str, Any]) -> Verdict:

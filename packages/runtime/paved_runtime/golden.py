@@ -12,15 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from paved_runtime import dates, made_up
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import CSV, JSON
+from paved_runtime.moments import Moment
 from paved_runtime.rules import Value
-from paved_runtime.spec import Category, Column, Integer, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Text
 
 TOLERANCE = 1e-6
 REASONS_TOLERANCE = {"exact": 1e-4, "sampled": 1e-3}  # log-odds; sampled ones have the rounding of many scores in them
 EMPTY = 0.2  # how often a cell that may be missing is
+MOST_WORDS = 12
 Row = dict[str, Value]
 
 
@@ -110,6 +113,7 @@ def _bad_requests(spec: ModelSpec, row: Row) -> list[dict[str, Any]]:
     """One request for each way of being wrong. `expect` is what the contract of the service says, not what was observed."""
     needed = [name for name, column in spec.data.columns.items() if not column.missing]
     first = (needed or spec.features)[0]
+    all_texts = all(isinstance(column, Text) for column in spec.data.columns.values())
     lacking = {name: value for name, value in row.items() if name != first}
 
     def wrong(value: object) -> str:
@@ -136,18 +140,29 @@ def _bad_requests(spec: ModelSpec, row: Row) -> list[dict[str, Any]]:
         (wrong(1e300), JSON, 422),
         (wrong(float("nan")), JSON, 400),
         ("", CSV, 400),
-        ("1,2,3\n", CSV, 422),
-        (",".join("x" * len(spec.features)) + "\n", CSV, 422),
+        *(bad for bad in (("1,2,3\n", CSV, 422), (",".join("x" * len(spec.features)) + "\n", CSV, 422)) if not all_texts),
         (json.dumps(row), "application/xml", 415),
     ]
     return [{"body": body, "content_type": kind, "expect": status} for body, kind, status in bodies]
 
 
 def _row(spec: ModelSpec, pick: Callable[[Column], Value]) -> Row:
-    return {name: pick(column) for name, column in spec.data.columns.items()}
+    """A row of picked cells, of which no date is later than the decision."""
+    row = {name: pick(column) for name, column in spec.data.columns.items()}
+    if moment := Moment.among_features(spec.data):
+        days = {name: row[name] for name in moment.dates if row[name] is not None}
+        row[moment.column] = latest = max([row[moment.column], *(_edge(spec.data.columns[name], 0) for name in days)], key=str)
+        row |= {name: min(day, latest, key=str) for name, day in days.items()}
+    return row
 
 
 def _edge(column: Column, end: int) -> Value:
+    if isinstance(column, Date):
+        return dates.written(column.days[end])
+    if isinstance(column, Text):
+        return "a" if end == 0 else ("made up " * column.maximum_length)[: column.maximum_length].rstrip().ljust(column.maximum_length, "s")
+    if isinstance(column, Boolean):
+        return (False, True)[end]
     ends = column.values if isinstance(column, Category) else (column.minimum, column.maximum)
     return ends[end]
 
@@ -157,6 +172,12 @@ def _drawn(column: Column, draw: random.Random) -> Value:
         return None
     if isinstance(column, Category):
         return draw.choice(column.values)
+    if isinstance(column, Boolean):
+        return draw.choice((False, True))
+    if isinstance(column, Text):
+        return made_up.text(draw.randint(1, MOST_WORDS), draw)[: column.maximum_length].strip()
+    if isinstance(column, Date):
+        return dates.written(draw.randint(*map(int, column.days)))
     if isinstance(column, Integer):
         return draw.randint(column.minimum, column.maximum)
     return draw.uniform(column.minimum, column.maximum)

@@ -13,6 +13,7 @@ import numpy as np
 
 from paved_runtime import __version__, artifact, explain, frameworks, plugin, scoring
 from paved_runtime.answers import Answer, Description, Explained, ExplainedAnswer, Prediction, Reason
+from paved_runtime.cells import written
 from paved_runtime.explain import Explainer
 from paved_runtime.media_types import CSV, JSON, MediaType, RequestError, acceptable, content
 from paved_runtime.protocol import model_sha256, model_version
@@ -106,7 +107,7 @@ class Invocations:
             raise RequestError(413, f"expected at most {explainer.most} rows to explain, found {len(table)}")
         matrix = self._features(table)
         base, contributions, errors = explainer.contributions(matrix)
-        columns = [(name, list(map(rule.write, table[name].tolist()))) for name, rule in self._rules.items()]
+        columns = [(name, written(table, name, rule, rule.write)) for name, rule in self._rules.items()]
         weightiest = np.argsort(-np.abs(contributions), axis=1, kind="stable").tolist()
         doubts = [[msgspec.UNSET] * len(columns)] * len(table) if errors is None else errors.tolist()
         rows = zip(self._score(matrix).tolist(), contributions.tolist(), doubts, weightiest, strict=True)

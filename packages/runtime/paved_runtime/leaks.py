@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
-from paved_runtime.spec import Category, Column
+from paved_runtime.spec import Boolean, Category, Column
 from paved_runtime.table import Matrix, Table, Values
 
 BINS = (50, 200, 800, 3200)  # of one column: few for broad relations, many for narrow bands
@@ -168,7 +168,7 @@ class _Levels:
 
     def __init__(self, values: Values, column: Column) -> None:
         distinct, self._rows, self._times = np.unique(values, return_inverse=True, return_counts=True)
-        self._empty, self._category = bool(np.isnan(distinct[-1])), isinstance(column, Category)
+        self._empty, self._category = bool(np.isnan(distinct[-1])), isinstance(column, Category | Boolean)
 
     def __len__(self) -> int:
         return len(self._times)

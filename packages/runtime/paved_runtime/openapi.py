@@ -7,7 +7,7 @@ from typing import Any
 from paved_runtime.explain import Explainer
 from paved_runtime.invocations import LIMIT
 from paved_runtime.media_types import CSV, JSON, LINES
-from paved_runtime.spec import Category, Column, Integer, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Text
 
 REFUSALS = {
     "400": "The body cannot be read at all.",
@@ -24,7 +24,7 @@ def invocations(spec: ModelSpec, explainer: Explainer | None) -> dict[str, Any]:
         "type": "object",
         "required": list(spec.features),
         "properties": {name: _schema(column) for name, column in spec.data.columns.items()}
-        | {name: {"description": "Accepted and ignored."} for name in (*spec.data.exclude, spec.data.target)},
+        | {name: {"description": "Accepted and ignored."} for name in spec.data.ignored},
         "additionalProperties": False,
     }
     cells = {
@@ -93,6 +93,12 @@ def _schema(column: Column) -> dict[str, Any]:
 def _accepted(column: Column) -> dict[str, Any]:
     if isinstance(column, Category):
         return {"type": "string", "enum": list(column.values)}
+    if isinstance(column, Boolean):
+        return {"type": "boolean"}
+    if isinstance(column, Text):
+        return {"type": "string", "minLength": 1, "maxLength": column.maximum_length}
+    if isinstance(column, Date):
+        return {"type": "string", "format": "date", "description": f"From {column.minimum} to {column.maximum}."}
     kind = "integer" if isinstance(column, Integer) else "number"
     return {"type": kind, "minimum": column.minimum, "maximum": column.maximum}
 
@@ -126,7 +132,7 @@ def _explained(spec: ModelSpec, explainer: Explainer, score: dict[str, Any], ver
 
 
 def _reason(spec: ModelSpec, explainer: Explainer) -> dict[str, Any]:
-    value = {"type": ["string", "number", "null"], "description": "The row's own value."}
+    value = {"type": ["string", "number", "boolean", "null"], "description": "The row's own value."}
     contribution = {"type": "number", "description": "What the column adds to the score, in log-odds."}
     error = {"type": "number", "minimum": 0, "description": "The contribution's standard error, in log-odds."}
     errors = {"error": error} if explainer.method == "sampled" else {}

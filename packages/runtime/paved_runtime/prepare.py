@@ -39,24 +39,26 @@ def _prepare(job: Job) -> None:
         raise ArtifactError(f"{CHAMPION} is of data with sha256 {champion['data_sha256']}, this job read {reading.sha256}: start a new run")
     examples = reading.examples
     order = split.order(examples.digests, seed=data.seed)
-    train, holdout = split.parts(examples.labels, order, share=data.holdout)
-    learnt = examples.take(train)
-    change = drift.changes(champion["profile"], learnt, data) if champion and champion["profile"] else None
-    whole = quality.checks(examples, data, order)
+    parts = split.divide(examples, data, order)
+    learnt = examples.take(parts.train)
+    change = drift.changes(champion["profile"], learnt, data) if champion and champion["profile"] and len(learnt) else None
+    whole = [*quality.checks(examples, data, order), *quality.sides(examples, parts, data)]
     checks = [*reading.checks, *whole, *quality.changed(change or {}, data)]
     contract.demand(reading.source, checks)
 
     contract.write(job.prepared("train") / "train.csv", learnt, data)
-    contract.write(job.prepared("holdout") / "holdout.csv", examples.take(holdout), data)
-    profile = {"sha256": reading.sha256, "rows": len(train), **drift.profile(learnt, data), "duplicates": quality.duplicates(examples)}
+    contract.write(job.prepared("holdout") / "holdout.csv", examples.take(parts.holdout), data)
+    profile = {"sha256": reading.sha256, "rows": len(learnt), **drift.profile(learnt, data), "duplicates": quality.duplicates(examples)}
+    profile["split"] = split.summary(examples, parts, data)
     profile["digested"] = sorted(set(map(tuple, reading.digested)))
     artifact.write_json(job.prepared("train") / artifact.DATA, _summary(profile, checks, change))
     training_rows.write(job.prepared("train") / artifact.ROWS, learnt.digests)
     if champion:
-        aligned = {name: _aligned(champion[name], len(examples), holdout.tolist()) for name in OF_ROWS if name in champion}
+        aligned = {name: _aligned(champion[name], len(examples), parts.holdout.tolist()) for name in OF_ROWS if name in champion}
         artifact.write_json(job.prepared("holdout") / CHAMPION, {**champion, **aligned})
     print(f"data contract: {len(checks)} checks passed")
-    print(f"prepared {len(train)} rows for training and {len(holdout)} held out", flush=True)
+    left = f", {len(parts.left_out)} left out" if len(parts.left_out) else ""
+    print(f"prepared {len(learnt)} rows for training and {len(parts.holdout)} held out{left}", flush=True)
 
 
 def _must_be_stored(reading: Reading, expected: str) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from paved_runtime import leaks
+from paved_runtime.cells import identity
 from paved_runtime.contract import FIRST, Check
 from paved_runtime.digests import combined
 from paved_runtime.spec import Column, Data
-from paved_runtime.split import Rows
+from paved_runtime.split import Parts, Rows
 from paved_runtime.table import Examples, Matrix, Values
 
 OUTCOMES = 25  # rows of each outcome; with fewer, nothing can be said about what tells it
@@ -39,12 +40,24 @@ def changed(indices: Mapping[str, float], data: Data) -> list[Check]:
     return [check(column=name, found=f"{psi:.4f}", passed=psi <= data.maximum_change) for name, psi in indices.items()]
 
 
+def sides(examples: Examples, parts: Parts, data: Data) -> Iterator[Check]:
+    """The check that training and evaluation have rows of either outcome, where these were not parted by it."""
+    if data.split == "random":
+        return
+    counts = {name: _fewest(examples.labels[side]) for name, side in (("training", parts.train), ("held out", parts.holdout))}
+    found = ", ".join(f"{count} {name}" for name, count in counts.items())
+    allowed = f"at least {OUTCOMES} rows of each outcome on either side of a split by {data.split}"
+    advice = f"deliver rows of more {'days' if data.split == 'time' else 'groups'}, or change data.holdout or data.split in model.toml"
+    passed = min(counts.values()) >= OUTCOMES
+    yield Check(column=data.target, rule="split", found=f"of the rarer one {found}", allowed=allowed, passed=passed, advice=advice)
+
+
 def repeats(examples: Examples) -> Rows:
     """The rows, rising, that are equal to an earlier one in all that the model is given, and in the outcome.
 
     Rows with a refused cell are equal to none.
     """
-    rows = np.column_stack([examples.table.values, examples.labels])
+    rows = identity(examples)
     order = np.argsort(combined(rows.view(np.uint64).T), kind="stable")  # equal rows are neighbours, the earlier one first
     rows = rows[order]
     bits = rows.view(np.uint64)  # as bits, NaN equals NaN

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from paved_runtime import artifact, calibration, comparison, curves, reasons
+from paved_runtime.cells import written
 from paved_runtime.gates import Findings, measure, sample
 from paved_runtime.holdout import Champion, Holdout, Mask
 from paved_runtime.intervals import Interval
@@ -58,9 +59,10 @@ def report(findings: Findings) -> Content:
 def parity(holdout: Holdout, data: Data) -> Content:
     """The content of parity.json: held-out rows as a request has them, and the scores that are due."""
     rows = sample(len(holdout), PARITY)
-    values = holdout.table.values[rows].tolist()
-    written = [{name: rule.write(cell) for cell, (name, rule) in zip(row, rules(data).items(), strict=True)} for row in values]
-    return {"content_type": JSON, "instances": written, "scores": holdout.challenger[rows].tolist()}
+    table = holdout.table.take(rows)
+    columns = {name: written(table, name, rule, rule.write) for name, rule in rules(data).items()}
+    instances = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return {"content_type": JSON, "instances": instances, "scores": holdout.challenger[rows].tolist()}
 
 
 def _metric(value: float, interval: Interval | None) -> Content:

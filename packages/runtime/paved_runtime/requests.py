@@ -17,11 +17,13 @@ import numpy as np
 
 from paved_runtime.csv_requests import CsvRequests, decoded
 from paved_runtime.media_types import CSV, JSON, MediaType, RequestError
-from paved_runtime.rules import CategoryRule, OptionalRule, Rule, RuleError, rules, shown
-from paved_runtime.spec import RESERVED, Category, Column, Data, Integer
-from paved_runtime.table import Table
+from paved_runtime.moments import Moment
+from paved_runtime.rules import CategoryRule, DateRule, OptionalRule, Rule, RuleError, TextRule, is_text, rules, shown
+from paved_runtime.spec import RESERVED, Boolean, Category, Column, Data, Date, Integer, Text
+from paved_runtime.table import NONE, Table, column
 
-FAST_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+Cells = Sequence[Any]
+FAST_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, RuleError)
 
 
 class Question(NamedTuple):
@@ -39,10 +41,12 @@ class Requests:
         self._rules = rules(data)
         self._positions = {name: position for position, name in enumerate(self._rules)}
         self._codes = codes(data)
+        self._texts = {name: position for position, (name, rule) in enumerate(self._rules.items()) if is_text(rule)}
         kind = row(data, strict=True)
         batch = msgspec.defstruct("Batch", [("instances", list[kind]), ("explain", bool, False)], forbid_unknown_fields=True)  # type: ignore[valid-type]
         self._row, self._rows, self._batch = (msgspec.json.Decoder(of) for of in (kind, list[kind], batch))  # type: ignore[valid-type]
         self._csv = CsvRequests(data)
+        self._moment = Moment.among_features(data)
 
     def read(self, kind: MediaType, body: bytes) -> Question:
         """A body of a format. Raises RequestError."""
@@ -58,21 +62,21 @@ class Requests:
         batch = b'"instances"' in body
         try:
             rows, explain = self._decoded(body, batch=batch)
+            if rows and body.count(b":") == self._keys(rows) + batch + explain:
+                return Question(self._table(self._encoded(rows), self._written(rows)), explain)
         except FAST_REFUSALS:
-            return self.plain(body)
-        if not rows or body.count(b":") != self._keys(rows) + batch + explain:
-            return self.plain(body)
-        return Question(self._table(self._encoded(rows)), explain)
+            pass
+        return self.plain(body)
 
     def lines(self, body: bytes) -> Table:
         """A row a line, as in `json`; blank lines are passed over. Raises RequestError."""
         try:
             rows = [self._row.decode(line) for line in body.split(b"\n") if line.strip()]
+            if rows and body.count(b":") == self._keys(rows):
+                return self._table(self._encoded(rows), self._written(rows))
         except FAST_REFUSALS:
-            return self.plain_lines(body)
-        if not rows or body.count(b":") != self._keys(rows):
-            return self.plain_lines(body)
-        return self._table(self._encoded(rows))
+            pass
+        return self.plain_lines(body)
 
     def _decoded(self, body: bytes, *, batch: bool) -> tuple[list[Any], bool]:
         if batch:
@@ -89,6 +93,10 @@ class Requests:
             for row in rows
             for value, codes in zip(row if type(row) is tuple else msgspec.structs.astuple(row), self._codes, strict=True)
         ]
+
+    def _written(self, rows: Sequence[Any]) -> Sequence[Cells]:
+        """The rows' texts by their position, where there are columns of texts."""
+        return [row if type(row) is tuple else msgspec.structs.astuple(row) for row in rows] if self._texts else ()
 
     def plain(self, body: bytes) -> Question:
         """The same as `json`, read plainly: this is what decides, and what words the refusals. Raises RequestError."""
@@ -112,7 +120,17 @@ class Requests:
         return self._plain_table(_parsed(line, f"row {number}") for number, line in enumerate(lines, start=1))
 
     def _plain_table(self, rows: Iterable[object]) -> Table:
-        return self._table([cell for number, row in enumerate(rows, start=1) for cell in self._cells(number, row)])
+        numbers: list[float] = []
+        written: list[Cells] = []
+        for at, row in enumerate(rows, start=1):
+            numbers += self._cells(at, row)
+            if self._texts:
+                written.append(self._in_order(row))
+        return self._table(numbers, written)
+
+    def _in_order(self, row: Any) -> Cells:
+        """The cells of a row that was accepted."""
+        return row if isinstance(row, list) else [row[name] for name in self._rules]
 
     def _cells(self, number: int, row: object) -> list[float]:
         if isinstance(row, list):
@@ -124,7 +142,7 @@ class Requests:
         if row.repeated is not None:
             raise RequestError(400, f"row {number}, column {shown(row.repeated)}: expected one value, found several")
         for name in row:
-            if name not in self._rules and name not in self._data.exclude and name != self._data.target:
+            if name not in self._rules and name not in self._data.ignored:
                 raise RequestError(422, f"row {number}, column {shown(name)}: expected no such column, only {', '.join(self._rules)}")
         return [self._cell(number, row, name) for name in self._rules]
 
@@ -138,8 +156,14 @@ class Requests:
         except RuleError as error:
             raise RequestError(422, f"{where} {shown(row[name])}") from error
 
-    def _table(self, cells: Sequence[float]) -> Table:
-        return Table(self._positions, np.array(cells, dtype=np.float64).reshape(-1, len(self._rules)))
+    def _table(self, numbers: Sequence[float], written: Sequence[Cells] = ()) -> Table:
+        """The rows of these numbers, one row behind the other; `written` has their cells, where some are texts."""
+        values = np.array(numbers, dtype=np.float64).reshape(-1, len(self._rules))
+        texts = {name: column([row[at] for row in written]) for name, at in self._texts.items()} if self._texts else NONE
+        table = Table(self._positions, values, texts)
+        if self._moment:
+            self._moment.demand(table)
+        return table
 
 
 def row(data: Data, *, strict: bool) -> Any:
@@ -155,7 +179,10 @@ def row(data: Data, *, strict: bool) -> Any:
 
 
 def codes(data: Data) -> list[dict[Any, float] | None]:
-    """Of each column, the float of each decoded value of a category. A number is its own, and numpy turns None into NaN."""
+    """Of each column, the float of each decoded value of a category, a date or a text; a wrong one raises RuleError.
+
+    A number and a boolean are their own, and numpy turns None into NaN.
+    """
     return [_codes(rule) for rule in rules(data).values()]
 
 
@@ -214,13 +241,28 @@ def _type(column: Column) -> Any:
     accepted: Any
     if isinstance(column, Category):
         accepted = Literal[column.values]
+    elif isinstance(column, Boolean):
+        accepted = bool
+    elif isinstance(column, Date | Text):
+        accepted = str
     else:
         accepted = Annotated[int if isinstance(column, Integer) else float, msgspec.Meta(ge=column.minimum, le=column.maximum)]
     return accepted | None if column.missing else accepted
 
 
 def _codes(rule: Rule) -> dict[Any, float] | None:
-    if isinstance(rule, OptionalRule):
-        codes = _codes(rule.rule)
-        return None if codes is None else codes | {None: math.nan}
-    return dict(rule.codes) if isinstance(rule, CategoryRule) else None
+    inner, empty = (rule.rule, {None: math.nan}) if isinstance(rule, OptionalRule) else (rule, {})
+    if isinstance(inner, DateRule | TextRule):
+        return _Parsed(inner, empty)
+    return {**inner.codes, **empty} if isinstance(inner, CategoryRule) else None
+
+
+class _Parsed(dict[Any, float]):
+    """The float of each text that a rule accepts, worked out when it is asked for."""
+
+    def __init__(self, rule: DateRule | TextRule, known: dict[Any, float]) -> None:
+        super().__init__(known)
+        self._rule = rule
+
+    def __missing__(self, cell: str) -> float:
+        return self._rule.parse(cell)

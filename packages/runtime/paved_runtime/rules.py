@@ -1,6 +1,7 @@
 """What one column accepts, in one place: training data, JSON requests and CSV requests are judged by the same rules.
 
-Every accepted value becomes one float: a number stays itself, a category becomes its position in `model.toml`, nothing becomes NaN.
+Every accepted value becomes one float: a number stays itself, a category becomes its position in `model.toml`, a boolean 0 or 1, a date its
+days since 1970-01-01, nothing becomes NaN.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paved_runtime.spec import Category, Column, Data, Integer, alike
+from paved_runtime import dates
+from paved_runtime.spec import Boolean, Category, Column, Data, Date, Integer, Text, alike
 
-Value = int | float | str | None
+Value = bool | int | float | str | None
 _NUMERAL = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?"  # in one way only, or a wrong line would be tried over and over
 NUMERAL = re.compile(_NUMERAL, re.ASCII)
+SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no UTF-8 has
 NUMERALS = re.compile(rf"(?:{_NUMERAL}\n)*+", re.ASCII)  # one a line
 
 
@@ -50,6 +54,9 @@ class Rule(Protocol):
 
     def write(self, number: float) -> Value:
         """The JSON value that reads back as `number`."""
+
+    def spell(self, number: float) -> Value:
+        """What the CSV cell has in it that is parsed as `number`."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,8 @@ class NumberRule:
     def write(self, number: float) -> Value:
         return int(number) if self.whole else float(number)
 
+    spell = write
+
     def _accept(self, number: float) -> float:
         if self.whole and math.isfinite(number) and not number.is_integer():
             raise RuleError("type")
@@ -130,12 +139,115 @@ class CategoryRule:
     def write(self, number: float) -> Value:
         return list(self.codes)[int(number)]
 
+    spell = write
+
+
+@dataclass(frozen=True)
+class BooleanRule:
+    """True or false; in CSV, one of two texts, spelt exactly so."""
+
+    true: str
+    false: str
+    breaks = ("type",)
+
+    @property
+    def expected(self) -> str:
+        spelt = "" if (self.true, self.false) == ("true", "false") else f", in CSV {self.true!r} or {self.false!r}"
+        return f"true or false{spelt}"
+
+    def parse(self, cell: str) -> float:
+        if cell not in (self.true, self.false):
+            raise RuleError("type")
+        return float(cell == self.true)
+
+    def parse_all(self, cells: Sequence[str]) -> NDArray[np.float64]:
+        return _each(self, cells)
+
+    def read(self, value: object) -> float:
+        if not isinstance(value, bool):
+            raise RuleError("type")
+        return float(value)
+
+    def write(self, number: float) -> Value:
+        return bool(number)
+
+    def spell(self, number: float) -> Value:
+        return self.true if number else self.false
+
+
+@dataclass(frozen=True)
+class DateRule:
+    """A day from `minimum` to `maximum`, both included, as ISO 8601 writes it: 2026-11-30. Days count from 1970-01-01."""
+
+    minimum: float
+    maximum: float
+    breaks = ("type", "range")
+
+    @property
+    def expected(self) -> str:
+        return f"a date between {dates.written(self.minimum)} and {dates.written(self.maximum)}"
+
+    def parse(self, cell: str) -> float:
+        try:
+            day = dates.days(cell)
+        except ValueError as error:
+            raise RuleError("type") from error
+        if not self.minimum <= day <= self.maximum:
+            raise RuleError("range")
+        return day
+
+    def parse_all(self, cells: Sequence[str]) -> NDArray[np.float64]:
+        return _each(self, cells)
+
+    def read(self, value: object) -> float:
+        if not isinstance(value, str):
+            raise RuleError("type")
+        return self.parse(value)
+
+    def write(self, number: float) -> Value:
+        return dates.written(number)
+
+    spell = write
+
+
+@dataclass(frozen=True)
+class TextRule:
+    """Free text of a length. Its float is how many characters it has: what it says stands beside the floats, in `Table.texts`."""
+
+    maximum: int
+    breaks = ("type", "range")
+
+    @property
+    def expected(self) -> str:
+        return f"a text of 1 to {self.maximum} characters"
+
+    def parse(self, cell: str) -> float:
+        return self.read(cell)
+
+    def parse_all(self, cells: Sequence[str]) -> NDArray[np.float64]:
+        return np.array([self.read(cell) for cell in cells], dtype=np.float64)
+
+    def read(self, value: object) -> float:
+        if not isinstance(value, str) or SURROGATE.search(value):
+            raise RuleError("type")
+        if not 1 <= len(value) <= self.maximum:
+            raise RuleError("range")
+        return float(len(value))
+
+    def write(self, number: float) -> Value:
+        raise TypeError(f"a text of {number:g} characters may be any: `written` and `spelt` know which it is")
+
+    spell = write
+
+
+ANY_DAY = DateRule(dates.number(date.min), dates.number(date.max))
+
 
 @dataclass(frozen=True)
 class OptionalRule:
     """Another rule, which an empty CSV cell and JSON's null keep as well."""
 
-    rule: NumberRule | CategoryRule
+    rule: Rule
 
     @property
     def expected(self) -> str:
@@ -158,6 +270,9 @@ class OptionalRule:
 
     def write(self, number: float) -> Value:
         return None if math.isnan(number) else self.rule.write(number)
+
+    def spell(self, number: float) -> Value:
+        return None if math.isnan(number) else self.rule.spell(number)
 
 
 @dataclass(frozen=True)
@@ -195,13 +310,40 @@ class OutcomeRule:
 
 def rules(data: Data) -> dict[str, Rule]:
     """Each feature column's rule, in the order of `model.toml`."""
-    return {name: OptionalRule(_rule(column)) if column.missing else _rule(column) for name, column in data.columns.items()}
+    return {name: OptionalRule(of(column)) if column.missing else of(column) for name, column in data.columns.items()}
 
 
-def _rule(column: Column) -> NumberRule | CategoryRule:
+def of(column: Column) -> Rule:
+    """The rule of a column's filled cells."""
     if isinstance(column, Category):
         return CategoryRule({value: float(code) for code, value in enumerate(column.values)})
+    if isinstance(column, Boolean):
+        return BooleanRule(column.true, column.false)
+    if isinstance(column, Date):
+        return DateRule(*column.days)
+    if isinstance(column, Text):
+        return TextRule(column.maximum_length)
     return NumberRule(column.minimum, column.maximum, whole=isinstance(column, Integer))
+
+
+def is_text(rule: Rule) -> bool:
+    """Whether a rule's cells stand in `Table.texts`."""
+    return isinstance(rule.rule if isinstance(rule, OptionalRule) else rule, TextRule)
+
+
+def accepts(rule: Rule, cell: str) -> bool:
+    """Whether a CSV cell keeps a rule."""
+    try:
+        rule.parse(cell)
+    except RuleError:
+        return False
+    return True
+
+
+def _each(rule: Rule, cells: Sequence[str]) -> NDArray[np.float64]:
+    """Cell by cell, each different one once."""
+    parsed = {cell: rule.parse(cell) for cell in set(cells)}
+    return np.array([parsed[cell] for cell in cells], dtype=np.float64)
 
 
 def shown(value: object) -> str:

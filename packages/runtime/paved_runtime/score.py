@@ -98,11 +98,11 @@ def answers(invocations: Invocations, folder: Path, data: Data, known: TrainingR
 
 
 def _scores(invocations: Invocations, table: Table) -> Scores:
-    accepted = ~np.isinf(table.values).any(axis=1)
+    accepted = np.flatnonzero(~np.isinf(table.values).any(axis=1))
     scores: Scores = [None] * len(table)
-    if accepted.any():
-        answered = invocations.scores(Table(table.positions, table.values[accepted])).tolist()
-        for row, value in zip(np.flatnonzero(accepted).tolist(), answered, strict=True):
+    if len(accepted):
+        answered = invocations.scores(table.take(accepted)).tolist()
+        for row, value in zip(accepted.tolist(), answered, strict=True):
             scores[row] = value
     return scores
 

@@ -10,16 +10,20 @@ import math
 import os
 import re
 import tomllib
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
+
+from paved_runtime import dates
 
 REQUIRED = {"data.negative": 'this key is required: the target\'s other outcome, spelt as in the data set, such as negative = "no"'}
 WORDS = {"missing": "this key is required", "extra_forbidden": "there is no such key; docs/model-toml.md lists them all"}
 MODELS = Path(os.environ.get("MODEL_CODE", "model_code"))  # where the program runs: the clone, or an image's WORKDIR
 Framework = Literal["keras", "lightgbm", "sklearn", "torch", "xgboost"]  # the runtime's own: paved_runtime.frameworks
 FRAMEWORKS: tuple[str, ...] = get_args(Framework)
+NUMBERS = "a number: accepted are rising cut points such as [30, 60]"
 RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
 Item = TypeVar("Item")
 Tuple = Annotated[tuple[Item, ...], Strict(False)]  # TOML has lists; what is in them is as strict as all else
@@ -46,6 +50,35 @@ def _plain(value: object) -> object:
 
 
 Plain = Annotated[int | float | str, BeforeValidator(_plain)]
+
+
+def _cell(value: object) -> object:
+    """A cell as requests write it: a date of TOML is its text there."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, bool) else _plain(value)
+
+
+Cell = Annotated[bool | int | float | str, BeforeValidator(_cell)]
+
+
+def _day(value: object) -> object:
+    """A time of day has no place in a date: pydantic would drop it."""
+    if isinstance(value, datetime):
+        raise ValueError(f"found {value.isoformat()}; accepted is a date without a time, such as 2026-11-30")  # noqa: TRY004
+    return value
+
+
+def _cut(value: object) -> object:
+    """Refused here, a cut point is one problem, not two."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number and not isinstance(value, date):
+        raise ValueError(f"found {value!r}; accepted is a finite number, or for a date column a date")
+    return _day(value)
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+Cut = Annotated[float | date, BeforeValidator(_cut)]
 
 
 class _Table(BaseModel):
@@ -102,8 +135,67 @@ class Category(_Column):
             raise ValueError("an empty cell is either the value '' or a missing one: take one of the two away")
         return self
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """How a data set spells the values."""
+        return self.values
 
-Column = Annotated[Integer | Number | Category, Field(discriminator="type")]
+
+class Boolean(_Column):
+    """A column of two values. `true` and `false` are how a data set and CSV requests spell them; feature code sees 1 and 0."""
+
+    type: Literal["boolean"]
+    true: str = Field(default="true", min_length=1)
+    false: str = Field(default="false", min_length=1)
+
+    @model_validator(mode="after")
+    def _spellings_can_be_told_apart(self) -> Boolean:
+        if alike(self.true, self.false):
+            raise ValueError(f"true {self.true!r} and false {self.false!r} are one value: both are needed, spelt apart")
+        return self
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What people call the values that feature code sees as 0 and 1."""
+        return ("false", "true")
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """How a data set spells them."""
+        return (self.false, self.true)
+
+
+class Date(_Column):
+    """A column of days and its accepted range, both ends included; feature code sees days since 1970-01-01.
+
+    A date of training data that lies after `Data.time` is refused, unless it is `planned`: known before it comes, such as a due date.
+    """
+
+    type: Literal["date"]
+    minimum: Day
+    maximum: Day
+    planned: bool = False
+
+    @model_validator(mode="after")
+    def _range_holds_something(self) -> Date:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is later than maximum {self.maximum}")
+        return self
+
+    @property
+    def days(self) -> tuple[float, float]:
+        """The accepted range as feature code sees it."""
+        return dates.number(self.minimum), dates.number(self.maximum)
+
+
+class Text(_Column):
+    """A column of free text, of 1 to `maximum_length` characters. `Table.texts` has it; as a number it is its length."""
+
+    type: Literal["text"]
+    maximum_length: int = Field(ge=1, le=100_000)
+
+
+Column = Annotated[Integer | Number | Category | Boolean | Date | Text, Field(discriminator="type")]
 
 
 class Share(_Table):
@@ -124,6 +216,8 @@ class Data(_Table):
 
     `target` says `positive` or `negative` in every row, spelt exactly so; the score is the probability of `positive`.
     `exclude` names columns that are dropped unread; `holdout` is a share of rows, and `seed` chooses which.
+    `split` says how: rows at `random`; by `group`, a column whose equal cells are kept together, such as a customer's number; or by `time`,
+    a column with the date of the decision, the newest rows. Both may be features or not; what is no feature is digested and dropped.
     `positive_share` is the label rate. `maximum_column_auc` is the ROC AUC from which a column that predicts the target alone is
     taken for a leak, `maximum_pair_auc` that of two columns together, or of all empty cells, `maximum_missing_auc` that of the empty
     cells of one column; `maximum_missing_ratio` is how many times as often cells may be empty, or filled, for one outcome as for the
@@ -136,6 +230,9 @@ class Data(_Table):
     exclude: Tuple[str] = ()
     minimum_rows: int = Field(gt=0)
     holdout: float = Field(gt=0, lt=0.9)
+    split: Literal["random", "group", "time"] = "random"
+    group: str | None = Field(default=None, min_length=1)
+    time: str | None = Field(default=None, min_length=1)
     seed: int = 0
     maximum_duplicates: float = Field(default=0.05, ge=0, le=1)
     positive_share: Share = Share(minimum=0.001, maximum=0.999)
@@ -172,14 +269,47 @@ class Data(_Table):
         return self
 
     @model_validator(mode="after")
+    def _split_has_its_columns(self) -> Data:
+        for key in ("group", "time"):
+            if self.split == key and getattr(self, key) is None:
+                raise ValueError(f"split = {key!r} goes by the column that {key} names: give it, too")
+            if getattr(self, key) in (self.target, *self.exclude):
+                raise ValueError(f"{key} names column {getattr(self, key)!r}, which is the target or excluded: name another one")
+        if self.group is not None and self.split == "random":
+            raise ValueError(f"group {self.group!r} keeps no rows together while split is 'random': choose 'group' or 'time'")
+        if self.group is not None and self.group == self.time:
+            raise ValueError(f"group and time both name column {self.group!r}: what keeps rows together is no date of a decision")
+        return self
+
+    @model_validator(mode="after")
+    def _time_is_a_date(self) -> Data:
+        column = self.columns.get(self.time or "")
+        if column is not None and (not isinstance(column, Date) or column.missing):
+            raise ValueError(f"time names column {self.time!r}, which is no date without missing cells: every row needs its moment")
+        for name, other in self.columns.items():
+            if isinstance(column, Date) and isinstance(other, Date) and not other.planned and other.minimum > column.maximum:
+                raise ValueError(f"no date of column {name!r} can be before {self.time!r}, which ends on {column.maximum}")
+        return self
+
+    @model_validator(mode="after")
     def _requests_can_name_the_columns(self) -> Data:
-        for name in (self.target, *self.exclude, *self.columns):
+        for name in (self.target, *self.exclude, *self.keys, *self.columns):
             if name in RESERVED:
                 raise ValueError(f"column {name!r} has a name that requests use for themselves: rename it in the data set and here")
         return self
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that say which rows are held out and are no features."""
+        return tuple(name for name in (self.group, self.time) if name is not None and name not in self.columns)
 
-Groups = dict[str, Tuple[Annotated[float, Field(allow_inf_nan=False)]]]
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The columns that a request may have and that nothing reads."""
+        return (*self.exclude, *self.keys, self.target)
+
+
+Groups = dict[str, Tuple[Cut]]
 
 
 class Champion(_Table):
@@ -238,8 +368,8 @@ class MinimumFunction(_Table):
     """Something the model must have understood: with the cells `higher` a row scores above itself with `lower`, in `share` of the rows."""
 
     name: str = Field(min_length=3)
-    higher: dict[str, Plain] = Field(min_length=1)
-    lower: dict[str, Plain] = Field(min_length=1)
+    higher: dict[str, Cell] = Field(min_length=1)
+    lower: dict[str, Cell] = Field(min_length=1)
     share: float = Field(default=0.95, gt=0, le=1)
 
 
@@ -658,18 +788,18 @@ class ModelSpec(_Table):
     def _groups_fit_columns(self) -> ModelSpec:
         for where, groups in self._groups():
             for column, cuts in groups.items():
-                category = isinstance(self.data.columns[column], Category)
-                if category and cuts:
-                    raise ValueError(f"gates.{where}: {column!r} is a category: its values are the groups, accepted is []")
-                if not category and (not cuts or list(cuts) != sorted(set(cuts))):
-                    raise ValueError(f"gates.{where}: {column!r} is a number: accepted are rising cut points such as [30, 60]")
+                if why := _unfit(cuts, self.data.columns[column]):
+                    raise ValueError(f"gates.{where}: {column!r} is {why}")
         return self
 
     @model_validator(mode="after")
     def _behaviour_fits_columns(self) -> ModelSpec:
         for column in self.gates.behaviour.monotone:
-            if self.data.columns[column].type == "category":
-                raise ValueError(f"gates.behaviour.monotone: {column!r} is a category, which has no more or less")
+            if (kind := self.data.columns[column].type) in ("category", "text"):
+                raise ValueError(f"gates.behaviour.monotone: {column!r} is a {kind}, which has no more or less")
+        for invariance in self.gates.behaviour.invariance:
+            if self.data.columns[invariance.column].type == "text":
+                raise ValueError(f"gates.behaviour.invariance: {invariance.column!r} is a text, whose values nobody can try")
         for function in self.gates.behaviour.minimum_function:
             for name, cell in (*function.higher.items(), *function.lower.items()):
                 if not _holds(self.data.columns[name], cell):
@@ -743,10 +873,33 @@ def load_all(models: Path | None = None) -> list[ModelSpec]:
     return [load(name, models) for name in names(models)]
 
 
-def _holds(column: Column, cell: str | int | float) -> bool:
-    if isinstance(column, Category) or isinstance(cell, str):
+def _unfit(cuts: tuple[float | date, ...], column: Column) -> str:
+    """What a column is, and which cut points it has, where these are none of them."""
+    if isinstance(column, Category | Boolean):
+        return f"a {column.type}: its values are the groups, accepted is []" if cuts else ""
+    if isinstance(column, Text):
+        return "a text, which has no groups: name another column"
+    kind, example = (date, "a date: accepted are rising dates such as [2025-01-01]") if isinstance(column, Date) else (float, NUMBERS)
+    rising = bool(cuts) and all(isinstance(cut, kind) for cut in cuts) and list(cuts) == sorted(set(cuts))
+    return "" if rising else example
+
+
+def _holds(column: Column, cell: bool | int | float | str) -> bool:
+    if isinstance(column, Boolean) or isinstance(cell, bool):
+        return isinstance(column, Boolean) and isinstance(cell, bool)
+    if isinstance(column, Date):
+        return isinstance(cell, str) and _in_range(cell, column)
+    if isinstance(column, Category | Text) or isinstance(cell, str):
         return isinstance(column, Category) and cell in column.values
     return column.minimum <= cell <= column.maximum and (isinstance(column, Number) or cell == int(cell))
+
+
+def _in_range(cell: str, column: Date) -> bool:
+    low, high = column.days
+    try:
+        return low <= dates.days(cell) <= high
+    except ValueError:
+        return False
 
 
 def _line(where: str, error: object) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,22 @@ from paved_runtime.digests import Digests
 
 Matrix = NDArray[np.float32]
 Values = NDArray[np.float64]
+Texts = NDArray[np.object_]
+NONE: Mapping[str, Texts] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`values` is float64 [rows, columns] in the order of `model.toml`; a category holds its value's position there.
+    """`values` is float64 [rows, columns] in the order of `model.toml`; a category holds its value's position there, a
+    boolean 0 or 1, a date its days since 1970-01-01.
 
-    A missing cell, where `model.toml` accepts one, is NaN.
+    A missing cell, where `model.toml` accepts one, is NaN. Of a text there is the length, and in `texts`, by column, the text itself:
+    str [rows], "" where it is missing.
     """
 
     positions: Mapping[str, int]
     values: Values
+    texts: Mapping[str, Texts] = field(default_factory=lambda: NONE)
 
     def __getitem__(self, column: str) -> Values:
         """One column, float64 [rows]; a view, not a copy."""
@@ -31,18 +36,43 @@ class Table:
     def __len__(self) -> int:
         return len(self.values)
 
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Table:
+        """The given rows, in the given order; or those where a mask says so."""
+        return self.with_values(self.values[rows], rows)
+
+    def with_values(self, values: Values, rows: NDArray[np.intp] | NDArray[np.bool_] | None = None) -> Table:
+        """Other numbers beside the texts of the same rows, or of the given ones."""
+        if not self.texts:
+            return Table(self.positions, values)
+        return Table(self.positions, values, {name: texts if rows is None else texts[rows] for name, texts in self.texts.items()})
+
+
+def column(cells: Sequence[str | None]) -> Texts:
+    """A column of texts; a missing one is "" there."""
+    texts = np.empty(len(cells), dtype=np.object_)
+    texts[:] = ["" if cell is None else cell for cell in cells]
+    return texts
+
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Rows whose outcome is known: `labels` is float32 [rows], 1 for the positive one. `digests` are those of the rows in their file."""
+    """Rows whose outcome is known: `labels` is float32 [rows], 1 for the positive one. `digests` are those of the rows in their file.
+
+    `groups`, uint64 [rows], are equal where `data.group` is; `times`, float64 [rows], are the days of `data.time`, infinite where a cell is
+    refused. Each is None where `model.toml` or the file has no such column.
+    """
 
     table: Table
     labels: Matrix
     digests: Digests
+    groups: Digests | None = None
+    times: Values | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: NDArray[np.intp]) -> Examples:
         """The given rows, in the given order."""
-        return Examples(Table(self.table.positions, self.table.values[rows]), self.labels[rows], self.digests[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        times = None if self.times is None else self.times[rows]
+        return Examples(self.table.take(rows), self.labels[rows], self.digests[rows], groups, times)

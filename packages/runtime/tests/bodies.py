@@ -9,10 +9,18 @@ from container import MODEL
 from hypothesis import strategies as st
 
 from paved_runtime import spec
-from paved_runtime.spec import Category
+from paved_runtime.spec import Category, Column, Integer
+
+
+def _value(column: Column) -> str | int:
+    if isinstance(column, Category):
+        return column.values[1]
+    assert isinstance(column, Integer)
+    return column.maximum - 1
+
 
 DATA = spec.load(MODEL).data
-ROW: dict[str, Any] = {name: c.values[1] if isinstance(c, Category) else int(c.maximum) - 1 for name, c in DATA.columns.items()}
+ROW: dict[str, Any] = {name: _value(column) for name, column in DATA.columns.items()}
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.integers(18, 120)
 junk = st.recursive(

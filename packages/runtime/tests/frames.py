@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from paved_runtime import contract, spec
 from paved_runtime.digests import combined
-from paved_runtime.spec import Category
+from paved_runtime.spec import Category, Integer
 from paved_runtime.table import Examples, Matrix, Table
 
 DATA = spec.load(MODEL).data
@@ -41,7 +41,8 @@ def _cells(name: str) -> st.SearchStrategy[str]:
     column = DATA.columns[name]
     if isinstance(column, Category):
         return st.sampled_from(column.values)
-    return st.integers(int(column.minimum), int(column.maximum)).map(str)
+    assert isinstance(column, Integer)
+    return st.integers(column.minimum, column.maximum).map(str)
 
 
 def _with_both_outcomes(frame: Frame) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ DATA = Data.model_validate(
             "kind": {"type": "category", "values": ("a", "b", "c"), "missing": 0.5},
             "age": {"type": "integer", "minimum": 0, "maximum": 99, "missing": 0.5},
             "rate": {"type": "number", "minimum": -1.0, "maximum": 1.0},
+            "active": {"type": "boolean"},
+            "opened": {"type": "date", "minimum": date(2020, 1, 1), "maximum": date(2026, 12, 31)},
+            "note": {"type": "text", "maximum_length": 40, "missing": 0.5},
         },
     }
 )
@@ -34,6 +38,9 @@ PROFILE: dict[str, Any] = {
         "kind": {"type": "category", "counts": {"a": 30, "b": 0, "c": 10}, "missing": 0},
         "age": {"type": "number", "edges": [20.0, 30.0], "counts": [10, 10, 10], "missing": 10},
         "rate": {"type": "number", "edges": [0.0], "counts": [20, 20], "missing": 0},
+        "active": {"type": "boolean", "counts": {"false": 10, "true": 30}, "missing": 0},
+        "opened": {"type": "date", "edges": [19000.0, 20000.0], "counts": [10, 20, 10], "missing": 0},
+        "note": {"type": "text", "edges": [5.0, 9.0], "counts": [10, 10, 10], "missing": 10},
     }
 }
 kinds = st.sampled_from([0.0, 1.0, 2.0, np.nan])
@@ -57,6 +64,17 @@ def test_each_value_is_as_frequent_as_in_the_training_rows() -> None:
     assert counts(table, "kind") == {0.0: 6, 2.0: 2}
     assert sorted(ages.tolist()) == [20, 20, 30, 30, 40, 40]
     assert counts(table, "rate") == {0.0: 4, 1.0: 4}
+    assert counts(table, "active") == {0.0: 2, 1.0: 6}
+    assert counts(table, "opened") == {19000.0: 2, 20000.0: 4, 20818.0: 2}
+
+
+def test_a_text_is_made_up_and_as_long_as_its_column_says() -> None:
+    table = drawn()
+    lengths = [0 if np.isnan(length) else int(length) for length in table["note"]]
+
+    assert [len(text) for text in table.texts["note"]] == lengths
+    assert sorted(lengths) == [0, 0, 5, 5, 9, 9, 13, 13]
+    assert not any(text != text.strip() for text in table.texts["note"])
 
 
 def test_columns_are_drawn_each_by_itself_and_the_same_every_time() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paved_runtime import contract
+from paved_runtime.rules import rules
 from paved_runtime.spec import Category, ModelSpec
 
 NUMBERS = [name for name, column in DATA.columns.items() if not isinstance(column, Category)]
@@ -151,7 +152,7 @@ def test_cells_that_ask_for_another_correction_are_listed_apart() -> None:
 def test_rows_are_written_with_the_outcomes_that_are_declared(tmp_path: Path) -> None:
     """So what was written is read back under the same contract."""
     data = DATA.model_copy(update={"positive": "bought", "negative": "left"})
-    row = {name: column.values[0] if isinstance(column, Category) else str(column.minimum) for name, column in DATA.columns.items()}
+    row = {name: str(rule.spell(0)) for name, rule in rules(DATA).items()} | {"age": "18", "day": "1", "campaign": "1"}
     examples = read([row | {"y": outcome} for outcome in ("left", "bought")], [*DATA.columns, "y"], data)
     contract.write(tmp_path / "part.csv", examples, data)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bodies
 import numpy as np
 import pytest
 from container import MODEL, job, put_rows
@@ -20,7 +21,7 @@ from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import CSV, JSON, RequestError
 from paved_runtime.prepare import prepare
 from paved_runtime.requests import Question, Requests
-from paved_runtime.spec import Category, Column
+from paved_runtime.spec import Column
 from paved_runtime.train import train
 
 MISSING = {"age": 0.1, "poutcome": 0.05}
@@ -34,7 +35,7 @@ def optional(column: Column, share: float) -> Column:
 COLUMNS = {name: optional(column, MISSING.get(name, 0)) for name, column in WHOLE.data.columns.items()}
 SPEC = WHOLE.model_copy(update={"data": WHOLE.data.model_copy(update={"columns": COLUMNS})})
 REQUESTS = Requests(SPEC.data)
-ROW: dict[str, Any] = {name: c.values[1] if isinstance(c, Category) else int(c.maximum) - 1 for name, c in COLUMNS.items()}
+ROW: dict[str, Any] = bodies.ROW
 INSTANCES = [ROW, ROW | {"age": None}, ROW | {"poutcome": None}, ROW | dict.fromkeys(MISSING)]
 
 

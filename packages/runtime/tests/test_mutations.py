@@ -17,7 +17,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from paved_runtime import contract
-from paved_runtime.spec import Category
+from paved_runtime.spec import Category, Integer
 from paved_runtime.table import Examples
 
 Lines = list[list[str]]
@@ -105,6 +105,7 @@ def means_another(name: str, cell: str, before: str) -> bool:
         return name == DATA.target and cell != before and cell in ("yes", "no")
     if isinstance(column, Category):
         return cell != before and cell in column.values
+    assert isinstance(column, Integer)
     try:
         return float(cell) != float(before) and column.minimum <= float(cell) <= column.maximum and float(cell).is_integer()
     except ValueError:

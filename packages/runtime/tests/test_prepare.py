@@ -59,7 +59,8 @@ def refused(root: Path, rows: list[Row], model: ModelSpec = SPEC) -> ContractErr
 
 
 def test_the_profile_is_of_the_training_rows(summary: dict[str, Any]) -> None:
-    assert set(summary) == {"version", "sha256", "rows", "positive_share", "duplicates", "digested", "columns", "checks", "change"}
+    described = {"version", "sha256", "rows", "positive_share", "duplicates", "digested", "split", "columns", "checks", "change"}
+    assert set(summary) == described
     assert (summary["version"], summary["rows"], summary["duplicates"], summary["change"]) == (1, 3200, 0, None)
     assert list(summary["columns"]) == list(SPEC.features)
     assert summary["digested"] == [sorted([*SPEC.features, *SPEC.data.exclude, SPEC.data.target])]

@@ -86,6 +86,13 @@ def test_json_lines_read_as_instances() -> None:
     assert outcome(REQUESTS.lines, b" \n") == (400, "the body is empty: expected one row a line")
 
 
+def test_of_several_lines_the_first_wrong_one_is_named_whatever_is_wrong_with_it() -> None:
+    wrong = json.dumps(ROW | {"age": 17}).encode()
+
+    assert outcome(REQUESTS.lines, wrong + b"\n{") == (422, "row 1, column 'age': expected an integer between 18 and 120, found 17")
+    assert str(outcome(REQUESTS.lines, b"{\n" + wrong)).startswith("(400, 'row 1 is not JSON")
+
+
 NAMES = list(DATA.columns)
 LINE = ",".join(map(str, ROW.values()))
 PLAIN = outcome(CSV_REQUESTS.table, LINE.encode())

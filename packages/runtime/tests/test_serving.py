@@ -28,7 +28,7 @@ from paved_runtime.job import SCORE_LOG_SECONDS
 from paved_runtime.media_types import ALIASES, CSV, JSON, LINES
 from paved_runtime.score_log import ScoreLog
 from paved_runtime.serving import ASGI, application
-from paved_runtime.spec import Category, ModelSpec
+from paved_runtime.spec import Category, Column, Integer, ModelSpec
 
 REFUSED = {400, 406, 413, 415, 422}
 
@@ -259,14 +259,14 @@ def test_answers_are_as_documented(app: ASGI) -> None:
     assert schema_of(app, {"describe": True}) == "model model_version model_sha256 runtime schema memory_mb"
 
 
-valid = st.fixed_dictionaries(
-    {
-        name: st.sampled_from(column.values)
-        if isinstance(column, Category)
-        else st.integers(int(column.minimum), int(column.maximum)) | st.sampled_from([column.minimum, column.maximum])
-        for name, column in DATA.columns.items()
-    }
-)
+def values(column: Column) -> st.SearchStrategy[str | int]:
+    if isinstance(column, Category):
+        return st.sampled_from(column.values)
+    assert isinstance(column, Integer)
+    return st.integers(column.minimum, column.maximum) | st.sampled_from([column.minimum, column.maximum])
+
+
+valid = st.fixed_dictionaries({name: values(column) for name, column in DATA.columns.items()})
 
 
 @given(rows=st.lists(valid, min_size=1, max_size=5))

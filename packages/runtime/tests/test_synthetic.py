@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from random import Random
 
@@ -12,10 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from paved_runtime import contract, synthetic
+from paved_runtime import contract, dates, synthetic
 from paved_runtime.rules import NUMERAL
 from paved_runtime.spec import Data
-from paved_runtime.synthetic import Column, Numbers, Outcome, Values, write
+from paved_runtime.synthetic import Column, Dates, Identifiers, Numbers, Outcome, Values, Words, write
 
 COLUMNS: dict[str, Column] = {
     "age": Numbers(quantiles=[18, 30, 45, 90], lift=[-2, 0, 2], whole=True),
@@ -124,3 +125,45 @@ program({{"a": Values(weights={{"x": 1}})}}, Outcome(target="y", positive="1", n
 
     assert (tmp_path / "data.csv").read_text().splitlines()[0] == "a,y"
     assert len((tmp_path / "data.csv").read_text().splitlines()) == 11
+
+
+DATED: dict[str, Column] = {
+    "customer": Identifiers(count=300),
+    "asked": Dates(quantiles=["2025-01-01", "2025-12-31", "2026-06-30"]),
+    "paid": Dates(quantiles=["2025-01-01", "2026-06-30"], lift=[1], missing=0.3),
+    "due": Dates(quantiles=["2026-01-01", "2027-06-30"], planned=True),
+    "active": Values(weights={"Y": 3, "N": 1}, lift={"Y": 1}),
+    "note": Words(least=2, most=9, longest=40, missing=0.1),
+}
+DATED_DATA = DATA.model_dump() | {
+    "split": "time",
+    "time": "asked",
+    "group": "customer",
+    "columns": {
+        "paid": {"type": "date", "minimum": date(2025, 1, 1), "maximum": date(2026, 6, 30), "missing": 0.5},
+        "due": {"type": "date", "minimum": date(2026, 1, 1), "maximum": date(2027, 6, 30), "planned": True},
+        "active": {"type": "boolean", "true": "Y", "false": "N"},
+        "note": {"type": "text", "maximum_length": 40, "missing": 0.2},
+    },
+}
+
+
+def test_dates_keep_to_the_order_of_what_happened(tmp_path: Path) -> None:
+    write(tmp_path / "data.csv", DATED, OUTCOME, count=2000, seed=5, time="asked")
+    reading = contract.inspect(tmp_path, Data.model_validate(DATED_DATA))
+    table, times = reading.examples.table, reading.examples.times
+
+    assert [check for check in reading.checks if not check.passed] == []
+    assert times is not None
+    assert reading.examples.groups is not None
+    assert len(set(reading.examples.groups.tolist())) == 300
+    assert (table["due"] > times).any()
+    assert len(set(table.texts["note"].tolist())) > 1000
+    assert ((table["paid"] < times) & (table["paid"] > dates.days("2025-01-01"))).mean() > 0.2
+
+
+def test_without_that_they_would_not(tmp_path: Path) -> None:
+    write(tmp_path / "data.csv", DATED, OUTCOME, count=2000, seed=5)
+    checks = contract.inspect(tmp_path, Data.model_validate(DATED_DATA)).checks
+
+    assert {(check.column, check.rule) for check in checks if not check.passed} == {("paid", "future")}

@@ -361,3 +361,49 @@ def test_a_search_is_told_with_every_trial_and_drawn() -> None:
 
 def test_evidence_without_a_search_has_no_such_section() -> None:
     assert 'id="search"' not in usual()
+
+
+SPLIT = sample.data()["split"]
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        (SPLIT, "rows at random, 20% of each outcome"),
+        (SPLIT | {"by": "group", "groups": {"train": 1718, "holdout": 412}}, "whole groups: 412 of 2130"),
+        (
+            SPLIT
+            | {
+                "by": "time",
+                "dates": {"train": ["2024-01-01", "2026-04-30"], "holdout": ["2026-05-01", "2026-11-30"]},
+                "rows": {"train": 100, "holdout": 30, "left_out": 7},
+            },
+            "the newest rows, 2026-05-01 to 2026-11-30; training has those up to 2026-04-30; 7 older rows of the same groups left out",
+        ),
+    ],
+)
+def test_it_says_how_rows_were_held_out(split: dict[str, Any], words: str) -> None:
+    content = sample.report()
+    html = page.render(sample.approved(), content | {"data": content["data"] | {"split": split}})
+
+    assert words in read(html).text
+    assert "held-out rows equal to a training row" in read(html).text
+
+
+def test_a_report_of_an_older_runtime_says_nothing_of_it() -> None:
+    content = sample.report()
+    older = {name: value for name, value in content["data"].items() if name != "split"}
+
+    assert "what is held out" not in read(page.render(sample.approved(), content | {"data": older})).text
+
+
+def test_the_days_of_a_date_and_the_values_of_a_boolean_are_written_out() -> None:
+    content = sample.report()
+    columns = {
+        "opened": {"type": "date", "edges": [19723.0, 20787.0], "counts": [5, 5, 5], "missing": 0},
+        "active": {"type": "boolean", "counts": {"false": 7, "true": 8}, "missing": 0},
+    }
+    text = read(page.render(sample.approved(), content | {"data": content["data"] | {"columns": columns}})).text
+
+    assert "3 bins, cut from 2024-01-01 to 2026-11-30" in text
+    assert "true 8, false 7" in text

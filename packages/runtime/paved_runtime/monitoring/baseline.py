@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paved_runtime import dates
 from paved_runtime.drift import BINS, edges
-from paved_runtime.spec import Category, Data
+from paved_runtime.spec import Boolean, Category, Column, Data, Date, Text
 from paved_runtime.table import Table, Values
 
 VERSION = 1
@@ -26,6 +27,10 @@ Counts = NDArray[np.int64]
 
 class Scale(Protocol):
     """How one column is counted, and the few bins of it that people are shown and that the population stability index is taken of."""
+
+    @property
+    def kind(self) -> str:
+        """What is counted: numbers, dates, lengths of texts, or values."""
 
     @property
     def labels(self) -> list[str]:
@@ -48,9 +53,10 @@ class Numbers:
 
     points: Values
     cuts: Values
+    kind = "number"
 
     @classmethod
-    def of(cls, values: Values) -> Numbers:
+    def of(cls, values: Values) -> Self:
         """The grid that fits some values."""
         finite = values[np.isfinite(values)]
         distinct = np.unique(finite)
@@ -68,11 +74,15 @@ class Numbers:
 
     @property
     def labels(self) -> list[str]:
-        cuts = [f"{cut:.4g}" for cut in self.cuts]
+        cuts = list(map(self.written, self.cuts.tolist()))
         if not self.ordered:
             return [*cuts, "other"]
         between = [f"{low} to {high}" for low, high in pairwise(cuts)]
         return [f"up to {cuts[0]}", *between, f"above {cuts[-1]}"]
+
+    def written(self, cut: float) -> str:
+        """A cut as people are shown it."""
+        return f"{cut:.4g}"
 
     def count(self, values: Values) -> Counts:
         finite = values[np.isfinite(values)]
@@ -88,10 +98,31 @@ class Numbers:
 
 
 @dataclass(frozen=True)
+class Dates(Numbers):
+    """The grid of a date, in days."""
+
+    kind = "date"
+
+    def written(self, cut: float) -> str:
+        return dates.written(cut)
+
+
+@dataclass(frozen=True)
+class Lengths(Numbers):
+    """The grid of a text, of which only the length is counted."""
+
+    kind = "text"
+
+    def written(self, cut: float) -> str:
+        return f"{cut:.0f} characters"
+
+
+@dataclass(frozen=True)
 class Categories:
-    """The values of a category, in the contract's order."""
+    """The values of a category, or of a boolean, in the contract's order."""
 
     labels: list[str]
+    kind = "category"
     ordered = False
 
     def count(self, values: Values) -> Counts:
@@ -125,8 +156,7 @@ class Baseline:
         columns = {}
         for name, column in data.columns.items():
             counted = content["columns"][name]
-            scale = Categories(list(column.values)) if isinstance(column, Category) else _numbers(counted)
-            columns[name] = Distribution(scale, np.array(counted["counts"], dtype=np.int64), counted["missing"])
+            columns[name] = Distribution(_recorded(counted, column), np.array(counted["counts"], dtype=np.int64), counted["missing"])
         scores = Distribution(_numbers(content["scores"]), np.array(content["scores"]["counts"], dtype=np.int64))
         return cls(content["rows"], content["positive_share"], columns, scores)
 
@@ -137,10 +167,7 @@ def record(table: Table, data: Data, scores: Values, positive_share: float) -> d
         "version": VERSION,
         "rows": len(table),
         "positive_share": positive_share,
-        "columns": {
-            name: _counted(Categories(list(column.values)) if isinstance(column, Category) else Numbers.of(table[name]), table[name])
-            for name, column in data.columns.items()
-        },
+        "columns": {name: _counted(_fitting(table[name], column), table[name]) for name, column in data.columns.items()},
         "scores": _counted(Numbers.of(scores), scores),
     }
 
@@ -150,5 +177,21 @@ def _counted(scale: Categories | Numbers, values: Values) -> dict[str, Any]:
     return {**grid, "counts": scale.count(values).tolist(), "missing": int(np.isnan(values).sum())}
 
 
-def _numbers(counted: Mapping[str, Any]) -> Numbers:
-    return Numbers(np.array(counted["points"], dtype=np.float64), np.array(counted["cuts"], dtype=np.float64))
+def _fitting(values: Values, column: Column) -> Categories | Numbers:
+    if isinstance(column, Category | Boolean):
+        return Categories(list(column.values))
+    return _grid(column).of(values)
+
+
+def _recorded(counted: Mapping[str, Any], column: Column) -> Categories | Numbers:
+    if isinstance(column, Category | Boolean):
+        return Categories(list(column.values))
+    return _numbers(counted, _grid(column))
+
+
+def _grid(column: Column) -> type[Numbers]:
+    return Dates if isinstance(column, Date) else Lengths if isinstance(column, Text) else Numbers
+
+
+def _numbers(counted: Mapping[str, Any], kind: type[Numbers] = Numbers) -> Numbers:
+    return kind(np.array(counted["points"], dtype=np.float64), np.array(counted["cuts"], dtype=np.float64))

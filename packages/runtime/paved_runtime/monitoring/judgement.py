@@ -16,7 +16,7 @@ import numpy as np
 from paved_runtime import calibration, delong
 from paved_runtime.drift import index
 from paved_runtime.monitoring import statistics
-from paved_runtime.monitoring.baseline import Baseline, Distribution, Numbers
+from paved_runtime.monitoring.baseline import Baseline, Distribution
 from paved_runtime.monitoring.baseline import Counts as Cells
 from paved_runtime.monitoring.counts import Counts
 from paved_runtime.monitoring.labels import Joined
@@ -228,7 +228,7 @@ def _column(name: str, counts: Counts, baseline: Baseline, suspects: Mapping[tup
     missing: Json = {"expected": column.missing / baseline.rows, "found": counts.missing[name] / rows}
     missing |= {"p_value": emptied.test.p_value if emptied else None, "adjusted_p_value": emptied.adjusted if emptied else None}
     moved = distribution["moved"] or bool(emptied and emptied.confirmed(rule.false_alarm_rate))
-    return {"type": "number" if isinstance(column.scale, Numbers) else "category", **distribution, "missing": missing, "moved": moved}
+    return {"type": column.scale.kind, **distribution, "missing": missing, "moved": moved}
 
 
 def _distribution(expected: Distribution, actual: Cells, suspect: Suspect | None, rule: Monitoring) -> Json:

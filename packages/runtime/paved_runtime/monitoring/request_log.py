@@ -20,6 +20,7 @@ import numpy as np
 from paved_runtime.contract import encode
 from paved_runtime.csv_requests import CsvRequests
 from paved_runtime.media_types import CSV, JSON, LINES, RequestError, content
+from paved_runtime.moments import Moment
 from paved_runtime.protocol import OWN
 from paved_runtime.requests import codes, row
 from paved_runtime.rules import RuleError, rules
@@ -114,6 +115,7 @@ class Reader:
         self._positions = {name: position for position, name in enumerate(self._rules)}
         self._codes = codes(data)
         self._csv = CsvRequests(data)
+        self._moment = Moment.among_features(data)
         kind = row(data, strict=False)
         batch: Any = msgspec.defstruct("Batch", [("instances", list[kind])], gc=False)  # type: ignore[valid-type]
         self._rows, self._batches = msgspec.json.Decoder(list[kind]), msgspec.json.Decoder(list[batch])  # type: ignore[valid-type]
@@ -169,7 +171,14 @@ class Reader:
             raise ValueError("an answer has not as many scores as its request has rows")
         if not np.isfinite(scores).all():
             raise ValueError("an answer has a score that is no number")
-        return Reading(Table(self._positions, values), scores, requests)
+        return Reading(self._judged(values), scores, requests)
+
+    def _judged(self, values: Values) -> Table:
+        """Rows whose cells were judged one by one, with those refused that are wrong beside another of their row."""
+        table = Table(self._positions, values)
+        if self._moment:
+            self._moment.refuse(table)
+        return table
 
     def _alone(self, exchange: Exchange) -> Reading:
         """One request by itself, read as far as it goes."""
@@ -177,7 +186,7 @@ class Reader:
             values = self._values(exchange.endpointInput)
         except UNREADABLE:
             return Reading(Table(self._positions, np.empty((0, len(self._rules)))), np.empty(0), requests=1, failed=1, unreadable=1)
-        table = Table(self._positions, values)
+        table = self._judged(values)
         try:
             answered = scores(_answer(exchange))
         except UNREADABLE:
