@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import tarfile
+from pathlib import Path
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 
-from localcloud.core.errors import invalid
 from localcloud.sagemaker import jobs
-from localcloud.sagemaker.jobs import Job, Plan, require_plain_files
+from localcloud.sagemaker.jobs import Failed, Job, Plan, require_plain_files
 from localcloud.sagemaker.records import Request, answer, refuse
 from localcloud.sagemaker.s3_files import upload
 
@@ -49,15 +49,30 @@ class Training(Job):
     def outputs(self, s3: Any, *, complete: bool) -> None:
         config = self.request["OutputDataConfig"]
         target = f"{config['S3OutputPath'].rstrip('/')}/{self.name}/output"
-        for name, folder in (("model", self.ml / "model"), ("output", self.ml / "output" / "data")):
-            if (name == "model" and complete) or (folder.is_dir() and any(folder.iterdir())):
+        for name, folder in (("model", "model"), ("output", "output/data")):
+            entries = self._left(folder)
+            if entries or (name == "model" and complete):
                 archive = self.folder / f"{name}.tar.gz"
                 with tarfile.open(archive, "w:gz") as tar:
-                    for path in sorted(folder.iterdir()):
-                        tar.add(path, arcname=path.name)
+                    for entry, path in sorted(entries.items()):
+                        tar.add(path, arcname=entry)
                 upload(s3, archive, f"{target}/{name}.tar.gz", config.get("KmsKeyId"))
                 if name == "model":
                     self.record.model_artifacts = {"S3ModelArtifacts": f"{target}/model.tar.gz"}
+
+    def _left(self, folder: str) -> dict[str, Path]:
+        """What is in a folder of every host, by its name: one archive is made of it, in which "no file/directory names" may "clash" (SageMaker
+        guide, "How Amazon SageMaker AI Processes Training Output"). Raises Failed where two hosts left one name: the guide does not say
+        whose is kept.
+        """
+        left: dict[str, Path] = {}
+        for host, ml in self.hosts.items():
+            for path in sorted((ml / folder).iterdir()) if (ml / folder).is_dir() else ():
+                if path.name in left:
+                    both = f"{left[path.name].relative_to(self.folder).parts[0]} and {host} both left {folder}/{path.name}"
+                    raise Failed(f"ClientError: Artifact upload failed: {both}: let one host write it, or name it after the host")
+                left[path.name] = path
+        return left
 
     def finish(self) -> None:
         self.record.final_metric_data_list = list(self.metrics.values())
@@ -70,22 +85,22 @@ def plan(request: Request) -> Plan:
     """Read CreateTrainingJob's request. Raises an AWS error for what localcloud cannot honour."""
     refuse(request, ("CheckpointConfig",), "CreateTrainingJob")
     refuse(request["ResourceConfig"], ("InstanceGroups",), "CreateTrainingJob's ResourceConfig")
-    if request["ResourceConfig"].get("InstanceCount", 1) > 1:
-        raise invalid(f"localcloud trains on one instance, not on {request['ResourceConfig']['InstanceCount']}")
     algorithm, channels = request["AlgorithmSpecification"], request.get("InputDataConfig", [])
     refuse(algorithm, ("AlgorithmName",), "CreateTrainingJob's AlgorithmSpecification")
     for c in channels:
         require_plain_files(c["ChannelName"], c["DataSource"].get("S3DataSource"), c.get("CompressionType"), c.get("InputMode"))
     entrypoint = algorithm.get("ContainerEntrypoint")
-    channel = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated", "RecordWrapperType": "None"}
+    sources = {c["ChannelName"]: c["DataSource"]["S3DataSource"] for c in channels}
     return Plan(
         image=algorithm["TrainingImage"],
         entrypoint=entrypoint,
         arguments=algorithm.get("ContainerArguments") or ([] if entrypoint else ["train"]),
-        inputs=[(c["ChannelName"], c["DataSource"]["S3DataSource"]["S3Uri"], f"input/data/{c['ChannelName']}", False) for c in channels],
+        inputs=[
+            (name, source["S3Uri"], f"input/data/{name}", _distribution(source) == "ShardedByS3Key") for name, source in sources.items()
+        ],
         files={
             "input/config/hyperparameters.json": {k: str(v) for k, v in request.get("HyperParameters", {}).items()},
-            "input/config/inputdataconfig.json": {c["ChannelName"]: channel for c in channels},
+            "input/config/inputdataconfig.json": {name: _channel(source) for name, source in sources.items()},
         },
         resources="input/config/resourceconfig.json",
         cluster=request["ResourceConfig"],
@@ -93,6 +108,15 @@ def plan(request: Request) -> Plan:
         message="output/failure",
         isolated=request.get("EnableNetworkIsolation", False),
     )
+
+
+def _distribution(source: dict[str, Any]) -> str:
+    return str(source.get("S3DataDistributionType", "FullyReplicated"))
+
+
+def _channel(source: dict[str, Any]) -> dict[str, str]:
+    """What the container is told of a channel."""
+    return {"TrainingInputMode": "File", "S3DistributionType": _distribution(source), "RecordWrapperType": "None"}
 
 
 def create_training_job(self: Any) -> ActionResult:
