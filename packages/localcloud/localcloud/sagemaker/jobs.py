@@ -70,10 +70,10 @@ def stop(self: Any, kind: str) -> EmptyResult:
     return EmptyResult()
 
 
-def machines(account: str, region: str, kind: str) -> Counter[str]:
-    """How many instances the jobs of a kind have in an account and region, by type."""
-    every = [job.plan for (owner, place, of, _), job in list(_jobs.items()) if (owner, place, of) == (account, region, kind) and job.holds]
-    return sum(map(_machines, every), Counter[str]())
+def machines(account: str, region: str, usage: str) -> Counter[str]:
+    """How many instances jobs have in an account and region, by type: those that count towards the quotas of a `usage`."""
+    every = [job for (owner, place, _, _), job in list(_jobs.items()) if (owner, place) == (account, region) and job.holds]
+    return sum((_machines(job.plan) for job in every if job.usage == usage), Counter[str]())
 
 
 def _machines(plan: Plan) -> Counter[str]:
@@ -117,7 +117,7 @@ class Job(ABC):
             raise error("ResourceInUse", f"Job name must be unique within an AWS account and region: {self.kind} job {self.name} exists")
         self.role = assumable(request.get("RoleArn"))
         vpc.attach(account, region, self.role, request.get("NetworkConfig", request).get("VpcConfig"))
-        quotas.require(f"{self.kind} job usage", machines(account, region, self.kind), _machines(plan))
+        quotas.require(self.usage, machines(account, region, self.usage), _machines(plan))
         self.ended, self._stopping, self._lock = threading.Event(), threading.Event(), threading.Lock()
         self._processes: dict[str, Process] = {}
         self._code, self._failed, self._exceeded = 0, "algo-1", ""
@@ -153,6 +153,11 @@ class Job(ABC):
 
     def finish(self) -> None:
         """Complete the record once the job has ended."""
+
+    @property
+    def usage(self) -> str:
+        """Whose quotas its instances count towards."""
+        return f"{self.kind} job usage"
 
     @property
     def holds(self) -> bool:

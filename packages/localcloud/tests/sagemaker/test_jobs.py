@@ -203,15 +203,6 @@ def test_two_hosts_that_leave_one_name_fail_the_job(aws: Accounts, image: str, n
     assert "algo-1 and algo-2 both left model/model.json" in ended(aws, "training", job)["FailureReason"]
 
 
-@pytest.mark.laptop("what localcloud does not do")
-@pytest.mark.parametrize(
-    ("changes", "said"), [({"CheckpointConfig": {"S3Uri": f"s3://{LAB}/checkpoints"}}, "cannot honour CheckpointConfig")]
-)
-def test_what_cannot_be_honoured_is_refused_by_name(aws: Accounts, image: str, name: Name, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ClientError, match=said):
-        training(aws, image, name("t"), **changes)
-
-
 @JOBS
 def test_a_role_that_is_nobodys_is_refused(aws: Accounts, image: str, name: Name) -> None:
     with pytest.raises(ClientError, match=r"ValidationException.*Could not assume role"):

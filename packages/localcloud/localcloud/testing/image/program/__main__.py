@@ -29,12 +29,25 @@ def train() -> None:
         (ROOT / f"output/data/{about['current_host']}.json").write_text(json.dumps(names))
     if BEHAVIOUR.endswith(" fails"):
         fail_or_be_stopped(about["current_host"])
+    if BEHAVIOUR == "checkpoint":
+        checkpoint(Path(os.environ.get("CHECKPOINTS", "/opt/ml/checkpoints")), about["current_host"])
     print("metric auc=0.5\nmetric auc=" + parameters.get("auc", "0.9"), flush=True)
     if BEHAVIOUR == "fail":
         (ROOT / "output/failure").write_text("row 3, column 'age': found 'x'")
         (ROOT / "output/data/violations.json").write_text('["age"]')
         sys.exit(7)
     if BEHAVIOUR == "hang":
+        print("hanging", flush=True)
+        time.sleep(600)
+
+
+def checkpoint(folder: Path, host: str) -> None:
+    """Leave a checkpoint, and wait; where there is one already, say so and go on."""
+    file = folder / host
+    resumed = file.exists()
+    (ROOT / f"output/data/{host}.json").write_text(json.dumps({"resumed": resumed, "found": sorted(p.name for p in folder.iterdir())}))
+    if not resumed:
+        file.write_text("1")
         print("hanging", flush=True)
         time.sleep(600)
 
