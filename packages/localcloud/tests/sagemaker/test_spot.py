@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from sagemaker_jobs import ended, training, until_hanging
+from sagemaker_jobs import ended, training
 
 from localcloud.core.interruptions import Interruptions
 from localcloud.sagemaker import jobs, quotas
