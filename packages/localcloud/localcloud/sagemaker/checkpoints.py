@@ -23,7 +23,8 @@ class Checkpoints:
     def __init__(self, s3: Any, uri: str, folders: dict[str, Path]) -> None:
         self._s3, self._uri, self._folders = s3, f"{uri.rstrip('/')}/", dict(folders)
         self._copied: dict[Path, tuple[int, int]] = {}
-        self._over, self._problem = threading.Event(), None
+        self._over = threading.Event()
+        self._problem: Exception | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Checkpoints:

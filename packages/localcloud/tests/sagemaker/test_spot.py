@@ -62,7 +62,7 @@ def running(name: str) -> Training:
 
 @CHECKPOINTS
 def test_checkpoints_are_in_s3_while_the_job_runs_and_the_next_job_finds_them(aws: Accounts, image: str, name: Name) -> None:
-    where = {"CheckpointConfig": {"S3Uri": f"s3://{LAB}/checkpoints/{name('c')}", "LocalPath": "/opt/ml/mine"}}
+    where: dict[str, Any] = {"CheckpointConfig": {"S3Uri": f"s3://{LAB}/checkpoints/{name('c')}", "LocalPath": "/opt/ml/mine"}}
     where |= {"Environment": {"BEHAVIOUR": "checkpoint", "CHECKPOINTS": "/opt/ml/mine"}}
     training(aws, image, name("t1"), **checkpointing(name("c"), **where))
     until(lambda: stored(aws, name("c")) == ["algo-1"])
