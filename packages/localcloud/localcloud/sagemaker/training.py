@@ -204,7 +204,7 @@ def plan(request: Request) -> Plan:
         },
         resources="input/config/resourceconfig.json",
         cluster=request["ResourceConfig"],
-        folders=["model", "output/data", _checkpoints(request)],
+        folders=["model", "output/data", *([_checkpoints(request)] if request.get("CheckpointConfig") else [])],
         message="output/failure",
         isolated=request.get("EnableNetworkIsolation", False),
     )
