@@ -156,8 +156,10 @@ def _together(hosts: Hosts) -> Iterator[None]:
     if tracker:
         tracker.start()
     port = meeting.told(hosts, str(tracker.worker_args()["dmlc_tracker_port"]) if tracker else "")
-    place = {"dmlc_communicator": "rabit", "dmlc_tracker_uri": address, "dmlc_tracker_port": int(port)}
-    with collective.CommunicatorContext(**place, dmlc_task_id=f"{hosts.rank:04d}"):
+    rank = f"{hosts.rank:04d}"
+    with collective.CommunicatorContext(
+        dmlc_communicator="rabit", dmlc_tracker_uri=address, dmlc_tracker_port=int(port), dmlc_task_id=rank
+    ):
         yield
     if tracker:
         tracker.wait_for()

@@ -28,7 +28,7 @@ def saved(tmp_path: Path) -> Checkpoints:
 
 
 def content(file: Path | None) -> str | None:
-    return file and file.read_text()
+    return file.read_text() if file else None
 
 
 def test_the_latest_is_the_one_of_the_most_steps(saved: Checkpoints) -> None:
