@@ -108,8 +108,8 @@ class Job:
     def checkpoints(self) -> Checkpoints:
         """Where training keeps how far it is: what SageMaker copies to S3, where the job was given such a place."""
         folder = self.root / CHECKPOINTS
-        origin = {**self.origin, **{name: str(value) for name, value in self.hyperparameters.items()}}
-        return Checkpoints(folder=folder if folder.is_dir() else None, origin=origin, writes=self.hosts.first)
+        settings = {name: str(value) for name, value in self.hyperparameters.items()}
+        return Checkpoints(folder=folder if folder.is_dir() else None, origin=self.origin, settings=settings, writes=self.hosts.first)
 
     @property
     def hyperparameters(self) -> Hyperparameters:

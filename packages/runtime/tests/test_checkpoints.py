@@ -11,7 +11,7 @@ from container import job
 from paved_runtime.checkpoints import KEPT, CheckpointError, Checkpoints
 from paved_runtime.spec import ModelSpec
 
-ORIGIN = {"commit": "c1", "data_sha256": "d1", "image_uri": "i1", "eta": "0.1"}
+ORIGIN = {"commit": "c1", "data_sha256": "d1", "image_uri": "i1"}
 
 
 def write(text: str, file: Path) -> None:
@@ -73,6 +73,15 @@ def test_those_of_another_training_are_refused_in_one_line(saved: Checkpoints, t
     assert content(saved.latest()) == "state 100"
 
 
+def test_those_of_other_hyperparameters_are_left_alone(saved: Checkpoints, tmp_path: Path) -> None:
+    other = Checkpoints(folder=tmp_path, origin=ORIGIN, settings={"eta": "0.2"})
+
+    assert other.latest() is None
+    other.save(7, partial(write, "another state"))
+    assert content(other.latest()) == "another state"
+    assert content(saved.latest()) == "state 100"
+
+
 def test_where_there_is_no_place_for_them_nothing_is_written() -> None:
     Checkpoints().save(1, lambda file: pytest.fail(f"{file} was asked for"))
 
@@ -93,4 +102,5 @@ def test_a_job_has_a_place_for_them_where_sagemaker_made_one(tmp_path: Path, mod
 
     assert checkpoints.folder == tmp_path / "checkpoints"
     assert checkpoints.writes
-    assert set(checkpoints.origin) >= {"commit", "image_uri", *model_spec.training.hyperparameters}
+    assert set(checkpoints.origin) == {"commit", "image_uri"}
+    assert set(checkpoints.settings) == set(model_spec.training.hyperparameters)
