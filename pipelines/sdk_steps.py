@@ -13,9 +13,10 @@ from sagemaker.mlops.workflow.steps import ConfigurableRetryStep, StepTypeEnum, 
 from paved_runtime.protocol import ENTRYPOINT
 
 OF_TRIALS = (  # members of CreateTrainingJob that a trial has, too. Not checkpoints: one trial must not go on with another's
-    *("RoleArn", "InputDataConfig", "VpcConfig", "OutputDataConfig", "ResourceConfig", "Environment"),
+    *("RoleArn", "InputDataConfig", "VpcConfig", "OutputDataConfig", "Environment"),
     *("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption"),
 )
+KEPT_WARM = "KeepAlivePeriodInSeconds"  # a warm pool is for the training itself
 
 
 class CommandTrainingStep(TrainingStep):  # type: ignore[misc]  # the SDK has no types
@@ -61,6 +62,7 @@ class SearchStep(ConfigurableRetryStep):  # type: ignore[misc]
             "HyperParameterTuningJobConfig": self._config,
             "TrainingJobDefinition": {
                 **{name: request[name] for name in OF_TRIALS if name in request},
+                "ResourceConfig": {name: value for name, value in request["ResourceConfig"].items() if name != KEPT_WARM},
                 "StoppingCondition": {"MaxRuntimeInSeconds": request["StoppingCondition"]["MaxRuntimeInSeconds"]},
                 "AlgorithmSpecification": algorithm,
                 "StaticHyperParameters": {name: value for name, value in request["HyperParameters"].items() if name not in searched},

@@ -33,7 +33,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sagemaker.core.network import NetworkConfig
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import MetricDefinition, ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
-from sagemaker.core.training.configs import Compute, InputData, Networking, OutputDataConfig, StoppingCondition
+from sagemaker.core.training.configs import CheckpointConfig, Compute, InputData, Networking, OutputDataConfig, StoppingCondition
 from sagemaker.core.workflow import ConditionLessThanOrEqualTo, ExecutionVariables, Join, JsonGet, PropertyFile
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow import ConditionStep, FailStep, Pipeline, ProcessingStep
@@ -200,8 +200,13 @@ class _Steps:
                 volume_size_in_gb=training.volume_gb,
                 volume_kms_key_id=self.volume_key,
                 keep_alive_period_in_seconds=60 * training.keep_alive_minutes or None,
+                enable_managed_spot_training=training.spot or None,
             ),
-            stopping_condition=StoppingCondition(max_runtime_in_seconds=60 * training.max_runtime_minutes),
+            stopping_condition=StoppingCondition(
+                max_runtime_in_seconds=60 * training.max_runtime_minutes,
+                **({"max_wait_time_in_seconds": 60 * training.longest_minutes} if training.spot else {}),
+            ),
+            checkpoint_config=CheckpointConfig(s3_uri=_checkpoints(self.run)) if training.spot else None,
             output_data_config=OutputDataConfig(s3_output_path=self._uri(name.lower()), kms_key_id=self.run.key),
             networking=Networking(enable_network_isolation=True, enable_inter_container_traffic_encryption=True, **self.run.vpc),
             environment=environment,
@@ -246,6 +251,11 @@ class _Steps:
 
     def _uri(self, *parts: str) -> Join:
         return Join(on="/", values=[self.run.artifacts, naming.RUNS, ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
+
+
+def _checkpoints(run: Run) -> str:
+    """Where a training that is interrupted finds how far it was: of this commit, data set and image alone, so that no other is resumed."""
+    return "/".join((run.artifacts, naming.CHECKPOINTS, run.commit, run.data_sha256, run.image_uri.rpartition(":")[2]))
 
 
 def _gate(model: ModelSpec, trained: Trained, *, passed: Step) -> ConditionStep:

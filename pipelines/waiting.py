@@ -51,11 +51,13 @@ def jobs(model: ModelSpec) -> int:
 
 
 def longest_run(model: ModelSpec) -> int:
-    """The minutes that a run may take: each job all of its time, trials of a search among them, and every policy all of its retries.
+    """The minutes that a run may take: each job all of its time, trials of a search among them, on spot instances also its time to wait,
+    and every policy all of its retries.
 
     A job that SageMaker's own failure ends late, and that runs once more from its beginning, is not counted twice.
     """
-    return math.ceil(_in_a_row(model) * (model.training.max_runtime_minutes + STARTING) + _policies(model))
+    others = (_in_a_row(model) - 1) * model.training.max_runtime_minutes
+    return math.ceil(model.training.longest_minutes + others + _beside_jobs(model))
 
 
 def waits(model: ModelSpec) -> int:
@@ -64,8 +66,9 @@ def waits(model: ModelSpec) -> int:
 
 
 def longest_job(model: ModelSpec) -> int:
-    """The largest `max_runtime_minutes` whose run ends within the actions that a stage may have."""
-    return math.floor((ACTIONS * LONGEST_WAIT - _policies(model)) / _in_a_row(model) - STARTING)
+    """The largest `max_runtime_minutes` whose run ends within the actions that a stage may have; `max_wait_minutes` grows with it."""
+    share = model.training.longest_minutes / model.training.max_runtime_minutes
+    return math.floor((ACTIONS * LONGEST_WAIT - _beside_jobs(model)) / (_in_a_row(model) - 1 + share))
 
 
 def _in_a_row(model: ModelSpec) -> int:
@@ -74,9 +77,10 @@ def _in_a_row(model: ModelSpec) -> int:
     return jobs(model) + (math.ceil(search.jobs / search.parallel) if search else 0)
 
 
-def _policies(model: ModelSpec) -> float:
-    """What all policies wait. A search has them once: its trials have none of their own."""
-    return (jobs(model) + (model.training.search is not None)) * _waited(OF_JOBS) + _waited(OF_CALLS)
+def _beside_jobs(model: ModelSpec) -> float:
+    """What starting takes, and what all policies wait. A search has them once: its trials have none of their own."""
+    waited = (jobs(model) + (model.training.search is not None)) * _waited(OF_JOBS) + _waited(OF_CALLS)
+    return _in_a_row(model) * STARTING + waited
 
 
 def _waited(policies: tuple[Retries, ...]) -> float:

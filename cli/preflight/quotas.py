@@ -14,6 +14,7 @@ from paved_runtime.spec import ModelSpec, Serving
 SAGEMAKER = "sagemaker"
 ENDPOINTS, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
 WARM = "training warm pool usage"
+SPOT = "spot training job usage"
 
 
 def check(visit: Visit) -> Iterator[Finding]:
@@ -52,7 +53,7 @@ def _to_train(model: ModelSpec) -> Counter[str]:
     """
     kind, count = model.training.instance_type, model.training.instance_count
     kept = {_name(kind, WARM): count} if model.training.keep_alive_minutes else {}
-    return Counter({_name(kind, TRAINING): count, _name(kind, PROCESSING): 1, **kept})
+    return Counter({_name(kind, SPOT if model.training.spot else TRAINING): count, _name(kind, PROCESSING): 1, **kept})
 
 
 def _to_serve(serving: Serving) -> int:

@@ -95,3 +95,13 @@ def test_a_folder_in_which_another_one_runs_is_left_to_it(tmp_path: Path) -> Non
             " end it, or name another folder\n"
         )
         assert (tmp_path / ".localcloud/cloud.json").read_text() == described
+
+
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_interruptions_that_cannot_be_read_are_refused(tmp_path: Path, way: str) -> None:
+    option, variable = (["--interrupt", "often"], {}) if way == "option" else ([], {"LOCALCLOUD_INTERRUPT": "often"})
+    command = [sys.executable, "-m", "localcloud", *option]
+    done = subprocess.run(command, cwd=tmp_path, env=environment() | variable, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].endswith("argument --interrupt: often: accepted is TIMES/SECONDS/SEED, such as 1/20/7")

@@ -1,4 +1,4 @@
-"""How many instances of a type an account may have at once: for endpoints, training jobs, warm pools and processing jobs, each by itself.
+"""How many instances of a type an account may have at once, each use by itself: endpoints, training, spot training, warm pools, processing.
 
 A quota has the name that Service Quotas gives it, such as `ml.m5.large for endpoint usage`. AWS sets quotas by account and by region, low
 for new accounts, and publishes no table of them. So the defaults are localcloud's own: none of what has an accelerator, nor warm pools (the
@@ -19,10 +19,12 @@ from localcloud.core import quotas
 from localcloud.core.errors import error
 
 ENDPOINT, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+SPOT = "spot training job usage"
 WARM = "training warm pool usage"
 TYPES = {
     ENDPOINT: "ProductionVariantInstanceType",
     TRAINING: "TrainingInstanceType",
+    SPOT: "TrainingInstanceType",
     WARM: "TrainingInstanceType",
     PROCESSING: "ProcessingInstanceType",
 }
