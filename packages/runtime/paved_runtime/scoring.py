@@ -24,6 +24,14 @@ class Graph:
         options.inter_op_num_threads = 1
         self._run = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"]).run
 
+    @classmethod
+    def of(cls, model: Path) -> Graph:
+        """The graph of a model folder. Raises ArtifactError if ONNX Runtime refuses it, for whatever reason."""
+        try:
+            return cls((model / artifact.ONNX).read_bytes())
+        except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
+            raise artifact.ArtifactError(f"{artifact.ONNX} cannot be loaded: {error}") from error
+
     def __call__(self, features: Matrix) -> Matrix:
         probabilities: Matrix = self._run(["probabilities"], {"features": features})[0]
         return probabilities[:, 1]
@@ -33,7 +41,4 @@ def load(framework: Framework, model: Path) -> Score:
     """What answers for a model folder. Raises ArtifactError if ONNX Runtime, or the framework, refuses a file, for whatever reason."""
     if artifact.ONNX not in framework.FILES:
         return partial(framework.predict, framework.load(model))
-    try:
-        return Graph((model / artifact.ONNX).read_bytes())
-    except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
-        raise artifact.ArtifactError(f"{artifact.ONNX} cannot be loaded: {error}") from error
+    return Graph.of(model)

@@ -1,0 +1,81 @@
+"""Which processes train a network: this one for its host, or with several GPUs one for each of them, which torchrun starts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import nn
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from paved_runtime.networks.fit import fit
+from paved_runtime.networks.group import PORT, Hosts, joined
+from paved_runtime.networks.settings import Settings
+from paved_runtime.networks.state import Checkpoints
+from paved_runtime.plugin import TrainingRun
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The hosts of a job that has one."""
+
+    names: tuple[str, ...] = ("localhost",)
+    rank: int = 0
+    interface: str = ""
+
+
+def learn(
+    network: Network,
+    run: TrainingRun,
+    settings: Settings,
+    hosts: Hosts | None = None,
+    checkpoints: Checkpoints | None = None,
+    processes: int | None = None,
+) -> Network:
+    """The network, which gives logits [rows] or [rows, 1], once it has learnt from a run (paved_runtime.networks.fit).
+
+    Each of several hosts calls this with all rows, and gets the same. `processes` is how many train on each of them: as many as it has
+    GPUs, or one.
+    """
+    hosts, gpus = hosts or Alone(), torch.cuda.device_count()
+    if (processes := processes or gpus or 1) > 1:
+        network = _by_torchrun(network, run, settings, hosts, checkpoints, processes)
+    else:
+        with joined(hosts.rank, len(hosts.names), first=hosts.names[0], interface=hosts.interface, gpu=0 if gpus else None) as group:
+            fit(network, run.matrix, run.labels, settings, group, checkpoints)
+    network.in_features = run.matrix.shape[1]  # type: ignore[assignment]
+    return network
+
+
+def _by_torchrun(
+    network: Network, run: TrainingRun, settings: Settings, hosts: Hosts, checkpoints: Checkpoints | None, processes: int
+) -> Network:
+    config = LaunchConfig(
+        min_nodes=len(hosts.names),
+        max_nodes=len(hosts.names),
+        nproc_per_node=processes,
+        rdzv_backend="static",
+        rdzv_endpoint=f"{hosts.names[0]}:{os.environ.get('MASTER_PORT', PORT)}",
+        rdzv_configs={"rank": hosts.rank},
+        max_restarts=0,  # another start of the job resumes
+    )
+    try:
+        trained: dict[int, Network] = elastic_launch(config, _work)(network, run, settings, checkpoints, hosts.interface)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        raise ConnectionError(f"process {rank} of {processes} ended with {failure.exitcode}: {failure.message}") from error
+    return next(iter(trained.values()))
+
+
+def _work(network: Network, run: TrainingRun, settings: Settings, checkpoints: Checkpoints | None, interface: str) -> Network:
+    """What one of torchrun's processes does; it says in the environment which one this is."""
+    rank, size, gpu = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+    first = os.environ["MASTER_ADDR"]
+    with joined(rank, size, first=first, interface=interface, gpu=gpu if torch.cuda.is_available() else None) as group:
+        fit(network, run.matrix, run.labels, settings, group, checkpoints)
+    return network
