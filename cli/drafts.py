@@ -13,6 +13,7 @@ from cli.local_training import Training, Violations
 from cli.problem import Problem
 from cli.profiles import Profile
 from cli.proposals import Gates
+from cli.scaffold import Words
 from config import Config
 from paved_runtime import spec
 from stacks import layout
@@ -27,8 +28,7 @@ class Draft:
     """A model's name and words, and a folder in which it may be tried."""
 
     name: str
-    purpose: str
-    owner: str
+    words: Words
     config: Config
     place: Path
 
@@ -63,7 +63,7 @@ class Draft:
         The rule by which their outcome follows is made easier until the gates hold, and harder where one column tells too much.
         """
         folder, seen = self._folder(), gates.roc_auc_seen[0]
-        contents = scaffold.files(self.name, profile, gates, config=self.config, purpose=self.purpose, owner=self.owner)
+        contents = scaffold.files(self.name, profile, gates, self.words, config=self.config)
         low, wanted, high = gates.roc_auc, min(seen + EASIER, EASIEST), 1.0
         failed: list[str] = []
         for _ in range(ATTEMPTS):
@@ -91,8 +91,8 @@ class Draft:
         return local_training.run(self._write(profile, gates, seed), profile.file, self.place / "ml")
 
     def _write(self, profile: Profile, gates: Gates, seed: int = 0) -> Path:
-        folder, words = self._folder(), {"purpose": self.purpose, "owner": self.owner}
-        scaffold.write(folder, scaffold.files(self.name, profile, gates, config=self.config, seed=seed, **words))
+        folder = self._folder()
+        scaffold.write(folder, scaffold.files(self.name, profile, gates, self.words, config=self.config, seed=seed))
         return folder
 
     def _folder(self) -> Path:

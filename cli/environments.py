@@ -17,6 +17,7 @@ from pathlib import Path
 from cli.output import say
 from cli.problem import Problem
 from cli.tree import CACHE, HERE, relative
+from paved_runtime import spec
 
 LOCKS = ("requirements.lock", "requirements-test.lock")
 RUNTIME = HERE / "packages/runtime/tests/model_code"  # frozen models, in whose environments the runtime's own tests run
@@ -30,6 +31,11 @@ def folder(model: str) -> Path:
 def sample() -> Path:
     """The folder of the sample: the first of the runtime's models."""
     return min(path.parent for path in RUNTIME.glob("*/model.toml"))
+
+
+def proven(framework: str) -> Path:
+    """The folder of the runtime's model of a framework, with whose packages and image the runtime itself is tested."""
+    return next(folder for folder in sorted(RUNTIME.iterdir()) if spec.load(folder.name, RUNTIME).framework == framework)
 
 
 def python(model: Path) -> Path:

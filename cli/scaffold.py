@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli import environments, synthesis
@@ -15,6 +16,7 @@ from cli.profiles import Profile
 from cli.proposals import LEAK, PAIRS_LEAK, Gates
 from cli.tree import HERE
 from config import Config, Environment
+from paved_runtime import frameworks
 from paved_runtime.page import legible
 from paved_runtime.spec import Category, Column
 from paved_runtime.synthetic import Column as Synthetic
@@ -38,14 +40,23 @@ DRAFT = Gates(
 )
 
 
-def files(name: str, profile: Profile, gates: Gates, *, config: Config, purpose: str, owner: str, seed: int = 0) -> dict[str, str]:
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What a person says of a model that is new: whose it is, what for, and what it is learnt with."""
+
+    purpose: str
+    owner: str
+    framework: str
+
+
+def files(name: str, profile: Profile, gates: Gates, words: Words, *, config: Config, seed: int = 0) -> dict[str, str]:
     """The folder's files by their path in it, but for synthetic.py."""
     return {
-        "model.toml": toml(profile, gates, config=config, purpose=purpose, owner=owner, seed=seed),
+        "model.toml": toml(profile, gates, words, config=config, seed=seed),
         "features.py": _features(name, list(profile.columns)),
-        "training.py": _training(name),
+        "training.py": _training(name, words.framework),
         f"tests/test_{name}.py": _test(name, _rows(profile, gates)),
-        **{file: _copied(name, file) for file in COPIED},
+        **{file: _copied(name, file, words.framework) for file in COPIED},
     }
 
 
@@ -56,17 +67,17 @@ def write(folder: Path, contents: Mapping[str, str]) -> None:
         (folder / path).write_text(text, encoding="utf-8")
 
 
-def toml(profile: Profile, gates: Gates, *, config: Config, purpose: str, owner: str, seed: int = 0) -> str:
+def toml(profile: Profile, gates: Gates, words: Words, *, config: Config, seed: int = 0) -> str:
     """The model's `model.toml`, with the reason beside each choice."""
-    return "\n".join(
-        [*_head(purpose, owner), *_data(profile, gates, seed), *_gates(gates), *_training_table(), *_serving(config), *_monitoring()]
-    )
+    tables = [_head(words), _data(profile, gates, seed), _gates(gates), _training_table(words.framework), _serving(config), _monitoring()]
+    return "\n".join(line for table in tables for line in table)
 
 
-def _head(purpose: str, owner: str) -> Iterator[str]:
+def _head(words: Words) -> Iterator[str]:
     yield "# What the road must know about this model. Every key is explained in docs/model-toml.md."
-    yield f"purpose = {_text(purpose)}"
-    yield f"owner = {_text(owner)}"
+    yield f"purpose = {_text(words.purpose)}"
+    yield f"owner = {_text(words.owner)}"
+    yield f"framework = {_text(words.framework)}"
     yield ""
 
 
@@ -125,20 +136,11 @@ def _gates(gates: Gates) -> Iterator[str]:
     yield from ("requests_per_second = 20", "seconds = 5", "p50_ms = 250", "p95_ms = 500", "p99_ms = 1000", "memory_mb = 1024", "")
 
 
-def _training_table() -> Iterator[str]:
-    yield from ("[training]", 'instance_type = "ml.m5.large"', "", "[training.hyperparameters]")
-    yield 'eval_metric = "logloss"' + _why("what validation looks at; it makes scores probabilities")
-    yield "rounds = 500" + _why("at most; fewer when validation stops improving for `patience` rounds")
-    yield from (
-        "patience = 30",
-        "eta = 0.1",
-        "max_depth = 5",
-        "min_child_weight = 3.0",
-        "subsample = 0.8",
-        "colsample_bytree = 0.6",
-        "seed = 0",
-        "",
-    )
+def _training_table(framework: str) -> Iterator[str]:
+    yield from ("[training]", 'instance_type = "ml.m5.large"', "")
+    yield "[training.hyperparameters]" + _why(f"what `train` of paved_runtime/frameworks/{framework}.py makes of them stands there")
+    yield from (f"{name} = {json.dumps(value)}" for name, value in frameworks.named(framework).HYPERPARAMETERS.items())
+    yield ""
 
 
 def _serving(config: Config) -> Iterator[str]:
@@ -213,10 +215,10 @@ def features(table: Table) -> Matrix:
 '''
 
 
-def _training(name: str) -> str:
-    return f'''"""How {name} learns: as the runtime's boosted trees do. A `train` of your own that takes a run takes its place."""
+def _training(name: str, framework: str) -> str:
+    return f'''"""How {name} learns: as the runtime's models of its framework do. A `train` of your own that takes a run takes its place."""
 
-from paved_runtime.frameworks.xgboost import train as train
+from paved_runtime.frameworks.{framework} import train as train
 '''
 
 
@@ -261,13 +263,12 @@ def test_a_row_has_the_same_features_alone_and_among_others(data: Path) -> None:
 def test_it_is_prepared_trained_and_evaluated(data: Path, tmp_path: Path) -> None:
     trained = testing.train("{name}", data, tmp_path / "ml")
 
-    assert (trained / "model/model.onnx").is_file()
     assert (trained / "model/evaluation.json").is_file()
 '''
 
 
-def _copied(name: str, file: str) -> str:
-    proven = environments.sample()
+def _copied(name: str, file: str, framework: str) -> str:
+    proven = environments.proven(framework)
     text = (proven / file).read_text(encoding="utf-8")
     return text.replace(str(proven.relative_to(HERE)), f"model_code/{name}").replace(proven.name, name)
 

@@ -19,6 +19,7 @@ from cli.processes import captured
 from cli.profiles import Profile
 from cli.progress import Progress
 from cli.proposals import Gates
+from cli.scaffold import Words
 from cli.tree import DRAFTS, typed_path
 from config import CONFIG
 from naming import RESERVED
@@ -28,6 +29,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 Data = Annotated[Path, typer.Option("--data", metavar="CSV", help="A data set with a header; it is read, not kept.", parser=typed_path)]
 Target = Annotated[str, typer.Option(metavar="COLUMN", help="The column that says what became of each row.")]
 Positive = Annotated[str | None, typer.Option(metavar="VALUE", help="The outcome whose probability is scored; guessed without it.")]
+Framework = Annotated[spec.Framework, typer.Option(metavar="|".join(spec.FRAMEWORKS), help="What the model is learnt with.")]
 Exclude = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="A column that is not known in time. May be repeated.")]
 
 
@@ -42,6 +44,7 @@ def new_model(
     owner: Annotated[
         str | None, typer.Option(metavar="MAIL", help="Who answers for the model; without it the first owner in config.py.")
     ] = None,
+    framework: Framework = "xgboost",
     json: output.Json = False,
 ) -> None:
     """Write a model's folder from a CSV file. Columns, ranges and gates are inferred, tried, and explained in its model.toml."""
@@ -51,7 +54,8 @@ def new_model(
         with progress.step("read the data set") as step:
             profile = profiles.read(data, target=target, positive=positive, exclude=exclude or [])
             step.note = f"{profile.rows} rows, {len(profile.columns)} columns"
-            draft = Draft(name=name, purpose=purpose or _purpose(profile), owner=owner or CONFIG.owners[0], config=CONFIG, place=place)
+            words = Words(purpose=purpose or _purpose(profile), owner=owner or CONFIG.owners[0], framework=framework)
+            draft = Draft(name=name, words=words, config=CONFIG, place=place)
             draft.check(profile)
         with progress.step(f"train on {proposals.SPLITS} splits, to propose gates") as step:
             profile, gates = draft.gates(profile)
@@ -62,7 +66,7 @@ def new_model(
         scaffold.write(folder, contents)
         captured(["ruff", "format", "--quiet", str(folder)])
         shutil.rmtree(place)
-    output.show(_view(name, profile, gates), _machine(name, profile, gates), json=json)
+    output.show(_view(name, profile, gates), _machine(name, profile, gates, framework), json=json)
 
 
 def _folder(name: str) -> Path:
@@ -111,10 +115,11 @@ def _declared(column: spec.Column) -> str:
     return f"{column.type} from {column.minimum:g} to {column.maximum:g}"
 
 
-def _machine(name: str, profile: Profile, gates: Gates) -> dict[str, object]:
+def _machine(name: str, profile: Profile, gates: Gates, framework: str) -> dict[str, object]:
     mean, spread = gates.roc_auc_seen
     return {
         "folder": f"model_code/{name}",
+        "framework": framework,
         "rows": profile.rows,
         "positive": profile.positive,
         "negative": profile.negative,

@@ -80,14 +80,14 @@ def model_sha256(s3: S3Client, data: str, artifact_sha256: str = "") -> str:
     """
     digest = digest_of(_archive(s3, data, artifact_sha256))
     if digest is None:
-        raise DeploymentError(f"{data} holds no {ONNX} or no {METADATA}: there is nothing to deploy: train again")
+        raise DeploymentError(f"{data} holds no {METADATA}: there is nothing to deploy: train again")
     return digest
 
 
 def digest_of(archive: bytes) -> str | None:
-    """The digest of the model in the bytes of a `model.tar.gz`; None where there is none in it."""
+    """The digest of the model in the bytes of a `model.tar.gz`; None where there is none in it. Not every framework writes a graph."""
     content = pack.members(archive, ONNX, METADATA)
-    return str(protocol.model_sha256(content[ONNX], content[METADATA])) if len(content) == 2 else None
+    return str(protocol.model_sha256(content.get(ONNX, b""), content[METADATA])) if METADATA in content else None
 
 
 def _archive(s3: S3Client, data: str, sha256: str) -> bytes:

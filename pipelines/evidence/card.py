@@ -252,6 +252,7 @@ def _content(evidence: Evidence, report: Mapping[str, Any], hyperparameters: Map
             model_description=_cut(evidence.purpose, 1024),
             model_creator=_cut(evidence.commit.author, 1024),
             model_artifact=[evidence.artifact.uri],
+            algorithm_type=_framework(evidence.evaluation),
             problem_type="Binary Classification",
             model_owner=_cut(evidence.owner, 1024),
         ),
@@ -353,6 +354,10 @@ def _fairness(report: Mapping[str, Any]) -> str:
 def _caveats(evidence: Evidence) -> str:
     unjudged = [verdict.line() for verdict in evidence.verdicts if verdict.passed is None]
     return "Reported, not judged: " + "; ".join(unjudged) if unjudged else "Every gate was judged."
+
+
+def _framework(evaluation: Evaluation) -> str | None:
+    return f"{evaluation.framework.name} {evaluation.framework.version}" if evaluation.framework else None
 
 
 def _details(evidence: Evidence) -> dict[str, str]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cli import datasets, profiles, scaffold
 from cli.problem import Problem
 from cli.profiles import Excluded, Profile
+from cli.scaffold import Words
 from paved_runtime import contract, spec
 from paved_runtime.spec import Category, Integer, ModelSpec, Number
 from tests.reference import CONFIG
@@ -220,7 +221,7 @@ def test_what_is_declared_accepts_what_was_read(tmp_path_factory: pytest.TempPat
 def written(folder: Path, profile: Profile) -> ModelSpec:
     """The model whose model.toml a new model would begin with."""
     (folder / "model").mkdir()
-    text = scaffold.toml(profile, scaffold.DRAFT, config=CONFIG, purpose="Scores rows.", owner="jo@acme.test")
+    text = scaffold.toml(profile, scaffold.DRAFT, Words(purpose="Scores rows.", owner="jo@acme.test", framework="xgboost"), config=CONFIG)
     (folder / "model/model.toml").write_text(text, encoding="utf-8")
     return spec.load("model", folder)
 

@@ -14,6 +14,7 @@ import pytest
 from cli import environments, profiles, scaffold
 from cli.profiles import Profile
 from cli.proposals import Gates
+from cli.scaffold import Words
 from config import Config, Environment
 from paved_runtime import spec
 from paved_runtime.spec import Category, ModelSpec, Number
@@ -24,6 +25,7 @@ from tests.support import data_sets
 from tests.support.data_sets import SHAPES
 
 NAME, PURPOSE, OWNER = "next_purchase", "Scores what a customer buys next: 'no \"quotes\"', no\\escapes.", "jo@acme.test"
+WORDS = Words(purpose=PURPOSE, owner=OWNER, framework="xgboost")
 FIRST, LAST = CONFIG.environments
 MIDDLE = replace(FIRST, name="middle")
 GATES = Gates(
@@ -49,7 +51,7 @@ def profile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def files(profile: Profile, config: Config = CONFIG) -> dict[str, str]:
-    return scaffold.files(NAME, profile, GATES, config=config, purpose=PURPOSE, owner=OWNER)
+    return scaffold.files(NAME, profile, GATES, WORDS, config=config)
 
 
 def loaded(models: Path, contents: Mapping[str, str]) -> ModelSpec:
@@ -143,6 +145,6 @@ def test_its_test_makes_up_enough_of_the_rarer_outcome(tmp_path: Path, share: fl
 
 
 def test_a_seed_is_written_where_it_is_not_the_usual_one(profile: Profile) -> None:
-    toml = scaffold.toml(profile, GATES, config=CONFIG, purpose=PURPOSE, owner=OWNER, seed=3)
+    toml = scaffold.toml(profile, GATES, WORDS, config=CONFIG, seed=3)
     assert tomllib.loads(toml)["data"]["seed"] == 3
     assert "seed" not in tomllib.loads(files(profile)["model.toml"])["data"]

@@ -12,6 +12,7 @@ import pytest
 
 from cli import datasets, profiles, scaffold, synthesis
 from cli.profiles import Profile
+from cli.scaffold import Words
 from paved_runtime import spec, synthetic
 from paved_runtime.spec import Category
 from paved_runtime.synthetic import Column, Numbers, Outcome, Values
@@ -39,7 +40,7 @@ def rule(profile: Profile) -> tuple[dict[str, Column], Outcome]:
 
 def test_made_up_rows_keep_the_contract_of_the_real_ones(profile: Profile, rule: tuple[dict[str, Column], Outcome], tmp_path: Path) -> None:
     (tmp_path / "models/made").mkdir(parents=True)
-    text = scaffold.toml(profile, scaffold.DRAFT, config=CONFIG, purpose="Scores rows.", owner="jo@acme.test")
+    text = scaffold.toml(profile, scaffold.DRAFT, Words(purpose="Scores rows.", owner="jo@acme.test", framework="xgboost"), config=CONFIG)
     (tmp_path / "models/made/model.toml").write_text(text, encoding="utf-8")
     synthetic.write(tmp_path / "data.csv", *rule, count=ROWS, seed=1)
 

@@ -51,6 +51,7 @@ PRODUCTION, MONOTONE = "serving.production", "gates.behaviour.minimum_function.0
 OTHER: dict[str, Any] = {  # key → another valid value
     "purpose": "Ranks customers by how likely they are to leave, so that somebody calls them first.",
     "owner": "somebody-else@example.com",
+    "framework": "lightgbm",
     "data.target": "outcome",
     "data.positive": "subscribed",
     "data.negative": "declined",

@@ -283,6 +283,7 @@ def content() -> dict[str, Any]:
             "data_sha256": DATA,
             "image_uri": image,
             "runtime": "0.1.0",
+            "framework": {"name": "xgboost", "version": "3.2.0"},
             "metrics": {name: {"value": value, "low": low, "high": high} for name, (value, low, high) in metrics.items()},
             "rows": rows,
             "champion": champion,

@@ -11,14 +11,15 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, model_validator
 
 REQUIRED = {"data.negative": 'this key is required: the target\'s other outcome, spelt as in the data set, such as negative = "no"'}
 WORDS = {"missing": "this key is required", "extra_forbidden": "there is no such key; docs/model-toml.md lists them all"}
 MODELS = Path(os.environ.get("MODEL_CODE", "model_code"))  # where the program runs: the clone, or an image's WORKDIR
-FRAMEWORKS = ("keras", "lightgbm", "sklearn", "torch", "xgboost")  # the runtime's own: paved_runtime.frameworks
+Framework = Literal["keras", "lightgbm", "sklearn", "torch", "xgboost"]  # the runtime's own: paved_runtime.frameworks
+FRAMEWORKS: tuple[str, ...] = get_args(Framework)
 RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
 Item = TypeVar("Item")
 Tuple = Annotated[tuple[Item, ...], Strict(False)]  # TOML has lists; what is in them is as strict as all else

@@ -141,7 +141,7 @@ def test_staging_serves_a_packages_parts() -> None:
 def test_a_package_without_a_model_is_not_deployed() -> None:
     empty = Fake(get_object=lambda **_: {"Body": io.BytesIO(archive(schema={}))})
 
-    with pytest.raises(DeploymentError, match=r"s3://b/2/model\.tar\.gz holds no model\.onnx or no metadata\.json: "):
+    with pytest.raises(DeploymentError, match=r"s3://b/2/model\.tar\.gz holds no metadata\.json: "):
         values(None, 2, empty)
 
 

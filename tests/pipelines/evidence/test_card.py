@@ -61,6 +61,7 @@ def test_a_card_has_the_facts_of_the_evidence() -> None:
     job = made["training_details"]["training_job_details"]
 
     assert made["model_overview"]["model_artifact"] == [evidence.artifact.uri]
+    assert made["model_overview"]["algorithm_type"] == "xgboost 3.2.0"
     assert made["intended_uses"] == {"purpose_of_model": evidence.purpose, "risk_rating": "Unknown"}
     assert job["training_datasets"] == [evidence.data.uri]
     assert job["training_environment"] == {"container_image": [evidence.image.uri]}

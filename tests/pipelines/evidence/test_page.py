@@ -100,12 +100,13 @@ def test_everything_that_the_evidence_binds_is_on_the_page() -> None:
     assert [fact for fact in bound if fact not in text] == []
     assert "21 November 2026, 09:12 UTC" in text
     assert "runtime 0.1.0" in text
+    assert "learnt with xgboost 3.2.0" in text
 
 
 def older() -> dict[str, Any]:
     """The evaluation of a runtime that told neither its version, nor intervals, nor what the champion was trained on."""
     evaluation: dict[str, Any] = sample.content()["evaluation"]
-    del evaluation["runtime"], evaluation["champion"]["trained_rows"]
+    del evaluation["runtime"], evaluation["framework"], evaluation["champion"]["trained_rows"]
     return {**evaluation, "metrics": {name: {"value": metric["value"]} for name, metric in evaluation["metrics"].items()}}
 
 
@@ -113,6 +114,7 @@ def test_older_evidence_has_a_page() -> None:
     text = read(page.render(sample.evidence(evaluation=older()), sample.report())).text
 
     assert "runtime" not in text
+    assert "learnt with" not in text
     assert "trained on" not in text.partition("Ranking")[2]
     assert "0.809 (" not in text
     assert text.count("0.8093") >= 3

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from paved_runtime import plugin
-from paved_runtime.plugin import TrainingRun
+from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.spec import FRAMEWORKS, ModelSpec
 from paved_runtime.table import Matrix
 
@@ -22,8 +22,10 @@ class Framework(Protocol):
     """One framework. Its models are objects of its own kind; whoever holds one may pass it to the functions below, from several threads.
 
     `NAME` is what `model.toml` calls it, `PACKAGE` the distribution that it needs. `FILES` are those that `save` writes: formats that hold
-    data and no code. Where `model.onnx` is among them, with the input `features` float32 [rows, features] and the output `probabilities`
-    float32 [rows, 2], ONNX Runtime answers callers; without it, `predict` does.
+    data and no code. `HYPERPARAMETERS` are those that its own `train` reads, as a new model begins with them.
+
+    Where `model.onnx` is among FILES, with the input `features` float32 [rows, features] and the output `probabilities` float32 [rows, 2],
+    ONNX Runtime answers callers; without it, `predict` does.
     """
 
     @property
@@ -34,6 +36,9 @@ class Framework(Protocol):
 
     @property
     def FILES(self) -> tuple[str, ...]: ...  # noqa: N802
+
+    @property
+    def HYPERPARAMETERS(self) -> Hyperparameters: ...  # noqa: N802
 
     def train(self, run: TrainingRun) -> Any:
         """A model that learnt as this framework's models do when their team says nothing else. Deterministic."""
@@ -59,6 +64,11 @@ class Explaining(Framework, Protocol):
         """
 
 
+def named(name: str) -> Framework:
+    """One of the runtime's own."""
+    return cast(Framework, import_module(f"paved_runtime.frameworks.{name}"))
+
+
 def of(model: ModelSpec) -> Framework:
     """A model's framework.
 
@@ -66,7 +76,7 @@ def of(model: ModelSpec) -> Framework:
         ValueError: the model's own `framework.py` calls itself otherwise, or is not there.
     """
     if model.framework in FRAMEWORKS:
-        return cast(Framework, import_module(f"paved_runtime.frameworks.{model.framework}"))
+        return named(model.framework)
     where = f"model_code/{model.name}/framework.py"
     try:
         own = cast(Framework, plugin.module(model.name, "framework"))

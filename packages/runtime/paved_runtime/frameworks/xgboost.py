@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paved_runtime.artifact import ONNX, ArtifactError
-from paved_runtime.plugin import TrainingRun
+from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.table import Matrix
 
 if TYPE_CHECKING:
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 NAME, PACKAGE = "xgboost", "xgboost-cpu"
 BOOSTER = "model.json"
 FILES = (ONNX, BOOSTER)
+HYPERPARAMETERS: Hyperparameters = {
+    "eval_metric": "logloss",  # what validation looks at; it makes scores probabilities
+    "rounds": 500,
+    "patience": 30,
+    "eta": 0.1,
+    "max_depth": 5,
+    "min_child_weight": 3.0,
+    "subsample": 0.8,
+    "colsample_bytree": 0.6,
+    "seed": 0,
+}
 VALIDATION = 8  # one row in so many; rows arrive in an order that says nothing about them
 THREADS = 1  # sums over more threads may round differently, and two threads on a busy machine wait for each other
 
@@ -52,8 +63,8 @@ def train(run: TrainingRun) -> Booster:
 
 def save(model: Booster, folder: Path) -> None:
     """Write the booster as JSON and as ONNX."""
-    import onnxmltools  # type: ignore[import-untyped]
-    from onnxmltools.convert.common.data_types import FloatTensorType  # type: ignore[import-untyped]
+    import onnxmltools
+    from onnxmltools.convert.common.data_types import FloatTensorType
 
     model.save_model(folder / BOOSTER)
     columns = FloatTensorType([None, model.num_features()])
