@@ -35,16 +35,19 @@ def learn(
     settings: Settings,
     hosts: Hosts | None = None,
     checkpoints: Checkpoints | None = None,
+    *,
+    gpus: int | None = None,
     processes: int | None = None,
 ) -> Network:
     """The network, which gives logits [rows] or [rows, 1], once it has learnt from a run (paved_runtime.networks.fit).
 
-    Each of several hosts calls this with all rows, and gets the same. `processes` is how many train on each of them: as many as it has
-    GPUs, or one.
+    Each of several hosts calls this with all rows, and gets the same. On each of them `processes` train, with a GPU each where `gpus` is not
+    0: as many as it has GPUs, or one.
     """
-    hosts, gpus = hosts or Alone(), torch.cuda.device_count()
+    hosts = hosts or Alone()
+    gpus = torch.cuda.device_count() if gpus is None else gpus
     if (processes := processes or gpus or 1) > 1:
-        network = _by_torchrun(network, run, settings, hosts, checkpoints, processes)
+        network = _by_torchrun(network, run, settings, hosts, checkpoints, processes, bool(gpus))
     else:
         with joined(hosts.rank, len(hosts.names), first=hosts.names[0], interface=hosts.interface, gpu=0 if gpus else None) as group:
             fit(network, run.matrix, run.labels, settings, group, checkpoints)
@@ -53,7 +56,7 @@ def learn(
 
 
 def _by_torchrun(
-    network: Network, run: TrainingRun, settings: Settings, hosts: Hosts, checkpoints: Checkpoints | None, processes: int
+    network: Network, run: TrainingRun, settings: Settings, hosts: Hosts, checkpoints: Checkpoints | None, processes: int, gpus: bool
 ) -> Network:
     config = LaunchConfig(
         min_nodes=len(hosts.names),
@@ -65,17 +68,19 @@ def _by_torchrun(
         max_restarts=0,  # another start of the job resumes
     )
     try:
-        trained: dict[int, Network] = elastic_launch(config, _work)(network, run, settings, checkpoints, hosts.interface)
+        trained: dict[int, Network] = elastic_launch(config, _work)(network, run, settings, checkpoints, hosts.interface, gpus)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise ConnectionError(f"process {rank} of {processes} ended with {failure.exitcode}: {failure.message}") from error
     return next(iter(trained.values()))
 
 
-def _work(network: Network, run: TrainingRun, settings: Settings, checkpoints: Checkpoints | None, interface: str) -> Network:
+def _work(
+    network: Network, run: TrainingRun, settings: Settings, checkpoints: Checkpoints | None, interface: str, gpus: bool
+) -> Network:
     """What one of torchrun's processes does; it says in the environment which one this is."""
     rank, size, gpu = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     first = os.environ["MASTER_ADDR"]
-    with joined(rank, size, first=first, interface=interface, gpu=gpu if torch.cuda.is_available() else None) as group:
+    with joined(rank, size, first=first, interface=interface, gpu=gpu if gpus else None) as group:
         fit(network, run.matrix, run.labels, settings, group, checkpoints)
     return network
