@@ -1,7 +1,7 @@
 """Keras, on PyTorch: a model as an ONNX graph, which answers callers; its architecture as JSON and its weights as HDF5, Keras's own.
 
-What is loaded is the graph, so no server imports Keras. Keras rebuilds the model from the two others, for audits and for who learns on: they
-hold data and no code, because a model whose architecture would bring some (a Lambda layer's) is not saved.
+What is loaded is the graph, so no server imports Keras. From the two others Keras builds the model again, for audits and for who learns on.
+They hold data and no code: a model whose architecture would bring some, as a Lambda layer does, is not saved.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def predict(model: Any, matrix: Matrix) -> Matrix:
     import torch
 
     with torch.no_grad():
-        parts = [model(part, training=False).reshape(-1).cpu().numpy() for part in torch.tensor(matrix).split(AT_ONCE)]
+        parts = [model(part, training=False).reshape(-1).cpu().numpy() for part in torch.split(torch.tensor(matrix), AT_ONCE)]
     scores: Matrix = np.concatenate(parts)
     return scores
 

@@ -80,6 +80,6 @@ def predict(model: nn.Module | Graph, matrix: Matrix) -> Matrix:
 
     model.eval()
     with torch.no_grad():
-        parts = [torch.sigmoid(model(part).reshape(-1)).numpy() for part in torch.tensor(matrix).split(AT_ONCE)]
+        parts = [torch.sigmoid(model(part).reshape(-1)).numpy() for part in torch.split(torch.tensor(matrix), AT_ONCE)]
     scores: Matrix = np.concatenate(parts)
     return scores

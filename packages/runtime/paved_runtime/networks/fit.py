@@ -57,8 +57,9 @@ def fit(
 ) -> None:
     """Leave in `network`, which gives logits [rows] or [rows, 1], the weights that were best over the validation rows.
 
-    Every process of the group calls it with the same rows and the same network. The weights are the same in each, and the same however
-    often training was stopped and resumed. A group of another size learns others: sums of more parts round differently.
+    Every process of the group calls it with the same rows and the same network; the first alone reads and writes checkpoints. All end with
+    the same weights, however often training was stopped and resumed. A group of another size ends with others: sums of more parts round
+    differently.
 
     Raises:
         ArithmeticError: nothing finite is learnt.
@@ -71,10 +72,7 @@ def fit(
     rows, kept = (Rows(torch.tensor(matrix[chosen]), torch.tensor(labels[chosen])) for chosen in (~held, held))
     network.to(group.device)
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, foreach=False)
-    latest = checkpoints.latest() if checkpoints else None
-    state = State.read(latest, network, optimizer) if latest else State()
-    if latest:
-        print(f"resumed after step {state.step}", flush=True)
+    state = _resumed(network, optimizer, group, checkpoints)
     epoch = math.ceil(len(rows) / settings.batch_size)
     with interruption.held() as told:
         while state.step < settings.epochs * epoch and state.stale < settings.patience:
@@ -92,6 +90,16 @@ def fit(
     print(
         f"learnt for {state.step} steps, {math.ceil(state.step / epoch)} epochs; loss over the validation rows {state.loss:.5f}", flush=True
     )
+
+
+def _resumed(network: nn.Module, optimizer: torch.optim.Optimizer, group: Group, checkpoints: Checkpoints | None) -> State:
+    """What the first process has is everybody's: a host may have got an older checkpoint than another."""
+    latest = checkpoints.latest() if checkpoints and group.rank == 0 else None
+    if not (content := group.of_first(latest.read_bytes() if latest else b"")):
+        return State()
+    state = State.read(content, network, optimizer)
+    print(f"resumed after step {state.step}", flush=True)
+    return state
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,7 @@ def _step(
     slopes = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
     flat = torch.cat([*(slope.reshape(-1) for slope in slopes), torch.tensor([float(told)], device=group.device)])
     total = group.sum(flat)  # one message a step: the slopes, and whether somebody was told to stop
-    for weight, slope in zip(weights, total[:-1].split([weight.numel() for weight in weights]), strict=True):
+    for weight, slope in zip(weights, torch.split(total[:-1], [weight.numel() for weight in weights]), strict=True):
         weight.grad = slope.view_as(weight)
     optimizer.step()
     return bool(total[-1] > 0)
@@ -134,7 +142,7 @@ def _judge(network: nn.Module, rows: Rows, state: State, group: Group) -> None:
     network.eval()
     loss = torch.zeros(1, dtype=torch.float64)
     with torch.no_grad():
-        for part in torch.arange(len(rows))[group.rank :: group.size].split(AT_ONCE):
+        for part in torch.split(torch.arange(len(rows))[group.rank :: group.size], AT_ONCE):
             chosen = rows.at(part)
             logits = network(chosen.matrix.to(group.device)).reshape(-1).cpu().double()
             loss += binary_cross_entropy_with_logits(logits, chosen.labels.double(), reduction="sum")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 
@@ -57,14 +56,11 @@ def export(module: nn.Module, features: int) -> bytes:
         why = next((line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()), "it gave no reason")
         raise ValueError(f"the network cannot be written as ONNX: {why}: use operations that torch.onnx knows in forward") from error
     assert program is not None
-    written = io.BytesIO()
-    program.save(written)
-    return _plain(written.getvalue())
+    return _plain(program.model_proto)
 
 
-def _plain(graph: bytes) -> bytes:
+def _plain(model: onnx.ModelProto) -> bytes:
     """Without the notes on each node, and under one name whatever the network's class is called."""
-    model = onnx.load_from_string(graph)
     model.graph.name, model.graph.doc_string, model.doc_string = "network", "", ""
     for part in (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.value_info):
         del part.metadata_props[:]

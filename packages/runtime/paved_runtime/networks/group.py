@@ -45,16 +45,34 @@ class Group:
         Raises:
             ConnectionError: another process is gone.
         """
-        if self.size == 1:
-            return tensor
-        try:
-            dist.all_reduce(tensor)
-        except RuntimeError as error:
-            why = str(error).strip().splitlines()[0]
-            raise ConnectionError(
-                f"another process of the {self.size} that train is gone ({why}): start the job again, it resumes"
-            ) from error
+        if self.size > 1:
+            with _together(self.size):
+                dist.all_reduce(tensor)
         return tensor
+
+    def of_first(self, content: bytes) -> bytes:
+        """What the first process has; what the others give is not looked at. Raises ConnectionError as `sum` does."""
+        if self.size == 1:
+            return content
+        length = torch.tensor([len(content)], device=self.device)
+        with _together(self.size):
+            dist.broadcast(length, 0)
+            size = int(length)
+            sent = (
+                torch.frombuffer(bytearray(content), dtype=torch.uint8) if self.rank == 0 and size else torch.empty(size, dtype=torch.uint8)
+            )
+            sent = sent.to(self.device)
+            dist.broadcast(sent, 0)
+        return sent.cpu().numpy().tobytes()
+
+
+@contextmanager
+def _together(size: int) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        why = str(error).strip().splitlines()[0]
+        raise ConnectionError(f"one of the {size} processes that train is gone ({why}): start the job again, it resumes") from error
 
 
 @contextmanager

@@ -41,8 +41,8 @@ def learn(
 ) -> Network:
     """The network, which gives logits [rows] or [rows, 1], once it has learnt from a run (paved_runtime.networks.fit).
 
-    Each of several hosts calls this with all rows, and gets the same. On each of them `processes` train, with a GPU each where `gpus` is not
-    0: as many as it has GPUs, or one.
+    Each of several hosts calls this with all rows, and gets the same. On each of them `processes` train: as many as it has GPUs, with one
+    each, or one; with `gpus` 0 none is used.
     """
     hosts = hosts or Alone()
     gpus = torch.cuda.device_count() if gpus is None else gpus
@@ -51,7 +51,7 @@ def learn(
     else:
         with joined(hosts.rank, len(hosts.names), first=hosts.names[0], interface=hosts.interface, gpu=0 if gpus else None) as group:
             fit(network, run.matrix, run.labels, settings, group, checkpoints)
-    network.in_features = run.matrix.shape[1]  # type: ignore[assignment]
+    network.in_features = run.matrix.shape[1]
     return network
 
 
@@ -75,9 +75,7 @@ def _by_torchrun(
     return next(iter(trained.values()))
 
 
-def _work(
-    network: Network, run: TrainingRun, settings: Settings, checkpoints: Checkpoints | None, interface: str, gpus: bool
-) -> Network:
+def _work(network: Network, run: TrainingRun, settings: Settings, checkpoints: Checkpoints | None, interface: str, gpus: bool) -> Network:
     """What one of torchrun's processes does; it says in the environment which one this is."""
     rank, size, gpu = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     first = os.environ["MASTER_ADDR"]

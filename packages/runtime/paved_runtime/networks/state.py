@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 Weights = dict[str, Tensor]
@@ -51,20 +51,20 @@ class State:
         save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, file)
 
     @classmethod
-    def read(cls, file: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+    def read(cls, content: bytes, network: nn.Module, optimizer: torch.optim.Optimizer) -> State:
         """Put a network and its optimizer where `write` left them.
 
         Raises:
             ValueError: the file is broken, or of another network.
         """
         try:
-            tensors = load_file(file)
+            tensors = load(content)
             progress = tensors.pop("progress").tolist()
             network.load_state_dict(_below("network", tensors))
             optimizer.load_state_dict({"state": _moments(tensors), "param_groups": optimizer.state_dict()["param_groups"]})
         except (SafetensorError, KeyError, RuntimeError) as error:
             why = str(error).strip().splitlines()[0]
-            raise ValueError(f"checkpoint {file} is not of this network ({why}): remove it, and training begins anew") from error
+            raise ValueError(f"the checkpoint is not of this network ({why}): remove it, and training begins anew") from error
         return cls(int(progress[0]), progress[1], int(progress[2]), _below("best", tensors))
 
 
