@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,7 +77,7 @@ def fit(
     epoch = math.ceil(len(rows) / settings.batch_size)
     with interruption.held() as told:
         while state.step < settings.epochs * epoch and state.stale < settings.patience:
-            stopping = _step(network, optimizer, _batch(rows, state.step, epoch, settings, group), told(), settings, state.step, group)
+            stopping = _step(network, optimizer, _batch(rows, state.step, epoch, settings, group), told, settings, state.step, group)
             state.step += 1
             if state.step % epoch == 0:
                 _judge(network, kept, state, group)
@@ -118,7 +119,13 @@ def _batch(rows: Rows, step: int, epoch: int, settings: Settings, group: Group) 
 
 
 def _step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, told: bool, settings: Settings, step: int, group: Group
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    told: Callable[[], bool],
+    settings: Settings,
+    step: int,
+    group: Group,
 ) -> bool:
     """Take one step; whether any process of the group was told to stop."""
     torch.manual_seed(settings.seed * SEEDS + step * group.size + group.rank)
@@ -129,7 +136,7 @@ def _step(
     loss.backward()  # type: ignore[no-untyped-call]
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     slopes = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
-    flat = torch.cat([*(slope.reshape(-1) for slope in slopes), torch.tensor([float(told)], device=group.device)])
+    flat = torch.cat([*(slope.reshape(-1) for slope in slopes), torch.tensor([float(told())], device=group.device)])
     total = group.sum(flat)  # one message a step: the slopes, and whether somebody was told to stop
     for weight, slope in zip(weights, torch.split(total[:-1], [weight.numel() for weight in weights]), strict=True):
         weight.grad = slope.view_as(weight)
