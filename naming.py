@@ -28,6 +28,7 @@ VARIANT, SHADOW = "live", "shadow"  # an endpoint's variants: scaling and alarms
 # Folders of a model's artifacts bucket.
 RUNS = "runs"  # what training writes
 MODELS = "models"  # copies of what it has registered, where it does not write
+CHECKPOINTS = "checkpoints"  # of training that may be interrupted
 MODEL_ARCHIVE = "model.tar.gz"  # the part of a version that endpoints and monitors read; the reports beside it hold rows of the data set
 EVIDENCE, LEDGER, IMAGES, RETRAINING = "evidence", "ledger", "images", "retraining"
 # Folders of an endpoint's capture bucket.

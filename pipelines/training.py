@@ -30,7 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sagemaker.core.network import NetworkConfig
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import MetricDefinition, ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
-from sagemaker.core.training.configs import Compute, InputData, Networking, OutputDataConfig, StoppingCondition
+from sagemaker.core.training.configs import CheckpointConfig, Compute, InputData, Networking, OutputDataConfig, StoppingCondition
 from sagemaker.core.workflow import ConditionLessThanOrEqualTo, ExecutionVariables, Join, JsonGet, PropertyFile
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow import ConditionStep, FailStep, Pipeline, ProcessingStep
@@ -142,8 +142,13 @@ class _Steps:
                 instance_count=training.instance_count,
                 volume_size_in_gb=training.volume_gb,
                 volume_kms_key_id=self.volume_key,
+                enable_managed_spot_training=training.spot or None,
             ),
-            stopping_condition=StoppingCondition(max_runtime_in_seconds=60 * training.max_runtime_minutes),
+            stopping_condition=StoppingCondition(
+                max_runtime_in_seconds=60 * training.max_runtime_minutes,
+                **({"max_wait_time_in_seconds": 60 * training.longest_minutes} if training.spot else {}),
+            ),
+            checkpoint_config=CheckpointConfig(s3_uri=self.run.checkpoints) if training.spot else None,
             output_data_config=OutputDataConfig(s3_output_path=self._uri("train"), kms_key_id=self.run.key),
             networking=Networking(enable_network_isolation=True, enable_inter_container_traffic_encryption=True, **self.run.vpc),
             environment=self.run.environment,

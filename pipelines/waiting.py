@@ -51,11 +51,13 @@ def jobs(model: ModelSpec) -> int:
 
 
 def longest_run(model: ModelSpec) -> int:
-    """The minutes that a run may take: each job all of its time, and every policy all of its retries.
+    """The minutes that a run may take: each job all of its time, on spot instances also its time to wait, and every policy all of its
+    retries.
 
     A job that SageMaker's own failure ends late, and that runs once more from its beginning, is not counted twice.
     """
-    return math.ceil(jobs(model) * (model.training.max_runtime_minutes + _beside_a_job()) + _waited(OF_CALLS))
+    others = (jobs(model) - 1) * model.training.max_runtime_minutes
+    return math.ceil(model.training.longest_minutes + others + _beside_jobs(model))
 
 
 def waits(model: ModelSpec) -> int:
@@ -64,12 +66,13 @@ def waits(model: ModelSpec) -> int:
 
 
 def longest_job(model: ModelSpec) -> int:
-    """The largest `max_runtime_minutes` whose run ends within the actions that a stage may have."""
-    return math.floor((ACTIONS * LONGEST_WAIT - _waited(OF_CALLS)) / jobs(model) - _beside_a_job())
+    """The largest `max_runtime_minutes` whose run ends within the actions that a stage may have; `max_wait_minutes` grows with it."""
+    share = model.training.longest_minutes / model.training.max_runtime_minutes
+    return math.floor((ACTIONS * LONGEST_WAIT - _beside_jobs(model)) / (jobs(model) - 1 + share))
 
 
-def _beside_a_job() -> float:
-    return STARTING + _waited(OF_JOBS)
+def _beside_jobs(model: ModelSpec) -> float:
+    return jobs(model) * (STARTING + _waited(OF_JOBS)) + _waited(OF_CALLS)
 
 
 def _waited(policies: tuple[Retries, ...]) -> float:

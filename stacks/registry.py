@@ -23,6 +23,8 @@ from stacks.constructs.store import Store, announces
 from stacks.constructs.training_role import TrainingRole
 from stacks.network import SECURITY_GROUPS, SUBNETS, vpc_config
 
+CHECKPOINT_DAYS = 30  # longer than any training may take to be resumed
+
 
 class Registry(Stack):
     """One model's, in the toolchain account. Tells the road where things are through SSM parameters."""
@@ -42,7 +44,16 @@ class Registry(Stack):
         logs = config.access_logs_of(config.toolchain)
         data = Store(self, "Data", key=key, bucket_name=naming.data_bucket(config, model.name), logs=logs)
         announces(data)
-        artifacts = Store(self, "ArtifactStore", key=key, bucket_name=naming.artifacts_bucket(config, model.name), lockable=True, logs=logs)
+        artifacts = Store(
+            self,
+            "ArtifactStore",
+            key=key,
+            bucket_name=naming.artifacts_bucket(config, model.name),
+            expire_days=CHECKPOINT_DAYS if model.training.spot else None,
+            folders=[naming.CHECKPOINTS] if model.training.spot else [],
+            lockable=True,
+            logs=logs,
+        )
         images = ImageRepository(self, "Images", repository_name=naming.image_repository(config, model.name), readers=list(readers))
         ModelRegistry(self, "Registry", group_name=group, description=f"Versions of {model.name}", readers=list(readers))
         vpc = vpc_config(self, config, config.toolchain)
@@ -52,7 +63,7 @@ class Registry(Stack):
             role_name=naming.training_role(config, model.name),
             data=data,
             artifacts=artifacts,
-            runs=f"{naming.RUNS}/*",
+            runs=[f"{naming.RUNS}/*", *([f"{naming.CHECKPOINTS}/*"] if model.training.spot else [])],
             models=f"{naming.MODELS}/*",
             images=images,
             key=key,

@@ -13,6 +13,7 @@ from paved_runtime.spec import ModelSpec, Serving
 
 SAGEMAKER = "sagemaker"
 ENDPOINTS, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+SPOT = "spot training job usage"
 
 
 def check(visit: Visit) -> Iterator[Finding]:
@@ -48,7 +49,7 @@ def demand(visit: Visit) -> Counter[str]:
 def _to_train(model: ModelSpec) -> Counter[str]:
     """A training job; and the processing jobs around it, one after the other: the champion's, and others where steps are separate."""
     kind, count = model.training.instance_type, model.training.instance_count
-    return Counter({_name(kind, TRAINING): count, _name(kind, PROCESSING): 1})
+    return Counter({_name(kind, SPOT if model.training.spot else TRAINING): count, _name(kind, PROCESSING): 1})
 
 
 def _to_serve(serving: Serving) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
@@ -21,8 +23,8 @@ USE_KEY = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey
 class TrainingRole(ServiceRole):
     """One model's. SageMaker takes it twice: to run the pipeline, and inside each job.
 
-    Of the bucket `artifacts` it writes the objects whose key is like `runs`, and reads those like `models` beside them: evidence and ledger
-    lie there too, and are not training's.
+    Of the bucket `artifacts` it writes the objects whose key is like one of `runs`, and reads those like `models` beside them: evidence and
+    ledger lie there too, and are not training's.
     """
 
     def __init__(
@@ -33,7 +35,7 @@ class TrainingRole(ServiceRole):
         role_name: str,
         data: s3.IBucket,
         artifacts: s3.IBucket,
-        runs: str,
+        runs: Sequence[str],
         models: str,
         images: ecr.IRepository,
         key: kms.IKey,
@@ -60,11 +62,11 @@ class TrainingRole(ServiceRole):
         )
 
 
-def _storage(data: s3.IBucket, artifacts: s3.IBucket, key: kms.IKey, *, runs: str, models: str) -> list[iam.PolicyStatement]:
-    readable = [data.arn_for_objects("*"), *map(artifacts.arn_for_objects, (runs, models))]
+def _storage(data: s3.IBucket, artifacts: s3.IBucket, key: kms.IKey, *, runs: Sequence[str], models: str) -> list[iam.PolicyStatement]:
+    readable = [data.arn_for_objects("*"), *map(artifacts.arn_for_objects, (*runs, models))]
     return [
         iam.PolicyStatement(actions=["s3:GetObject"], resources=readable),
-        iam.PolicyStatement(actions=["s3:PutObject"], resources=[artifacts.arn_for_objects(runs)]),
+        iam.PolicyStatement(actions=["s3:PutObject"], resources=[*map(artifacts.arn_for_objects, runs)]),
         iam.PolicyStatement(actions=["s3:GetBucketLocation", "s3:ListBucket"], resources=[data.bucket_arn, artifacts.bucket_arn]),
         iam.PolicyStatement(actions=USE_KEY, resources=[key.key_arn]),
         iam.PolicyStatement(  # the jobs' disks

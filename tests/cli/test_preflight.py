@@ -148,6 +148,16 @@ def test_the_accounts_own_quota_counts_before_awss_default() -> None:
         assert found[name] is verdict
 
 
+def test_spot_instances_have_a_quota_of_their_own() -> None:
+    training = MODEL.training.model_copy(update={"spot": True, "instance_count": 3})
+    spot = replace(visit(), models=(MODEL.model_copy(update={"training": training}),))
+    kind = MODEL.training.instance_type
+
+    assert quotas.demand(spot)[f"{kind} for spot training job usage"] == 3
+    assert f"{kind} for training job usage" not in quotas.demand(spot)
+    assert quotas.demand(visit())[f"{kind} for training job usage"] == MODEL.training.instance_count
+
+
 def test_a_quota_that_aws_does_not_list_is_unknown() -> None:
     findings = look("quotas", quotas.check, visit(service_quotas=service_quotas({}, {})))
     assert {finding.verdict for finding in findings} == {Verdict.UNKNOWN}

@@ -106,6 +106,33 @@ def test_a_refusal_says_how_many_gates_failed_and_where_the_verdicts_are(form: s
     )
 
 
+@pytest.mark.parametrize(("form", "others"), [("one-job", []), ("separate", ["Prepare", "Evaluate"])])
+def test_several_hosts_on_spot_instances_train_and_nothing_else_does(form: str, others: list[str]) -> None:
+    made = steps(json.loads(definition(CONFIG, model(form, instance_count=3, spot=True, max_wait_minutes=90), RUN)))
+    train = made["Train"]["Arguments"]
+
+    assert train["ResourceConfig"]["InstanceCount"] == 3
+    assert train["EnableManagedSpotTraining"] is True
+    assert train["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 5400}
+    digest = RUN.image_uri.rpartition(":")[2]
+    assert train["CheckpointConfig"]["S3Uri"] == f"{RUN.artifacts}/{naming.CHECKPOINTS}/{RUN.commit}/{DATA_SHA256}/{digest}"
+    counts = [made[name]["Arguments"]["ProcessingResources"]["ClusterConfig"]["InstanceCount"] for name in others]
+    assert counts == [1] * len(others)
+
+
+def test_nothing_of_spot_is_asked_for_where_it_is_not_wanted(one_job: Definition) -> None:
+    train = steps(one_job)["Train"]["Arguments"]
+
+    assert not train.get("EnableManagedSpotTraining")
+    assert "CheckpointConfig" not in train
+    assert train["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600}
+
+
+@pytest.mark.parametrize("change", [{"commit": "e" * 40}, {"data_sha256": "e" * 64}, {"image_uri": f"image@sha256:{'e' * 64}"}])
+def test_checkpoints_of_another_commit_data_set_or_image_lie_elsewhere(change: dict[str, str]) -> None:
+    assert replace(RUN, **change).checkpoints != RUN.checkpoints
+
+
 @pytest.fixture(scope="module", params=["one-job", "separate"])
 def championed(request: pytest.FixtureRequest) -> Definition:
     """Either form, with a champion to compare with."""

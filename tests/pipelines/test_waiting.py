@@ -34,17 +34,26 @@ def defined(model: ModelSpec) -> float:
     minutes = 0.0
     for step in [*steps, *gate["IfSteps"]]:
         if limit := step["Arguments"].get("StoppingCondition"):
-            minutes += limit["MaxRuntimeInSeconds"] / 60 + STARTING
+            minutes += limit.get("MaxWaitTimeInSeconds", limit["MaxRuntimeInSeconds"]) / 60 + STARTING
         for policy in step.get("RetryPolicies", []):
             minutes += sum(policy["IntervalSeconds"] * policy["BackoffRate"] ** n for n in range(policy["MaxAttempts"])) / 60
     return minutes
 
 
 @pytest.mark.parametrize("steps", ["one-job", "separate"])
-def test_the_longest_run_is_the_definitions(steps: str) -> None:
-    model = trained_for(20 * HOUR, steps=steps)
+@pytest.mark.parametrize("spot", [{}, {"spot": True}, {"spot": True, "max_wait_minutes": 25 * HOUR}])
+def test_the_longest_run_is_the_definitions(steps: str, spot: dict[str, Any]) -> None:
+    model = trained_for(20 * HOUR, steps=steps, **spot)
 
     assert longest_run(model) == math.ceil(defined(model))
+
+
+@pytest.mark.parametrize("steps", ["one-job", "separate"])
+@pytest.mark.parametrize("spot", [False, True])
+def test_the_longest_job_is_the_last_whose_run_a_stage_can_wait_for(steps: str, spot: bool) -> None:
+    longest = longest_job(trained_for(HOUR, steps=steps, spot=spot))
+
+    assert waits(trained_for(longest, steps=steps, spot=spot)) <= ACTIONS < waits(trained_for(longest + HOUR, steps=steps, spot=spot))
 
 
 def test_a_run_without_a_comparison_has_a_job_less() -> None:

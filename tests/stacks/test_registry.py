@@ -189,6 +189,28 @@ def test_training_writes_no_evidence_and_no_ledger(three: Layout) -> None:
     assert [(bucket["Fn::GetAtt"][0][:13], objects) for bucket, objects in written] == [("ArtifactStore", f"/{naming.RUNS}/*")]
 
 
+def test_training_that_may_be_interrupted_keeps_checkpoints_for_a_month(three: Layout, tmp_path: Path) -> None:
+    model = reference.model()
+    spot = synth(CONFIG, [model.model_copy(update={"training": model.training.model_copy(update={"spot": True})})], tmp_path)
+    folder = f"{naming.CHECKPOINTS}/"
+
+    assert rules_of(three, folder) == []
+    assert rules_of(spot, folder) == [
+        {"Prefix": folder, "ExpirationInDays": 30, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}, "Status": "Enabled"}
+    ]
+    for action in ("s3:GetObject", "s3:PutObject"):
+        (allowed,) = (s for s in spot.statements(REGISTRY, naming.training_role(CONFIG, MODEL)) if s["Action"] == action)
+        assert f"/{folder}*" in json.dumps(allowed["Resource"])
+    assert f"/{folder}*" not in json.dumps(three.statements(REGISTRY, naming.training_role(CONFIG, MODEL)))
+
+
+def rules_of(layout: Layout, folder: str) -> list[dict[str, Any]]:
+    """The rules of the artifacts bucket about a folder."""
+    buckets = layout.all(REGISTRY, "AWS::S3::Bucket").values()
+    (artifacts,) = (bucket for bucket in buckets if bucket["BucketName"] == naming.artifacts_bucket(CONFIG, MODEL))
+    return [rule for rule in artifacts["LifecycleConfiguration"]["Rules"] if rule.get("Prefix") == folder]
+
+
 def test_endpoints_read_models_and_not_the_rows_beside_them(three: Layout) -> None:
     (read,) = [s for s in artifact_policy(three) if s["Action"] == "s3:GetObject" and STAGING.account.id in json.dumps(s)]
     serving = json.dumps(three.role(naming.serving_stack(CONFIG, MODEL, STAGING), naming.execution_role(CONFIG, MODEL, STAGING)))

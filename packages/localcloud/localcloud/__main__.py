@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from localcloud.core.assumptions import Assumption
+from localcloud.core.interruptions import Interruptions
 
 os.environ.update(
     {
@@ -26,6 +27,7 @@ os.environ.pop("MOTO_ACCOUNT_ID", None)
 LOG = "localcloud.log"
 READS_LATE = "LOCALCLOUD_READS_LATE"  # seconds
 ASSUME, QUOTAS = "LOCALCLOUD_ASSUME", "LOCALCLOUD_QUOTAS"  # assumptions, and quotas, with commas between them
+INTERRUPT = "LOCALCLOUD_INTERRUPT"  # TIMES/SECONDS/SEED
 LOOK_EVERY = 0.5  # seconds; a signal that the system hands to another thread does not wake the one that waits for it
 
 
@@ -102,9 +104,24 @@ def arguments() -> argparse.Namespace:
         f" pattern (default: what {QUOTAS} names)",
     )
     parser.add_argument(
+        "--interrupt",
+        type=_interruptions,
+        default=os.environ.get(INTERRUPT, ""),
+        metavar="TIMES/SECONDS/SEED",
+        help="take a host away from each managed spot training job, without warning, so many times, each time within so many real seconds"
+        f" of its program's start, as the seed draws (default: what {INTERRUPT} says, else never)",
+    )
+    parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
     )
     return parser.parse_args()
+
+
+def _interruptions(text: str) -> Interruptions | None:
+    try:
+        return Interruptions.parsed(text) if text else None
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def _end_with_input(ending: threading.Event) -> None:
@@ -164,6 +181,7 @@ def program() -> int:
             reads_late=options.reads_late,
             assumptions=options.assume,
             quotas=raised,
+            interruptions=options.interrupt,
         )
     except CannotListen as problem:
         return _complain(f"{problem}: choose another or leave --port out")

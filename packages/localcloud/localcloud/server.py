@@ -19,6 +19,7 @@ from localcloud import services
 from localcloud.codepipeline import pipelines
 from localcloud.core.assumptions import Assumption
 from localcloud.core.cloud import Cloud, install
+from localcloud.core.interruptions import Interruptions
 from localcloud.ecr import engine
 from localcloud.source import git
 
@@ -49,6 +50,7 @@ class Server:
         reads_late: float,
         assumptions: Collection[Assumption],
         quotas: Mapping[str, int],
+        interruptions: Interruptions | None,
         containers: bool,
     ) -> None:
         self.accounts, self.region = accounts, region
@@ -69,6 +71,7 @@ class Server:
             reads_late=reads_late,
             assumptions=assumptions,
             quotas=quotas,
+            interruptions=interruptions,
             engine=engine.start(root) if containers else None,
         )
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)

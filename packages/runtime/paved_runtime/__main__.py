@@ -27,6 +27,7 @@ COMMANDS = {
     "monitor": "monitor",
 }
 JOBS = tuple(name for name in COMMANDS if name != "serve")
+ONCE = ("evaluate",)  # of several hosts, all of which have prepared and trained, the first does it for all
 REASON = 1024  # characters that SageMaker keeps
 HELP = f"""paved-runtime {__version__}
   paved-runtime check MODEL_FOLDER...      is each model.toml what the contract says?
@@ -59,8 +60,9 @@ def _job(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     command = "runtime"
     try:
         programs, job = _programs(arguments), Job.of(environ)
-        for command, program in programs.items():  # noqa: B007 - the report names the command that failed
-            program(job)
+        for command, program in programs.items():
+            if command not in ONCE or job.hosts.first:
+                program(job)
     except Exception as error:
         _report(error, command, root(environ))
         return 1

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paved_runtime import spec
+from paved_runtime.checkpoints import Checkpoints
+from paved_runtime.hosts import Hosts
 from paved_runtime.plugin import Hyperparameters
 
 SCORE_LOG_SECONDS = 10.0
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +89,27 @@ class Job:
     @property
     def report(self) -> Path:
         """The folder of what people read about this run; SageMaker packs a training job's as `output.tar.gz` beside the model."""
-        return self.root / ("processing/report" if self.processing else "output/data")
+        return self.root / ("processing/report" if self.processing else "output/data") if self.hosts.first else self.root / "work/report"
 
     @property
     def model(self) -> Path:
-        """The folder of model files, which SageMaker packs after training and unpacks before serving."""
-        return self.root / "model"
+        """The folder of model files, which SageMaker packs after training and unpacks before serving.
+
+        It packs what all hosts leave as one archive, in which no name may be there twice: so the first alone leaves anything.
+        """
+        return self.root / ("model" if self.hosts.first else "work/model")
+
+    @property
+    def hosts(self) -> Hosts:
+        """The machines of a training job; any other job, and a server, is one by itself. Raises ValueError as `Hosts.read` does."""
+        return Hosts.read(self.root)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Where training keeps how far it is: what SageMaker copies to S3, where the job was given such a place."""
+        folder = self.root / CHECKPOINTS
+        origin = {**self.origin, **{name: str(value) for name, value in self.hyperparameters.items()}}
+        return Checkpoints(folder=folder if folder.is_dir() else None, origin=origin, writes=self.hosts.first)
 
     @property
     def hyperparameters(self) -> Hyperparameters:

@@ -290,14 +290,34 @@ class Gates(_Table):
 
 
 class Training(_Table):
-    """How the training job runs. Sizes in GiB, times in minutes."""
+    """How the training job runs. Sizes in GiB, times in minutes.
+
+    With `spot` it runs on instances that AWS may take back at any time, goes on from its checkpoints, and has `max_wait_minutes` in all,
+    for waiting and for running.
+    """
 
     steps: Literal["one-job", "separate"] = "one-job"
     instance_type: InstanceType
-    instance_count: int = Field(default=1, ge=1, le=1)
+    instance_count: int = Field(default=1, ge=1, le=20)
+    spot: bool = False
     volume_gb: int = Field(default=10, ge=1, le=16384)
     max_runtime_minutes: int = Field(default=60, ge=1, le=7 * 24 * 60)
+    max_wait_minutes: int | None = Field(default=None, ge=1, le=14 * 24 * 60)
     hyperparameters: dict[str, Plain] = {}
+
+    @model_validator(mode="after")
+    def _waiting_includes_running(self) -> Training:
+        if self.max_wait_minutes is not None and self.max_wait_minutes < self.max_runtime_minutes:
+            counted = f"max_runtime_minutes {self.max_runtime_minutes}: a spot job's time to wait counts its running, too"
+            raise ValueError(f"max_wait_minutes {self.max_wait_minutes} is smaller than {counted}")
+        return self
+
+    @property
+    def longest_minutes(self) -> int:
+        """What the training job may take in all: `max_runtime_minutes`; of a spot job `max_wait_minutes`, or twice what it may run."""
+        if not self.spot:
+            return self.max_runtime_minutes
+        return self.max_wait_minutes or 2 * self.max_runtime_minutes
 
 
 class Deployment(_Table):

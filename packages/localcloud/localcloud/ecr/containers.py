@@ -22,6 +22,7 @@ from localcloud.ecr.engine import Engine
 KEEPER = Path(__file__).with_name("end_with_client.py")
 ML = "/opt/ml"
 CLONE_NEWNET = 0x40000000
+PEERS = "localcloud: this container is not isolated: it has other hosts to call, which localcloud gives this machine's network"
 NOT_ISOLATED = "localcloud: this container is not isolated: that takes root on Linux"
 
 
@@ -42,10 +43,13 @@ class ContainerImage:
         hosts: Sequence[str] = (),
         on_line: Callable[[str], None],
     ) -> Container:
-        """Run it with `ml` as /opt/ml. An isolated container has no network at all, any other this machine's, and names for `hosts`."""
-        name, apart = f"localcloud-{uuid.uuid4().hex[:16]}", isolated and can_isolate()
+        """Run it with `ml` as /opt/ml. An isolated container has no network at all, any other this machine's, and names for `hosts`.
+
+        Several hosts call each other, isolated or not (SageMaker API, CreateTrainingJob, EnableNetworkIsolation): theirs is this machine's.
+        """
+        name, apart = f"localcloud-{uuid.uuid4().hex[:16]}", isolated and can_isolate() and len(hosts) < 2
         if isolated and not apart:
-            on_line(NOT_ISOLATED)
+            on_line(NOT_ISOLATED if len(hosts) < 2 else PEERS)
         first, *rest = entrypoint or [""]
         declared = {key: value for several in variables for key, value in several.items()}
         command = [

@@ -34,6 +34,7 @@ from localcloud.sagemaker.volumes import encrypted
 
 GRACE = 120.0  # SageMaker's seconds between SIGTERM and SIGKILL
 DAY = 86_400
+GROUP = "homogeneousCluster"  # of the instances of a job that names no groups
 _jobs: dict[tuple[str, str, str, str], Job] = {}
 
 
@@ -69,10 +70,10 @@ def stop(self: Any, kind: str) -> EmptyResult:
     return EmptyResult()
 
 
-def machines(account: str, region: str, kind: str) -> Counter[str]:
-    """How many instances the jobs of a kind have in an account and region, by type."""
-    every = [job.plan for (owner, place, of, _), job in list(_jobs.items()) if (owner, place, of) == (account, region, kind) and job.holds]
-    return sum(map(_machines, every), Counter[str]())
+def machines(account: str, region: str, usage: str) -> Counter[str]:
+    """How many instances jobs have in an account and region, by type: those that count towards the quotas of a `usage`."""
+    every = [job for (owner, place, _, _), job in list(_jobs.items()) if (owner, place) == (account, region) and job.holds]
+    return sum((_machines(job.plan) for job in every if job.usage == usage), Counter[str]())
 
 
 def _machines(plan: Plan) -> Counter[str]:
@@ -116,15 +117,14 @@ class Job(ABC):
             raise error("ResourceInUse", f"Job name must be unique within an AWS account and region: {self.kind} job {self.name} exists")
         self.role = assumable(request.get("RoleArn"))
         vpc.attach(account, region, self.role, request.get("NetworkConfig", request).get("VpcConfig"))
-        quotas.require(f"{self.kind} job usage", machines(account, region, self.kind), _machines(plan))
+        quotas.require(self.usage, machines(account, region, self.usage), _machines(plan))
         self.ended, self._stopping, self._lock = threading.Event(), threading.Event(), threading.Lock()
-        self._processes: list[Process] = []
-        self._code, self._overtime = 0, False
-        self.last_line = ""
+        self._processes: dict[str, Process] = {}
+        self._code, self._failed, self._exceeded = 0, "algo-1", ""
+        self._last_lines: dict[str, str] = {}
         self.folder = cloud().folder("jobs", account, region, self.kind, self.name)
         names = [f"algo-{number}" for number in range(1, plan.cluster.get("InstanceCount", 1) + 1)]
         self.hosts = {name: cloud().folder("jobs", account, region, self.kind, self.name, name, "ml") for name in names}
-        self.ml = self.hosts["algo-1"]
         self._began = int(unix_time())
         self.record = keep(getattr(backend(account, region), f"create_{self.kind}_job"), request)
         self._say("InProgress")
@@ -135,10 +135,14 @@ class Job(ABC):
 
     def begin(self) -> None:
         """Bring the record to the state of a job that has just been created."""
-        setattr(self.record, f"{self.kind}_end_time", None)
+        for moment in ("start", "end"):
+            setattr(self.record, f"{self.kind}_{moment}_time", None)
 
     def phase(self, name: str) -> None:
         """Note that the job has come to this phase."""
+
+    def started(self) -> None:
+        """Note that the program runs on every host."""
 
     def read(self, line: str) -> None:
         """Look at one line of the log."""
@@ -151,15 +155,26 @@ class Job(ABC):
         """Complete the record once the job has ended."""
 
     @property
+    def usage(self) -> str:
+        """Whose quotas its instances count towards."""
+        return f"{self.kind} job usage"
+
+    @property
     def holds(self) -> bool:
         """Whether it still has its instances."""
         return not self.ended.is_set()
 
     @property
     def message(self) -> str:
-        """What the container wrote about how it ended, if anything."""
-        paths = [ml / self.plan.message for ml in self.hosts.values()]
+        """What the container wrote about how it ended, if anything: that of the host that failed first, before any other's."""
+        hosts = sorted(self.hosts, key=lambda host: host != self._failed)
+        paths = [self.hosts[host] / self.plan.message for host in hosts]
         return next((said for path in paths if path.exists() and (said := path.read_text(errors="replace").strip())), "")
+
+    @property
+    def seconds(self) -> float:
+        """How long the program may run from now on."""
+        return float(self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DAY))
 
     def stop(self, grace: float | None = None) -> None:
         """Ask the program to end, and make it after a while."""
@@ -173,7 +188,7 @@ class Job(ABC):
 
     def _end(self, grace: float) -> None:
         """Ask what runs to end, without waiting for it."""
-        for process in self._processes:
+        for process in self._processes.values():
             if process.running:
                 threading.Thread(target=process.stop, args=(grace,), daemon=True).start()
 
@@ -198,10 +213,10 @@ class Job(ABC):
         except Exception as problem:  # reported as the job's failure, as SageMaker does with its own
             status, why = "Failed", f"InternalServerError: {reason(problem)}"
         if why:
-            self._line(f"{self.name}/algo-1-{self._began}", why)
+            self._line("algo-1", why)
             self.record.failure_reason = why[:1024]
         setattr(self.record, f"{self.kind}_end_time", utcnow())
-        self.phase("MaxRuntimeExceeded" if self._overtime else status)
+        self.phase(self._exceeded or status)
         self.finish()
         with self._lock:
             self._say(status)
@@ -212,20 +227,33 @@ class Job(ABC):
         self.phase("Downloading")
         image = images.find(self.plan.image, role_arn=self.role)
         s3 = cloud().client("s3", role_arn=self.role, region=self.region)
-        for place, (host, ml) in enumerate(self.hosts.items()):
-            self._prepare(s3, place, host, ml)
-        self.phase("Training")
-        setattr(self.record, f"{self.kind}_start_time", utcnow())
-        code = self._execute(image)
-        if self._stopping.is_set() or self._overtime:
-            self.outputs(s3, complete=False)
+        code = self.run(image, s3)
+        if self._stopping.is_set() or self._exceeded:
+            self._salvage(s3)
             return "Stopped"
         if code:
-            self.outputs(s3, complete=False)
-            raise Failed(f"AlgorithmError: {self.message or self.last_line}, exit code: {code}")
+            said = self.message or self._last_lines.get(self._failed, "")
+            self._salvage(s3)
+            raise Failed(f"AlgorithmError: {said}, exit code: {code}")
         self.phase("Uploading")
         self.outputs(s3, complete=True)
         return "Completed"
+
+    def run(self, image: images.Image | ContainerImage, s3: Any) -> int:
+        """Run the program on every host, each with a file system of its own. Returns the exit code of the first that failed, or 0."""
+        for place, (host, ml) in enumerate(self.hosts.items()):
+            self._prepare(s3, place, host, ml)
+        self.phase("Training")
+        if getattr(self.record, f"{self.kind}_start_time") is None:
+            setattr(self.record, f"{self.kind}_start_time", utcnow())
+        return self._execute(image)
+
+    def _salvage(self, s3: Any) -> None:
+        """Upload what there is of a job that did not complete. That it cannot be packed is not why the job ended."""
+        try:
+            self.outputs(s3, complete=False)
+        except Failed as problem:
+            self._line("algo-1", str(problem))
 
     def _prepare(self, s3: Any, place: int, host: str, ml: Path) -> None:
         """What one instance finds in /opt/ml."""
@@ -235,10 +263,21 @@ class Job(ABC):
                 raise Failed(f"ClientError: Data download failed: input {name}: no S3 objects found under S3 URL {source}")
         for name in self.plan.folders:
             (ml / name).mkdir(parents=True, exist_ok=True)
-        who = {"current_host": host, "current_instance_type": self.plan.cluster["InstanceType"], "hosts": sorted(self.hosts)}
-        for name, value in {**self.plan.files, self.plan.resources: who | {"network_interface_name": "lo"}}.items():
+        for name, value in {**self.plan.files, self.plan.resources: self._who(host)}.items():
             (ml / name).parent.mkdir(parents=True, exist_ok=True)
             (ml / name).write_text(json.dumps(value, indent=2, default=str))
+
+    def _who(self, host: str) -> dict[str, Any]:
+        """What `resourceconfig.json` says to a host; the names of all are in the order of text, as on SageMaker."""
+        kind, hosts = self.plan.cluster["InstanceType"], sorted(self.hosts)
+        return {
+            "current_host": host,
+            "current_instance_type": kind,
+            "current_group_name": GROUP,
+            "hosts": hosts,
+            "instance_groups": [{"instance_group_name": GROUP, "instance_type": kind, "hosts": hosts}],
+            "network_interface_name": "lo",
+        }
 
     def _execute(self, image: images.Image | ContainerImage) -> int:
         own = {f"{self.kind.upper()}_JOB_NAME": self.name, f"{self.kind.upper()}_JOB_ARN": self.record.arn}
@@ -246,37 +285,40 @@ class Job(ABC):
         with self._lock:
             if self._stopping.is_set():
                 return 0
+            self._code, self._processes = 0, {}
             for host, ml in self.hosts.items():
-                process = image.start(
+                self._processes[host] = image.start(
                     self.plan.arguments,
                     *(aws, own, self.request.get("Environment", {})),
                     entrypoint=self.plan.entrypoint,
                     ml=ml,
                     isolated=self.plan.isolated,
                     hosts=list(self.hosts),
-                    on_line=functools.partial(self._line, f"{self.name}/{host}-{self._began}"),
+                    on_line=functools.partial(self._line, host),
                 )
-                self._processes.append(process)
+            self.started()
         with ThreadPoolExecutor(len(self._processes)) as pool:
             list(pool.map(self._await, self._processes))
         return self._code
 
-    def _await(self, process: Process) -> None:
-        """Wait for one instance. The first that fails ends the others."""
+    def _await(self, host: str) -> None:
+        """Wait for one host. The first that fails ends the others."""
+        process = self._processes[host]
         try:
-            code = process.wait(self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DAY))
+            code = process.wait(self.seconds)
         except subprocess.TimeoutExpired:
-            self._overtime = True
+            self._exceeded = "MaxRuntimeExceeded"
             code = process.stop(self._grace())
         with self._lock:
             if code and not self._code:
-                self._code = code
+                self._code, self._failed = code, host
                 self._end(self._grace())
 
-    def _line(self, stream: str, line: str) -> None:
-        self.last_line = line if line.strip() else self.last_line
+    def _line(self, host: str, line: str) -> None:
+        if line.strip():
+            self._last_lines[host] = line
         self.read(line)
-        cloud().log(account=self.account, region=self.region, group=self.group, stream=stream, line=line)
+        cloud().log(account=self.account, region=self.region, group=self.group, stream=f"{self.name}/{host}-{self._began}", line=line)
 
 
 def under_ml(path: str) -> str:

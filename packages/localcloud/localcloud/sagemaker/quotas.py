@@ -1,4 +1,4 @@
-"""How many instances of a type an account may have at once: for endpoints, training jobs and processing jobs, each by itself.
+"""How many instances of a type an account may have at once: for endpoints, training jobs, spot ones, and processing jobs, each by itself.
 
 A quota has the name that Service Quotas gives it, such as `ml.m5.large for endpoint usage`. AWS sets quotas by account and by region, low
 for new accounts, and publishes no table of them. So the defaults are localcloud's own: none of what has an accelerator, a few of what is
@@ -18,7 +18,13 @@ from localcloud.core import quotas
 from localcloud.core.errors import error
 
 ENDPOINT, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
-TYPES = {ENDPOINT: "ProductionVariantInstanceType", TRAINING: "TrainingInstanceType", PROCESSING: "ProcessingInstanceType"}
+SPOT = "spot training job usage"
+TYPES = {
+    ENDPOINT: "ProductionVariantInstanceType",
+    TRAINING: "TrainingInstanceType",
+    SPOT: "TrainingInstanceType",
+    PROCESSING: "ProcessingInstanceType",
+}
 ACCELERATED = re.compile(r"ml\.(dl|g|inf|p|trn)\d")
 SMALL = re.compile(r"\.(medium|large|xlarge|2xlarge)$")
 NONE, FEW, SOME = 0, 2, 16

@@ -150,17 +150,57 @@ def test_an_instance_that_fails_ends_the_others(aws: Accounts, image: str, name:
     assert outcome["FailureReason"] == "AlgorithmError: too few rows, exit code: 3"
 
 
-@pytest.mark.laptop("what localcloud does not do")
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}}, "on one instance, not on 2"),
-        ({"CheckpointConfig": {"S3Uri": f"s3://{LAB}/checkpoints"}}, "cannot honour CheckpointConfig"),
-    ],
-)
-def test_what_cannot_be_honoured_is_refused_by_name(aws: Accounts, image: str, name: Name, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ClientError, match=said):
-        training(aws, image, name("t"), **changes)
+def trained_on_two(share: str = "FullyReplicated", **more: str) -> dict[str, Any]:
+    """A training job on two instances, whose objects are for both, or shared between them."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{LAB}/shared", "S3DataDistributionType": share}
+    return {
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5},
+        "InputDataConfig": [{"ChannelName": "data", "DataSource": {"S3DataSource": source}}],
+        "Environment": more,
+    }
+
+
+def unpacked(aws: Accounts, job: str, archive: str) -> dict[str, Any]:
+    """The JSON files that a training job left, by their names in the archive."""
+    body = aws.client("s3").get_object(Bucket=LAB, Key=f"out/{job}/output/{archive}")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        return {member.name: json.load(file) for member in tar if (file := tar.extractfile(member))}
+
+
+@JOBS
+@pytest.mark.parametrize("share", ["ShardedByS3Key", "FullyReplicated"])
+def test_instances_of_a_training_job_share_their_channels_and_leave_one_archive(aws: Accounts, image: str, name: Name, share: str) -> None:
+    for number in range(3):
+        aws.client("s3").put_object(Bucket=LAB, Key=f"shared/{number}.csv", Body=b"1")
+    job = name("t")
+    training(aws, image, job, **trained_on_two(share, BEHAVIOUR="share"))
+
+    assert ended(aws, "training", job)["TrainingJobStatus"] == "Completed"
+    every = ["0.csv", "1.csv", "2.csv"]
+    parts = [["0.csv", "2.csv"], ["1.csv"]] if share == "ShardedByS3Key" else [every, every]
+    assert unpacked(aws, job, "output.tar.gz") == {"algo-1.json": parts[0], "algo-2.json": parts[1]}
+    assert unpacked(aws, job, "model.tar.gz") == {"model.json": {"rows": len(parts[0]), "depth": "3"}}
+    assert aws.lines("/aws/sagemaker/TrainingJobs", f"{job}/algo-2-") == ["metric auc=0.5", "metric auc=0.9"]
+
+
+@JOBS
+def test_an_instance_that_fails_ends_the_others_and_gives_the_reason(aws: Accounts, image: str, name: Name) -> None:
+    aws.client("s3").put_object(Bucket=LAB, Key="shared/0.csv", Body=b"1")
+    job = name("t")
+    training(aws, image, job, **trained_on_two(BEHAVIOUR="algo-2 fails"))
+
+    outcome = ended(aws, "training", job)
+    assert outcome["TrainingJobStatus"] == "Failed"
+    assert outcome["FailureReason"] == "AlgorithmError: algo-2: too few rows, exit code: 3"
+
+
+@pytest.mark.laptop("SageMaker's guide says that names must not clash, and not what becomes of those that do")
+def test_two_hosts_that_leave_one_name_fail_the_job(aws: Accounts, image: str, name: Name) -> None:
+    aws.client("s3").put_object(Bucket=LAB, Key="shared/0.csv", Body=b"1")
+    job = name("t")
+    training(aws, image, job, **trained_on_two(BEHAVIOUR="clash"))
+
+    assert "algo-1 and algo-2 both left model/model.json" in ended(aws, "training", job)["FailureReason"]
 
 
 @JOBS

@@ -64,7 +64,7 @@ def test_an_endpoint_needs_room_for_both_fleets_while_it_is_updated(aws: Aws, im
 @pytest.mark.parametrize("kind", ["training", "processing"])
 def test_jobs_have_quotas_of_their_own(aws: Aws, image: str, name: Name, limits: dict[str, int], kind: str) -> None:
     start = {"training": training, "processing": processing}[kind]
-    quota, others = f"ml.m5.large for {kind} job usage", jobs.machines(ACCOUNT, REGION, kind)["ml.m5.large"]
+    quota, others = f"ml.m5.large for {kind} job usage", jobs.machines(ACCOUNT, REGION, f"{kind} job usage")["ml.m5.large"]
     limits[quota] = others
 
     with pytest.raises(ClientError, match=exceeded(quota, others, others, 1)):
@@ -72,7 +72,7 @@ def test_jobs_have_quotas_of_their_own(aws: Aws, image: str, name: Name, limits:
     limits[quota] = others + 1
     start(aws, image, name("job"))
     assert ended(aws, kind, name("job"))[f"{kind.title()}JobStatus"] == "Completed"
-    assert jobs.machines(ACCOUNT, REGION, kind)["ml.m5.large"] <= others
+    assert jobs.machines(ACCOUNT, REGION, f"{kind} job usage")["ml.m5.large"] <= others
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the test image runs: it does what BEHAVIOUR or a request says, so that each test can see one thing go right or wrong."""
 
+import contextlib
 import json
 import os
 import resource
@@ -20,7 +21,16 @@ HERE = ("0.0.0.0", int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")))  # noq
 def train() -> None:
     parameters = json.loads((ROOT / "input/config/hyperparameters.json").read_text())
     rows = [line for file in sorted((ROOT / "input/data").rglob("*.csv")) for line in file.read_text().splitlines()]
-    Path(os.environ["MODEL_DIR"], "model.json").write_text(json.dumps({"rows": len(rows), **parameters}))
+    about = json.loads((ROOT / "input/config/resourceconfig.json").read_text())
+    if about["current_host"] == about["hosts"][0] or BEHAVIOUR == "clash":
+        Path(os.environ["MODEL_DIR"], "model.json").write_text(json.dumps({"rows": len(rows), **parameters}))
+    if BEHAVIOUR == "share":
+        names = sorted(p.name for p in (ROOT / "input/data").rglob("*.csv"))
+        (ROOT / f"output/data/{about['current_host']}.json").write_text(json.dumps(names))
+    if BEHAVIOUR.endswith(" fails"):
+        fail_or_be_stopped(about["current_host"])
+    if BEHAVIOUR == "checkpoint":
+        checkpoint(Path(os.environ.get("CHECKPOINTS", "/opt/ml/checkpoints")), about["current_host"])
     print("metric auc=0.5\nmetric auc=" + parameters.get("auc", "0.9"), flush=True)
     if BEHAVIOUR == "fail":
         (ROOT / "output/failure").write_text("row 3, column 'age': found 'x'")
@@ -29,6 +39,30 @@ def train() -> None:
     if BEHAVIOUR == "hang":
         print("hanging", flush=True)
         time.sleep(600)
+
+
+def checkpoint(folder: Path, host: str) -> None:
+    """Leave a checkpoint, and wait; where there is one already, say so and go on."""
+    file = folder / host
+    resumed = file.exists()
+    (ROOT / f"output/data/{host}.json").write_text(json.dumps({"resumed": resumed, "found": sorted(p.name for p in folder.iterdir())}))
+    if not resumed:
+        file.write_text("1")
+        print("hanging", flush=True)
+        time.sleep(600)
+
+
+def fail_or_be_stopped(host: str) -> None:
+    """The host that BEHAVIOUR names fails; the others wait, and say so when they are stopped."""
+    message = ROOT / "output/failure"
+    if BEHAVIOUR == f"{host} fails":  # noqa: SIM300
+        message.write_text(f"{host}: too few rows")
+        sys.exit(3)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        time.sleep(600)
+    message.write_text(f"{host}: stopped")
+    sys.exit(143)
 
 
 def process() -> None:

@@ -1,0 +1,34 @@
+"""When managed spot training loses its machines, which on AWS nobody knows: so a cloud is told how often and within what, and draws."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Sequence
+
+FORM = re.compile(r"(?P<times>\d+)/(?P<seconds>\d+(\.\d+)?)/(?P<seed>\d+)")
+
+
+class Interruptions:
+    """Each spot job loses one of its hosts `times` times, each time within so many real `seconds` of its program's start.
+
+    Which host, and after how long, `seed` draws: the same for the same jobs in the same order.
+    """
+
+    def __init__(self, *, times: int, seconds: float, seed: int) -> None:
+        self.times, self.seconds = times, seconds
+        self._random, self._lock = random.Random(seed), threading.Lock()  # noqa: S311 - nobody is to be surprised twice
+
+    @classmethod
+    def parsed(cls, text: str) -> Interruptions:
+        """Raises ValueError for what is not TIMES/SECONDS/SEED."""
+        match = FORM.fullmatch(text)
+        if not match:
+            raise ValueError(f"{text}: accepted is TIMES/SECONDS/SEED, such as 1/20/7")
+        return cls(times=int(match["times"]), seconds=float(match["seconds"]), seed=int(match["seed"]))
+
+    def draw(self, hosts: Sequence[str]) -> tuple[str, float]:
+        """The host that is taken next, and the seconds that it still has."""
+        with self._lock:
+            return self._random.choice(hosts), self._random.uniform(0, self.seconds)
