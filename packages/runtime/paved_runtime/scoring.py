@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import onnxruntime as ort  # type: ignore[import-untyped]
-
 from paved_runtime import artifact
 from paved_runtime.frameworks import Framework
 from paved_runtime.table import Matrix
@@ -19,18 +17,12 @@ class Graph:
     """A loaded graph. Safe to call from several threads."""
 
     def __init__(self, onnx: bytes) -> None:
+        import onnxruntime as ort  # type: ignore[import-untyped]  # here, for who asks a framework's module only what it is called
+
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         self._run = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"]).run
-
-    @classmethod
-    def of(cls, model: Path) -> Graph:
-        """The graph of a model folder. Raises ArtifactError if ONNX Runtime refuses it, for whatever reason."""
-        try:
-            return cls((model / artifact.ONNX).read_bytes())
-        except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
-            raise artifact.ArtifactError(f"{artifact.ONNX} cannot be loaded: {error}") from error
 
     def __call__(self, features: Matrix) -> Matrix:
         probabilities: Matrix = self._run(["probabilities"], {"features": features})[0]
@@ -39,6 +31,12 @@ class Graph:
 
 def load(framework: Framework, model: Path) -> Score:
     """What answers for a model folder. Raises ArtifactError if ONNX Runtime, or the framework, refuses a file, for whatever reason."""
-    if artifact.ONNX not in framework.FILES:
-        return partial(framework.predict, framework.load(model))
-    return Graph.of(model)
+    return graph(model) if artifact.ONNX in framework.FILES else partial(framework.predict, framework.load(model))
+
+
+def graph(model: Path) -> Graph:
+    """The graph of a model folder. Raises ArtifactError if ONNX Runtime refuses it, for whatever reason."""
+    try:
+        return Graph((model / artifact.ONNX).read_bytes())
+    except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
+        raise artifact.ArtifactError(f"{artifact.ONNX} cannot be loaded: {' '.join(str(error).split())}") from error

@@ -33,6 +33,8 @@ def train(job: Job) -> None:
             labels=examples.labels,
             hyperparameters=job.hyperparameters,
             monotone=constraints(features.NAMES, job.spec.gates.behaviour),
+            hosts=job.hosts,
+            checkpoints=job.checkpoints,
         ),
     )
     model = plugin.training(job.spec.name).train(run)

@@ -9,30 +9,28 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from paved_runtime.artifact import ONNX, ArtifactError, read_json
+from paved_runtime.artifact import ONNX, ArtifactError
+from paved_runtime.networks import settings
 from paved_runtime.plugin import TrainingRun
-from paved_runtime.scoring import Graph
+from paved_runtime.scoring import Graph, graph
 from paved_runtime.table import Matrix
-
-if TYPE_CHECKING:
-    from paved_runtime.networks.group import Hosts
-    from paved_runtime.networks.state import Checkpoints
 
 NAME, PACKAGE = "keras", "keras"
 ARCHITECTURE, WEIGHTS = "architecture.json", "model.weights.h5"
 FILES = (ONNX, ARCHITECTURE, WEIGHTS)
+HYPERPARAMETERS = settings.DEFAULTS
 AT_ONCE = 65_536  # rows
 
 
-def train(run: TrainingRun, hosts: Hosts | None = None, checkpoints: Checkpoints | None = None) -> Any:
+def train(run: TrainingRun) -> Any:
     """A perceptron for P(label = 1): layers over standardised features, of which a missing one counts as its mean and is told apart by a
     flag. Its hyperparameters are those of `paved_runtime.networks.settings.Settings`. It learns on processors.
 
-    With several `hosts` each calls this with all rows, and gets the same model.
+    Of several hosts each calls this with all rows, and gets the same model.
 
     Raises:
         ValueError: a direction is declared, or a hyperparameter is wrong.
@@ -41,12 +39,11 @@ def train(run: TrainingRun, hosts: Hosts | None = None, checkpoints: Checkpoints
     from paved_runtime.networks.inputs import Scales
     from paved_runtime.networks.keras_perceptron import Logits, answering, perceptron
     from paved_runtime.networks.launch import learn
-    from paved_runtime.networks.settings import Settings, refuse_directions
 
-    refuse_directions(NAME, run.monotone)
-    settings = Settings.of(run.hyperparameters)
-    network = Logits(perceptron(Scales.of(run.matrix), settings))
-    return answering(learn(network, run, settings, hosts, checkpoints, gpus=0).model)
+    settings.refuse_directions(NAME, run.monotone)
+    chosen = settings.Settings.of(run.hyperparameters)
+    network = Logits(perceptron(Scales.of(run.matrix), chosen))
+    return answering(learn(network, run, chosen, gpus=0).model)
 
 
 def save(model: Any, folder: Path) -> None:
@@ -74,14 +71,18 @@ def load(folder: Path) -> Graph:
     """The graph of `model.onnx`. Raises ArtifactError if ONNX Runtime refuses it, or what lies beside it is not whole."""
     import h5py  # type: ignore[import-untyped]
 
-    if not isinstance(read_json(folder / ARCHITECTURE), dict):
-        raise ArtifactError(f"{ARCHITECTURE} is no architecture of a Keras model")
+    try:
+        architecture = json.loads((folder / ARCHITECTURE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{ARCHITECTURE} cannot be loaded: {error}") from error
+    if not (isinstance(architecture, dict) and {"class_name", "config"} <= set(architecture)):
+        raise ArtifactError(f"{ARCHITECTURE} cannot be loaded: it is no architecture of a Keras model")
     try:
         with h5py.File(folder / WEIGHTS) as weights:
             weights.visititems(lambda _, item: item[()] if isinstance(item, h5py.Dataset) else None)
     except (OSError, RuntimeError, KeyError) as error:
         raise ArtifactError(f"{WEIGHTS} cannot be loaded: {str(error).splitlines()[0]}") from error
-    return Graph.of(folder)
+    return graph(folder)
 
 
 def predict(model: Any, matrix: Matrix) -> Matrix:

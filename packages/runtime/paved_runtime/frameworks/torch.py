@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paved_runtime.artifact import ONNX, ArtifactError
+from paved_runtime.networks import settings
 from paved_runtime.plugin import TrainingRun
-from paved_runtime.scoring import Graph
+from paved_runtime.scoring import Graph, graph
 from paved_runtime.table import Matrix
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from paved_runtime.networks.group import Hosts
-    from paved_runtime.networks.state import Checkpoints
 
 NAME, PACKAGE = "torch", "torch"
 WEIGHTS = "weights.safetensors"
 FILES = (ONNX, WEIGHTS)
+HYPERPARAMETERS = settings.DEFAULTS
 AT_ONCE = 65_536  # rows
 
 
-def train(run: TrainingRun, hosts: Hosts | None = None, checkpoints: Checkpoints | None = None) -> nn.Module:
+def train(run: TrainingRun) -> nn.Module:
     """A perceptron for the logit of P(label = 1): layers over standardised features, of which a missing one counts as its mean and is
     told apart by a flag. Its hyperparameters are those of `paved_runtime.networks.settings.Settings`.
 
-    With several `hosts` each calls this with all rows, and gets the same network.
+    Of several hosts each calls this with all rows, and gets the same network.
 
     Raises:
         ValueError: a direction is declared, or a hyperparameter is wrong.
@@ -39,11 +39,10 @@ def train(run: TrainingRun, hosts: Hosts | None = None, checkpoints: Checkpoints
     from paved_runtime.networks.inputs import Scales
     from paved_runtime.networks.launch import learn
     from paved_runtime.networks.perceptron import Perceptron
-    from paved_runtime.networks.settings import Settings, refuse_directions
 
-    refuse_directions("torch", run.monotone)
-    settings = Settings.of(run.hyperparameters)
-    return learn(Perceptron(Scales.of(run.matrix), settings), run, settings, hosts, checkpoints)
+    settings.refuse_directions("torch", run.monotone)
+    chosen = settings.Settings.of(run.hyperparameters)
+    return learn(Perceptron(Scales.of(run.matrix), chosen), run, chosen)
 
 
 def save(model: nn.Module, folder: Path) -> None:
@@ -69,7 +68,7 @@ def load(folder: Path) -> Graph:
             weights.keys()
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{WEIGHTS} cannot be loaded: {str(error).splitlines()[0]}") from error
-    return Graph.of(folder)
+    return graph(folder)
 
 
 def predict(model: nn.Module | Graph, matrix: Matrix) -> Matrix:

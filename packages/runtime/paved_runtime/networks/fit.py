@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from paved_runtime import stop, validation
+from paved_runtime.checkpoints import Checkpoints
 from paved_runtime.networks import interruption
 from paved_runtime.networks.group import Group
 from paved_runtime.networks.settings import Settings
-from paved_runtime.networks.state import Checkpoints, State, Weights
+from paved_runtime.networks.state import State, Weights
 from paved_runtime.table import Matrix
 
 SEEDS = 2**31  # apart from each other: those of two seeds
@@ -54,7 +55,7 @@ def fit(
     labels: Matrix,
     settings: Settings,
     group: Group = Group(),  # noqa: B008 - it is frozen
-    checkpoints: Checkpoints | None = None,
+    checkpoints: Checkpoints = Checkpoints(),  # noqa: B008
 ) -> None:
     """Leave in `network`, which gives logits [rows] or [rows, 1], the weights that were best over the validation rows.
 
@@ -81,10 +82,12 @@ def fit(
             state.step += 1
             if state.step % epoch == 0:
                 _judge(network, kept, state, group)
-            if checkpoints and group.rank == 0 and (stopping or state.step % settings.checkpoint_steps == 0):
+            if group.rank == 0 and (stopping or state.step % settings.checkpoint_steps == 0):
                 checkpoints.save(state.step, partial(state.write, network=network, optimizer=optimizer))
             if stopping:
-                print(f"told to stop after step {state.step}; {'its checkpoint is kept' if checkpoints else 'it is lost'}", flush=True)
+                print(
+                    f"told to stop after step {state.step}; {'its checkpoint is kept' if checkpoints.folder else 'it is lost'}", flush=True
+                )
                 raise Interrupted
     network.load_state_dict(state.best)
     network.to("cpu").eval()
@@ -93,10 +96,10 @@ def fit(
     )
 
 
-def _resumed(network: nn.Module, optimizer: torch.optim.Optimizer, group: Group, checkpoints: Checkpoints | None) -> State:
+def _resumed(network: nn.Module, optimizer: torch.optim.Optimizer, group: Group, checkpoints: Checkpoints) -> State:
     """What the first process has is everybody's: a host may have got an older checkpoint than another."""
-    latest = checkpoints.latest() if checkpoints and group.rank == 0 else None
-    if not (content := group.of_first(latest.read_bytes() if latest else b"")):
+    latest = checkpoints.latest() if group.rank == 0 else None
+    if not (content := group.of_first(latest.file.read_bytes() if latest else b"")):
         return State()
     state = State.read(content, network, optimizer)
     print(f"resumed after step {state.step}", flush=True)

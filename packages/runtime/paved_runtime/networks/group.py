@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 import torch
 import torch.distributed as dist
@@ -16,19 +15,6 @@ from torch import Tensor
 CPU = torch.device("cpu")
 PORT = 29500  # of the first host, where the others find it: torchrun's own
 PATIENCE = timedelta(minutes=10)  # after so long without a word from the others a process gives up
-
-
-class Hosts(Protocol):
-    """The hosts of a training job, as SageMaker names them: all of them in one order, and this one's place in it."""
-
-    @property
-    def names(self) -> Sequence[str]: ...
-
-    @property
-    def rank(self) -> int: ...
-
-    @property
-    def interface(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

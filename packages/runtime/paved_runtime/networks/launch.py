@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import nn
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from paved_runtime.networks import interruption
 from paved_runtime.networks.fit import fit
-from paved_runtime.networks.group import PORT, Hosts, joined
+from paved_runtime.networks.group import PORT, joined
 from paved_runtime.networks.settings import Settings
-from paved_runtime.networks.state import Checkpoints
 from paved_runtime.plugin import TrainingRun
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True, slots=True)
-class Alone:
-    """The hosts of a job that has one."""
-
-    names: tuple[str, ...] = ("localhost",)
-    rank: int = 0
-    interface: str = ""
 
 
 def learn(
     network: Network,
     run: TrainingRun,
     settings: Settings,
-    hosts: Hosts | None = None,
-    checkpoints: Checkpoints | None = None,
     *,
     gpus: int | None = None,
     processes: int | None = None,
@@ -44,20 +33,19 @@ def learn(
     Each of several hosts calls this with all rows, and gets the same. On each of them `processes` train: as many as it has GPUs, with one
     each, or one; with `gpus` 0 none is used.
     """
-    hosts = hosts or Alone()
+    hosts = run.hosts
     gpus = torch.cuda.device_count() if gpus is None else gpus
     if (processes := processes or gpus or 1) > 1:
-        network = _by_torchrun(network, run, settings, hosts, checkpoints, processes, bool(gpus))
+        network = _by_torchrun(network, run, settings, processes, gpus=bool(gpus))
     else:
         with joined(hosts.rank, len(hosts.names), first=hosts.names[0], interface=hosts.interface, gpu=0 if gpus else None) as group:
-            fit(network, run.matrix, run.labels, settings, group, checkpoints)
+            fit(network, run.matrix, run.labels, settings, group, run.checkpoints)
     network.in_features = run.matrix.shape[1]
     return network
 
 
-def _by_torchrun(
-    network: Network, run: TrainingRun, settings: Settings, hosts: Hosts, checkpoints: Checkpoints | None, processes: int, gpus: bool
-) -> Network:
+def _by_torchrun(network: Network, run: TrainingRun, settings: Settings, processes: int, *, gpus: bool) -> Network:
+    hosts = run.hosts
     config = LaunchConfig(
         min_nodes=len(hosts.names),
         max_nodes=len(hosts.names),
@@ -68,17 +56,21 @@ def _by_torchrun(
         max_restarts=0,  # another start of the job resumes
     )
     try:
-        trained: dict[int, Network] = elastic_launch(config, _work)(network, run, settings, checkpoints, hosts.interface, gpus)
+        with interruption.held():  # torchrun tells its processes, and waits for them
+            trained: dict[int, Network] = elastic_launch(config, _work)(network, run, settings, gpus)
+    except SignalException:
+        interruption.deliver()
+        raise
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise ConnectionError(f"process {rank} of {processes} ended with {failure.exitcode}: {failure.message}") from error
     return next(iter(trained.values()))
 
 
-def _work(network: Network, run: TrainingRun, settings: Settings, checkpoints: Checkpoints | None, interface: str, gpus: bool) -> Network:
+def _work(network: Network, run: TrainingRun, settings: Settings, gpus: bool) -> Network:
     """What one of torchrun's processes does; it says in the environment which one this is."""
     rank, size, gpu = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     first = os.environ["MASTER_ADDR"]
-    with joined(rank, size, first=first, interface=interface, gpu=gpu if gpus else None) as group:
-        fit(network, run.matrix, run.labels, settings, group, checkpoints)
+    with joined(rank, size, first=first, interface=run.hosts.interface, gpu=gpu if gpus else None) as group:
+        fit(network, run.matrix, run.labels, settings, group, run.checkpoints)
     return network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from paved_runtime.plugin import Hyperparameters, Monotone
 
@@ -55,6 +55,9 @@ class Settings:
             return tuple(int(size) for size in self.hidden.split(",") if size.strip())
         except ValueError as error:
             raise ValueError(f"hyperparameter 'hidden': found {self.hidden!r}; accepted are sizes such as 64,64") from error
+
+
+DEFAULTS: Hyperparameters = asdict(Settings())
 
 
 def refuse_directions(framework: str, monotone: Monotone) -> None:

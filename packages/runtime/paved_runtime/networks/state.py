@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -12,22 +11,6 @@ from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 Weights = dict[str, Tensor]
-
-
-class Checkpoints(Protocol):
-    """Where checkpoints of a run lie."""
-
-    def latest(self) -> Path | None:
-        """The file that `save` wrote last, if there is one."""
-
-    def save(self, step: int, write: Writer) -> None:
-        """Have `write` write a file, which takes the place of the last one when it is whole."""
-
-
-class Writer(Protocol):
-    """Writes one file."""
-
-    def __call__(self, file: Path, /) -> None: ...
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from paved_runtime.checkpoints import Checkpoints
 from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.table import Matrix
 
@@ -22,11 +23,11 @@ def rows(count: int, seed: int = 0) -> tuple[Matrix, Matrix]:
     return matrix, (draw.random(count) < 1 / (1 + np.exp(-logit))).astype(np.float32)
 
 
-def run(count: int = 1500, *, direction: int = 0, **settings: float | str) -> TrainingRun:
+def run(count: int = 1500, *, direction: int = 0, checkpoints: Checkpoints = Checkpoints(), **settings: float | str) -> TrainingRun:  # noqa: B008
     """A run on such rows."""
     matrix, labels = rows(count)
     monotone = {**dict.fromkeys(NAMES, 0), "large": direction}
-    return TrainingRun(matrix=matrix, labels=labels, hyperparameters={**SETTINGS, **settings}, monotone=monotone)
+    return TrainingRun(matrix=matrix, labels=labels, hyperparameters={**SETTINGS, **settings}, monotone=monotone, checkpoints=checkpoints)
 
 
 def edges() -> Matrix:

@@ -16,16 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from host import Folder, Host
+from host import Host
 from rows import run
 from safetensors.numpy import load_file
 
+from paved_runtime.checkpoints import Checkpoints
 from paved_runtime.frameworks import torch as framework
 from paved_runtime.networks.group import Group
-from paved_runtime.networks.inputs import Scales
-from paved_runtime.networks.launch import learn
-from paved_runtime.networks.perceptron import Perceptron
-from paved_runtime.networks.settings import Settings
 from paved_runtime.networks.state import State
 
 PROGRAM = Path(__file__).parent / "host.py"
@@ -112,6 +109,18 @@ def test_two_processes_of_one_host_are_two_hosts(undisturbed: bytes, tmp_path: P
     assert job.weights(0).read_bytes() == undisturbed
 
 
+def test_the_processes_of_a_host_that_is_told_to_stop_leave_their_checkpoint(undisturbed: bytes, tmp_path: Path) -> None:
+    job = Job(tmp_path, size=1)
+    [(code, output)] = job.train(at=10, number=signal.SIGTERM, processes=2, above=True)
+
+    assert code == STOPPED, output
+    assert output.count("told to stop after step") == 2, output
+    assert output.endswith("stopped\n")
+    [(code, again)] = job.train(processes=2)
+    assert (code, again.count("resumed after step")) == (0, 2), again
+    assert job.weights(0).read_bytes() == undisturbed
+
+
 def test_one_host_learns_what_two_learn_but_for_rounding(tmp_path: Path) -> None:
     """Where nothing is left out at random, which each process draws for itself: a step's rows are the same ones."""
     settings = {"dropout": 0.0, "epochs": 2}
@@ -135,26 +144,20 @@ def test_one_host_that_is_stopped_ends_as_if_it_had_not_been(tmp_path: Path) -> 
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
-    example = run(checkpoint_steps=5)
-    settings = Settings.of(example.hyperparameters)
-    learn(Perceptron(Scales.of(example.matrix), settings), example, settings, checkpoints=Folder(tmp_path))
-    wider = Settings.of({**example.hyperparameters, "hidden": "32"})
+    example = run(checkpoint_steps=5, checkpoints=Checkpoints(folder=tmp_path))
+    framework.train(example)
 
     with pytest.raises(ValueError, match=r"the checkpoint is not of this network \(.+\): remove it, and training begins anew"):
-        learn(Perceptron(Scales.of(example.matrix), wider), example, wider, checkpoints=Folder(tmp_path))
-    (tmp_path / "last").write_bytes(b"half")
+        framework.train(run(hidden="32", checkpoints=example.checkpoints))
+    example.checkpoints.save(10_000, lambda file: file.write_bytes(b"no network"))
     with pytest.raises(ValueError, match="the checkpoint is not of this network"):
-        learn(Perceptron(Scales.of(example.matrix), settings), example, settings, checkpoints=Folder(tmp_path))
+        framework.train(example)
 
 
 def test_a_run_that_was_over_is_over_when_it_resumes(tmp_path: Path) -> None:
     """Also where it ended because nothing got better, in the very step that was saved."""
-    example = run(checkpoint_steps=11, patience=1, learning_rate=0.1)
-    settings = Settings.of(example.hyperparameters)
-    first, again = (
-        learn(Perceptron(Scales.of(example.matrix), settings), example, settings, checkpoints=Folder(tmp_path)).state_dict()
-        for _ in range(2)
-    )
+    example = run(checkpoint_steps=11, patience=1, learning_rate=0.1, checkpoints=Checkpoints(folder=tmp_path))
+    first, again = (framework.train(example).state_dict() for _ in range(2))
 
     assert all(torch.equal(first[name], again[name]) for name in first)
 

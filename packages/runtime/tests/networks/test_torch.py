@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +11,11 @@ from rows import edges, rows, run
 from safetensors.numpy import load_file
 
 from paved_runtime import scoring
-from paved_runtime.artifact import ArtifactError
 from paved_runtime.curves import roc_auc
 from paved_runtime.frameworks import torch as framework
 from paved_runtime.networks.launch import learn
 from paved_runtime.networks.settings import Settings
 from paved_runtime.train import TOLERANCE
-
-WITHOUT_TORCH = """
-import sys
-from pathlib import Path
-import numpy as np
-from paved_runtime.frameworks import torch as framework
-model = framework.load(Path(sys.argv[1]))
-framework.predict(model, np.zeros((1, 4), dtype=np.float32))
-assert "torch" not in sys.modules
-"""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +33,7 @@ def saved(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) ->
 def test_it_ranks_rows_that_it_has_not_seen_by_all_that_tells_the_outcome(network: torch.nn.Module) -> None:
     matrix, labels = rows(3000, seed=1)
     scores = framework.predict(network, matrix)
-    area = roc_auc(labels == 1, scores)
+    area = roc_auc(labels == 1, scores.astype(np.float64))
     there = matrix.copy()
     there[:, 2] = 0
 
@@ -83,23 +70,6 @@ def test_the_weights_beside_the_graph_are_the_networks(network: torch.nn.Module,
     }
 
 
-def test_a_server_does_not_import_torch(saved: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, str(saved)], capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("name", framework.FILES)
-@pytest.mark.parametrize("content", [b"", b"half", b"\x80\x04N."])
-def test_a_file_that_is_not_whole_is_refused_by_name(saved: Path, tmp_path: Path, name: str, content: bytes) -> None:
-    for file in saved.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / name).write_bytes((saved / name).read_bytes()[:200] if content == b"half" else content)
-
-    with pytest.raises(ArtifactError, match=rf"^{name} cannot be loaded: .+$"):
-        framework.load(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("settings", "refusal"),
     [
@@ -134,7 +104,7 @@ def test_a_network_of_ones_own_learns_and_is_saved_likewise(tmp_path: Path) -> N
     own = learn(own, learnt, Settings.of(learnt.hyperparameters))
     framework.save(own, tmp_path)
 
-    area = roc_auc(labels == 1, framework.predict(own, learnt.matrix))
+    area = roc_auc(labels == 1, framework.predict(own, learnt.matrix).astype(np.float64))
     assert area is not None
     assert area > 0.75
     assert np.abs(scoring.load(framework, tmp_path)(learnt.matrix) - framework.predict(own, learnt.matrix)).max() <= TOLERANCE
