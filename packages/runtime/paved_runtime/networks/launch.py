@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from typing import TypeVar
 
 import torch
@@ -71,6 +72,7 @@ def _work(network: Network, run: TrainingRun, settings: Settings, gpus: bool) ->
     """What one of torchrun's processes does; it says in the environment which one this is."""
     rank, size, gpu = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     first = os.environ["MASTER_ADDR"]
+    network = deepcopy(network)  # what comes from another process is memory that all of them share
     with joined(rank, size, first=first, interface=run.hosts.interface, gpu=gpu if gpus else None) as group:
         fit(network, run.matrix, run.labels, settings, group, run.checkpoints)
     return network
