@@ -1,10 +1,9 @@
-"""These tests need torch, which only the environments of the models beside them have: `tests/test_networks.py` runs them there, and fails
-where it cannot.
+"""These tests need torch, and one file Keras, which only the environments of the two have. There `tests/test_networks.py` of the root runs
+them, and fails where it cannot.
 """
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
-collect_ignore_glob = [f"test_{name}.py" for name, packages in {"torch": ["torch"], "keras": ["torch", "keras"], "fit": ["torch"]}.items()
-                       if not all(find_spec(package) for package in packages)]  # fmt: skip
+collect_ignore_glob = [files for package, files in (("torch", "test_*.py"), ("keras", "test_keras.py")) if not find_spec(package)]
