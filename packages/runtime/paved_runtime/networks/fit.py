@@ -67,8 +67,10 @@ def fit(
         ArithmeticError: nothing finite is learnt.
         ConnectionError: another process of the group is gone.
         Interrupted: SIGTERM came to one of them; all stop after the same step.
-        ValueError: the checkpoint is of another network.
+        ValueError: the checkpoint is of another network, or several processes would normalise by batches.
     """
+    if group.size > 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
+        raise ValueError(f"batch normalisation would see the rows of one process of {group.size}: take layer normalisation")
     _deterministic()
     held = validation.rows(labels)
     rows, kept = (Rows(torch.tensor(matrix[chosen]), torch.tensor(labels[chosen])) for chosen in (~held, held))

@@ -17,12 +17,14 @@ import numpy as np
 import pytest
 import torch
 from host import Host
-from rows import run
+from rows import rows, run
 from safetensors.numpy import load_file
 
 from paved_runtime.checkpoints import Checkpoints
 from paved_runtime.frameworks import torch as framework
+from paved_runtime.networks.fit import fit
 from paved_runtime.networks.group import Group
+from paved_runtime.networks.settings import Settings
 from paved_runtime.networks.state import State
 
 PROGRAM = Path(__file__).parent / "host.py"
@@ -152,6 +154,14 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     example.checkpoints.save(10_000, lambda file: file.write_bytes(b"no network"))
     with pytest.raises(ValueError, match="the checkpoint is not of this network"):
         framework.train(example)
+
+
+def test_batches_of_several_processes_are_not_normalised() -> None:
+    matrix, labels = rows(100)
+    network = torch.nn.Sequential(torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1))
+
+    with pytest.raises(ValueError, match="one process of 2: take layer normalisation"):
+        fit(network, matrix, labels, Settings(), Group(rank=1, size=2))
 
 
 def test_a_run_that_was_over_is_over_when_it_resumes(tmp_path: Path) -> None:
