@@ -6,8 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import naming
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -43,12 +41,6 @@ class Run:
     def data_folder(self) -> str:
         """The prefix that a job reads."""
         return self.data_uri.rpartition("/")[0] + "/"
-
-    @property
-    def checkpoints(self) -> str:
-        """The prefix of a training that may be interrupted: of this commit, data set and image alone, so that no other is ever resumed."""
-        image = self.image_uri.rpartition(":")[2]
-        return "/".join((self.artifacts, naming.CHECKPOINTS, self.commit, self.data_sha256, image))
 
     @property
     def vpc(self) -> dict[str, list[str]]:

@@ -148,7 +148,7 @@ class _Steps:
                 max_runtime_in_seconds=60 * training.max_runtime_minutes,
                 **({"max_wait_time_in_seconds": 60 * training.longest_minutes} if training.spot else {}),
             ),
-            checkpoint_config=CheckpointConfig(s3_uri=self.run.checkpoints) if training.spot else None,
+            checkpoint_config=CheckpointConfig(s3_uri=_checkpoints(self.run)) if training.spot else None,
             output_data_config=OutputDataConfig(s3_output_path=self._uri("train"), kms_key_id=self.run.key),
             networking=Networking(enable_network_isolation=True, enable_inter_container_traffic_encryption=True, **self.run.vpc),
             environment=self.run.environment,
@@ -192,6 +192,11 @@ class _Steps:
 
     def _uri(self, *parts: str) -> Join:
         return Join(on="/", values=[self.run.artifacts, naming.RUNS, ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
+
+
+def _checkpoints(run: Run) -> str:
+    """Where a training that is interrupted finds how far it was: of this commit, data set and image alone, so that no other is resumed."""
+    return "/".join((run.artifacts, naming.CHECKPOINTS, run.commit, run.data_sha256, run.image_uri.rpartition(":")[2]))
 
 
 def _gate(model: ModelSpec, trained: Trained, *, passed: Step) -> ConditionStep:

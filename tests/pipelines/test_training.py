@@ -130,7 +130,12 @@ def test_nothing_of_spot_is_asked_for_where_it_is_not_wanted(one_job: Definition
 
 @pytest.mark.parametrize("change", [{"commit": "e" * 40}, {"data_sha256": "e" * 64}, {"image_uri": f"image@sha256:{'e' * 64}"}])
 def test_checkpoints_of_another_commit_data_set_or_image_lie_elsewhere(change: dict[str, str]) -> None:
-    assert replace(RUN, **change).checkpoints != RUN.checkpoints
+    places = [
+        steps(json.loads(definition(CONFIG, model("one-job", spot=True), run)))["Train"]["Arguments"]["CheckpointConfig"]["S3Uri"]
+        for run in (RUN, replace(RUN, **change))
+    ]
+
+    assert places[0] != places[1]
 
 
 @pytest.fixture(scope="module", params=["one-job", "separate"])

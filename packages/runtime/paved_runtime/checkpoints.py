@@ -24,14 +24,6 @@ class CheckpointError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """`file` has what was saved after `step` steps."""
-
-    step: int
-    file: Path
-
-
-@dataclass(frozen=True, kw_only=True)
 class Checkpoints:
     """A training's checkpoints in `folder`; where that is None, nothing is kept.
 
@@ -43,8 +35,8 @@ class Checkpoints:
     origin: Mapping[str, str] = field(default_factory=dict)
     writes: bool = True
 
-    def latest(self) -> Checkpoint | None:
-        """The whole checkpoint of the most steps; None where there is none.
+    def latest(self) -> Path | None:
+        """The file that was saved after the most steps, of those that are whole; None where there is none.
 
         Raises:
             CheckpointError: one is of another commit, data set, image or hyperparameters: to go on from it would train something else.
@@ -52,7 +44,7 @@ class Checkpoints:
         for name in sorted(self._names(), key=lambda name: int(name["step"]), reverse=True):
             file = self._file(name[0])
             if _sha256(file) == name["sha256"]:
-                return Checkpoint(step=int(name["step"]), file=file)
+                return file
             print(f"checkpoint {file.name} is not whole: an earlier one is taken", flush=True)
         return None
 

@@ -6,24 +6,32 @@ addresses on every one of the machines; the first of them is where the others me
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+PORTS = range(20_000, 30_000)  # below those that systems give out by themselves
 FILE = "input/config/resourceconfig.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hosts:
-    """`names` are in the one order that all hosts see; `own` is one of them; `interface` is the network interface that they meet on."""
+    """`names` are in the one order that all hosts see; `own` is one of them.
+
+    They meet on the network `interface`, at a `port` of the first.
+    """
 
     names: tuple[str, ...] = ("localhost",)
     own: str = "localhost"
     interface: str = "lo"
+    port: int = PORTS[0]
 
     @classmethod
-    def read(cls, root: Path) -> Hosts:
-        """The hosts of the training job whose file system begins at `root`; one where no file speaks of them.
+    def read(cls, root: Path, *, job: str = "") -> Hosts:
+        """The hosts of the training job `job` whose file system begins at `root`; one where no file speaks of them.
+
+        The port follows from the job's name: jobs whose hosts are one machine, as on a laptop, take different ones.
 
         Raises:
             ValueError: the file is not what SageMaker writes.
@@ -39,7 +47,8 @@ class Hosts:
             raise ValueError(f"{file.name}: expected hosts and current_host as SageMaker writes them: {error!r}") from error
         if own not in names:
             raise ValueError(f"{file.name}: current_host {own!r} is none of hosts {', '.join(names)}")
-        return cls(names=names, own=own, interface=interface)
+        port = PORTS[int.from_bytes(hashlib.sha256(job.encode()).digest()[:4], "big") % len(PORTS)]
+        return cls(names=names, own=own, interface=interface, port=port)
 
     def __len__(self) -> int:
         return len(self.names)

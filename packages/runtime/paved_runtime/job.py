@@ -102,7 +102,7 @@ class Job:
     @property
     def hosts(self) -> Hosts:
         """The machines of a training job; any other job, and a server, is one by itself. Raises ValueError as `Hosts.read` does."""
-        return Hosts.read(self.root)
+        return Hosts.read(self.root, job=self.environ.get("TRAINING_JOB_NAME", ""))
 
     @property
     def checkpoints(self) -> Checkpoints:

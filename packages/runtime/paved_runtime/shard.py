@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from paved_runtime.digests import Digests
+from paved_runtime.digests import Digests, combined
 from paved_runtime.hosts import Hosts
+from paved_runtime.table import Matrix
+
+
+def of_matrix(matrix: Matrix) -> Digests:
+    """A digest of each row of a matrix, float32 [rows, columns], at least one column: uint64 [rows]."""
+    return combined(np.ascontiguousarray(column).view(np.uint32).astype(np.uint64) for column in matrix.T)
 
 
 def mine(digests: Digests, hosts: Hosts) -> NDArray[np.bool_]:

@@ -61,6 +61,22 @@ def test_each_row_is_one_hosts_and_about_as_many_are_each_ones() -> None:
     assert (shard.mine(digests[shuffled], Hosts(names=tuple(THREE), own="algo-2")) == parts[1][shuffled]).all()
 
 
+def test_jobs_on_one_machine_meet_at_different_ports(tmp_path: Path) -> None:
+    told(tmp_path, "algo-2", THREE)
+    ports = {job: Hosts.read(tmp_path, job=job).port for job in ("one", "other", "third")}
+
+    assert len(set(ports.values())) == 3
+    assert Hosts.read(tmp_path, job="one").port == ports["one"]
+
+
+def test_rows_of_a_matrix_are_told_apart_by_what_is_in_them() -> None:
+    matrix = np.array([[1, 2], [2, 1], [1, 2], [1, np.nan]], dtype=np.float32)
+    digests = shard.of_matrix(matrix)
+
+    assert digests[0] == digests[2]
+    assert len(set(digests.tolist())) == 3
+
+
 def test_one_host_has_all_rows() -> None:
     assert shard.mine(np.arange(9, dtype=np.uint64), Hosts()).all()
 

@@ -84,7 +84,10 @@ class Training(Job):
             code = self._attempt(image, s3)
             while self._taken and code and not self._stopping.is_set():
                 self._interrupted()
-                code = self._attempt(image, s3) if not cloud().wait(self._stopping, CAPACITY) else 0
+                if cloud().wait(self._stopping, CAPACITY):
+                    break
+                self.phase("Downloading")
+                code = self._attempt(image, s3)
         finally:
             limit.cancel()
         return code
