@@ -101,7 +101,7 @@ def fit(
 def _resumed(network: nn.Module, optimizer: torch.optim.Optimizer, group: Group, checkpoints: Checkpoints) -> State:
     """What the first process has is everybody's: a host may have got an older checkpoint than another."""
     latest = checkpoints.latest() if group.rank == 0 else None
-    if not (content := group.of_first(latest.file.read_bytes() if latest else b"")):
+    if not (content := group.of_first(latest.read_bytes() if latest else b"")):
         return State()
     state = State.read(content, network, optimizer)
     print(f"resumed after step {state.step}", flush=True)

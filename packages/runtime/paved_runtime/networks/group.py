@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from paved_runtime.hosts import Hosts
+
 CPU = torch.device("cpu")
-PORT = 29500  # of the first host, where the others find it: torchrun's own
 PATIENCE = timedelta(minutes=10)  # after so long without a word from the others a process gives up
 
 
@@ -43,13 +45,10 @@ class Group:
         length = torch.tensor([len(content)], device=self.device)
         with _together(self.size):
             dist.broadcast(length, 0)
-            size = int(length)
-            sent = (
-                torch.frombuffer(bytearray(content), dtype=torch.uint8) if self.rank == 0 and size else torch.empty(size, dtype=torch.uint8)
-            )
-            sent = sent.to(self.device)
-            dist.broadcast(sent, 0)
-        return sent.cpu().numpy().tobytes()
+            room = content if self.rank == 0 else bytes(int(length))
+            letters = torch.tensor(np.frombuffer(room, np.uint8), device=self.device)
+            dist.broadcast(letters, 0)
+        return letters.cpu().numpy().tobytes()
 
 
 @contextmanager
@@ -62,21 +61,19 @@ def _together(size: int) -> Iterator[None]:
 
 
 @contextmanager
-def joined(rank: int, size: int, *, first: str, interface: str = "", gpu: int | None = None) -> Iterator[Group]:
-    """The group of `size` processes that meet at the host called `first`: over NCCL where each has a GPU, else over gloo.
-
-    MASTER_PORT says at which of its ports, `interface` over which network.
-    """
+def joined(rank: int, size: int, hosts: Hosts, *, port: int, gpu: int | None = None) -> Iterator[Group]:
+    """The group of `size` processes on the hosts of a job, which meet at a port of the first: over NCCL where each has a GPU, else gloo."""
     device = CPU if gpu is None else torch.device("cuda", gpu)
     if size == 1:
         yield Group(device=device)
         return
-    if interface:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
-        os.environ.setdefault("NCCL_SOCKET_IFNAME", interface)
+    if gpu is not None:
+        torch.cuda.set_device(gpu)
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", hosts.interface)
+    os.environ.setdefault("NCCL_SOCKET_IFNAME", hosts.interface)
     dist.init_process_group(
         "gloo" if gpu is None else "nccl",
-        init_method=f"tcp://{first}:{os.environ.get('MASTER_PORT', PORT)}",
+        init_method=f"tcp://{hosts.names[0]}:{port}",
         rank=rank,
         world_size=size,
         timeout=PATIENCE,

@@ -14,7 +14,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from paved_runtime.networks import interruption
 from paved_runtime.networks.fit import fit
-from paved_runtime.networks.group import PORT, joined
+from paved_runtime.networks.group import joined
 from paved_runtime.networks.settings import Settings
 from paved_runtime.plugin import TrainingRun
 
@@ -39,7 +39,7 @@ def learn(
     if (processes := processes or gpus or 1) > 1:
         network = _by_torchrun(network, run, settings, processes, gpus=bool(gpus))
     else:
-        with joined(hosts.rank, len(hosts.names), first=hosts.names[0], interface=hosts.interface, gpu=0 if gpus else None) as group:
+        with joined(hosts.rank, len(hosts), hosts, port=hosts.port, gpu=0 if gpus else None) as group:
             fit(network, run.matrix, run.labels, settings, group, run.checkpoints)
     network.in_features = run.matrix.shape[1]
     return network
@@ -48,11 +48,11 @@ def learn(
 def _by_torchrun(network: Network, run: TrainingRun, settings: Settings, processes: int, *, gpus: bool) -> Network:
     hosts = run.hosts
     config = LaunchConfig(
-        min_nodes=len(hosts.names),
-        max_nodes=len(hosts.names),
+        min_nodes=len(hosts),
+        max_nodes=len(hosts),
         nproc_per_node=processes,
         rdzv_backend="static",
-        rdzv_endpoint=f"{hosts.names[0]}:{os.environ.get('MASTER_PORT', PORT)}",
+        rdzv_endpoint=f"{hosts.names[0]}:{hosts.port}",
         rdzv_configs={"rank": hosts.rank},
         max_restarts=0,  # another start of the job resumes
     )
@@ -71,8 +71,7 @@ def _by_torchrun(network: Network, run: TrainingRun, settings: Settings, process
 def _work(network: Network, run: TrainingRun, settings: Settings, gpus: bool) -> Network:
     """What one of torchrun's processes does; it says in the environment which one this is."""
     rank, size, gpu = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    first = os.environ["MASTER_ADDR"]
     network = deepcopy(network)  # what comes from another process is memory that all of them share
-    with joined(rank, size, first=first, interface=run.hosts.interface, gpu=gpu if gpus else None) as group:
+    with joined(rank, size, run.hosts, port=int(os.environ["MASTER_PORT"]), gpu=gpu if gpus else None) as group:
         fit(network, run.matrix, run.labels, settings, group, run.checkpoints)
     return network

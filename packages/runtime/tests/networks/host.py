@@ -32,6 +32,7 @@ class Host:
 
     rank: int
     size: int
+    port: int
     checkpoints: str
     weights: str
     at: int = 0
@@ -46,7 +47,7 @@ class Host:
         names = tuple(f"127.0.0.{number + 1}" for number in range(self.size))  # all are this machine
         return replace(
             run(checkpoint_steps=7, **self.settings),  # type: ignore[arg-type]
-            hosts=Hosts(names=names, own=names[self.rank]),
+            hosts=Hosts(names=names, own=names[self.rank], port=self.port),
             checkpoints=Checkpoints(folder=Path(self.checkpoints), writes=self.rank == 0),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import socket
@@ -36,20 +35,20 @@ class Job:
     """A job of several hosts, each of which is a process here."""
 
     def __init__(self, folder: Path, size: int = 2) -> None:
-        self.folder, self.size = folder, size
-        (folder / "checkpoints").mkdir(parents=True)
+        self.folder, self.size, self.checkpoints = folder, size, folder / "checkpoints"
+        self.checkpoints.mkdir(parents=True)
 
     def train(self, at: int = 0, number: int = 0, **more: Any) -> list[tuple[int, str]]:
         """Each host's exit code and what it printed; in a step the signal of that number comes to the last one."""
-        hosts = [Host(rank, self.size, str(self.folder / "checkpoints"), str(self.weights(rank)), **more) for rank in range(self.size)]
-        hosts[-1] = replace(hosts[-1], at=at, signal=number)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+        with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
+        hosts = [
+            Host(rank, self.size, port, str(self.folder / "checkpoints"), str(self.weights(rank)), **more) for rank in range(self.size)
+        ]
+        hosts[-1] = replace(hosts[-1], at=at, signal=number)
         started = [
             subprocess.Popen(
                 [sys.executable, str(PROGRAM), json.dumps(asdict(host))],
-                env={**os.environ, "MASTER_PORT": str(port)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

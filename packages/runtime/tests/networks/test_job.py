@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from container import MODEL
@@ -53,12 +53,11 @@ def roots(folder: Path, data: Path) -> list[Path]:
 
 def train(roots: Sequence[Path], models: Path) -> list[str]:
     """What each of the hosts prints."""
-    with socket.create_server((HOSTS[0], 0)) as free:
-        port = str(free.getsockname()[1])
+    name = uuid4().hex  # of which the port follows
     jobs = [
         subprocess.Popen(
             [sys.executable, "-m", "paved_runtime", "prepare", "train"],
-            env={**os.environ, **testing.environment(MODEL, root), "MODEL_CODE": str(models), "MASTER_PORT": port},
+            env={**os.environ, **testing.environment(MODEL, root), "MODEL_CODE": str(models), "TRAINING_JOB_NAME": name},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
