@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,22 @@ def python(model: Path) -> Path:
     return home / "bin" / "python"
 
 
+def installing() -> dict[str, str]:
+    """The environment in which uv finds what pip finds: wheels beside the index, which people name for pip (`find-links`), such as PyTorch
+    for processors alone.
+    """
+    links = os.environ.get("PIP_FIND_LINKS") or _configured()
+    return {"UV_FIND_LINKS": ",".join(links.split()), **os.environ} if links.strip() else dict(os.environ)
+
+
+def _configured() -> str:
+    """The same of pip's own files, which `pip config get` does not see all of."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True).stdout
+    values = re.findall(r"^global\.find-links='(.*)'$", listed, re.MULTILINE)
+    return values[-1].replace("\\n", " ") if values else ""
+
+
 def _digest(locks: list[Path]) -> str:
     """Of what is installed; not of the comments, which say for which model."""
     lines = [line for lock in locks for line in lock.read_text().splitlines() if not line.lstrip().startswith("#")]
@@ -70,7 +87,7 @@ def _make(model: str, home: Path, locks: list[Path]) -> None:
     install = ["uv", "pip", "sync", "--require-hashes", *map(str, locks)]
     with log.open("w") as output:
         for command in (["uv", "venv", "--python", sys.executable, str(home)], install):
-            env = {**os.environ, "VIRTUAL_ENV": str(home)}
+            env = {**installing(), "VIRTUAL_ENV": str(home)}
             if subprocess.run(command, cwd=HERE, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode:
                 lines = [line.strip() for line in log.read_text().splitlines() if line.strip()]
                 why = lines[-1] if lines else "it printed nothing"

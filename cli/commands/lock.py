@@ -26,8 +26,9 @@ def lock(
 ) -> None:
     """Compile requirements.lock, the models' locks and package-lock.json again. Upgrade by editing what they are made of."""
     locks = _of_model(environments.folder(target.model(model).name)) if model else _every()
+    env = environments.installing()
     for made, command in locks:
-        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=HERE, env=env, capture_output=True, text=True)
         if done.returncode:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
             raise Problem(f"{made} was not made", lines[-1] if lines else "it printed nothing", f"run it by hand: {' '.join(command)}")

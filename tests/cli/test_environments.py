@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import environments
 from tests.support.environments import with_fake_uv
 
 PROGRAM = """
@@ -57,3 +58,18 @@ def test_a_lock_that_is_missing_is_named_and_how_it_is_made(tree: Path, model: P
 def test_an_installation_that_fails_is_no_environment(tree: Path, model: Path) -> None:
     assert "environment of churn: pip failed" in python(tree, model, code=1)
     assert python(tree, model).endswith("/bin/python")
+
+
+def test_wheels_beside_the_index_are_found_as_pip_finds_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = tmp_path / "pip.conf"
+    settings.write_text("[global]\nfind-links = /srv/wheels\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    assert environments.installing()["UV_FIND_LINKS"] == "/srv/wheels"
+
+    monkeypatch.setenv("PIP_FIND_LINKS", "/opt/wheels  https://index.acme.test/wheels")
+    assert environments.installing()["UV_FIND_LINKS"] == "/opt/wheels,https://index.acme.test/wheels"
+
+    monkeypatch.setenv("UV_FIND_LINKS", "/own")
+    assert environments.installing()["UV_FIND_LINKS"] == "/own"

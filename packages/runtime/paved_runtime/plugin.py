@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Protocol, cast
 
 from paved_runtime import spec
+from paved_runtime.checkpoints import Checkpoints
+from paved_runtime.hosts import Hosts
 from paved_runtime.table import Matrix, Table
 
 Hyperparameters = Mapping[str, int | float | str]
@@ -36,13 +38,16 @@ class Features(Protocol):
 class TrainingRun:
     """What a model learns from: `matrix` is float32 [rows, features], `labels` float32 [rows], 1 for the positive outcome.
 
-    `hyperparameters` are those of `model.toml`, or of the job where it gives others; `monotone` has the declared directions.
+    `hyperparameters` are those of `model.toml`, or of the job where it gives others; `monotone` has the declared directions. Each of the
+    job's `hosts` has such a run, with all rows; `checkpoints` are where a run goes on that was interrupted.
     """
 
     matrix: Matrix
     labels: Matrix
     hyperparameters: Hyperparameters
     monotone: Monotone
+    hosts: Hosts = field(default_factory=Hosts)
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
 
 class Training(Protocol):

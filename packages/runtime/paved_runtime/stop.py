@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 
 EXIT_CODE = 128 + signal.SIGTERM
+THREAD = "on-stop"
 
 
 def on_stop(report: Callable[[], None]) -> None:
@@ -25,7 +26,7 @@ def on_stop(report: Callable[[], None]) -> None:
     signal.set_wakeup_fd(beginning, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, _nothing)  # the wake-up is all
     os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_forget)
-    threading.Thread(target=_wait, args=(end, report), name="on-stop", daemon=True).start()
+    threading.Thread(target=_wait, args=(end, report), name=THREAD, daemon=True).start()
 
 
 def _wait(end: int, report: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def train(job: Job) -> None:
     frameworks.method(job.spec, framework)  # or the training would be in vain
     examples = contract.read(job.channel("train"), job.spec.data, digested={job.spec.data.target})  # nobody compares its rows
     features = plugin.features(job.spec.name)
-    run = training_run(job, features, examples)
+    run = replace(training_run(job, features, examples), hosts=job.hosts, checkpoints=job.checkpoints)
     model = plugin.training(job.spec.name).train(run)
     job.model.mkdir(parents=True, exist_ok=True)
     framework.save(model, job.model)

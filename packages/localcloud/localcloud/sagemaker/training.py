@@ -13,6 +13,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
+from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import invalid

@@ -84,6 +84,17 @@ def test_run_installs_into_an_environment_of_the_images_own(aws: Aws, tmp_path: 
     assert missing.stderr.splitlines()[-1].startswith("docker: Dockerfile line 3: RUN python -c 'import answering': exit code 1")
 
 
+def test_wheels_are_found_where_pip_looks_beside_its_index(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    wheel(wheels, "answering")
+    text = HEAD + "RUN pip install --no-cache-dir --no-index answering==1.0 && python -c 'import answering'\n" + TAIL
+    monkeypatch.setenv("PIP_FIND_LINKS", f"{tmp_path} {wheels}")
+    done = aws.docker("build", "-t", "t:1", str(context(tmp_path / "context", text)))
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_compiling_what_was_copied_makes_no_environment_anew(aws: Aws, tmp_path: Path) -> None:
     text = HEAD + "RUN pip --help > help.txt\nCOPY program.py .\nRUN python -m compileall -q .\n" + TAIL
     made = [aws.docker("build", "-t", "t:1", str(context(tmp_path, text, **{"program.py": program}))) for program in ("1", "2")]

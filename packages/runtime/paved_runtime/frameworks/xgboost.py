@@ -34,7 +34,7 @@ THREADS = 1  # sums over more threads may round differently, and two threads on 
 
 
 def train(run: TrainingRun) -> Booster:
-    """A booster for P(label = 1).
+    """A booster for P(label = 1). Over several hosts, or with checkpoints, trees are grown some at a time, and so are others than these.
 
     Of the hyperparameters, `rounds` is the most trees that there may be, and `patience` how many may be added without validation getting
     better; the others are XGBoost's own.
@@ -47,6 +47,12 @@ def train(run: TrainingRun) -> Booster:
     parameters = {"objective": "binary:logistic", "tree_method": "hist", "eval_metric": "auc", "nthread": THREADS, **settings}
     parameters["monotone_constraints"] = f"({directions})"
     matrix, labels, held = run.matrix, run.labels, validation.rows(run.labels)
+    if len(run.hosts) > 1 or run.checkpoints.folder:
+        from paved_runtime import interruptible_boosting
+
+        return interruptible_boosting.train(
+            parameters, matrix, labels, held, rounds=rounds, patience=patience, hosts=run.hosts, checkpoints=run.checkpoints
+        )
     searched = xgboost.train(
         parameters,
         xgboost.DMatrix(matrix[~held], labels[~held]),

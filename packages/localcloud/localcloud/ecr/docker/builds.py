@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from localcloud.ecr.docker import Refused, base
@@ -104,6 +104,12 @@ def _uv() -> str:
     return str(beside) if beside.exists() else shutil.which("uv") or "uv"
 
 
+def _wheels(machine: Mapping[str, str]) -> dict[str, str]:
+    """What is pip here is uv, which reads a variable of its own where wheels lie beside the index."""
+    links = machine.get("PIP_FIND_LINKS", "").split()
+    return {"UV_FIND_LINKS": ",".join(links)} if links else {}
+
+
 def _execute(run: Run, rootfs: Path, layer: Path) -> None:
     """Run one command on these files, in the layer's environment, with the image's absolute paths led into them."""
     venv = layer / "venv"
@@ -122,7 +128,7 @@ def _execute(run: Run, rootfs: Path, layer: Path) -> None:
     print(f"RUN {run.command}", file=sys.stderr)
     machine = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON"))}
     paths = [str(layer / "bin"), str(venv / "bin"), machine["PATH"]]
-    env = {**machine, **run.env, "VIRTUAL_ENV": str(venv), "PATH": os.pathsep.join(paths)}
+    env = {**_wheels(machine), **machine, **run.env, "VIRTUAL_ENV": str(venv), "PATH": os.pathsep.join(paths)}
     code = subprocess.run(["sh", "-ec", command], cwd=cwd, env=env, stdout=sys.stderr, check=False).returncode
     if code:
         raise Refused(f"Dockerfile line {run.line}: RUN {run.command}: exit code {code}")
