@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from host import Host
-from rows import rows, run
+from network_host import Host
+from network_rows import rows, run
 from safetensors.numpy import load_file
 
 from paved_runtime.checkpoints import Checkpoints
@@ -26,7 +26,7 @@ from paved_runtime.networks.group import Group
 from paved_runtime.networks.settings import Settings
 from paved_runtime.networks.state import State
 
-PROGRAM = Path(__file__).parent / "host.py"
+PROGRAM = Path(__file__).parents[1] / "network_host.py"
 PATIENCE = 240  # seconds in which the slowest machine has imported torch twice
 STOPPED = 143
 

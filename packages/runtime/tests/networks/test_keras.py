@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rows import edges, rows, run
+from network_rows import edges, rows, run
 
 from paved_runtime import scoring
 from paved_runtime.curves import roc_auc

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rows import edges, rows, run
+from network_rows import edges, rows, run
 from safetensors.numpy import load_file
 
 from paved_runtime import scoring

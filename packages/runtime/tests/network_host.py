@@ -1,4 +1,4 @@
-"""One host of a training job, as a program: `python host.py JSON`, whose keys are the fields of `Host`."""
+"""One host of a training job, as a program: `python network_host.py JSON`, whose keys are the fields of `Host`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rows import run
+from network_rows import run
 from safetensors.torch import save_file
 from torch import Tensor
 
