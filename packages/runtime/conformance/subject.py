@@ -13,7 +13,8 @@ import numpy as np
 from paved_runtime import contract, frameworks, plugin, spec, synthetic
 from paved_runtime.frameworks import Explaining, Framework
 from paved_runtime.plugin import TrainingRun
-from paved_runtime.spec import ModelSpec
+from paved_runtime.spec import Category, Integer, ModelSpec, Number
+from paved_runtime.spec import Column as Kind
 from paved_runtime.synthetic import Column, Numbers, Outcome, Values
 from paved_runtime.table import Matrix
 
@@ -94,7 +95,7 @@ def learn(framework: str, data: Path) -> Subject:
 
 def edges(model: ModelSpec) -> Matrix:
     """Rows at the edges of the contract: every column at its least, its greatest and, where it may be, missing, the others in between."""
-    ranges = [(0, len(c.values) - 1) if c.type == "category" else (c.minimum, c.maximum) for c in model.data.columns.values()]
+    ranges = list(map(_range, model.data.columns.values()))
     middle = [float((low + high) // 2) for low, high in ranges]
     rows = [middle, [float(low) for low, _ in ranges], [float(high) for _, high in ranges]]
     for at, ((low, high), column) in enumerate(zip(ranges, model.data.columns.values(), strict=True)):
@@ -102,6 +103,14 @@ def edges(model: ModelSpec) -> Matrix:
         rows += [[*middle[:at], float(cell), *middle[at + 1 :]] for cell in cells]
     rows.append([np.nan if column.missing else cell for column, cell in zip(model.data.columns.values(), middle, strict=True)])
     return np.array(rows, dtype=np.float32)
+
+
+def _range(column: Kind) -> tuple[float, float]:
+    """From which number to which a column goes, as feature code sees it."""
+    if isinstance(column, Category):
+        return 0, len(column.values) - 1
+    assert isinstance(column, Integer | Number)
+    return column.minimum, column.maximum
 
 
 def between(matrix: Matrix, count: int) -> Matrix:
