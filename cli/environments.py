@@ -20,7 +20,7 @@ from cli.tree import CACHE, HERE, relative
 
 LOCKS = ("requirements.lock", "requirements-test.lock")
 RUNTIME = HERE / "packages/runtime/tests/model_code"  # frozen models, in whose environments the runtime's own tests run
-CONFORMANCE = HERE / "packages/runtime/conformance/frameworks"  # packages and image of each framework that the runtime brings
+CONFORMANCE = HERE / "packages/runtime/conformance/frameworks"  # packages of the other frameworks that the runtime brings
 
 
 def folder(model: str) -> Path:
@@ -34,8 +34,8 @@ def sample() -> Path:
 
 
 def proven(framework: str) -> Path:
-    """The folder with the packages and the image in which the runtime itself is tested with a framework."""
-    return CONFORMANCE / f"{framework}_scoring"
+    """The folder with the packages with which the runtime itself is tested with a framework. XGBoost's are the sample's."""
+    return sample() if framework == "xgboost" else CONFORMANCE / f"{framework}_scoring"
 
 
 def python(model: Path) -> Path:

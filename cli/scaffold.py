@@ -22,7 +22,7 @@ from paved_runtime.spec import Boolean, Category, Column, Date, Text
 from paved_runtime.synthetic import Column as Synthetic
 from paved_runtime.synthetic import Outcome
 
-COPIED = ("Dockerfile", *environments.LOCKS, "requirements.in", "requirements-test.in")
+PACKAGES = (*environments.LOCKS, "requirements.in", "requirements-test.in")
 RARER = 100  # rows of the rarer outcome in a test's made-up data, about
 MOST_ROWS = 100_000
 DRAFT = Gates(
@@ -56,7 +56,8 @@ def files(name: str, profile: Profile, gates: Gates, words: Words, *, config: Co
         "features.py": _features(name, list(profile.columns)),
         "training.py": _training(name, words.framework),
         f"tests/test_{name}.py": _test(name, _rows(profile, gates)),
-        **{file: _copied(name, file, words.framework) for file in COPIED},
+        "Dockerfile": _copied(name, environments.sample() / "Dockerfile"),
+        **{file: _copied(name, environments.proven(words.framework) / file) for file in PACKAGES},
     }
 
 
@@ -274,10 +275,9 @@ def test_it_is_prepared_trained_and_evaluated(data: Path, tmp_path: Path) -> Non
 '''
 
 
-def _copied(name: str, file: str, framework: str) -> str:
-    proven = environments.proven(framework)
-    text = (proven / file).read_text(encoding="utf-8")
-    return text.replace(str(proven.relative_to(HERE)), f"model_code/{name}").replace(proven.name, name)
+def _copied(name: str, file: Path) -> str:
+    text = file.read_text(encoding="utf-8")
+    return text.replace(str(file.parent.relative_to(HERE)), f"model_code/{name}").replace(file.parent.name, name)
 
 
 def synthetic(name: str, columns: Mapping[str, Synthetic], outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""What the runtime promises of frameworks is there: a module, and the packages and the image with which the module is tried."""
+"""What the runtime promises of frameworks is there: a module, and the packages with which the module is tried."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def test_a_promised_framework_is_there_and_can_be_tried(name: str) -> None:
 
     assert name == framework.NAME
     assert framework.HYPERPARAMETERS
-    assert [file for file in scaffold.COPIED if not (environments.proven(name) / file).is_file()] == []
+    assert [file for file in scaffold.PACKAGES if not (environments.proven(name) / file).is_file()] == []
 
 
 def test_no_module_and_no_packages_are_anything_but_promised() -> None:
     home = Path(frameworks.__file__).parent
 
     assert {file.stem for file in home.glob("*.py")} == {"__init__", *FRAMEWORKS}
-    assert set(environments.CONFORMANCE.iterdir()) == {environments.proven(name) for name in FRAMEWORKS}
+    assert {environments.sample(), *environments.CONFORMANCE.iterdir()} == {environments.proven(name) for name in FRAMEWORKS}
     assert set(DOWNLOADS) < set(FRAMEWORKS)
     assert home.is_relative_to(ROOT)
