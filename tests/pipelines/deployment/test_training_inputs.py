@@ -111,7 +111,7 @@ def test_another_base_is_another_image(root: Path) -> None:
 
 @pytest.mark.parametrize(("base", "known"), [(PINNED, PINNED), ("", ""), ("public.example/python:3.11", "")])
 def test_the_bill_of_materials_says_on_what_an_image_was_built(base: str, known: str) -> None:
-    lock = f"numpy==2.4.1 --hash=sha256:{'c' * 64}\n"
+    lock = f"numpy==2.4.1 \\\n    --hash=sha256:{'c' * 64}\n"
     image = f"registry.example/leads@sha256:{'d' * 64}"
 
     assert base_of(bill(image, lock, base, {}, project="acme"), "acme") == known
