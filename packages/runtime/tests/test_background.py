@@ -46,6 +46,7 @@ PROFILE: dict[str, Any] = {
 kinds = st.sampled_from([0.0, 1.0, 2.0, np.nan])
 ages = st.integers(0, 99).map(float) | st.just(np.nan)
 rates = st.floats(-1, 1, width=32)
+flags, days, lengths = st.sampled_from([0.0, 1.0]), st.integers(18262, 20818).map(float), st.integers(1, 40).map(float) | st.just(np.nan)
 
 
 def drawn(rows: int = 8, seed: str = "1", profile: dict[str, Any] = PROFILE) -> Table:
@@ -90,17 +91,20 @@ def test_the_last_bin_stays_in_the_contract(edges: list[float], last: float) -> 
     assert set(drawn(profile={"columns": PROFILE["columns"] | {"age": age}})["age"].tolist()) == {last}
 
 
-@given(st.lists(st.tuples(kinds, ages, rates), min_size=1, max_size=30))
-def test_whatever_was_trained_on_it_is_what_the_contract_accepts(rows: list[tuple[float, float, float]]) -> None:
+@given(st.lists(st.tuples(kinds, ages, rates, flags, days, lengths), min_size=1, max_size=30))
+def test_whatever_was_trained_on_it_is_what_the_contract_accepts(rows: list[tuple[float, ...]]) -> None:
     table = Table({name: position for position, name in enumerate(DATA.columns)}, np.array(rows, dtype=np.float64))
     nobody: Digests = np.zeros(len(rows), dtype=np.uint64)
     profile = drift.profile(Examples(table, np.zeros(len(rows), dtype=np.float32), nobody), DATA)
-    kind, age, rate = drawn(32, profile=profile).values.T
+    kind, age, rate, active, opened, note = drawn(32, profile=profile).values.T
 
     assert set(kind[~np.isnan(kind)]) <= {row[0] for row in rows}
     assert ((age >= 0) & (age <= 99) | np.isnan(age)).all()
     assert (age[~np.isnan(age)] % 1 == 0).all() or not profile["columns"]["age"]["edges"]
     assert ((rate >= -1) & (rate <= 1)).all()
+    assert set(active) <= {row[3] for row in rows}
+    assert ((opened >= 18262) & (opened <= 20818)).all()
+    assert ((note >= 1) & (note <= 40) | np.isnan(note)).all()
 
 
 def test_it_is_of_every_column_of_a_real_profile(trained: Any) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from container import MODEL, environment, job
+from container import MODEL, job, run
 
 from paved_runtime import artifact, shard
-from paved_runtime.__main__ import main
 from paved_runtime.hosts import FILE, Hosts
 from paved_runtime.spec import ModelSpec
 
@@ -81,18 +81,18 @@ def test_one_host_has_all_rows() -> None:
     assert shard.mine(np.arange(9, dtype=np.uint64), Hosts()).all()
 
 
-def test_every_host_prepares_and_trains_and_the_first_leaves_the_model(tmp_path: Path, data: Path, trained: Path) -> None:
-    for own in ("algo-1", "algo-2"):
-        root = tmp_path / own
+def test_every_host_prepares_and_trains_and_the_first_leaves_the_model(tmp_path: Path, data: Path, model_spec: ModelSpec) -> None:
+    names = ["127.0.0.1", "127.0.0.2"]
+    first, second = roots = [tmp_path / own for own in names]
+    for root in roots:
         (root / "input/data/data").mkdir(parents=True)
         shutil.copy(data, root / "input/data/data")
-        told(root, own, ["algo-1", "algo-2"])
-        assert main(["prepare", "train", "evaluate"], environment(root)) == 0
+        told(root, root.name, names)
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda root: run(root, "prepare", "train", "evaluate"), roots))
 
-    first, second = (tmp_path / own for own in ("algo-1", "algo-2"))
-    assert {file.name: file.read_bytes() for file in (first / "model").iterdir()} == {
-        file.name: file.read_bytes() for file in (trained / "model").iterdir()
-    }
+    assert [host.returncode for host in done] == [0, 0], [host.stderr for host in done]
+    assert {file.name for file in (first / "model").iterdir()} == set(artifact.complete_files(model_spec))
     assert not (second / "model").exists()
     assert not (second / "output").exists()
     assert (second / "work/model" / artifact.ONNX).read_bytes() == (first / "model" / artifact.ONNX).read_bytes()
