@@ -547,6 +547,16 @@ def test_a_refusal_is_one_line(real: Tree, road: Run) -> None:
 
 # The whole way, from the first release to this tree
 
+TRAINED = re.compile(r"training\.train\((.+?), (\w+\.labels), (SPEC\.training\.hyperparameters), (\w+)\)")  # as it was called then
+RENAMED = {
+    "import behaviour, contract, spec, testing\n": "import behaviour, contract, frameworks, scoring, spec, testing\n",
+    "from paved_runtime.rules import rules\n": "from paved_runtime.plugin import TrainingRun\nfrom paved_runtime.rules import rules\n",
+    "from paved_runtime.scoring import Scorer\n": "",
+    'Scorer.load(trained / "model")': 'scoring.load(frameworks.of(SPEC), trained / "model")',
+    "Scorer": "scoring.Score",
+    "scorer.matrix(matrix)": "scorer(matrix)",
+}
+
 
 def first_release() -> str:
     """The commit that CHANGELOG.md names for the oldest release, where this clone has it. Skips the test where not."""
@@ -564,6 +574,19 @@ def with_model_of_their_own(fork: Tree) -> None:
     fork.git("mv", "model_code/lead_scoring", "model_code/loan_scoring")
     for path in filter(Path.is_file, (fork.root / "model_code/loan_scoring").rglob("*")):
         path.write_text(path.read_text().replace("lead_scoring", "loan_scoring"))
+
+
+def as_the_guide_says(fork: Tree, home: str) -> None:
+    """Give a model what docs/upgrade.md lists under "What your models must gain"."""
+    fork.edit(f"{home}/model.toml", 'positive = "yes"\n', 'positive = "yes"\nnegative = "no"\n')
+    fork.edit(f"{home}/training.py", "paved_runtime.boosting", "paved_runtime.frameworks.xgboost")
+    tests = f"{home}/tests/test_lead_scoring.py"
+    content = TRAINED.sub(r"training.train(TrainingRun(matrix=\1, labels=\2, hyperparameters=\3, monotone=\4))", fork.text(tests))
+    for before, after in RENAMED.items():
+        assert before in content
+        content = content.replace(before, after)
+    fork.write({tests: content})
+    subprocess.run(["./road", "exec", "ruff", "format", "--quiet", home], cwd=fork.root, check=True)
 
 
 @pytest.mark.slow
@@ -592,6 +615,6 @@ def test_a_fork_of_the_first_release_is_brought_to_this_tree_and_passes(tmp_path
     assert "# Acme adds nothing here." in fork.text("stacks/toolchain.py")
     assert [path.name for path in (fork.root / "model_code").iterdir()] == ["loan_scoring"]
     assert fork.git("diff", "--name-only", "origin/next", "--", "packages", "cli", "pipelines") == ""
-    fork.edit("model_code/loan_scoring/model.toml", 'positive = "yes"\n', 'positive = "yes"\nnegative = "no"\n')  # as docs/upgrade.md says
+    as_the_guide_says(fork, "model_code/loan_scoring")
     check = subprocess.run(["./road", "check"], cwd=fork.root, capture_output=True, text=True)
     assert check.returncode == 0, check.stdout + check.stderr
