@@ -68,8 +68,8 @@ def test_wheels_beside_the_index_are_found_as_pip_finds_them(monkeypatch: pytest
         monkeypatch.delenv(name, raising=False)
     assert environments.installing()["UV_FIND_LINKS"] == "/srv/wheels"
 
-    monkeypatch.setenv("PIP_FIND_LINKS", "/opt/wheels  https://index.acme.test/wheels")
-    assert environments.installing()["UV_FIND_LINKS"] == "/opt/wheels,https://index.acme.test/wheels"
+    monkeypatch.setenv("PIP_FIND_LINKS", "/srv/wheels  https://index.acme.test/wheels")
+    assert environments.installing()["UV_FIND_LINKS"] == "/srv/wheels,https://index.acme.test/wheels"
 
     monkeypatch.setenv("UV_FIND_LINKS", "/own")
     assert environments.installing()["UV_FIND_LINKS"] == "/own"
