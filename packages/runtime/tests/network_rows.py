@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from paved_runtime.checkpoints import Checkpoints
+from paved_runtime.curves import roc_auc
 from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.table import Matrix
 
@@ -21,6 +24,19 @@ def rows(count: int, seed: int = 0) -> tuple[Matrix, Matrix]:
     matrix = np.column_stack([signal, large, third, np.ones(count)]).astype(np.float32)
     logit = 2 * signal + (large - 50_000) / 20_000 + 2 * empty - 1
     return matrix, (draw.random(count) < 1 / (1 + np.exp(-logit))).astype(np.float32)
+
+
+def assert_learnt(predict: Callable[[Matrix], Matrix]) -> None:
+    """It ranks rows that it has not seen, says how likely each outcome is, and takes an empty cell for what it tells."""
+    matrix, labels = rows(3000, seed=1)
+    scores, filled = predict(matrix), matrix.copy()
+    filled[:, 2] = 0
+    area = roc_auc(labels == 1, scores.astype(np.float64))
+
+    assert area is not None
+    assert area > 0.85
+    assert abs(scores.mean() - labels.mean()) < 0.05
+    assert (scores - predict(filled))[np.isnan(matrix[:, 2])].mean() > 0.05
 
 
 def run(count: int = 1500, *, direction: int = 0, checkpoints: Checkpoints = Checkpoints(), **settings: float | str) -> TrainingRun:  # noqa: B008

@@ -67,6 +67,22 @@ def test_a_model_is_written_from_a_table(own_tree: Path, road: Road, tmp_path: P
     assert not (own_tree / ".road/new-model/small").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", [name for name in spec.FRAMEWORKS if name != "xgboost"])  # which every other test has
+def test_a_model_of_each_framework_is_checked_and_trained_unedited(own_tree: Path, road: Road, tmp_path: Path, framework: str) -> None:
+    data, name = data_sets.write(tmp_path / "customers.csv", data_sets.small(1500)), f"with_{framework}"
+
+    for command in (
+        ("new-model", name, "--data", str(data), "--target", "churned", "--framework", framework),
+        ("check", "--model", name),
+        ("train", name, "--data", str(data)),
+    ):
+        done = road(*command)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    evaluation = json.loads((own_tree / ".road/train" / name / "ml/model/evaluation.json").read_text())
+    assert (evaluation["framework"]["name"], evaluation["gates_failed"]) == (framework, 0)
+
+
 def refused(done: Done) -> str:
     """The one line of a refusal."""
     assert (done.code > 0, done.out) == (True, "")
