@@ -88,7 +88,8 @@ class Container(Process):
     def stop(self, grace: float = 5) -> int:
         """As any process is stopped; the container, which its client may leave behind, is gone as well."""
         code = super().stop(grace)
-        subprocess.run([self.docker, "rm", "--force", self.name], capture_output=True, check=False)
+        for command in (["rm", "--force"], ["wait"]):  # where its keeper is removing it already, `rm` does not wait for that
+            subprocess.run([self.docker, *command, self.name], capture_output=True, check=False)
         return code
 
     def connection(self, port: int, timeout: float) -> http.client.HTTPConnection:
