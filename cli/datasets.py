@@ -20,7 +20,7 @@ from cli.output import say
 from cli.problem import Problem
 from paved_runtime import csv_text, rules
 from paved_runtime.moments import Moment
-from paved_runtime.rules import OutcomeRule
+from paved_runtime.rules import target
 from paved_runtime.spec import Column, Data, ModelSpec
 from pipelines.deployment.facts import DATA
 from pipelines.deployment.registry import Registry
@@ -110,14 +110,14 @@ def _header(header: Sequence[str], model: ModelSpec) -> str:
 
 def _outcomes(path: Path, labels: Mapping[str, int], model: ModelSpec) -> None:
     """Judge the target's cells, each with the first row that has it. Raises Problem."""
-    rule, column = OutcomeRule.of(model.data), f"column {model.data.target!r}"
+    rule, column = target(model.data), f"column {model.data.target!r}"
     for label, row in labels.items():
         if not rule.accepts(label):
             why = f"row {row}, {column}: expected {rule.expected}, found {label[:SHOWN]!r}"
             raise Problem(f"data file {path}", why, rule.advice(label))
-    if len(labels) < 2:
-        both = f"{column}: expected both {model.data.positive!r} and {model.data.negative!r}"
-        raise _wrong(path, f"{both}, found only {', '.join(map(repr, labels)) or 'a header'}", model)
+    if absent := [outcome for outcome in rule.everywhere if outcome not in labels]:
+        every = f"{column}: expected {'both ' if len(rule.everywhere) == 2 else ''}{' and '.join(map(repr, rule.everywhere))}"
+        raise _wrong(path, f"{every}, {absent[0]!r} is not there, found only {', '.join(map(repr, labels)) or 'a header'}", model)
 
 
 def _rule(column: Column) -> Rule:

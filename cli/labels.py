@@ -13,7 +13,7 @@ from cli.problem import Problem
 from cli.target import Target
 from config import Environment
 from paved_runtime import csv_text
-from paved_runtime.rules import OutcomeRule
+from paved_runtime.rules import target
 from paved_runtime.spec import ModelSpec
 
 HEADER = ("inference_id", "label")
@@ -49,7 +49,7 @@ def store(aws: Target, model: ModelSpec, place: Environment, labels: Labels) -> 
 
 
 def _labels(lines: Iterator[list[str]], path: Path, model: ModelSpec) -> Iterator[tuple[str, str]]:
-    outcomes = OutcomeRule.of(model.data)
+    outcomes = target(model.data)
     seen: dict[str, tuple[int, str]] = {}
     for number, line in enumerate(lines, start=1):
         if len(line) != 2 or not line[0]:

@@ -140,7 +140,7 @@ def _gates(gates: Gates) -> Iterator[str]:
 def _training_table(framework: str) -> Iterator[str]:
     yield from ("[training]", 'instance_type = "ml.m5.large"', "")
     yield "[training.hyperparameters]" + _why(f"what `train` of paved_runtime/frameworks/{framework}.py makes of them stands there")
-    yield from (f"{name} = {json.dumps(value)}" for name, value in frameworks.named(framework).HYPERPARAMETERS.items())
+    yield from (f"{name} = {json.dumps(value)}" for name, value in frameworks.named(framework).hyperparameters("binary").items())
     yield ""
 
 

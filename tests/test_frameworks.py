@@ -19,7 +19,7 @@ def test_a_promised_framework_is_there_and_can_be_tried(name: str) -> None:
     framework = frameworks.named(name)
 
     assert name == framework.NAME
-    assert framework.HYPERPARAMETERS
+    assert framework.hyperparameters("binary")
     assert [file for file in scaffold.PACKAGES if not (environments.proven(name) / file).is_file()] == []
 
 

@@ -66,7 +66,7 @@ def write_model(framework: str, models: Path) -> None:
     folder = models / name(framework)
     shutil.copytree(HERE / "model", folder, ignore=shutil.ignore_patterns("__pycache__"))
     text = (folder / "model.toml").read_text(encoding="utf-8")
-    settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in frameworks.named(framework).HYPERPARAMETERS.items())
+    settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in frameworks.named(framework).hyperparameters("binary").items())
     content = f'framework = "{framework}"\n{text}\n[training.hyperparameters]\n{settings}'
     (folder / "model.toml").write_text(content, encoding="utf-8")
     (folder / "training.py").write_text(f"from paved_runtime.frameworks.{framework} import train as train\n", encoding="utf-8")
@@ -83,7 +83,8 @@ def run(model: ModelSpec, data: Path) -> TrainingRun:
     examples = contract.read(data.parent, model.data)
     matrix = plugin.features(model.name).features(examples.table)
     free = dict.fromkeys(plugin.features(model.name).NAMES, 0)
-    return TrainingRun(matrix=matrix, labels=examples.labels, hyperparameters=model.training.hyperparameters, monotone=free)
+    labels = examples.labels.astype(np.float32)
+    return TrainingRun(matrix=matrix, labels=labels, hyperparameters=model.training.hyperparameters, monotone=free)
 
 
 def learn(framework: str, data: Path) -> Subject:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from conformance import subject
 from conformance.subject import Scores, Subject
 from paved_runtime import reasons, scoring
-from paved_runtime.curves import roc_auc
 from paved_runtime.frameworks import Explaining
 from paved_runtime.plugin import TrainingRun
 from paved_runtime.reasons import Reasons
@@ -74,7 +74,7 @@ def test_a_row_scores_the_same_alone_and_among_others(served: Scores, matrix: Ma
 
 def test_it_ranks_rows_that_it_has_not_seen(tried: Subject, served: Scores, tmp_path: Path) -> None:
     unseen = subject.run(tried.model, subject.write_data(tmp_path / "unseen.csv", seed=4))
-    area = roc_auc(unseen.labels == 1, served(unseen.matrix).astype(np.float64))
+    area = roc_auc_score(unseen.labels == 1, served(unseen.matrix).astype(np.float64))
 
     assert area is not None
     assert area > 0.65

@@ -34,8 +34,9 @@ class ArtifactError(ValueError):
 
 def schema(spec: ModelSpec, features: Sequence[str]) -> dict[str, Any]:
     """What the model was trained to accept: its columns and rules, its target, and its features in order."""
+    target = {"binary": {"positive", "negative"}, "multiclass": {"classes"}, "regression": {"target_minimum", "target_maximum"}}
     return {
-        **spec.data.model_dump(mode="json", include={"columns", "target", "positive", "negative", "exclude"}),
+        **spec.data.model_dump(mode="json", include={"columns", "target", *target[spec.task], "exclude"}),
         "features": list(features),
     }
 

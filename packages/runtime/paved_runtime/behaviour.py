@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from paved_runtime.holdout import Mask
 from paved_runtime.rules import Value, rules
 from paved_runtime.spec import Behaviour, Boolean, Category, Column, Data, Date, Integer, Invariance, MinimumFunction, Text
-from paved_runtime.table import Table, Values
+from paved_runtime.table import Mask, Table, Values
 from paved_runtime.verdict import Verdict, at_least
 
 GATE = "behaviour"

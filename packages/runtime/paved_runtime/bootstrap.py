@@ -1,4 +1,4 @@
-"""The stratified bootstrap: again and again, as many rows of either outcome as there are are drawn from them; always the same ones.
+"""The stratified bootstrap: again and again, as many rows of each outcome as there are are drawn from them; always the same ones.
 
 See Efron and Tibshirani, An Introduction to the Bootstrap, 1993. How often a row is drawn is its weight.
 """
@@ -16,13 +16,13 @@ SEED = 0
 CELLS = 100_000  # weights held at a time: what the bootstrap needs of memory is this, or one resample
 
 
-def resamples(positives: int, negatives: int, *, count: int, cells: int = CELLS) -> Iterator[tuple[Weights, Weights]]:
-    """`count` resamples, some at a time: the weights of the positive rows, int64 [some, positives], and of the negative ones."""
+def resamples(*strata: int, count: int, cells: int = CELLS) -> Iterator[tuple[Weights, ...]]:
+    """`count` resamples, some at a time: the weights of the rows of each stratum, which has so many: int64 [some, rows]."""
     draw = np.random.default_rng(SEED)
-    size = max(1, cells // (positives + negatives))
+    size = max(1, cells // sum(strata))
     for start in range(0, count, size):
         some = min(size, count - start)
-        yield _weights(draw, some, positives), _weights(draw, some, negatives)
+        yield tuple(_weights(draw, some, rows) for rows in strata)
 
 
 def _weights(draw: np.random.Generator, resamples: int, rows: int) -> Weights:

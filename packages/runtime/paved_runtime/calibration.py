@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from paved_runtime.holdout import Mask
-from paved_runtime.table import Values
+from paved_runtime.table import Mask, Values
 
 BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Bins from the lowest scores to the highest: their mean score, their share of positive rows, their rows; each float64 [bins]."""
+    """Bins from the lowest scores to the highest: their mean score, their share of positive rows, or, where labels are numbers, their mean
+    label, their rows; each float64 [bins].
+    """
 
     score: Values
     positive: Values
@@ -23,11 +24,11 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error, from 0 to 1: the distance of score and share, weighted by rows (Naeini et al., AAAI 2015)."""
+        """The expected calibration error: the distance of score and share, weighted by rows (Naeini et al., AAAI 2015)."""
         return float(np.average(np.abs(self.score - self.positive), weights=self.count))
 
 
-def reliability(labels: Mask, scores: Values) -> Reliability:
+def reliability(labels: Mask | Values, scores: Values) -> Reliability:
     """Bins of equal size (Nguyen and O'Connor, EMNLP 2015), except that rows of the same score share a bin, whatever their order."""
     placed = bins(scores, np.sort(scores))
     count = np.bincount(placed, minlength=BINS).astype(np.float64)

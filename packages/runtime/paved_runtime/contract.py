@@ -22,9 +22,9 @@ from paved_runtime import csv_text, dates
 from paved_runtime.cells import written
 from paved_runtime.digests import Digests, digests
 from paved_runtime.moments import Moment
-from paved_runtime.rules import ANY_DAY, OutcomeRule, Rule, RuleError, is_text, rules, shown
+from paved_runtime.rules import ANY_DAY, Rule, RuleError, TargetRule, is_text, rules, shown, target
 from paved_runtime.spec import Data
-from paved_runtime.table import Examples, Matrix, Table, Values, column
+from paved_runtime.table import Examples, Table, Values, column
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -135,10 +135,10 @@ def inspect(folder: Path, data: Data, digested: Collection[str] | None = None) -
     cells = _joined([part.cells for part in parts])
     accepted = {name: rule for name, rule in rules(data).items() if name in cells}
     table, violations = encode(cells, accepted)
-    checks += [*_passed(accepted, violations), *violations, *_target(cells[data.target], data)]
+    checks += [*_passed(accepted, violations), *violations, *_target(cells[data.target], data.target, target(data))]
     groups, times, judged = _keys(cells, table, data)
     checks += judged
-    examples = Examples(table, _labels(cells[data.target], data), np.concatenate([part.digests for part in parts]), groups, times)
+    examples = Examples(table, _labels(cells[data.target], target(data)), np.concatenate([part.digests for part in parts]), groups, times)
     return Reading(", ".join(file.name for file in files), examples, checks, [part.digested for part in parts], measured.hexdigest())
 
 
@@ -154,11 +154,11 @@ def write(file: Path, examples: Examples, data: Data) -> None:
     """Write rows as CSV that `read` accepts: features in the order of `model.toml`, then the target."""
     file.parent.mkdir(parents=True, exist_ok=True)
     columns = [written(examples.table, name, rule, rule.spell) for name, rule in rules(data).items()]
-    target = [data.positive if label else data.negative for label in examples.labels.tolist()]
+    outcomes = map(target(data).spell, examples.labels.tolist())
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*data.columns, data.target])
-        writer.writerows(zip(*columns, target, strict=True))
+        writer.writerows(zip(*columns, outcomes, strict=True))
 
 
 def encode(columns: Cells, accepted: Mapping[str, Rule]) -> tuple[Table, list[Check]]:
@@ -361,23 +361,21 @@ def _violations(name: str, cells: Sequence[str], refused: Mapping[str, str], all
     return violations
 
 
-def _target(cells: Sequence[str], data: Data) -> list[Check]:
-    """A target says one of two outcomes in every row, and both of them somewhere. Cells that ask for the same correction are one check."""
-    rule, occurring = OutcomeRule.of(data), Counter(cells)
-    check = partial(Check, column=data.target, rule="target", allowed=rule.expected)
+def _target(cells: Sequence[str], name: str, rule: TargetRule) -> list[Check]:
+    """A target says an outcome in every row, and of a few, each of them somewhere. Cells that ask for the same correction are one check."""
+    occurring = Counter(cells)
+    check = partial(Check, column=name, rule="target", allowed=rule.expected)
     refused = {cell: rule.advice(cell) for cell in occurring if not rule.accepts(cell)}
-    wrong = [
-        replace(violation, rule="target", advice=violation.rule) for violation in _violations(data.target, cells, refused, rule.expected)
-    ]
-    absent = [outcome for outcome in (data.positive, data.negative) if outcome not in occurring]
+    wrong = [replace(violation, rule="target", advice=violation.rule) for violation in _violations(name, cells, refused, rule.expected)]
+    absent = [outcome for outcome in rule.everywhere if outcome not in occurring]
     if absent and not wrong:
         found = f"no row with {' or '.join(map(repr, absent))}"
-        return [check(found=found, allowed=f"both {data.positive!r} and {data.negative!r}", advice="deliver rows of both outcomes")]
+        wanted = f"{'both ' if len(rule.everywhere) == 2 else ''}{' and '.join(map(repr, rule.everywhere))}"
+        return [check(found=found, allowed=wanted, advice=f"deliver rows of {'both' if len(rule.everywhere) == 2 else 'all'} outcomes")]
     return wrong or [check(found="each of them", passed=True)]
 
 
-def _labels(cells: Sequence[str], data: Data) -> Matrix:
-    """float32 [rows], 1 where the cell is the positive outcome, or a refused spelling of it."""
-    rule = OutcomeRule.of(data)
-    positive = {cell for cell in set(cells) if rule.resembled(cell) == data.positive}
-    return np.array([cell in positive for cell in cells], dtype=np.float32)
+def _labels(cells: Sequence[str], rule: TargetRule) -> Values:
+    """float64 [rows]: what each cell stands for."""
+    labels = {cell: rule.label(cell) for cell in set(cells)}
+    return np.array([labels[cell] for cell in cells], dtype=np.float64)

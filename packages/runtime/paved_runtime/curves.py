@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn import metrics  # type: ignore[import-untyped]
 
-from paved_runtime.holdout import Mask
-from paved_runtime.table import Values
+from paved_runtime.table import Mask, Values
 
 POINTS = 200
 EDGES = np.linspace(0, 1, 21)
 Curve = dict[str, list[float]]
-
-
-def roc_auc(labels: Mask, scores: Values) -> float | None:
-    """The area under the ROC curve; None where an outcome is missing."""
-    return float(metrics.roc_auc_score(labels, scores)) if 0 < labels.sum() < len(labels) else None
 
 
 def roc(labels: Mask, scores: Values) -> Curve:

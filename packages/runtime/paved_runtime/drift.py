@@ -7,13 +7,16 @@ values are two bins, and a value that many rows share has a bin of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paved_runtime.spec import Boolean, Category, Column, Data
+from paved_runtime.spec import Boolean, Category, Column
 from paved_runtime.table import Examples, Table, Values
+
+if TYPE_CHECKING:
+    from paved_runtime.tasks.task import Task
 
 BINS = 10
 LEAST = 0.5  # rows that an empty bin counts for: a share of nothing has no logarithm
@@ -21,22 +24,23 @@ Profile = Mapping[str, Any]
 Counts = NDArray[np.int64]
 
 
-def profile(examples: Examples, data: Data) -> dict[str, Any]:
-    """The columns' counts and the label rate, as data.json has them."""
+def profile(examples: Examples, task: Task) -> dict[str, Any]:
+    """The columns' counts and what the labels are like, as data.json has them."""
+    data = task.data
     columns = {name: _counted(examples.table[name], data.columns[name]) for name in examples.table.positions}
-    return {"positive_share": float(examples.labels.mean()), "columns": columns}
+    return {**task.profile(examples.labels), "columns": columns}
 
 
-def changes(reference: Profile, examples: Examples, data: Data) -> dict[str, float]:
-    """The population stability index of every column that `reference` has too, and of the target."""
-    table, rows, positive = examples.table, len(examples), float(examples.labels.sum())
+def changes(reference: Profile, examples: Examples, task: Task) -> dict[str, float]:
+    """The population stability index of every column that `reference` has too, and of a target of the same task."""
+    table, data = examples.table, task.data
     indices = {
         name: change(reference["columns"][name], table, name, data.columns[name])
         for name in table.positions
         if reference["columns"].get(name, {}).get("type") == _type(data.columns[name])
     }
-    expected = reference["positive_share"] * rows
-    return indices | {data.target: index([expected, rows - expected], [positive, rows - positive])}
+    target = task.distribution(reference, examples.labels)
+    return indices | ({data.target: index(*target)} if target else {})
 
 
 def change(reference: Profile, table: Table, name: str, column: Column) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from paved_runtime import artifact, contract, gates, golden, plugin, report
+from paved_runtime import artifact, contract, gates, golden, plugin, report, tasks
 from paved_runtime.holdout import CHAMPION, Champion, Holdout
 from paved_runtime.invocations import Invocations
 from paved_runtime.job import Job
@@ -20,6 +20,7 @@ from paved_runtime.monitoring import baseline
 from paved_runtime.protocol import PARITY, REPORT
 from paved_runtime.reasons import Reasons
 from paved_runtime.table import Table, Values
+from paved_runtime.tasks.task import Task
 
 ARCHIVE, OUTPUT = "model/model.tar.gz", "model/output.tar.gz"
 EXPLAINED = 50  # rows at the least, however few a request may ask about
@@ -34,7 +35,7 @@ def evaluate(job: Job) -> None:
     Raises:
         ArtifactError: the model's files are not what training wrote, or the champion's scores are not what `score` wrote.
         ContractError: the held-out rows are not what `model.toml` says.
-        ArithmeticError: a score is no probability.
+        ArithmeticError: a score is none that a model of its task may give.
     """
     if not job.processing:
         return _complete(job, job.model)
@@ -65,14 +66,15 @@ def _complete(job: Job, model: Path) -> None:
         base, contributions, errors = explainer.contributions(features.features(asked))
         return Reasons(columns=job.spec.features, scores=score(asked), base=base, contributions=contributions, errors=errors)
 
-    champion = _champion(job, len(examples))
-    holdout = Holdout(table=examples.table, labels=examples.labels == 1, challenger=score(examples.table), champion=champion)
+    task = tasks.of(job.spec.data)
+    champion = _champion(job, len(examples), task)
+    holdout = Holdout(task=task, table=examples.table, labels=examples.labels, challenger=score(examples.table), champion=champion)
     findings = gates.examine(job.spec, holdout, artifact.read_json(model / artifact.DATA), score, explain)
     verdicts = list(gates.verdicts(findings))
     metadata = artifact.read_json(model / artifact.METADATA)
     evaluation = report.evaluation(findings, verdicts, metadata)
     artifact.write_json(model / artifact.EVALUATION, evaluation)
-    profile = baseline.record(holdout.table, job.spec.data, holdout.challenger, float(examples.labels.mean()))
+    profile = baseline.record(holdout)
     artifact.write_json(model / artifact.BASELINE, profile)
     artifact.write_json(model / artifact.GOLDEN, golden.record(job.spec, invocations))
     artifact.write_metadata(model, metadata)
@@ -81,10 +83,10 @@ def _complete(job: Job, model: Path) -> None:
     _print(evaluation, [str(verdict) for verdict in verdicts if verdict.passed is False])
 
 
-def _champion(job: Job, rows: int) -> Champion | None:
+def _champion(job: Job, rows: int, task: Task) -> Champion | None:
     """What the champion said about the held-out rows; None without one. Its scores may not get lost between the steps."""
     file = job.channel("holdout") / CHAMPION
-    return Champion.load(file, rows) if file.is_file() or job.channel("champion").is_dir() else None
+    return Champion.load(file, rows, task) if file.is_file() or job.channel("champion").is_dir() else None
 
 
 def _print(evaluation: dict[str, Any], failed: list[str]) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from paved_runtime.groups import Group, groups
-from paved_runtime.holdout import Holdout, Mask
+from paved_runtime.holdout import Holdout
 from paved_runtime.spec import Data, Fairness
+from paved_runtime.table import Mask, Values
 from paved_runtime.verdict import Verdict, at_least, at_most, reported
 
 GATE = "fairness"
@@ -22,7 +23,8 @@ class Treatment:
     """How one group fares. Shares are NaN where there is nobody to count.
 
     `best_selection_rate` and `best_true_positive_rate` are the highest among the groups of the column that are large enough;
-    None where fewer than two are, or this one is not: nothing can be compared then.
+    None where fewer than two are, or this one is not: nothing can be compared then. `error` is how far the mean error lies from that of all
+    rows, in standard deviations of the target; None where outcomes are no numbers.
     """
 
     group: Group
@@ -31,6 +33,7 @@ class Treatment:
     true_positive_rate: float
     best_selection_rate: float | None
     best_true_positive_rate: float | None
+    error: float | None = None
 
     @property
     def selection_rate(self) -> float:
@@ -60,23 +63,27 @@ class Treatment:
             "true_positive_rate": _number(self.true_positive_rate),
             "opportunity_difference": _number(self.shortfall),
             "judged": self.best_selection_rate is not None,
+            **({} if self.error is None else {"error_difference": _number(self.error)}),
         }
 
 
 def measure(holdout: Holdout, data: Data, rule: Fairness) -> list[Treatment]:
     """Every group that `model.toml` names, column by column."""
-    selected = holdout.challenger >= rule.threshold
+    selected, positive = holdout.task.selection(holdout.labels, holdout.challenger, rule)
+    errors = holdout.task.errors(holdout.labels, holdout.challenger)
     parts = groups(holdout.table, data, rule.groups)
     columns = [list(column) for _, column in groupby(parts, key=lambda part: part.column)]
-    return [treatment for column in columns for treatment in _column(column, selected, holdout.labels, rule)]
+    return [treatment for column in columns for treatment in _column(column, selected, positive, errors, rule)]
 
 
 def judge(treatments: Sequence[Treatment], rule: Fairness) -> Iterator[Verdict]:
-    """Two verdicts a group: the ratio of its selection rate, and the shortfall of its true-positive rate."""
+    """A group's verdicts: the ratio of its selection rate, the shortfall of its true-positive rate, and, of numbers, its mean error."""
     for treatment in treatments:
         counts = f"{treatment.selected} of {len(treatment.group)} rows selected, {treatment.positives} positive"
         yield _ratio(treatment, counts, rule)
         yield _opportunity(treatment, counts, rule)
+        if treatment.error is not None:
+            yield _error(treatment, treatment.error, rule)
 
 
 def _ratio(treatment: Treatment, counts: str, rule: Fairness) -> Verdict:
@@ -100,7 +107,15 @@ def _opportunity(treatment: Treatment, counts: str, rule: Fairness) -> Verdict:
     return at_most(GATE, subject, treatment.shortfall, rule.equal_opportunity_difference, advice=advice)
 
 
-def _column(parts: list[Group], selected: Mask, labels: Mask, rule: Fairness) -> Iterator[Treatment]:
+def _error(treatment: Treatment, error: float, rule: Fairness) -> Verdict:
+    subject = f"{treatment.group}: mean error against all rows', in standard deviations of the target"
+    if len(treatment.group) < rule.minimum_rows:
+        return reported(GATE, subject, error, why=f"{len(treatment.group)} rows: judged are groups of {rule.minimum_rows} rows or more")
+    advice = f"scores of this group are too {'high' if error > 0 else 'low'}, by {abs(error):.4f}: give the model what tells its rows apart"
+    return at_most(GATE, subject, abs(error), rule.error_difference, advice=advice)
+
+
+def _column(parts: list[Group], selected: Mask, labels: Mask, errors: Values | None, rule: Fairness) -> Iterator[Treatment]:
     selection_rates = [_share(selected[part.rows]) for part in parts]
     true_positive_rates = [_share(selected[part.rows & labels]) for part in parts]
     positives = [int(labels[part.rows].sum()) for part in parts]
@@ -115,6 +130,7 @@ def _column(parts: list[Group], selected: Mask, labels: Mask, rule: Fairness) ->
             true_positive_rate=true_positive_rates[i],
             best_selection_rate=best_selection_rate if large[i] else None,
             best_true_positive_rate=best_true_positive_rate if telling[i] else None,
+            error=None if errors is None else _mean(errors[part.rows]) - _mean(errors),
         )
 
 
@@ -126,6 +142,10 @@ def _best(shares: list[float], judged: list[bool]) -> float | None:
 
 def _share(rows: Mask) -> float:
     return float(rows.mean()) if len(rows) else np.nan
+
+
+def _mean(values: Values) -> float:
+    return float(values.mean()) if len(values) else np.nan
 
 
 def _number(share: float) -> float | None:

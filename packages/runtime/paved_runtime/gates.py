@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics  # type: ignore[import-untyped]
 
-from paved_runtime import behaviour, calibration, comparison, fairness, intervals, plausibility, reasons, slices
+from paved_runtime import behaviour, comparison, fairness, plausibility, reasons, slices
 from paved_runtime.behaviour import Outcome
-from paved_runtime.comparison import Difference
+from paved_runtime.differences import Difference
 from paved_runtime.fairness import Treatment
-from paved_runtime.holdout import Holdout, Mask
+from paved_runtime.holdout import Holdout
 from paved_runtime.intervals import Interval
 from paved_runtime.reasons import Reasons
 from paved_runtime.slices import Slice
@@ -45,19 +44,19 @@ class Findings:
 def examine(
     spec: ModelSpec, holdout: Holdout, data: Mapping[str, Any], score: Callable[[Table], Values], explain: Callable[[Table], Reasons | None]
 ) -> Findings:
-    """Measure everything that `model.toml` asks for. Raises ArithmeticError where a score of the challenger is no probability."""
-    wrong = int((~((holdout.challenger >= 0) & (holdout.challenger <= 1))).sum())
-    if wrong:
+    """Measure everything that `model.toml` asks for. Raises ArithmeticError where the challenger's answer to a row is none of its task."""
+    task = holdout.task
+    if wrong := int(task.refused(holdout.challenger).sum()):
         raise ArithmeticError(
-            f"{wrong} of {len(holdout)} held-out rows get a score that is no probability: see what the features do with them"
+            f"{wrong} of {len(holdout)} held-out rows get a score that is no {task.answer}: see what the features do with them"
         )
     tried = some(holdout.table, TRIED)
     gates = spec.gates
     return Findings(
         spec=spec,
         holdout=holdout,
-        metrics=measure(holdout.labels, holdout.challenger),
-        intervals=intervals.intervals(holdout.labels, holdout.challenger),
+        metrics=task.metrics(holdout.labels, holdout.challenger),
+        intervals=task.intervals(holdout.labels, holdout.challenger),
         difference=comparison.between(holdout, np.ones(len(holdout), dtype=np.bool_), gates.champion.confidence),
         slices=slices.measure(holdout, spec.data, gates),
         treatments=fairness.measure(holdout, spec.data, gates.fairness) if gates.fairness else [],
@@ -69,32 +68,19 @@ def examine(
 
 def verdicts(findings: Findings) -> Iterator[Verdict]:
     """Every gate's verdicts."""
-    gates = findings.spec.gates
+    gates, holdout = findings.spec.gates, findings.holdout
+    task = holdout.task
     yield _data(findings.data)
-    advice = "the model ranks too badly: look at its features, hyperparameters and data before the floor gates.roc_auc"
-    yield at_least("floor", "ROC AUC", findings.metrics["roc_auc"], gates.roc_auc, advice=advice)
-    advice = "scores are no probabilities: train for log loss, look at the reliability curve for where they are off"
-    yield at_most(
-        "calibration", "expected calibration error", findings.metrics["calibration_error"], gates.calibration_error, advice=advice
-    )
+    advice = f"the model is too bad: look at its features, hyperparameters and data before the floor gates.{task.headline}"
+    yield at_least("floor", task.title, findings.metrics[task.headline], getattr(gates, task.headline), advice=advice)
+    yield from task.calibration(holdout.labels, holdout.challenger, gates)
     yield comparison.judge(findings.holdout, findings.difference, gates.champion)
-    yield from plausibility.judge(findings.metrics["roc_auc"], findings.holdout, findings.difference, findings.reasons, gates)
+    yield from plausibility.judge(findings.metrics[task.headline], findings.holdout, findings.difference, findings.reasons, gates)
     yield from slices.judge(findings.slices, findings.holdout, gates)
     if gates.fairness:
         yield from fairness.judge(findings.treatments, gates.fairness)
     yield from (outcome.verdict for outcome in findings.behaviour)
     yield from reasons.judge(findings.reasons, gates.reasons_error)
-
-
-def measure(labels: Mask, scores: Values) -> dict[str, float]:
-    """Metrics of probabilities: labels bool [rows], scores float64 [rows]."""
-    return {
-        "roc_auc": float(metrics.roc_auc_score(labels, scores)),
-        "average_precision": float(metrics.average_precision_score(labels, scores)),
-        "brier": float(metrics.brier_score_loss(labels, scores)),
-        "log_loss": float(metrics.log_loss(labels, scores)),
-        "calibration_error": calibration.reliability(labels, scores).error,
-    }
 
 
 def sample(rows: int, size: int) -> Rows:

@@ -1,6 +1,6 @@
 """How sure one may be of each figure of evaluation: 95 % intervals, for held-out rows drawn anew, as many of either outcome.
 
-That of the ROC AUC is DeLong's; the others come from the bootstrap. Average precision, Brier score and log loss get quantiles of their
+That of the ROC AUC of two outcomes is DeLong's; the others come from the bootstrap. All but the calibration error get quantiles of their
 resampled values, corrected for bias (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 14). The calibration error cannot:
 it is the sum of the distances D between scores and outcomes, bin by bin, to which chance only ever adds, and resampling adds as much once
 more. So its interval is the errors under which what was measured is not unusual: errors t·D of the measured shape and any size t, the
@@ -10,15 +10,16 @@ was measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
-from paved_runtime import bootstrap, calibration, delong
+from paved_runtime import bootstrap, calibration, delong, differences
 from paved_runtime.bootstrap import Weights
-from paved_runtime.holdout import Mask
-from paved_runtime.table import Values
+from paved_runtime.table import Mask, Values
 
 CONFIDENCE = 0.95
 TAILS = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
@@ -28,7 +29,7 @@ LEAST = float(np.finfo(np.float64).eps)  # what a probability of nothing counts 
 Interval = tuple[float, float]
 
 
-def intervals(labels: Mask, scores: Values) -> dict[str, Interval]:
+def of_outcomes(labels: Mask, scores: Values) -> dict[str, Interval]:
     """The interval of each metric: labels bool [rows], scores float64 [rows]. None at all without two rows of either outcome."""
     positive, negative = np.sort(scores[labels]), np.sort(scores[~labels])
     if min(len(positive), len(negative)) < 2:
@@ -81,8 +82,86 @@ class Figures:
         return np.column_stack([precision, *means, bins])
 
 
-def calibration_error(distances: Values, deviations: Values) -> Interval:
-    """The interval of the sum of the sizes of `distances`, float64 [bins]; `deviations` of them, [resamples, bins], are chance's."""
+def of_classes(labels: Values, scores: Values) -> dict[str, Interval]:
+    """The interval of each metric of several classes: labels float64 [rows], their places; scores float64 [rows, classes].
+
+    None at all without two rows of two classes. Those of classes that do not occur count for nothing, as in what was measured.
+    """
+    classes = np.unique(labels).astype(np.intp)
+    if len(classes) < 2 or np.sort(np.bincount(labels.astype(np.intp)))[-2] < 2:
+        return {}
+    rows = [np.flatnonzero(labels == label) for label in classes]
+    order, width = np.concatenate(rows), scores.shape[1]
+    figures = _ClassFigures(labels[order].astype(np.intp), scores[order], [len(part) for part in rows])
+    once = tuple(np.ones((1, len(part)), dtype=np.int64) for part in rows)
+    measured = figures.of(once)[0]
+    drawn = np.concatenate([figures.of(weights) for weights in bootstrap.resamples(*map(len, rows), count=RESAMPLES)])
+    names = ("roc_auc", "accuracy", "f1", "brier", "log_loss")
+    found = {name: _corrected(float(measured[at]), drawn[:, at]) for at, name in enumerate(names)}
+    distances, deviations = measured[5:].reshape(width, -1), (drawn[:, 5:] - measured[5:]).reshape(len(drawn), width, -1)
+    worst = int(np.abs(distances).sum(axis=1).argmax())
+    return found | {"calibration_error": calibration_error(distances[worst], deviations[:, worst])}
+
+
+class _ClassFigures:
+    """Figures of one model's scores of classes, however often each row is counted: mean ROC AUC, accuracy, F1, Brier score, log loss; then,
+    class by class and bin by bin, the distance of outcomes and scores.
+    """
+
+    def __init__(self, labels: NDArray[np.intp], scores: Values, counts: Sequence[int]) -> None:
+        """Rows in the order of their labels, of which each that occurs has so many."""
+        predicted, width = scores.argmax(axis=1), scores.shape[1]
+        certain, chosen = np.eye(width)[labels], np.eye(width)[predicted]
+        likely = np.clip(scores[np.arange(len(labels)), labels], LEAST, 1)
+        squares = ((scores - certain) ** 2).sum(axis=1)
+        self._width, self._present = width, np.unique(labels)
+        self._means = np.column_stack([predicted == labels, squares, -np.log(likely)])
+        self._confusion = np.column_stack([certain * chosen, certain, chosen])
+        placed = [calibration.bins(scores[:, at], np.sort(scores[:, at])) for at in range(width)]
+        self._distances = [np.eye(calibration.BINS)[places] * (certain - scores)[:, at, None] for at, places in enumerate(placed)]
+        starts = np.cumsum([0, *counts])
+        parts = [slice(low, high) for low, high in pairwise(starts.tolist())]
+        self._rankings = [
+            differences.Ranking(scores[part, label], np.delete(scores[:, label], np.r_[part]))
+            for part, label in zip(parts, self._present, strict=True)
+        ]
+
+    def of(self, weights: Sequence[Weights]) -> Values:
+        """float64 [k, 5 + classes * bins] of rows that count as often as the weights of each class that occurs say."""
+        every = np.concatenate(weights, axis=1)
+        rows = every.shape[1]
+        others = [np.concatenate([*weights[:at], *weights[at + 1 :]], axis=1) for at in range(len(weights))]
+        areas = [ranking.auc(weights[at], others[at]) for at, ranking in enumerate(self._rankings)]
+        accuracy, brier, log_loss = (every @ self._means / rows).T
+        right, labelled, predicted = np.split(every @ self._confusion, 3, axis=1)
+        f1 = (2 * right / np.maximum(labelled + predicted, 1)).mean(axis=1)
+        bins = [every @ distance / rows for distance in self._distances]
+        return np.column_stack([np.mean(areas, axis=0), accuracy, f1, brier, log_loss, *bins])
+
+
+def of_amounts(labels: Values, scores: Values) -> dict[str, Interval]:
+    """The interval of each metric of numbers: labels and scores float64 [rows]. None at all where labels do not differ."""
+    if len(labels) < 2 or labels.min() == labels.max():
+        return {}
+    centred, errors = labels - labels.mean(), scores - labels
+    placed = np.eye(calibration.BINS)[calibration.bins(scores, np.sort(scores))]
+    moments = np.column_stack([errors, errors**2, np.abs(errors), centred, centred**2, placed * errors[:, None]])
+
+    def figures(weights: Weights) -> Values:
+        error, square, size, sums, squares = (weights @ moments[:, :5] / len(labels)).T
+        variance = np.maximum(squares - sums**2, np.finfo(np.float64).tiny)
+        spread = np.sqrt(variance)
+        bins = (weights @ moments[:, 5:] / len(labels)) / spread[:, None]
+        return np.column_stack([1 - square / variance, np.sqrt(square), size, error / spread, bins])
+
+    measured = figures(np.ones((1, len(labels)), dtype=np.int64))[0]
+    drawn = np.concatenate([figures(weights) for (weights,) in bootstrap.resamples(len(labels), count=RESAMPLES)])
+    found = {name: _corrected(float(measured[at]), drawn[:, at]) for at, name in enumerate(("r2", "rmse", "mae", "bias"))}
+    return found | {"calibration_error": calibration_error(measured[4:], drawn[:, 4:] - measured[4:], most=np.inf)}
+
+
+def calibration_error(distances: Values, deviations: Values, *, most: float = 1.0) -> Interval:
+    """The interval, at most `most`, of the sum of the sizes of `distances`, float64 [bins]; `deviations`, [resamples, bins], chance's."""
     measured = float(np.abs(distances).sum())
 
     def usual(size: float, tail: float) -> float:
@@ -90,7 +169,7 @@ def calibration_error(distances: Values, deviations: Values) -> Interval:
 
     low = 0.0 if usual(0, TAILS[1]) >= measured else _size(lambda size: usual(size, TAILS[1]), measured)
     high = _size(lambda size: usual(size, TAILS[0]), measured)
-    return min(low, 1.0) * measured, min(max(high, 1.0) * measured, 1.0)
+    return min(low, 1.0) * measured, min(max(high, 1.0) * measured, most)
 
 
 def _corrected(measured: float, drawn: Values) -> Interval:

@@ -78,7 +78,7 @@ class Invocations:
             return refusal(error.status, str(error))
 
     def scores(self, table: Table) -> Matrix:
-        """Probabilities of the positive outcome, float32 [rows]."""
+        """What the model answers, float32 [rows], or, of several classes, [rows, classes]."""
         return self._score(self._features(table))
 
     def _scored(self, kind: MediaType, scores: list[float]) -> Reply:

@@ -74,7 +74,7 @@ def alone(values: Values, labels: Matrix, column: Column) -> float:
     return max(_cross_fitted(levels.codes(bins), labels, folds) for bins in (BINS[0], *fine))
 
 
-def together(table: Table, labels: Matrix, columns: Mapping[str, Column], *, most: int = MOST_COLUMNS) -> Pair | None:
+def together(table: Table, labels: Matrix, columns: Mapping[str, Column], *, most: int = MOST_COLUMNS, tests: int = 1) -> Pair | None:
     """The two of these columns that tell the outcome best together; None where there are no two.
 
     Of the columns, the first `most` are looked at; of many rows, a part that has as many of either outcome as there are.
@@ -82,7 +82,7 @@ def together(table: Table, labels: Matrix, columns: Mapping[str, Column], *, mos
     pairs = list(combinations(list(columns)[:most], 2))
     if not pairs:
         return None
-    rows = _some(labels, int(np.clip(WORK / len(pairs), LEAST_ROWS, ROWS)))
+    rows = _some(labels, int(np.clip(WORK / tests / len(pairs), LEAST_ROWS, ROWS)))
     labels = labels[rows]
     bins = int(np.clip(np.sqrt(len(rows) / ROWS_A_CELL), 4, MOST_BINS))
     codes = {name: _Levels(table[name][rows], columns[name]).few(bins) for name in {name for pair in pairs for name in pair}}
@@ -92,7 +92,7 @@ def together(table: Table, labels: Matrix, columns: Mapping[str, Column], *, mos
     folds = _folds(labels)
     areas = {pairs[pair]: _cross_fitted(_crossed(*(codes[name] for name in pairs[pair])), labels, folds) for pair in best}
     told, area = max(areas.items(), key=lambda item: item[1])
-    return Pair(columns=told, roc_auc=area, low=lower_bound(area, labels, tests=len(codes)))
+    return Pair(columns=told, roc_auc=area, low=lower_bound(area, labels, tests=len(codes) * tests))
 
 
 def emptiness(values: Values, labels: Matrix, *, tests: int) -> Emptiness:
@@ -105,7 +105,7 @@ def emptiness(values: Values, labels: Matrix, *, tests: int) -> Emptiness:
     return Emptiness(negative=counts[0][0] / counts[0][1], positive=counts[1][0] / counts[1][1], low=0.5 + apart / 2, times=max(ratios))
 
 
-def empty_together(values: Values, labels: Matrix) -> tuple[float, float]:
+def empty_together(values: Values, labels: Matrix, *, tests: int = 1) -> tuple[float, float]:
     """The ROC AUC with which it is told by which cells of all these columns, float64 [rows, columns], are empty, and its lower bound.
 
     Each column's evidence is added to the others': odds of an empty cell, or of a filled one, learnt from the other folds.
@@ -118,7 +118,7 @@ def empty_together(values: Values, labels: Matrix) -> tuple[float, float]:
         scores[judged] = empty[judged] @ np.log(yes / no) + (1 - empty[judged]) @ np.log((1 - yes) / (1 - no))
     ranked, codes = np.unique(scores.round(9), return_inverse=True)
     area = roc_auc(ranked, _counts(codes, labels, len(ranked)))
-    return area, lower_bound(area, labels, tests=1)
+    return area, lower_bound(area, labels, tests=tests)
 
 
 def roc_auc(scores: Values, counts: Values) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from paved_runtime import artifact, plugin
+from paved_runtime import artifact, plugin, rules
 from paved_runtime.invocations import sha256
 from paved_runtime.job import Job
 from paved_runtime.monitoring import coverage, metrics, notification, page
@@ -30,7 +30,7 @@ from paved_runtime.monitoring.services import Services
 from paved_runtime.monitoring.store import Object, Shard, Store, place
 from paved_runtime.monitoring.window import Window
 from paved_runtime.protocol import model_version
-from paved_runtime.rules import OutcomeRule
+from paved_runtime.rules import TargetRule
 from paved_runtime.spec import Monitoring
 
 ARCHIVE, COUNTS, REPORT = "processing/input/model/model.tar.gz", "processing/counts", "monitor.json"
@@ -146,7 +146,7 @@ def counted(job: Job, services: Services, task: Task, shard: Shard) -> Counts:
             for reading in reader.read(exchanges):
                 counts.add(reading, task.baseline)
         counts.totals.update(objects=1, unreadable_objects=int(not readable))
-    labels = _labels(services, task, OutcomeRule.of(job.spec.data))
+    labels = _labels(services, task, rules.target(job.spec.data))
     counts.joined = Joined(len(labels.positive), labels.malformed)
     if labels.positive:
         labels.join(_answers(capture, _filed(capture, root, task.labelled, shard), task.labelled), counts.joined)
@@ -188,7 +188,7 @@ def _answers(capture: Store, objects: Iterator[Object], window: Window) -> Itera
         yield from (entry for entry in lines(block, decoder)[0] if window.holds(entry.eventMetadata.inferenceTime))
 
 
-def _labels(services: Services, task: Task, rule: OutcomeRule) -> Labels:
+def _labels(services: Services, task: Task, rule: TargetRule) -> Labels:
     """Every label that may be of a row scored in time: it cannot have been written before the row was scored."""
     bucket, prefix = place(task.labels_uri)
     store = Store(services.s3, bucket)

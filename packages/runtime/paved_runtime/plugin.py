@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 from paved_runtime import spec
 from paved_runtime.checkpoints import Checkpoints
 from paved_runtime.hosts import Hosts
+from paved_runtime.spec import TaskName
 from paved_runtime.table import Matrix, Table
 
 Hyperparameters = Mapping[str, int | float | str]
@@ -36,7 +37,8 @@ class Features(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRun:
-    """What a model learns from: `matrix` is float32 [rows, features], `labels` float32 [rows], 1 for the positive outcome.
+    """What a model learns from: `matrix` is float32 [rows, features], `labels` float32 [rows]: 1 for the positive outcome and 0 for
+    the other, or, of another `task`, the place of a row's class among so many `classes`, or the number that it turned out to be.
 
     `hyperparameters` are those of `model.toml`, or of the job where it gives others; `monotone` has the declared directions. Each of the
     job's `hosts` has such a run, with all rows; `checkpoints` are where a run goes on that was interrupted.
@@ -46,6 +48,8 @@ class TrainingRun:
     labels: Matrix
     hyperparameters: Hyperparameters
     monotone: Monotone
+    task: TaskName = "binary"
+    classes: int = 0
     hosts: Hosts = field(default_factory=Hosts)
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
@@ -54,7 +58,7 @@ class Training(Protocol):
     """The module `model_code.<model>.training`."""
 
     def train(self, run: TrainingRun) -> Any:
-        """A model of the framework's kind that answers with the probability of label 1. Deterministic: same run, same model."""
+        """A model of the framework's kind that answers as the run's task does. Deterministic: same run, same model."""
 
 
 def features(model: str) -> Features:

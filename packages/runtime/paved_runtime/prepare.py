@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paved_runtime import artifact, contract, drift, quality, split, training_rows
+from paved_runtime import artifact, contract, drift, quality, split, tasks, training_rows
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.contract import Check, ContractError, Reading
 from paved_runtime.holdout import CHAMPION
@@ -41,14 +41,19 @@ def _prepare(job: Job) -> None:
     order = split.order(examples.digests, seed=data.seed)
     parts = split.divide(examples, data, order)
     learnt = examples.take(parts.train)
-    change = drift.changes(champion["profile"], learnt, data) if champion and champion["profile"] and len(learnt) else None
+    change = drift.changes(champion["profile"], learnt, tasks.of(data)) if champion and champion["profile"] and len(learnt) else None
     whole = [*quality.checks(examples, data, order), *quality.sides(examples, parts, data)]
     checks = [*reading.checks, *whole, *quality.changed(change or {}, data)]
     contract.demand(reading.source, checks)
 
     contract.write(job.prepared("train") / "train.csv", learnt, data)
     contract.write(job.prepared("holdout") / "holdout.csv", examples.take(parts.holdout), data)
-    profile = {"sha256": reading.sha256, "rows": len(learnt), **drift.profile(learnt, data), "duplicates": quality.duplicates(examples)}
+    profile = {
+        "sha256": reading.sha256,
+        "rows": len(learnt),
+        **drift.profile(learnt, tasks.of(data)),
+        "duplicates": quality.duplicates(examples),
+    }
     profile["split"] = split.summary(examples, parts, data)
     profile["digested"] = sorted(set(map(tuple, reading.digested)))
     artifact.write_json(job.prepared("train") / artifact.DATA, _summary(profile, checks, change))

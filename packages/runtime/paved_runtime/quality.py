@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from paved_runtime import leaks
+from paved_runtime import leaks, tasks
 from paved_runtime.cells import identity
 from paved_runtime.contract import FIRST, Check
 from paved_runtime.digests import combined
 from paved_runtime.spec import Column, Data
 from paved_runtime.split import Parts, Rows
-from paved_runtime.table import Examples, Matrix, Values
+from paved_runtime.table import Examples, Mask, Matrix, Values
+from paved_runtime.tasks.task import Task
 
 OUTCOMES = 25  # rows of each outcome; with fewer, nothing can be said about what tells it
 
@@ -24,12 +25,13 @@ OUTCOMES = 25  # rows of each outcome; with fewer, nothing can be said about wha
 def checks(examples: Examples, data: Data, order: Rows) -> list[Check]:
     """Every check but those against the champion. `order` is that of `split.order`, which says nothing about the rows."""
     table, labels = examples.table, examples.labels
-    judged = [_rows(len(examples), data), _outcomes(labels, data), _label_rate(labels, data)]
+    task = tasks.of(data)
+    judged = [_rows(len(examples), data), *_outcomes(labels, task), *_rates(labels, task)]
     if len(table.positions) == len(data.columns):  # without one of its columns, rows look more alike than they are
         judged.append(_duplicates(examples, data))
     for name in table.positions:
         judged += [_missing(name, table[name], data.columns[name]), _constant(name, table[name])]
-    return judged + list(_leaks(examples.take(order), data))
+    return judged + list(_leaks(examples.take(order), task))
 
 
 def changed(indices: Mapping[str, float], data: Data) -> list[Check]:
@@ -42,9 +44,10 @@ def changed(indices: Mapping[str, float], data: Data) -> list[Check]:
 
 def sides(examples: Examples, parts: Parts, data: Data) -> Iterator[Check]:
     """The check that training and evaluation have rows of either outcome, where these were not parted by it."""
+    task = tasks.of(data)
     if data.split == "random":
         return
-    counts = {name: _fewest(examples.labels[side]) for name, side in (("training", parts.train), ("held out", parts.holdout))}
+    counts = {name: _rarest(examples.labels[side], task) for name, side in (("training", parts.train), ("held out", parts.holdout))}
     found = ", ".join(f"{count} {name}" for name, count in counts.items())
     allowed = f"at least {OUTCOMES} rows of each outcome on either side of a split by {data.split}"
     advice = f"deliver rows of more {'days' if data.split == 'time' else 'groups'}, or change data.holdout or data.split in model.toml"
@@ -70,8 +73,14 @@ def duplicates(examples: Examples) -> float:
     return len(repeats(examples)) / len(examples)
 
 
-def _fewest(labels: Matrix) -> int:
-    return min(int(labels.sum()), int((1 - labels).sum()))
+def _rarest(labels: Values, task: Task) -> int:
+    """Rows of the rarest outcome; of numbers, all of them."""
+    return min(task.counts(labels).values(), default=len(labels))
+
+
+def _either(event: Mask) -> bool:
+    """Whether enough rows are of the event, and enough are not."""
+    return min(int(event.sum()), int((~event).sum())) >= OUTCOMES
 
 
 def _rows(rows: int, data: Data) -> Check:
@@ -80,18 +89,27 @@ def _rows(rows: int, data: Data) -> Check:
     return Check(column="", rule="rows", found=f"{rows}", allowed=allowed, passed=rows >= data.minimum_rows, advice=advice)
 
 
-def _outcomes(labels: Matrix, data: Data) -> Check:
-    rarer, allowed = _fewest(labels), f"at least {OUTCOMES} rows of each outcome"
-    check = partial(Check, column=data.target, rule="outcomes", allowed=allowed, advice="deliver more rows of that outcome")
-    return check(found=f"{rarer} of the rarer one", passed=rarer >= OUTCOMES)
+def _outcomes(labels: Values, task: Task) -> Iterator[Check]:
+    """That each outcome is there often enough, or, of numbers, that they differ."""
+    counts = task.counts(labels)
+    check = partial(Check, column=task.data.target, rule="outcomes")
+    if not counts:
+        distinct = len(np.unique(labels))
+        advice = "repair what fills the target: where it is the same in every row, there is nothing to learn"
+        yield check(found=f"{distinct} different", allowed="2 or more values", passed=distinct > 1, advice=advice)
+        return
+    rarest, advice = min(counts.values()), "deliver more rows of that outcome"
+    yield check(
+        found=f"{rarest} of the rarest one", allowed=f"at least {OUTCOMES} rows of each outcome", passed=rarest >= OUTCOMES, advice=advice
+    )
 
 
-def _label_rate(labels: Matrix, data: Data) -> Check:
-    rate, share = float(labels.mean()), data.positive_share
-    allowed = f"a share of {data.positive!r} between {share.minimum:g} and {share.maximum:g}"
-    advice = "find out how the outcomes were collected; data.positive_share in model.toml is what is usual"
-    passed = share.minimum <= rate <= share.maximum
-    return Check(column=data.target, rule="label rate", found=f"{rate:.4f}", allowed=allowed, passed=passed, advice=advice)
+def _rates(labels: Values, task: Task) -> Iterator[Check]:
+    for rate in task.rates(labels):
+        allowed = f"{rate.name} between {rate.low:g} and {rate.high:g}"
+        advice = f"find out how the outcomes were collected; {rate.key} in model.toml is what is usual"
+        passed = rate.low <= rate.value <= rate.high
+        yield Check(column=task.data.target, rule="label rate", found=f"{rate.value:.4f}", allowed=allowed, passed=passed, advice=advice)
 
 
 def _duplicates(examples: Examples, data: Data) -> Check:
@@ -120,67 +138,93 @@ def _constant(name: str, values: Values) -> Check:
     return Check(column=name, rule="constant", found=distinct, allowed="2 or more values", passed=not constant, advice=advice)
 
 
-def _leaks(examples: Examples, data: Data) -> Iterator[Check]:
+def _leaks(examples: Examples, task: Task) -> Iterator[Check]:
     """Whether a column, two of them, or their empty cells tell the outcome. Refused cells are no empty ones: their rows are left out."""
-    table, honest = examples.table, dict[str, float]()
+    table, data, honest = examples.table, task.data, dict[str, float]()
     for name in table.positions:
         kept = ~np.isinf(table[name])
-        if _fewest(examples.labels[kept]) >= OUTCOMES:
-            auc = leaks.alone(table[name][kept], examples.labels[kept], data.columns[name])
-            yield _leak(name, auc, data)
-            honest |= {name: auc} if auc <= data.maximum_column_auc else {}
+        events = _events(examples.labels[kept], task)
+        if areas := {event: leaks.alone(table[name][kept], rows, data.columns[name]) for event, rows in events.items()}:
+            yield _leak(name, areas, data)
+            honest |= {name: max(areas.values())} if max(areas.values()) <= data.maximum_column_auc else {}
     examples = examples.take(np.flatnonzero(~np.isinf(table.values).any(axis=1)))
-    if _fewest(examples.labels) >= OUTCOMES:
-        yield from _pair_leak(examples, sorted(honest, key=lambda name: -honest[name]), data)
-        yield from _missing_leaks(examples, data)
+    if events := _events(examples.labels, task):
+        yield from _pair_leak(examples, events, sorted(honest, key=lambda name: -honest[name]), data)
+        yield from _missing_leaks(examples, events, data)
 
 
-def _leak(name: str, auc: float, data: Data) -> Check:
+def _events(labels: Values, task: Task) -> dict[str, Matrix]:
+    """What could be told of the outcome, where there are enough rows to say so: 1 where it is true."""
+    return {name: event.astype(np.float32) for name, event in task.events(labels).items() if _either(event)}
+
+
+def _worst(areas: Mapping[str, float]) -> tuple[float, str]:
+    """The greatest, and which of several events it is of."""
+    event = max(areas, key=lambda name: areas[name])
+    return areas[event], f" for {event!r}" if len(areas) > 1 else ""
+
+
+def _leak(name: str, areas: Mapping[str, float], data: Data) -> Check:
+    auc, event = _worst(areas)
     allowed = f"a ROC AUC of at most {data.maximum_column_auc:g} from this column alone"
     advice = f"it tells the outcome: if it is known only afterwards, move {name} to data.exclude in model.toml; "
     advice += "if it is known in time, raise data.maximum_column_auc"
-    return Check(column=name, rule="leak", found=f"{auc:.4f}", allowed=allowed, passed=auc <= data.maximum_column_auc, advice=advice)
+    passed = auc <= data.maximum_column_auc
+    return Check(column=name, rule="leak", found=f"{auc:.4f}{event}", allowed=allowed, passed=passed, advice=advice)
 
 
-def _pair_leak(examples: Examples, names: Sequence[str], data: Data) -> Iterator[Check]:
+def _pair_leak(examples: Examples, events: Mapping[str, Matrix], names: Sequence[str], data: Data) -> Iterator[Check]:
     """The check of the two columns that tell most together; the first names are looked at first."""
-    pair = leaks.together(examples.table, examples.labels, {name: data.columns[name] for name in names})
-    if pair is None:
+    columns = {name: data.columns[name] for name in names}
+    told = {event: leaks.together(examples.table, rows, columns, tests=len(events)) for event, rows in events.items()}
+    pairs = {event: pair for event, pair in told.items() if pair is not None}
+    if not pairs:
         return
+    worst = max(pairs, key=lambda event: (pairs[event].low > data.maximum_pair_auc, pairs[event].roc_auc))
+    pair, event = pairs[worst], f" for {worst!r}" if len(pairs) > 1 else ""
     among = f", of the {leaks.MOST_COLUMNS} that tell most alone" if len(names) > leaks.MOST_COLUMNS else ""
-    check = partial(Check, column=" and ".join(pair.columns), rule="pair leak", found=f"{pair.roc_auc:.4f}")
+    check = partial(Check, column=" and ".join(pair.columns), rule="pair leak", found=f"{pair.roc_auc:.4f}{event}")
     advice = "together they tell the outcome: find out when each is filled, and move what is known only afterwards to data.exclude in "
     advice += "model.toml; if both are known in time, raise data.maximum_pair_auc"
     allowed = f"a ROC AUC of at most {data.maximum_pair_auc:g} from two columns together{among}"
     yield check(allowed=allowed, passed=pair.low <= data.maximum_pair_auc, advice=advice)
 
 
-def _missing_leaks(examples: Examples, data: Data) -> Iterator[Check]:
+def _missing_leaks(examples: Examples, events: Mapping[str, Matrix], data: Data) -> Iterator[Check]:
     """The check of each column that has empty cells, and of those together that tell little each."""
-    table, labels = examples.table, examples.labels
+    table = examples.table
     names = [name for name in table.positions if np.isnan(table[name]).any()]
-    judged = {name: _missing_leak(name, leaks.emptiness(table[name], labels, tests=len(names)), data) for name in names}
+    tests = len(names) * len(events)
+    judged = {
+        name: _missing_leak(name, {event: leaks.emptiness(table[name], rows, tests=tests) for event, rows in events.items()}, data)
+        for name in names
+    }
     yield from judged.values()
     honest = [name for name in names if judged[name].passed]
     if len(honest) > 1:
-        auc, low = leaks.empty_together(table.values[:, [table.positions[name] for name in honest]], labels)
+        values = table.values[:, [table.positions[name] for name in honest]]
+        told = {event: leaks.empty_together(values, rows, tests=len(events)) for event, rows in events.items()}
+        worst = max(told, key=lambda event: (told[event][1] > data.maximum_pair_auc, told[event][0]))
+        (auc, low), event = told[worst], f" for {worst!r}" if len(told) > 1 else ""
         allowed = f"a ROC AUC of at most {data.maximum_pair_auc:g} from which cells of a row are empty"
         advice = f"find out when {', '.join(honest)} are filled, and move what is filled only afterwards to data.exclude in model.toml; "
         advice += "if all are filled in time, raise data.maximum_pair_auc"
-        check = partial(Check, column="", rule="missing leak", found=f"{auc:.4f}", allowed=allowed, advice=advice)
+        check = partial(Check, column="", rule="missing leak", found=f"{auc:.4f}{event}", allowed=allowed, advice=advice)
         yield check(passed=low <= data.maximum_pair_auc)
 
 
-def _missing_leak(name: str, empty: leaks.Emptiness, data: Data) -> Check:
-    found = (
-        f"{empty.roc_auc:.4f}, empty in {empty.positive:.1%} of the rows with {data.positive!r} and in {empty.negative:.1%} of the others"
-    )
+def _missing_leak(name: str, empty: Mapping[str, leaks.Emptiness], data: Data) -> Check:
+    def tells(told: leaks.Emptiness) -> bool:
+        return told.low > data.maximum_missing_auc or told.times > data.maximum_missing_ratio
+
+    event = max(empty, key=lambda event: (tells(empty[event]), empty[event].roc_auc))
+    told = empty[event]
+    found = f"{told.roc_auc:.4f}, empty in {told.positive:.1%} of the rows with {event!r} and in {told.negative:.1%} of the others"
     allowed = f"a ROC AUC of at most {data.maximum_missing_auc:g} from which cells are empty, "
     allowed += f"none of the two outcomes having more than {data.maximum_missing_ratio:g} times as many empty or filled ones"
     advice = f"which cells are empty tells the outcome: if {name} is filled only afterwards, move it to data.exclude in model.toml; "
     advice += "if in time, raise data.maximum_missing_auc or data.maximum_missing_ratio"
-    passed = empty.low <= data.maximum_missing_auc and empty.times <= data.maximum_missing_ratio
-    return Check(column=name, rule="missing leak", found=found, allowed=allowed, passed=passed, advice=advice)
+    return Check(column=name, rule="missing leak", found=found, allowed=allowed, passed=not tells(told), advice=advice)
 
 
 def _where(rows: Rows) -> dict[str, Any]:

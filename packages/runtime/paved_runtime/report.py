@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from paved_runtime import artifact, calibration, comparison, curves, reasons
+from paved_runtime import artifact, comparison, curves, reasons
 from paved_runtime.cells import written
-from paved_runtime.gates import Findings, measure, sample
-from paved_runtime.holdout import Champion, Holdout, Mask
+from paved_runtime.gates import Findings, sample
+from paved_runtime.holdout import Champion, Holdout
 from paved_runtime.intervals import Interval
 from paved_runtime.media_types import JSON
 from paved_runtime.rules import rules
@@ -20,7 +20,7 @@ from paved_runtime.spec import Data
 from paved_runtime.table import Values
 from paved_runtime.verdict import Verdict
 
-VERSION = 1
+VERSION = 2
 PARITY = 500  # rows that staging must score alike
 Content = dict[str, Any]
 
@@ -29,8 +29,9 @@ def evaluation(findings: Findings, verdicts: Sequence[Verdict], metadata: Mappin
     """The content of evaluation.json. It has figures and no rows."""
     origin = {name: value for name, value in metadata.items() if name != artifact.FILES}
     return {
-        "version": VERSION,
+        "version": 1,
         **origin,
+        "task": findings.holdout.task.name,
         "reasons": reasons.described(findings.reasons),
         "metrics": {name: _metric(value, findings.intervals.get(name)) for name, value in findings.metrics.items()},
         "rows": {**metadata["rows"], "holdout": len(findings.holdout)},
@@ -45,9 +46,10 @@ def report(findings: Findings) -> Content:
     fairness, treatments = findings.spec.gates.fairness, [treatment.as_json() for treatment in findings.treatments]
     return {
         "version": VERSION,
-        "curves": {"roc": _each(findings.holdout, curves.roc), "precision_recall": _each(findings.holdout, curves.precision_recall)},
-        "reliability": _each(findings.holdout, _reliability),
-        "scores": {"edges": curves.EDGES.round(2).tolist(), **_each(findings.holdout, lambda _, scores: curves.counts(scores))},
+        "task": findings.holdout.task.name,
+        "classes": list(findings.spec.data.classes),
+        "drawn": _each(findings.holdout),
+        "edges": curves.EDGES.round(2).tolist(),
         "slices": [part.as_json() for part in findings.slices],
         "fairness": {"threshold": fairness.threshold, "groups": treatments} if fairness else None,
         "behaviour": [outcome.as_json() for outcome in findings.behaviour],
@@ -74,12 +76,14 @@ def _champion(findings: Findings, champion: Champion) -> Content:
     compared = rule.compare and findings.difference is not None and comparison.comparable(findings.holdout, champion)
     return {
         "model_package_arn": champion.model_package_arn,
-        "metrics": measure(findings.holdout.labels[common], champion.scores[common]) if findings.difference else {},
+        "metrics": findings.holdout.task.metrics(findings.holdout.labels[common], champion.scores[common]) if findings.difference else {},
         "compared": compared,
         "why": _why(findings, champion, compared=compared),
         "trained_rows": None if champion.trained is None else int(champion.trained.sum()),
         "difference": asdict(findings.difference) if findings.difference else None,
-        "score_shift": _score_shift(findings.holdout.challenger[common], champion.scores[common]) if common.any() else None,
+        "score_shift": _score_shift(*map(findings.holdout.task.scalar, (findings.holdout.challenger[common], champion.scores[common])))
+        if common.any()
+        else None,
     }
 
 
@@ -102,16 +106,10 @@ def _score_shift(challenger: Values, champion: Values) -> Content:
     return dict(zip(QUANTILES, apart.tolist(), strict=True))
 
 
-def _each(holdout: Holdout, drawn: Callable[[Mask, Values], Any]) -> Content:
-    """Something drawn of the challenger's scores, and of the champion's."""
-    each = {"challenger": drawn(holdout.labels, holdout.challenger)}
-    if holdout.champion:
-        common = holdout.champion.comparable
-        labels = holdout.labels[common]
-        if labels.any() and not labels.all():
-            each["champion"] = drawn(labels, holdout.champion.scores[common])
+def _each(holdout: Holdout) -> Content:
+    """What is drawn of the challenger's scores, and of the champion's."""
+    task, champion = holdout.task, holdout.champion
+    each = {"challenger": task.drawn(holdout.labels, holdout.challenger)}
+    if champion and task.fewest(holdout.labels[champion.comparable]):
+        each["champion"] = task.drawn(holdout.labels[champion.comparable], champion.scores[champion.comparable])
     return each
-
-
-def _reliability(labels: Mask, scores: Values) -> Content:
-    return curves.lists(**asdict(calibration.reliability(labels, scores)))

@@ -275,37 +275,103 @@ class OptionalRule:
         return None if math.isnan(number) else self.rule.spell(number)
 
 
-@dataclass(frozen=True)
-class OutcomeRule:
-    """What a row turned out to be: one of the two outcomes that `model.toml` declares, spelt exactly so."""
-
-    positive: str
-    negative: str
-
-    @classmethod
-    def of(cls, data: Data) -> OutcomeRule:
-        """The rule of a model's target."""
-        return cls(data.positive, data.negative)
+class TargetRule(Protocol):
+    """What a row turned out to be: which cells say so, and what number each of them stands for."""
 
     @property
     def expected(self) -> str:
-        return f"{self.positive!r} or {self.negative!r}"
+        """What is accepted, in words."""
+
+    @property
+    def everywhere(self) -> tuple[str, ...]:
+        """The outcomes that must occur somewhere in a data set."""
 
     def accepts(self, cell: str) -> bool:
-        """Whether the cell is one of the two."""
-        return cell in (self.positive, self.negative)
+        """Whether the cell is an outcome."""
 
-    def resembled(self, cell: str) -> str:
-        """The outcome that the cell is but for capitals and the blanks around it; empty where there is none."""
-        return next((outcome for outcome in (self.positive, self.negative) if alike(cell, outcome)), "")
+    def label(self, cell: str) -> float:
+        """The number of a cell; of one that is not accepted, that of what it resembles, or any other."""
+
+    def spell(self, label: float) -> str:
+        """The cell of a number."""
 
     def advice(self, cell: str) -> str:
         """What to do about a cell that is not accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRule:
+    """One of the outcomes that `model.toml` declares under `keys`, spelt exactly so; `labels` has the number of each."""
+
+    labels: Mapping[str, float]
+    keys: str
+
+    @property
+    def expected(self) -> str:
+        *others, last = map(repr, self.labels)
+        return f"{', '.join(others)} or {last}"
+
+    @property
+    def everywhere(self) -> tuple[str, ...]:
+        return tuple(self.labels)
+
+    def accepts(self, cell: str) -> bool:
+        return cell in self.labels
+
+    def label(self, cell: str) -> float:
+        return self.labels.get(self.resembled(cell), 0.0)
+
+    def spell(self, label: float) -> str:
+        return next(outcome for outcome, number in self.labels.items() if number == label)
+
+    def resembled(self, cell: str) -> str:
+        """The outcome that the cell is but for capitals and the blanks around it; empty where there is none."""
+        return next((outcome for outcome in self.labels if alike(cell, outcome)), "")
+
+    def advice(self, cell: str) -> str:
         if outcome := self.resembled(cell):
             return f"spelt {outcome!r} it would be an outcome: correct the spelling, where that is what it means"
         if not cell.strip():
             return "leave out the rows whose outcome is not known"
-        return "correct the cell, or leave out the row: data.positive and data.negative in model.toml are the only outcomes"
+        return f"correct the cell, or leave out the row: {self.keys} in model.toml are the only outcomes"
+
+
+@dataclass(frozen=True, slots=True)
+class AmountRule:
+    """A number in the target's accepted range, both ends included."""
+
+    minimum: float
+    maximum: float
+    everywhere: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        return f"a number from {self.minimum:g} to {self.maximum:g}"
+
+    def accepts(self, cell: str) -> bool:
+        return accepts(NumberRule(self.minimum, self.maximum, whole=False), cell)
+
+    def label(self, cell: str) -> float:
+        return float(cell) if self.accepts(cell) else (self.minimum + self.maximum) / 2
+
+    def spell(self, label: float) -> str:
+        return repr(label)
+
+    def advice(self, cell: str) -> str:
+        if not cell.strip():
+            return "leave out the rows whose outcome is not known"
+        return "correct the cell, leave out the row, or widen data.target_minimum and data.target_maximum in model.toml"
+
+
+def target(data: Data) -> TargetRule:
+    """The rule of a model's target."""
+    if data.task == "regression":
+        assert data.target_minimum is not None
+        assert data.target_maximum is not None
+        return AmountRule(data.target_minimum, data.target_maximum)
+    if data.task == "multiclass":
+        return OutcomeRule({outcome: float(place) for place, outcome in enumerate(data.classes)}, "data.classes")
+    return OutcomeRule({str(data.positive): 1.0, str(data.negative): 0.0}, "data.positive and data.negative")
 
 
 def rules(data: Data) -> dict[str, Rule]:

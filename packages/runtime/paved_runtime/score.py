@@ -25,7 +25,7 @@ from paved_runtime.table import Table
 from paved_runtime.training_rows import TrainingRows
 
 ARCHIVE = "model/model.tar.gz"
-Scores = list[float | None]
+Scores = list[Any]  # each row's, as its task has them; None without
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,9 @@ def score(job: Job) -> None:
         "scores": said.scores,
         "refused": refused,
         "reason": said.reason,
-        "profile": {"columns": data["columns"], "positive_share": data["positive_share"]},
+        "task": job.spec.task,
+        "classes": list(job.spec.data.classes),
+        "profile": {name: data[name] for name in ("columns", "positive_share", "class_shares", "target") if name in data},
     }
     if said.trained is not None:
         content["trained"] = said.trained

@@ -10,11 +10,15 @@ from paved_runtime import artifact
 from paved_runtime.frameworks import Framework
 from paved_runtime.table import Matrix
 
-Score = Callable[[Matrix], Matrix]  # features float32 [rows, features] → probabilities of the positive outcome, float32 [rows]
+Score = Callable[[Matrix], Matrix]  # features float32 [rows, features] → scores float32 [rows]; of several classes, [rows, classes]
+PROBABILITIES, VALUES = "probabilities", "values"  # outputs of a graph: of outcomes, and of a regression
 
 
 class Graph:
-    """A loaded graph. Safe to call from several threads."""
+    """A loaded graph. Safe to call from several threads.
+
+    It has the output `probabilities`, float32 [rows, outcomes], or, of a regression, `values`, float32 [rows] or [rows, 1].
+    """
 
     def __init__(self, onnx: bytes) -> None:
         import onnxruntime as ort  # type: ignore[import-untyped]  # here, for who asks a framework's module only what it is called
@@ -22,11 +26,14 @@ class Graph:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        self._run = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"]).run
+        session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        self._run, self._output = session.run, VALUES if VALUES in {output.name for output in session.get_outputs()} else PROBABILITIES
 
     def __call__(self, features: Matrix) -> Matrix:
-        probabilities: Matrix = self._run(["probabilities"], {"features": features})[0]
-        return probabilities[:, 1]
+        answer: Matrix = self._run([self._output], {"features": features})[0]
+        if self._output == VALUES:
+            return answer.reshape(-1)
+        return answer[:, 1] if answer.shape[1] == 2 else answer
 
 
 def load(framework: Framework, model: Path) -> Score:

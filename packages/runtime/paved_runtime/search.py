@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from paved_runtime import contract, frameworks, gates, plugin, split
+from paved_runtime import contract, frameworks, plugin, split, tasks
 from paved_runtime.job import Job
 from paved_runtime.spec import VALIDATION
 from paved_runtime.table import Examples, Table, Values
@@ -28,12 +28,13 @@ def search(job: Job) -> None:
     if settings is None:
         raise ValueError("model.toml has no [training.search]: write one, or train")
     examples = contract.read(job.channel("train"), job.spec.data)
-    learnt, validation = split.split(examples, share=settings.validation, seed=job.spec.data.seed)
+    task = tasks.of(job.spec.data)
+    learnt, validation = split.split(examples, task, share=settings.validation, seed=job.spec.data.seed)
     score = _learn(job, learnt)
     scores = score(validation.table)
-    if wrong := int((~((scores >= 0) & (scores <= 1))).sum()):
-        raise ArithmeticError(f"{wrong} of {len(validation)} validation rows get a score that is no probability: see the features")
-    for name, value in gates.measure(validation.labels.astype(np.bool_), scores).items():
+    if wrong := int(task.refused(scores).sum()):
+        raise ArithmeticError(f"{wrong} of {len(validation)} validation rows get a score that is no {task.answer}: see the features")
+    for name, value in task.metrics(validation.labels, scores).items():
         print(f"metric {VALIDATION}{name}={value:.6f}", flush=True)
     print(f"a trial on {len(learnt)} rows, judged on {len(validation)}", flush=True)
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from paved_runtime import comparison
-from paved_runtime.comparison import Difference
-from paved_runtime.curves import roc_auc
+from paved_runtime.differences import Difference
 from paved_runtime.groups import Group, groups
-from paved_runtime.holdout import Holdout, Mask
+from paved_runtime.holdout import Holdout
 from paved_runtime.spec import Data, Gates, Slices
+from paved_runtime.table import Mask
 from paved_runtime.verdict import Verdict, at_least, reported
 
 GATE = "slices"
@@ -21,15 +21,16 @@ GATE = "slices"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """One slice's figures; an area under the curve is None where an outcome is missing.
+    """One slice's figures: the headline of the model's task, `metric`, of challenger and champion; None where it cannot be had.
 
-    `compared` says whether there are enough rows that the champion was not trained on.
+    `fewest` is what the task counts of its rows; `compared` says whether there are enough rows that the champion was not trained on.
     """
 
     group: Group
-    positives: int
-    roc_auc: float | None
-    champion_roc_auc: float | None
+    metric: str
+    fewest: int
+    figure: float | None
+    champion: float | None
     difference: Difference | None
     judged: bool
     compared: bool
@@ -41,9 +42,10 @@ class Slice:
             "column": self.group.column,
             "group": self.group.name,
             "rows": len(self.group),
-            "positives": self.positives,
-            "roc_auc": self.roc_auc,
-            "champion_roc_auc": self.champion_roc_auc,
+            "fewest": self.fewest,
+            "metric": self.metric,
+            "figure": self.figure,
+            "champion_figure": self.champion,
             "difference": difference["value"],
             "low": difference["low"],
             "high": difference["high"],
@@ -60,27 +62,29 @@ def measure(holdout: Holdout, data: Data, gates: Gates) -> list[Slice]:
     unseen = holdout.champion.unseen if holdout.champion else everywhere
     judged, compared = ([_enough(holdout, part.rows & rows, gates.slices) for part in parts] for rows in (everywhere, unseen))
     confidence = 1 - (1 - gates.champion.confidence) / max(1, sum(compared))
-    return [_slice(holdout, *each, confidence=confidence) for each in zip(parts, judged, compared, strict=True)]
+    least = gates.slices.minimum_outcomes
+    return [_slice(holdout, *each, confidence=confidence, least=least) for each in zip(parts, judged, compared, strict=True)]
 
 
 def judge(slices: Sequence[Slice], holdout: Holdout, gates: Gates) -> Iterator[Verdict]:
     """A floor for every slice, and, where there is a champion, the question whether the slice is shown to be worse."""
     if gates.slices is None:
         return
+    title = holdout.task.title
     for part in slices:
         if not part.judged:
-            why = f"{part.positives} of {len(part.group)} rows are positive: judged from {gates.slices.minimum_outcomes} of either outcome"
-            yield reported(GATE, f"{part.group}: ROC AUC", part.roc_auc, why=why)
+            why = f"of the rarer outcome there are {part.fewest} of {len(part.group)} rows: judged from {gates.slices.minimum_outcomes}"
+            yield reported(GATE, f"{part.group}: {title}", part.figure, why=why)
             continue
-        assert part.roc_auc is not None
-        advice = "the model ranks these rows too badly to be used for them: give it what tells them apart, or train it on more of them"
-        yield at_least(GATE, f"{part.group}: ROC AUC", part.roc_auc, gates.slices.roc_auc, advice=advice)
+        assert part.figure is not None
+        advice = "the model is too bad on these rows to be used for them: give it what tells them apart, or train it on more of them"
+        yield at_least(GATE, f"{part.group}: {title}", part.figure, getattr(gates.slices, part.metric), advice=advice)
         if comparison.judged(holdout.champion, gates.champion):
-            yield _against_champion(part, gates.champion.slice_margin)
+            yield _against_champion(part, comparison.subject(holdout), gates.champion.slice_margin)
 
 
-def _against_champion(part: Slice, margin: float) -> Verdict:
-    difference, subject = part.difference, f"{part.group}: {comparison.SUBJECT}, upper bound"
+def _against_champion(part: Slice, compared: str, margin: float) -> Verdict:
+    difference, subject = part.difference, f"{part.group}: {compared}, upper bound"
     if difference is None or not part.compared:
         why = "the champion cannot score these rows" if part.compared else "it was trained on these rows, or on most of them"
         return reported(comparison.GATE, subject, None if difference is None else difference.high, why=why)
@@ -88,14 +92,16 @@ def _against_champion(part: Slice, margin: float) -> Verdict:
     return at_least(comparison.GATE, subject, difference.high, -margin, advice=advice)
 
 
-def _slice(holdout: Holdout, group: Group, judged: bool, compared: bool, *, confidence: float) -> Slice:
-    champion = holdout.champion
+def _slice(holdout: Holdout, group: Group, judged: bool, compared: bool, *, confidence: float, least: int) -> Slice:
+    champion, task = holdout.champion, holdout.task
+    least = least if judged else 1
     common = group.rows & champion.comparable if champion else group.rows
     return Slice(
         group=group,
-        positives=int(holdout.labels[group.rows].sum()),
-        roc_auc=roc_auc(holdout.labels[group.rows], holdout.challenger[group.rows]),
-        champion_roc_auc=roc_auc(holdout.labels[common], champion.scores[common]) if champion else None,
+        metric=task.headline,
+        fewest=task.fewest(holdout.labels[group.rows]),
+        figure=task.figure(holdout.labels[group.rows], holdout.challenger[group.rows], least),
+        champion=task.figure(holdout.labels[common], champion.scores[common], least) if champion else None,
         difference=comparison.between(holdout, group.rows, confidence),
         judged=judged,
         compared=compared,
@@ -103,5 +109,4 @@ def _slice(holdout: Holdout, group: Group, judged: bool, compared: bool, *, conf
 
 
 def _enough(holdout: Holdout, rows: Mask, rule: Slices) -> bool:
-    labels = holdout.labels[rows]
-    return bool(min(labels.sum(), (~labels).sum()) >= rule.minimum_outcomes)
+    return holdout.task.fewest(holdout.labels[rows]) >= rule.minimum_outcomes

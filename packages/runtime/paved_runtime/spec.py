@@ -18,11 +18,22 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 
 from paved_runtime import dates
 
-REQUIRED = {"data.negative": 'this key is required: the target\'s other outcome, spelt as in the data set, such as negative = "no"'}
 WORDS = {"missing": "this key is required", "extra_forbidden": "there is no such key; docs/model-toml.md lists them all"}
 MODELS = Path(os.environ.get("MODEL_CODE", "model_code"))  # where the program runs: the clone, or an image's WORKDIR
 Framework = Literal["keras", "lightgbm", "sklearn", "torch", "xgboost"]  # the runtime's own: paved_runtime.frameworks
 FRAMEWORKS: tuple[str, ...] = get_args(Framework)
+TaskName = Literal["binary", "multiclass", "regression"]
+HEADLINES: dict[TaskName, str] = {"binary": "roc_auc", "multiclass": "roc_auc", "regression": "r2"}  # the metric that floors are of
+OBJECTIVES: dict[TaskName, dict[str, bool]] = {  # what a search may look for, and whether more of it is better
+    "binary": {"roc_auc": True, "average_precision": True, "brier": False, "log_loss": False},
+    "multiclass": {"roc_auc": True, "accuracy": True, "f1": True, "brier": False, "log_loss": False},
+    "regression": {"r2": True, "rmse": False, "mae": False},
+}
+TARGETS = {  # what `data` says of its target in a model of each task
+    "binary": 'positive and negative, its two outcomes spelt as in the data set, such as positive = "yes" and negative = "no"',
+    "multiclass": 'classes, three or more of them spelt as in the data set, such as classes = ["low", "medium", "high"]',
+    "regression": "target_minimum and target_maximum, the ends of its accepted range",
+}
 NUMBERS = "a number: accepted are rising cut points such as [30, 60]"
 RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
 Item = TypeVar("Item")
@@ -211,22 +222,42 @@ class Share(_Table):
         return self
 
 
+class Bounds(_Table):
+    """Numbers that are accepted, both ends included."""
+
+    minimum: float = Field(allow_inf_nan=False)
+    maximum: float = Field(allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _range_holds_something(self) -> Bounds:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is larger than maximum {self.maximum}")
+        return self
+
+
 class Data(_Table):
     """What the data set must look like.
 
-    `target` says `positive` or `negative` in every row, spelt exactly so; the score is the probability of `positive`.
+    What `target` says in every row is the model's task. Of a binary one it is `positive` or `negative`, spelt exactly so, and the score is
+    the probability of `positive`; of a multi-class one it is one of `classes`, and there is a probability of each, in their order, which is
+    that of their rank where they have one; of a regression it is a number from `target_minimum` to `target_maximum`, and so is the score.
     `exclude` names columns that are dropped unread; `holdout` is a share of rows, and `seed` chooses which.
     `split` says how: rows at `random`; by `group`, a column whose equal cells are kept together, such as a customer's number; or by `time`,
     a column with the date of the decision, the newest rows. Both may be features or not; what is no feature is digested and dropped.
-    `positive_share` is the label rate. `maximum_column_auc` is the ROC AUC from which a column that predicts the target alone is
+    `positive_share` is the label rate, `class_share` that of each class, `target_mean` where the mean of a number lies.
+    What tells the outcome is, of classes, what tells one of them from the others, of numbers, what tells those above the median.
+    `maximum_column_auc` is the ROC AUC from which a column that predicts the target alone is
     taken for a leak, `maximum_pair_auc` that of two columns together, or of all empty cells, `maximum_missing_auc` that of the empty
     cells of one column; `maximum_missing_ratio` is how many times as often cells may be empty, or filled, for one outcome as for the
     other. `maximum_change` is the population stability index of a column against the champion's training data.
     """
 
     target: str = Field(min_length=1)
-    positive: str
-    negative: str
+    positive: str | None = None
+    negative: str | None = None
+    classes: Tuple[str] = Field(default=(), max_length=100)
+    target_minimum: float | None = Field(default=None, allow_inf_nan=False)
+    target_maximum: float | None = Field(default=None, allow_inf_nan=False)
     exclude: Tuple[str] = ()
     minimum_rows: int = Field(gt=0)
     holdout: float = Field(gt=0, lt=0.9)
@@ -236,6 +267,8 @@ class Data(_Table):
     seed: int = 0
     maximum_duplicates: float = Field(default=0.05, ge=0, le=1)
     positive_share: Share = Share(minimum=0.001, maximum=0.999)
+    class_share: Share = Share(minimum=0.001, maximum=0.999)
+    target_mean: Bounds | None = None
     maximum_column_auc: float = Field(default=0.95, gt=0.5, le=1)
     maximum_pair_auc: float = Field(default=0.95, gt=0.5, le=1)
     maximum_missing_auc: float = Field(default=0.65, gt=0.5, le=1)
@@ -244,14 +277,40 @@ class Data(_Table):
     columns: dict[str, Column] = Field(min_length=1)
 
     @model_validator(mode="after")
+    def _target_is_that_of_one_task(self) -> Data:
+        written = {"binary": self._outcomes, "multiclass": self.classes, "regression": self._ends}
+        tasks = [task for task, keys in written.items() if keys]
+        if len(tasks) != 1:
+            every = "; ".join(f"{task}: {keys}" for task, keys in TARGETS.items())
+            raise ValueError(
+                f"the keys of {' and of '.join(tasks) or 'no task'} say what target {self.target!r} holds; accepted are {every}"
+            )
+        lacking = {
+            "binary": len(self._outcomes) < 2,
+            "multiclass": len(self.classes) < 3,
+            "regression": len(self._ends) < 2,
+        }
+        if lacking[tasks[0]]:
+            raise ValueError(f"target {self.target!r} needs {TARGETS[tasks[0]]}")
+        return self
+
+    @model_validator(mode="after")
     def _outcomes_can_be_told_apart(self) -> Data:
-        for outcome in (self.positive, self.negative):
+        outcomes = [*self._outcomes, *self.classes]
+        for place, outcome in enumerate(outcomes):
             if not outcome.strip():
                 raise ValueError(
                     f"outcome {outcome!r} is empty: a row whose outcome is not known has none, and does not belong in the data"
                 )
-        if alike(self.positive, self.negative):
-            raise ValueError(f"positive {self.positive!r} and negative {self.negative!r} are one outcome: both are needed, spelt apart")
+            if twin := next((other for other in outcomes[:place] if alike(outcome, other)), None):
+                names = f"positive {twin!r} and negative {outcome!r}" if self._outcomes else f"classes {twin!r} and {outcome!r}"
+                raise ValueError(f"{names} are one outcome: {'both' if self._outcomes else 'each'} are needed, spelt apart")
+        return self
+
+    @model_validator(mode="after")
+    def _target_range_holds_something(self) -> Data:
+        if self._ends and self._ends[0] >= self._ends[-1]:
+            raise ValueError(f"target_minimum {self._ends[0]:g} is not smaller than target_maximum {self._ends[-1]:g}")
         return self
 
     @model_validator(mode="after")
@@ -299,6 +358,24 @@ class Data(_Table):
         return self
 
     @property
+    def _outcomes(self) -> tuple[str, ...]:
+        return tuple(outcome for outcome in (self.positive, self.negative) if outcome is not None)
+
+    @property
+    def _ends(self) -> tuple[float, ...]:
+        return tuple(end for end in (self.target_minimum, self.target_maximum) if end is not None)
+
+    @property
+    def task(self) -> TaskName:
+        """The task whose keys say what the target holds."""
+        return "multiclass" if self.classes else "regression" if self._ends else "binary"
+
+    @property
+    def span(self) -> float:
+        """The width of the range that scores may have: 1 where they are probabilities."""
+        return self._ends[1] - self._ends[0] if self._ends else 1.0
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """The columns that say which rows are held out and are no features."""
         return tuple(name for name in (self.group, self.time) if name is not None and name not in self.columns)
@@ -315,7 +392,8 @@ Groups = dict[str, Tuple[Cut]]
 class Champion(_Table):
     """How far a challenger may fall behind the version in production, on the same held-out rows.
 
-    `margin` bounds the loss of ROC AUC that the one-sided `confidence` bound of a paired bootstrap must exclude; `slice_margin` the loss
+    All figures are of the task's headline: ROC AUC, of classes the mean over them, each against the others; of a regression R².
+    `margin` bounds the loss of it that the one-sided `confidence` bound of a paired bootstrap must exclude; `slice_margin` the loss
     that no slice may be shown to have. Where the challenger ranks better by more than `suspicious_gain`, a person is asked whether that can
     be. `compare = false` leaves the comparison out, and the evidence says so.
     """
@@ -331,24 +409,30 @@ class Slices(_Table):
     """Parts of the held-out rows that are judged by themselves.
 
     `by` has a column each: cut points for a number, nothing for a category, whose values are the slices. A slice with fewer than
-    `minimum_outcomes` rows of either outcome is reported, not judged.
+    `minimum_outcomes` rows of either outcome, of two classes or, in a regression, in all, is reported, not judged. Of classes, those
+    with fewer rows in a slice are left out there. R² is that of the slice's own rows.
     """
 
     by: Groups = Field(min_length=1)
     roc_auc: float = Field(default=0.5, ge=0.5, le=1)
+    r2: float = Field(default=0.0, lt=1)
     minimum_outcomes: int = Field(default=50, gt=0)
 
 
 class Fairness(_Table):
     """What must hold between the groups of people that a score treats.
 
-    A row is selected when its score is at least `threshold`. `groups` is written as `Slices.by` is. Judged are the ratio of each group's
+    A row is selected when its score is at least `threshold`, of classes when the most probable one is among `selected`; it is a positive
+    one when its label is. `error_difference`, of a regression, bounds how far a group's mean error may lie from that of all rows, in
+    standard deviations of the target. `groups` is written as `Slices.by` is. Judged are the ratio of each group's
     selection rate to the highest one, and the difference of its true-positive rate to the highest one; groups with fewer than
     `minimum_rows` rows, for the latter with fewer than `minimum_positives` positive ones, are reported, not judged.
     """
 
     groups: Groups = Field(min_length=1)
-    threshold: float = Field(gt=0, lt=1)
+    threshold: float | None = Field(default=None, allow_inf_nan=False)
+    selected: Tuple[str] = ()
+    error_difference: float = Field(default=0.1, gt=0)
     selection_rate_ratio: float = Field(default=0.8, gt=0, le=1)
     equal_opportunity_difference: float = Field(default=0.1, ge=0, lt=1)
     minimum_rows: int = Field(default=200, gt=0)
@@ -360,7 +444,7 @@ class Invariance(_Table):
 
     name: str = Field(min_length=3)
     column: str
-    maximum_change: float = Field(gt=0, lt=1)
+    maximum_change: float = Field(gt=0)
     share: float = Field(default=1, gt=0, le=1)
 
 
@@ -374,8 +458,12 @@ class MinimumFunction(_Table):
 
 
 class Behaviour(_Table):
-    """How the score must answer to its columns. `monotone` holds for every row: more of the column never moves the score the other way."""
+    """How the score must answer to its columns. `monotone` holds for every row: more of the column never moves the score the other way.
 
+    Of a multi-class model the score is the probability of the class `outcome`.
+    """
+
+    outcome: str | None = None
     monotone: dict[str, Literal["increasing", "decreasing"]] = {}
     invariance: Tuple[Invariance] = ()
     minimum_function: Tuple[MinimumFunction] = ()
@@ -400,13 +488,18 @@ class Load(_Table):
 class Gates(_Table):
     """What a candidate must reach: on the held-out rows, against the champion, and live in staging.
 
-    `calibration_error` is the expected calibration error over ten bins of equal size. `reasons_error` is the mean standard error of sampled
-    reasons, in log-odds. Above `suspicious_roc_auc` a person is asked whether that can be.
+    `roc_auc` is the floor of a binary model, and of a multi-class one for the mean over its classes, `r2` that of a regression. Above
+    `suspicious_roc_auc`, or `suspicious_r2`, a person is asked whether that can be. `calibration_error` is the expected calibration error
+    over ten bins of equal size: that of the worst class, and of a regression in standard deviations of the target, in which `bias`, too,
+    bounds its mean error. `reasons_error` is the mean standard error of sampled reasons, in log-odds, or in standard deviations.
     """
 
-    roc_auc: float = Field(ge=0.5, le=1)
+    roc_auc: float | None = Field(default=None, ge=0.5, le=1)
+    r2: float | None = Field(default=None, lt=1)
     suspicious_roc_auc: float = Field(default=0.95, gt=0.5, le=1)
+    suspicious_r2: float = Field(default=0.95, gt=0, le=1)
     calibration_error: float = Field(default=0.1, gt=0, le=1)
+    bias: float = Field(default=0.1, gt=0, le=1)
     reasons_error: float = Field(default=0.05, gt=0)
     champion: Champion = Champion()
     slices: Slices | None = None
@@ -416,9 +509,11 @@ class Gates(_Table):
 
     @model_validator(mode="after")
     def _what_is_wanted_is_not_suspicious(self) -> Gates:
-        if self.suspicious_roc_auc <= self.roc_auc < 1:
-            above = f"roc_auc {self.roc_auc:g}: it is the ROC AUC from which a result is too good to be true"
-            raise ValueError(f"suspicious_roc_auc {self.suspicious_roc_auc:g} is not above {above}")
+        for key, title in (("roc_auc", "ROC AUC"), ("r2", "R²")):
+            floor, suspicious = getattr(self, key), getattr(self, f"suspicious_{key}")
+            if floor is not None and suspicious <= floor < 1:
+                above = f"{key} {floor:g}: it is the {title} from which a result is too good to be true"
+                raise ValueError(f"suspicious_{key} {suspicious:g} is not above {above}")
         return self
 
 
@@ -478,7 +573,7 @@ class Search(_Table):
     jobs: int = Field(ge=1, le=750)
     parallel: int = Field(default=1, ge=1, le=10)
     strategy: Literal["bayesian", "random"] = "bayesian"
-    objective: Literal["roc_auc", "average_precision", "brier", "log_loss"] = "roc_auc"
+    objective: str = "roc_auc"
     validation: float = Field(default=0.2, gt=0, lt=0.9)
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     ranges: dict[str, Range] = Field(min_length=1, max_length=30)
@@ -497,7 +592,7 @@ class Search(_Table):
     @property
     def maximize(self) -> bool:
         """Whether more of the objective is better."""
-        return self.objective in ("roc_auc", "average_precision")
+        return any(objectives.get(self.objective, False) for objectives in OBJECTIVES.values())
 
 
 class Training(_Table):
@@ -598,7 +693,8 @@ class Alarms(_Table):
     Those of GPUs are for instance types that have some.
 
     `score_shift` is how far the 10th, 50th or 90th percentile of the new version's scores may be from the old one's, beyond the difference
-    that evaluation found, where both scored `score_rows` rows a minute: percentiles of fewer rows differ by chance.
+    that evaluation found, where both scored `score_rows` rows a minute: percentiles of fewer rows differ by chance. It is a share of the
+    range that scores may have. The score of classes is the mean place among them: 0 is the first, 1 the last.
     """
 
     server_error_rate: float = Field(default=0.01, ge=0, lt=1)
@@ -747,7 +843,8 @@ class Monitoring(_Table):
     least rise of the share of empty cells, `violations` the greatest share of rows that break the data contract. Fewer than `minimum_rows`
     rows are skipped, which is neither drift nor its absence. `unread` is the greatest share of what was captured, or should have been, that
     may not have been read. Labels that arrive up to `label_days` after the score are joined; from `minimum_labels` of them on, ROC AUC may
-    be shown to be at most `roc_auc_loss` below that of evaluation, and the calibration error at most `calibration_error`. The alarm goes
+    be shown to be at most `roc_auc_loss`, R² `r2_loss`, below that of evaluation, and the calibration error at most `calibration_error`.
+    The alarm goes
     into ALARM when `drifted_windows` of the last `of_windows` have drifted. `capture_days` is how long captured requests are kept.
     """
 
@@ -761,6 +858,7 @@ class Monitoring(_Table):
     unread: float = Field(default=0.1, gt=0, lt=1)
     minimum_labels: int = Field(default=200, ge=50)
     roc_auc_loss: float = Field(default=0.05, gt=0, lt=0.5)
+    r2_loss: float = Field(default=0.1, gt=0, lt=1)
     calibration_error: float = Field(default=0.1, gt=0, le=1)
     label_days: int = Field(default=7, ge=1, le=90)
     drifted_windows: int = Field(default=1, ge=1, le=7)
@@ -786,6 +884,7 @@ class Monitoring(_Table):
 class ModelSpec(_Table):
     """One model, as its `model.toml` states it.
 
+    `task` is what it answers with: the probability of one of two outcomes, that of each of several classes, or a number.
     `framework` is what it is learnt with: one of the runtime's own, or that of the model's `framework.py`. `reasons` says how a score is
     shared out over the columns: left out, exactly where the framework can, else by sampling.
     """
@@ -793,6 +892,7 @@ class ModelSpec(_Table):
     name: Name
     purpose: str = Field(min_length=10)
     owner: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    task: TaskName = "binary"
     framework: Name = "xgboost"
     reasons: Literal["exact", "sampled", "none"] | None = None
     data: Data
@@ -800,6 +900,56 @@ class ModelSpec(_Table):
     training: Training
     serving: dict[str, Serving] = Field(min_length=1)
     monitoring: Monitoring | None = None
+
+    @model_validator(mode="after")
+    def _data_are_of_the_task(self) -> ModelSpec:
+        if self.data.task != self.task:
+            raise ValueError(f"data: the target is that of {self.data.task}, task is {self.task!r}, which needs {TARGETS[self.task]}")
+        return self
+
+    @model_validator(mode="after")
+    def _gates_are_of_the_task(self) -> ModelSpec:
+        headline, gates = HEADLINES[self.task], self.gates
+        other = "r2" if headline == "roc_auc" else "roc_auc"
+        if getattr(gates, headline) is None or getattr(gates, other) is not None:
+            raise ValueError(f"gates: the floor of {self.task} is {headline}: give it, and not {other}")
+        for invariance in gates.behaviour.invariance:
+            if self.task != "regression" and invariance.maximum_change >= 1:
+                raise ValueError(f"gates.behaviour.invariance: maximum_change {invariance.maximum_change:g} is no change of a probability")
+        if self.reasons == "exact" and self.task == "multiclass":
+            raise ValueError('reasons: found "exact", those of classes are none; accepted are "sampled" and "none"')
+        return self
+
+    @model_validator(mode="after")
+    def _behaviour_is_of_a_class(self) -> ModelSpec:
+        behaviour = self.gates.behaviour
+        tested = behaviour.monotone or behaviour.invariance or behaviour.minimum_function
+        if self.task == "multiclass" and tested and behaviour.outcome not in self.data.classes:
+            raise ValueError(f"gates.behaviour.outcome: found {behaviour.outcome!r}; accepted is one of {', '.join(self.data.classes)}")
+        if self.task != "multiclass" and behaviour.outcome is not None:
+            raise ValueError(f"gates.behaviour.outcome is a class of a multi-class model: take it out of one for {self.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _selection_is_of_the_task(self) -> ModelSpec:
+        rule = self.gates.fairness
+        if rule is None:
+            return self
+        if self.task == "multiclass":
+            if rule.threshold is not None or not rule.selected or not set(rule.selected) < set(self.data.classes):
+                raise ValueError("gates.fairness: of classes, give those as selected that are in a person's favour, and no threshold")
+        elif rule.selected or rule.threshold is None:
+            raise ValueError(f"gates.fairness: of {self.task}, give the threshold from which a score selects, and nothing as selected")
+        elif self.task == "binary" and not 0 < rule.threshold < 1:
+            raise ValueError(f"gates.fairness.threshold: found {rule.threshold:g}; accepted is a probability between 0 and 1")
+        return self
+
+    @model_validator(mode="after")
+    def _objective_is_of_the_task(self) -> ModelSpec:
+        search, objectives = self.training.search, OBJECTIVES[self.task]
+        if search and search.objective not in objectives:
+            raise ValueError(f"training.search.objective: found {search.objective!r}; accepted for {self.task} are {', '.join(objectives)}")
+        return self
 
     @model_validator(mode="after")
     def _gates_name_columns(self) -> ModelSpec:
@@ -931,7 +1081,6 @@ def _line(where: str, error: object) -> str:
     path = error["loc"]
     path = path[:3] + path[4:] if path[:2] == ("data", "columns") else path  # pydantic puts a column's type behind its name
     key = ".".join(str(part) for part in path)  # none where several tables do not fit together: the message then has the key
-    accepted = REQUIRED.get(key) if error["type"] == "missing" else None
-    accepted = accepted or WORDS.get(error["type"]) or re.sub(r"^Value error, ", "", error["msg"])
+    accepted = WORDS.get(error["type"]) or re.sub(r"^Value error, ", "", error["msg"])
     found = "" if error["type"] in ("value_error", *WORDS) else f"found {error['input']!r}; "
     return ": ".join(part for part in (where, key, f"{found}{accepted}") if part)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paved_runtime import dates
+from paved_runtime import dates, tasks
 from paved_runtime.cells import identity
 from paved_runtime.digests import Digests, combined, seeded
 from paved_runtime.spec import Data
-from paved_runtime.table import Examples, Matrix, Values
+from paved_runtime.table import Examples, Mask, Values
+from paved_runtime.tasks.task import Task
 
 Rows = NDArray[np.intp]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def divide(examples: Examples, data: Data, order: Rows) -> Parts:
         held = newest(times[order], share=data.holdout)
         left = ~held & np.isin(groups[order], groups[order][held]) if groups is not None else np.zeros_like(held)
         return Parts(order[~held & ~left], order[held], order[left])
-    return Parts(*parts(examples.labels, order, share=data.holdout), nothing)
+    return Parts(*parts(tasks.of(data).strata(examples.labels), order, share=data.holdout), nothing)
 
 
 def by_group(groups: Digests, *, share: float, seed: int) -> Mask:
@@ -76,7 +76,7 @@ def summary(examples: Examples, parts: Parts, data: Data) -> dict[str, Any]:
         "seed": data.seed,
         "share": data.holdout,
         "rows": {name: len(side) for name, side in sides.items()} | {"left_out": len(parts.left_out)},
-        "positive": {name: int(examples.labels[side].sum()) for name, side in sides.items()},
+        "outcomes": {name: tasks.of(data).counts(examples.labels[side]) for name, side in sides.items()},
         "repeated": int(np.isin(rows[parts.holdout], rows[parts.train]).sum()),
         "groups": None if examples.groups is None else {name: len(np.unique(examples.groups[side])) for name, side in sides.items()},
         "dates": None if examples.times is None else {name: _span(examples.times[side]) for name, side in sides.items()},
@@ -88,21 +88,21 @@ def _span(times: Values) -> list[str]:
     return [dates.written(end) for end in (times.min(), times.max())] if len(times) else []
 
 
-def split(examples: Examples, *, share: float, seed: int) -> tuple[Examples, Examples]:
+def split(examples: Examples, task: Task, *, share: float, seed: int) -> tuple[Examples, Examples]:
     """Training and held-out rows: `share` of each outcome is held out, each part in an order of its own.
 
     The same rows in any order give the same two parts, in the same order.
     """
-    train, holdout = parts(examples.labels, order(examples.digests, seed=seed), share=share)
+    train, holdout = parts(task.strata(examples.labels), order(examples.digests, seed=seed), share=share)
     return examples.take(train), examples.take(holdout)
 
 
-def parts(labels: Matrix, order: Rows, *, share: float) -> tuple[Rows, Rows]:
-    """Which rows are for training and which are held out: of each outcome, the first `share` in the given order."""
-    outcome = labels[order]
+def parts(strata: Rows, order: Rows, *, share: float) -> tuple[Rows, Rows]:
+    """Which rows are for training and which are held out: of each stratum, the first `share` in the given order."""
+    ordered = strata[order]
     held = np.zeros(len(order), dtype=bool)
-    for label in (0, 1):
-        rows = np.flatnonzero(outcome == label)
+    for stratum in np.unique(strata):
+        rows = np.flatnonzero(ordered == stratum)
         held[rows[: round(len(rows) * share)]] = True
     return order[~held], order[held]
 

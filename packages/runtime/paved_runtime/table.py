@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from paved_runtime.digests import Digests
 
+Mask = NDArray[np.bool_]
 Matrix = NDArray[np.float32]
 Values = NDArray[np.float64]
 Texts = NDArray[np.object_]
@@ -36,11 +37,11 @@ class Table:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Table:
+    def take(self, rows: NDArray[np.intp] | Mask) -> Table:
         """The given rows, in the given order; or those where a mask says so."""
         return self.with_values(self.values[rows], rows)
 
-    def with_values(self, values: Values, rows: NDArray[np.intp] | NDArray[np.bool_] | None = None) -> Table:
+    def with_values(self, values: Values, rows: NDArray[np.intp] | Mask | None = None) -> Table:
         """Other numbers beside the texts of the same rows, or of the given ones."""
         if not self.texts:
             return Table(self.positions, values)
@@ -56,14 +57,14 @@ def column(cells: Sequence[str | None]) -> Texts:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Rows whose outcome is known: `labels` is float32 [rows], 1 for the positive one. `digests` are those of the rows in their file.
+    """Rows whose outcome is known: `labels` is float64 [rows], as the model's task has them. `digests` are those of the rows in their file.
 
     `groups`, uint64 [rows], are equal where `data.group` is; `times`, float64 [rows], are the days of `data.time`, infinite where a cell is
     refused. Each is None where `model.toml` or the file has no such column.
     """
 
     table: Table
-    labels: Matrix
+    labels: Values
     digests: Digests
     groups: Digests | None = None
     times: Values | None = None

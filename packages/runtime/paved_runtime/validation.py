@@ -7,12 +7,17 @@ from numpy.typing import NDArray
 
 from paved_runtime.table import Matrix
 
+OUTCOMES = 100  # as many as there can be classes
 EVERY = 8  # one row in so many; rows arrive in an order that says nothing about them
 
 
 def rows(labels: Matrix) -> NDArray[np.bool_]:
-    """Every eighth row of each outcome: bool [rows]."""
+    """Every eighth row of each outcome, or, where outcomes are many numbers, of all: bool [rows]."""
     chosen = np.zeros(len(labels), dtype=bool)
-    for label in (0, 1):
+    outcomes = np.unique(labels)
+    if len(outcomes) > OUTCOMES:
+        chosen[::EVERY] = True
+        return chosen
+    for label in outcomes:
         chosen[np.flatnonzero(labels == label)[::EVERY]] = True
     return chosen

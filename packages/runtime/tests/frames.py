@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paved_runtime import contract, spec
 from paved_runtime.digests import combined
 from paved_runtime.spec import Category, Integer
-from paved_runtime.table import Examples, Matrix, Table
+from paved_runtime.table import Examples, Matrix, Table, Values
 
 DATA = spec.load(MODEL).data
 COLUMNS = [*DATA.columns, "duration", DATA.target]
@@ -30,10 +30,10 @@ def read(frame: Frame, columns: list[str], data: spec.Data = DATA) -> Examples:
         return contract.read(Path(folder), data)
 
 
-def examples(table: Table, labels: Matrix) -> Examples:
+def examples(table: Table, labels: Matrix | Values) -> Examples:
     """Rows that come from no file, digested by what is in the table."""
     cells = np.column_stack([table.values, labels]).view(np.uint64)
-    return Examples(table, labels, combined(cells.T))
+    return Examples(table, labels.astype(np.float64), combined(cells.T))
 
 
 def _cells(name: str) -> st.SearchStrategy[str]:

@@ -11,7 +11,7 @@ from container import MODEL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paved_runtime import artifact, background, drift, spec
+from paved_runtime import artifact, background, drift, spec, tasks
 from paved_runtime.digests import Digests
 from paved_runtime.spec import Data
 from paved_runtime.table import Examples, Table
@@ -95,7 +95,7 @@ def test_the_last_bin_stays_in_the_contract(edges: list[float], last: float) -> 
 def test_whatever_was_trained_on_it_is_what_the_contract_accepts(rows: list[tuple[float, ...]]) -> None:
     table = Table({name: position for position, name in enumerate(DATA.columns)}, np.array(rows, dtype=np.float64))
     nobody: Digests = np.zeros(len(rows), dtype=np.uint64)
-    profile = drift.profile(Examples(table, np.zeros(len(rows), dtype=np.float32), nobody), DATA)
+    profile = drift.profile(Examples(table, np.zeros(len(rows)), nobody), tasks.of(DATA))
     kind, age, rate, active, opened, note = drawn(32, profile=profile).values.T
 
     assert set(kind[~np.isnan(kind)]) <= {row[0] for row in rows}

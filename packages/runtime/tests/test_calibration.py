@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from paved_runtime.calibration import BINS, reliability
-from paved_runtime.holdout import Mask
-from paved_runtime.table import Values
+from paved_runtime.table import Mask, Values
 
 sizes = st.integers(1, 60)
 scores = st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]) | st.floats(0, 1)

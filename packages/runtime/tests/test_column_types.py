@@ -16,7 +16,7 @@ from container import MODEL, job, put_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paved_runtime import artifact, behaviour, contract, dates, drift, golden, openapi, rules, spec
+from paved_runtime import artifact, behaviour, contract, dates, drift, golden, openapi, rules, spec, tasks
 from paved_runtime.csv_requests import CsvRequests
 from paved_runtime.evaluate import evaluate
 from paved_runtime.groups import groups
@@ -234,11 +234,11 @@ def test_a_profile_is_no_change_against_itself_and_a_shift_is_one(root: Path) ->
     later = Table(train_rows.table.positions, train_rows.table.values.copy())
     later["pdays"][:] += 200
     later["loan"][:] = 1 - later["loan"]
-    moved = drift.changes(known, Examples(later, train_rows.labels, train_rows.digests), SPEC.data)
+    moved = drift.changes(known, Examples(later, train_rows.labels, train_rows.digests), tasks.of(SPEC.data))
 
     assert {known["columns"][name]["type"] for name in ("loan", "housing")} == {"boolean"}
     assert known["columns"]["pdays"]["type"] == "date"
-    assert max(drift.changes(known, train_rows, SPEC.data).values()) == pytest.approx(0, abs=1e-9)
+    assert max(drift.changes(known, train_rows, tasks.of(SPEC.data)).values()) == pytest.approx(0, abs=1e-9)
     assert moved["loan"] > 1
     assert moved["pdays"] > 0.1
     assert moved["housing"] == pytest.approx(0, abs=1e-9)

@@ -6,15 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from frames import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
-from paved_runtime.comparison import Ranking, between, difference, judge
-from paved_runtime.holdout import Champion, Holdout, Mask
+from paved_runtime import tasks
+from paved_runtime.comparison import between, judge
+from paved_runtime.differences import Ranking, of_outcomes
+from paved_runtime.holdout import Champion, Holdout
 from paved_runtime.spec import Champion as Rule
-from paved_runtime.table import Table, Values
+from paved_runtime.table import Mask, Table, Values
 from paved_runtime.verdict import Verdict
 
 ties = st.sampled_from([0.0, 0.25, 0.5, 1.0]) | st.floats(0, 1)
@@ -47,17 +50,17 @@ def test_the_bounds_are_on_either_side_of_each_other_and_the_same_every_time(
 ) -> None:
     labels, challenger = example
     champion = np.resize(other[1], len(labels))
-    once = difference(labels, challenger, champion, confidence=0.9, resamples=50)
+    once = of_outcomes(labels, challenger, champion, confidence=0.9, resamples=50)
 
     assert -1 <= once.low <= once.high <= 1
     assert once.value == pytest.approx(roc_auc_score(labels, challenger) - roc_auc_score(labels, champion), abs=1e-12)
-    assert once == difference(labels, challenger, champion, confidence=0.9, resamples=50)
+    assert once == of_outcomes(labels, challenger, champion, confidence=0.9, resamples=50)
 
 
 def test_memory_does_not_change_the_answer_beyond_chance() -> None:
     labels, champion, challenger = drawn(400, 0.0, seed=1)
-    wide = difference(labels, challenger, champion, confidence=0.95)
-    narrow = difference(labels, challenger, champion, confidence=0.95, cells=1)
+    wide = of_outcomes(labels, challenger, champion, confidence=0.95)
+    narrow = of_outcomes(labels, challenger, champion, confidence=0.95, cells=1)
 
     assert (narrow.low, narrow.high) == pytest.approx((wide.low, wide.high), abs=0.005)
 
@@ -82,7 +85,7 @@ def test_an_interval_misses_the_truth_about_as_often_as_it_says() -> None:
     samples = []
     for seed in range(200):
         labels, champion, challenger = drawn(600, 0.0, seed)
-        samples.append(difference(labels, challenger, champion, confidence=0.9, resamples=400))
+        samples.append(of_outcomes(labels, challenger, champion, confidence=0.9, resamples=400))
 
     assert 0.04 <= np.mean([sample.low > 0 for sample in samples]) <= 0.16
     assert 0.04 <= np.mean([sample.high < 0 for sample in samples]) <= 0.16
@@ -105,7 +108,7 @@ def delong(labels: Mask, challenger: Values, champion: Values) -> tuple[float, f
 def test_the_bounds_are_those_that_delongs_formula_gives(worse: float) -> None:
     labels, champion, challenger = drawn(2000, worse, seed=5)
     tied = challenger.round(2), champion.round(2)
-    bounds = difference(labels, *tied, confidence=0.95)
+    bounds = of_outcomes(labels, *tied, confidence=0.95)
     value, error = delong(labels, *tied)
 
     assert bounds.value == pytest.approx(value, abs=1e-12)
@@ -119,7 +122,11 @@ def holdout(rows: int, worse: float, seed: int = 0, *, known: float = 1.0, reaso
     champion[round(rows * known) :] = np.nan
     table = Table({}, np.empty((rows, 0)))
     return Holdout(
-        table=table, labels=labels, challenger=challenger, champion=Champion(model_package_arn="arn", reason=reason, scores=champion)
+        task=tasks.of(DATA),
+        table=table,
+        labels=labels.astype(np.float64),
+        challenger=challenger,
+        champion=Champion(model_package_arn="arn", reason=reason, scores=champion),
     )
 
 
@@ -136,14 +143,15 @@ def test_a_worse_challenger_fails_and_an_equal_or_better_one_passes(seed: int) -
     assert (worse.comparison, worse.threshold) == (">=", -0.01)
     assert isinstance(worse.found, float)
     assert worse.found < -0.01
-    assert "the challenger ranks worse by" in worse.advice
+    assert "the challenger is worse by" in worse.advice
 
 
 def test_the_same_scores_pass_however_few_rows_there_are() -> None:
     labels, champion, _ = drawn(30, 0.0, 3)
     same = Holdout(
+        task=tasks.of(DATA),
         table=Table({}, np.empty((30, 0))),
-        labels=labels,
+        labels=labels.astype(np.float64),
         challenger=champion,
         champion=Champion(model_package_arn="arn", reason="", scores=champion),
     )
@@ -217,7 +225,13 @@ def test_a_champion_that_was_trained_on_all_rows_fails_closed() -> None:
 
 
 def test_without_a_comparison_nothing_is_judged_and_it_says_why() -> None:
-    alone = Holdout(table=Table({}, np.empty((2, 0))), labels=np.array([True, False]), challenger=np.array([0.5, 0.5]), champion=None)
+    alone = Holdout(
+        task=tasks.of(DATA),
+        table=Table({}, np.empty((2, 0))),
+        labels=np.array([1.0, 0.0]),
+        challenger=np.array([0.5, 0.5]),
+        champion=None,
+    )
 
     assert verdict(alone, Rule()).passed is None
     assert "no champion yet" in verdict(alone, Rule()).advice

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy  # type: ignore[import-untyped]
 
-from paved_runtime import drift
+from paved_runtime import drift, tasks
 from paved_runtime.spec import Category, Column, Data, Number
 from paved_runtime.table import Examples, Table, Values
 
@@ -33,7 +33,7 @@ def flag(share: float, rows: int = 10_000) -> Values:
 
 
 def changes(before: Examples, now: Examples) -> dict[str, float]:
-    return drift.changes(drift.profile(before, DATA), now, DATA)
+    return drift.changes(drift.profile(before, tasks.of(DATA)), now, tasks.of(DATA))
 
 
 @pytest.mark.parametrize(("before", "now", "index"), [(0.05, 0.40, 0.8886), (0.40, 0.05, 0.8886), (0.95, 0.60, 0.8886), (0.3, 0.3, 0)])
@@ -61,7 +61,7 @@ def test_the_order_of_the_rows_does_not_matter(before: Values, now: Values, draw
     order = np.argsort([draw.random() for _ in now])
     once = changes(examples(before), examples(now))
 
-    assert drift.profile(examples(now), DATA)["columns"] == drift.profile(examples(now[order]), DATA)["columns"]
+    assert drift.profile(examples(now), tasks.of(DATA))["columns"] == drift.profile(examples(now[order]), tasks.of(DATA))["columns"]
     assert once["amount"] == changes(examples(before), examples(now[order]))["amount"]
     assert once["amount"] >= 0
     assert changes(examples(now), examples(now))["amount"] == 0
@@ -69,7 +69,7 @@ def test_the_order_of_the_rows_does_not_matter(before: Values, now: Values, draw
 
 @given(columns)
 def test_every_row_is_counted_once(values: Values) -> None:
-    column = drift.profile(examples(values), DATA)["columns"]["amount"]
+    column = drift.profile(examples(values), tasks.of(DATA))["columns"]["amount"]
 
     assert sum(column["counts"]) + column["missing"] == len(values)
     assert len(column["counts"]) == len(column["edges"]) + 1
@@ -101,16 +101,16 @@ def test_what_has_become_missing_or_unheard_of_is_a_change() -> None:
 
     assert changes(examples(spread), examples(emptied))["amount"] > 1
     assert changes(examples(spread, red), examples(spread, np.where(flag(0.3, 1_000) == 1, blue, red)))["colour"] > 1
-    profile = drift.profile(examples(spread, red), DATA)
+    profile = drift.profile(examples(spread, red), tasks.of(DATA))
     profile["columns"]["colour"]["counts"] = {"red": 600, "violet": 400}
-    assert drift.changes(profile, examples(spread, red), DATA)["colour"] > 1
+    assert drift.changes(profile, examples(spread, red), tasks.of(DATA))["colour"] > 1
 
 
 def test_the_target_changes_too_and_a_column_that_was_not_there_cannot() -> None:
     spread = np.random.default_rng(0).normal(size=10_000)
-    profile = drift.profile(examples(spread, share=0.05), DATA)
+    profile = drift.profile(examples(spread, share=0.05), tasks.of(DATA))
     del profile["columns"]["amount"]
 
-    assert drift.changes(profile, examples(spread, share=0.4), DATA) == {"colour": 0, "y": pytest.approx(0.8886, abs=0.001)}
+    assert drift.changes(profile, examples(spread, share=0.4), tasks.of(DATA)) == {"colour": 0, "y": pytest.approx(0.8886, abs=0.001)}
     profile["columns"]["colour"]["type"] = "number"
-    assert set(drift.changes(profile, examples(spread), DATA)) == {"y"}
+    assert set(drift.changes(profile, examples(spread), tasks.of(DATA))) == {"y"}

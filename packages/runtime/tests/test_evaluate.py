@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from container import environment
 
-from paved_runtime import artifact, contract, gates, report
+from paved_runtime import artifact, contract, gates, report, tasks
 from paved_runtime.__main__ import main
 from paved_runtime.gates import Findings
 from paved_runtime.holdout import CHAMPION, Champion, Holdout
@@ -52,21 +52,22 @@ def test_every_gate_is_judged_and_the_synthetic_data_pass(files: Json, trained: 
 
 
 def test_the_report_draws_what_was_measured(files: Json, model_spec: ModelSpec, trained: Path) -> None:
-    drawn, rows = files["report"], files["evaluation"]["rows"]["holdout"]
+    report, rows = files["report"], files["evaluation"]["rows"]["holdout"]
+    drawn = report["drawn"]["challenger"]
 
     for name, ends in (("roc", (0, 1)), ("precision_recall", (1, 0))):
-        curve = drawn["curves"][name]["challenger"]
+        curve = drawn[name]
         assert (curve["x"][0], curve["x"][-1]) == ends
         assert 10 < len(curve["x"]) == len(curve["y"]) <= 200
-    assert sum(drawn["reliability"]["challenger"]["count"]) == sum(drawn["scores"]["challenger"]) == rows
-    assert (len(drawn["scores"]["edges"]), len(drawn["scores"]["challenger"])) == (21, 20)
+    assert sum(drawn["reliability"]["count"]) == sum(drawn["scores"]) == rows
+    assert (len(report["edges"]), len(drawn["scores"])) == (21, 20)
     assert model_spec.gates.slices is not None
     for column in model_spec.gates.slices.by:
-        assert sum(part["rows"] for part in drawn["slices"] if part["column"] == column) == rows
-    weights = [weight["mean_contribution"] for weight in drawn["importance"]]
-    assert sorted(weight["column"] for weight in drawn["importance"]) == sorted(model_spec.features)
+        assert sum(part["rows"] for part in report["slices"] if part["column"] == column) == rows
+    weights = [weight["mean_contribution"] for weight in report["importance"]]
+    assert sorted(weight["column"] for weight in report["importance"]) == sorted(model_spec.features)
     assert weights == sorted(weights, reverse=True)
-    assert drawn["data"] == artifact.read_json(trained / "model" / artifact.DATA)
+    assert report["data"] == artifact.read_json(trained / "model" / artifact.DATA)
 
 
 def test_parity_rows_score_what_they_say(files: Json, invocations: Invocations) -> None:
@@ -81,7 +82,7 @@ def test_parity_rows_score_what_they_say(files: Json, invocations: Invocations) 
 def holdout(trained: Path, model_spec: ModelSpec, invocations: Invocations) -> Holdout:
     examples = contract.read(trained / "work/holdout", model_spec.data)
     scores = invocations.scores(examples.table).astype(np.float64)
-    return Holdout(table=examples.table, labels=examples.labels == 1, challenger=scores, champion=None)
+    return Holdout(task=tasks.of(model_spec.data), table=examples.table, labels=examples.labels, challenger=scores, champion=None)
 
 
 def examined(model_spec: ModelSpec, holdout: Holdout, **judged: object) -> Findings:
@@ -133,7 +134,7 @@ def test_each_gate_fails_with_number_threshold_and_advice(
 def test_a_result_better_than_is_declared_plausible_asks_a_person(
     model_spec: ModelSpec, holdout: Holdout, above: float, passed: bool | None
 ) -> None:
-    area = gates.measure(holdout.labels, holdout.challenger)["roc_auc"]
+    area = holdout.task.metrics(holdout.labels, holdout.challenger)["roc_auc"]
     findings = examined(model_spec, holdout, suspicious_roc_auc=area + above)
     (verdict,) = [verdict for verdict in gates.verdicts(findings) if verdict.gate == "plausibility"]
 
@@ -214,7 +215,7 @@ def test_a_champion_of_the_same_scores_is_equal(root: Path, holdout: Holdout) ->
     with tarfile.open(root / "processing/model/output.tar.gz") as tar:
         assert sorted(tar.getnames()) == ["parity.json", "report.json"]
     drawn = artifact.read_json(root / "processing/report/report.json")
-    assert drawn["curves"]["roc"]["champion"] == drawn["curves"]["roc"]["challenger"]
+    assert drawn["drawn"]["champion"] == drawn["drawn"]["challenger"]
     assert {part["difference"] for part in drawn["slices"] if part["judged"]} == {0.0}
 
 
@@ -281,8 +282,8 @@ def test_a_champion_that_scored_nothing_leaves_no_curves(root: Path, holdout: Ho
         None,
         None,
     )
-    assert set(drawn["curves"]["roc"]) == {"challenger"}
-    assert {part["champion_roc_auc"] for part in drawn["slices"]} == {None}
+    assert set(drawn["drawn"]) == {"challenger"}
+    assert {part["champion_figure"] for part in drawn["slices"]} == {None}
 
 
 @pytest.mark.parametrize(
@@ -323,9 +324,9 @@ def test_rows_that_the_champion_was_trained_on_are_left_out_everywhere(root: Pat
     assert (told["trained_rows"], told["compared"], told["why"]) == (600, True, "")
     assert told["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0, "confidence": 0.95}
     assert told["score_shift"] == {"p10": 0.0, "p50": 0.0, "p90": 0.0}
-    assert told["metrics"] == gates.measure(holdout.labels[~trained], holdout.challenger[~trained])
+    assert told["metrics"] == holdout.task.metrics(holdout.labels[~trained], holdout.challenger[~trained])
     assert {part["difference"] for part in drawn["slices"]} <= {0.0, None}
-    assert sum(drawn["scores"]["champion"]) == 200
+    assert sum(drawn["drawn"]["champion"]["scores"]) == 200
 
 
 def test_a_champion_that_was_trained_on_nearly_all_rows_fails_closed(root: Path, holdout: Holdout) -> None:
@@ -360,9 +361,9 @@ def test_scores_that_got_lost_are_an_error(root: Path) -> None:
     assert (root / "output/message").read_text() == "evaluate: champion.json is missing\n"
 
 
-def test_what_a_champion_said_is_read_back(tmp_path: Path) -> None:
+def test_what_a_champion_said_is_read_back(tmp_path: Path, model_spec: ModelSpec) -> None:
     artifact.write_json(tmp_path / CHAMPION, {"model_package_arn": ARN, "reason": "a", "scores": [0, None, 1.0]})
-    version = Champion.load(tmp_path / CHAMPION, 3)
+    version = Champion.load(tmp_path / CHAMPION, 3, tasks.of(model_spec.data))
 
     assert version.scored.tolist() == version.comparable.tolist() == [True, False, True]
     assert version.trained is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paved_runtime import fairness
+from paved_runtime import fairness, tasks
 from paved_runtime.fairness import Treatment
 from paved_runtime.holdout import Holdout
 from paved_runtime.spec import Data, Fairness
@@ -37,7 +37,8 @@ def holdout(*groups: tuple[int, int, int, int]) -> Holdout:
         for number in range(count)
     ]
     colours, labels, scores = (np.array(values) for values in zip(*rows, strict=True))
-    return Holdout(table=Table({"colour": 0}, colours[:, None].astype(np.float64)), labels=labels, challenger=scores, champion=None)
+    table = Table({"colour": 0}, colours[:, None].astype(np.float64))
+    return Holdout(task=tasks.of(DATA), table=table, labels=labels.astype(np.float64), challenger=scores, champion=None)
 
 
 def judged(rows: Holdout, rule: Fairness) -> tuple[list[Treatment], dict[str, Verdict]]:

@@ -309,7 +309,7 @@ def test_a_model_that_is_split_by_time_is_trained_and_evaluated_as_any_other(tmp
     split = report["data"]["split"]
     assert evaluation["rows"] == {name: split["rows"][name] for name in ("train", "holdout")}
     assert (split["by"], split["share"], split["rows"]["left_out"] > 0) == ("time", 0.2, True)
-    assert split["positive"]["holdout"] == contract.read(tmp_path / "work/holdout", model.data).labels.sum()
+    assert split["outcomes"]["holdout"][model.data.positive] == contract.read(tmp_path / "work/holdout", model.data).labels.sum()
     golden.replay(artifact.read_json(tmp_path / "model/golden.json"), Invocations.load(model, tmp_path / "model"))
 
 

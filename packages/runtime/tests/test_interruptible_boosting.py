@@ -13,10 +13,10 @@ import boosting_job
 import numpy as np
 import pytest
 from boosting_job import PARAMETERS, PATIENCE, ROUNDS, rows
+from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from paved_runtime import interruptible_boosting
 from paved_runtime.checkpoints import Checkpoints
-from paved_runtime.curves import roc_auc
 from paved_runtime.hosts import Hosts
 from paved_runtime.interruptible_boosting import EVERY, best
 
@@ -81,7 +81,7 @@ def test_it_ranks_rows_that_it_has_not_seen_and_takes_as_many_trees_as_they_ask_
         PARAMETERS, matrix, labels, validation, rounds=ROUNDS, patience=PATIENCE, hosts=Hosts(), checkpoints=Checkpoints()
     )
     unseen, outcomes = rows(2000, seed=1)
-    area = roc_auc(outcomes == 1, booster.inplace_predict(unseen))
+    area = roc_auc_score(outcomes == 1, booster.inplace_predict(unseen))
 
     assert area is not None
     assert area > 0.8

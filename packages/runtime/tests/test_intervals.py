@@ -6,19 +6,23 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from frames import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from paved_runtime import gates
-from paved_runtime.holdout import Mask
-from paved_runtime.intervals import Figures, calibration_error, intervals
-from paved_runtime.table import Values
+from paved_runtime import tasks
+from paved_runtime.intervals import Figures, calibration_error, of_outcomes
+from paved_runtime.table import Mask, Values
 
 METRICS = ("average_precision", "brier", "log_loss")
 scores = st.sampled_from([0.0, 0.25, 0.5, 1.0]) | st.floats(0, 1)
 outcomes = hnp.arrays(np.bool_, st.integers(4, 40)).filter(lambda labels: 1 < labels.sum() < len(labels) - 1)
 examples = outcomes.flatmap(lambda labels: st.tuples(st.just(labels), hnp.arrays(np.float64, len(labels), elements=scores)))
+
+
+def measure(labels: Mask, scores: Values) -> dict[str, float]:
+    return tasks.of(DATA).metrics(labels.astype(np.float64), scores)
 
 
 def figures(labels: Mask, scores: Values) -> Figures:
@@ -27,7 +31,7 @@ def figures(labels: Mask, scores: Values) -> Figures:
 
 @given(examples)
 def test_with_every_row_once_they_are_the_usual_figures(example: tuple[Mask, Values]) -> None:
-    measured, usual = figures(*example).measured, gates.measure(*example)
+    measured, usual = figures(*example).measured, measure(*example)
 
     assert measured[:3] == pytest.approx([usual[name] for name in METRICS], abs=1e-9)
     assert np.abs(measured[3:]).sum() == pytest.approx(usual["calibration_error"], abs=1e-9)
@@ -41,7 +45,7 @@ def test_with_weights_they_are_those_of_the_repeated_rows(example: tuple[Mask, V
     rows = [draw.integers(0, len(part), len(part)) for part in (positive, negative)]
     weights = [np.bincount(drawn, minlength=len(drawn))[None] for drawn in rows]
     repeated = np.concatenate([positive[rows[0]], negative[rows[1]]])
-    usual = gates.measure(np.arange(len(labels)) < len(positive), repeated)
+    usual = measure(np.arange(len(labels)) < len(positive), repeated)
 
     assert Figures(positive, negative).of(*weights)[0, :3] == pytest.approx([usual[name] for name in METRICS], abs=1e-9)
 
@@ -49,24 +53,24 @@ def test_with_weights_they_are_those_of_the_repeated_rows(example: tuple[Mask, V
 @given(examples)
 def test_they_hold_what_was_measured_whatever_the_order_of_the_rows(example: tuple[Mask, Values]) -> None:
     labels, values = example
-    measured, once = gates.measure(labels, values), intervals(labels, values)
+    measured, once = measure(labels, values), of_outcomes(labels, values)
 
     assert set(once) == set(measured)
     for name, (low, high) in once.items():
         assert low - 1e-9 <= measured[name] <= high + 1e-9
-    assert intervals(labels[::-1], values[::-1]) == once
+    assert of_outcomes(labels[::-1], values[::-1]) == once
 
 
 @pytest.mark.parametrize("positives", [0, 1, 9, 10])
 def test_without_two_rows_of_either_outcome_there_are_none(positives: int) -> None:
-    assert intervals(np.arange(10) < positives, np.linspace(0, 1, 10)) == {}
+    assert of_outcomes(np.arange(10) < positives, np.linspace(0, 1, 10)) == {}
 
 
 def test_memory_is_bounded() -> None:
     """All resamples at once would be 160 MB of weights alone."""
     labels, values = drawn(np.random.default_rng(1), 2000, 18_000)
     tracemalloc.start()
-    intervals(labels, values)
+    of_outcomes(labels, values)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -85,10 +89,10 @@ def drawn(draw: np.random.Generator, positives: int, negatives: int, shift: floa
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_they_hold_the_truth_as_often_as_they_say(shift: float) -> None:
     """95 in 100, give or take 3: of scores that are probabilities, and of scores that are too high."""
-    truth = gates.measure(*drawn(np.random.default_rng(0), 75_000, 225_000, shift))
+    truth = measure(*drawn(np.random.default_rng(0), 75_000, 225_000, shift))
     held = dict.fromkeys(truth, 0)
     for seed in range(1, 301):
-        for name, (low, high) in intervals(*drawn(np.random.default_rng(seed), 100, 300, shift)).items():
+        for name, (low, high) in of_outcomes(*drawn(np.random.default_rng(seed), 100, 300, shift)).items():
             held[name] += low <= truth[name] <= high
 
     shares = {name: count / 300 for name, count in held.items()}

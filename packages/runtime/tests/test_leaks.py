@@ -13,9 +13,8 @@ from scipy import stats  # type: ignore[import-untyped]
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from paved_runtime import leaks
-from paved_runtime.holdout import Mask
 from paved_runtime.spec import Category, Column, Number
-from paved_runtime.table import Matrix, Table, Values
+from paved_runtime.table import Mask, Matrix, Table, Values
 
 NUMBER = Number(type="number", minimum=-1e9, maximum=1e9)
 CODES = Category(type="category", values=tuple(f"v{i}" for i in range(1000)))

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from fakes import END
 
+from paved_runtime import tasks
 from paved_runtime.delong import roc_auc
+from paved_runtime.holdout import Holdout
 from paved_runtime.monitoring import baseline
 from paved_runtime.monitoring.baseline import Baseline
 from paved_runtime.monitoring.counts import Counts
@@ -52,7 +54,8 @@ def drawn(seed: int, rows: int) -> Drawn:
 
 def before() -> Baseline:
     rows = drawn(0, 10_000)
-    content = baseline.record(table(rows), DATA, rows["scores"], float(rows["labels"].mean()))
+    holdout = Holdout(task=tasks.of(DATA), table=table(rows), labels=rows["labels"], challenger=rows["scores"], champion=None)
+    content = baseline.record(holdout)
     return Baseline.of(content, DATA)
 
 

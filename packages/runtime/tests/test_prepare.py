@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from container import MODEL, environment, job, put_rows
 
-from paved_runtime import artifact, contract, spec, split
+from paved_runtime import artifact, contract, spec, split, tasks
 from paved_runtime.__main__ import main
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.contract import ContractError
@@ -153,7 +153,7 @@ def test_the_champions_scores_stay_with_their_rows(tmp_path: Path, rows: list[Ro
 
 def test_the_digests_that_travel_are_of_the_training_rows(trained: Path, data: Path) -> None:
     reading = contract.inspect(data.parent, SPEC.data)
-    train, holdout = split.split(reading.examples, share=SPEC.data.holdout, seed=SPEC.data.seed)
+    train, holdout = split.split(reading.examples, tasks.of(SPEC.data), share=SPEC.data.holdout, seed=SPEC.data.seed)
     known = TrainingRows.load(trained / "model")
 
     assert known is not None

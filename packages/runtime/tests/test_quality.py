@@ -74,7 +74,7 @@ def test_outcomes_too_rare_to_learn_from() -> None:
     rows = examples(noise(), labels(24 / ROWS))
     (check,) = failing(rows, data())
 
-    assert (check.rule, check.found) == ("outcomes", "24 of the rarer one")
+    assert (check.rule, check.found) == ("outcomes", "24 of the rarest one")
     assert "leak" not in {check.rule for check in quality.checks(rows, data(), split.order(rows.digests, seed=0))}
 
 

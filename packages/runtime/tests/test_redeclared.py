@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from container import MODEL, environment
 
-from paved_runtime import artifact, contract, spec
+from paved_runtime import artifact, contract, spec, tasks
 from paved_runtime.__main__ import main
 from paved_runtime.holdout import CHAMPION
 from paved_runtime.spec import ModelSpec
@@ -82,8 +82,8 @@ def test_after_another_seed_the_champion_is_judged_on_the_rows_that_are_left(
     """Four fifths of what is held out now it was trained on; there it would look much better than it is."""
     champion = challenged(tmp_path, data, said, ("holdout = 0.2 ", "seed = 1\nholdout = 0.4 "))["champion"]
     examples = contract.read(data.parent, model_spec.data)
-    learnt, _ = split(examples, share=0.2, seed=0)
-    _, holdout = split(examples, share=0.4, seed=1)
+    learnt, _ = split(examples, tasks.of(model_spec.data), share=0.2, seed=0)
+    _, holdout = split(examples, tasks.of(model_spec.data), share=0.4, seed=1)
     both = np.isin(holdout.digests, learnt.digests)
     honest = artifact.read_json(trained / "model" / artifact.EVALUATION)["metrics"]["roc_auc"]
 

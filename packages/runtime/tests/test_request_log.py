@@ -250,7 +250,7 @@ def joined(labels: Labels, *texts: str) -> Joined:
     return rows
 
 
-OUTCOMES = OutcomeRule("yes", "no")
+OUTCOMES = OutcomeRule({"yes": 1.0, "no": 0.0}, "data.positive and data.negative")
 
 
 def label_files(*files: str) -> Labels:

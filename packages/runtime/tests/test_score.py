@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from container import age, environment
 
-from paved_runtime import artifact, contract
+from paved_runtime import artifact, contract, tasks
 from paved_runtime.__main__ import main
 from paved_runtime.invocations import Invocations
 from paved_runtime.spec import ModelSpec
@@ -66,7 +66,7 @@ def test_every_row_in_the_order_of_the_contract(
 
 def test_it_knows_the_rows_that_it_was_trained_on(root: Path, data: Path, model_spec: ModelSpec) -> None:
     examples = contract.read(data.parent, model_spec.data)
-    learnt, _ = split(examples, share=model_spec.data.holdout, seed=model_spec.data.seed)
+    learnt, _ = split(examples, tasks.of(model_spec.data), share=model_spec.data.holdout, seed=model_spec.data.seed)
 
     assert scored(root)["trained"] == np.isin(examples.digests, learnt.digests).tolist()
 

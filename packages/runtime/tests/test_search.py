@@ -12,7 +12,7 @@ import pytest
 from container import environment
 from container import job as job_of
 
-from paved_runtime import contract, gates, spec, split
+from paved_runtime import contract, spec, split, tasks
 from paved_runtime.__main__ import main
 from paved_runtime.job import Job
 from paved_runtime.search import search
@@ -85,13 +85,13 @@ def test_its_figure_depends_on_the_hyperparameters(trial: Job, capsys: pytest.Ca
 def test_validation_rows_are_training_rows_and_no_part_of_what_is_learnt(trial: Job, prepared: Path, searching: spec.ModelSpec) -> None:
     held, rows = (contract.read(folder, searching.data) for folder in (prepared / "work/holdout", trial.channel("train")))
     assert searching.training.search is not None
-    learnt, validation = split.split(rows, share=searching.training.search.validation, seed=searching.data.seed)
+    learnt, validation = split.split(rows, tasks.of(searching.data), share=searching.training.search.validation, seed=searching.data.seed)
 
     assert len(learnt) + len(validation) == len(rows)
     assert len(validation) == pytest.approx(0.2 * len(rows), abs=2)
     assert not np.isin(validation.digests, held.digests).any()
     assert not np.isin(validation.digests, learnt.digests).any()
-    assert gates.measure(validation.labels.astype(bool), np.full(len(validation), 0.5))["roc_auc"] == 0.5  # of both outcomes
+    assert tasks.of(searching.data).metrics(validation.labels, np.full(len(validation), 0.5))["roc_auc"] == 0.5  # of both outcomes
 
 
 def test_train_alone_stands_for_a_trials_commands(trial: Job, capsys: pytest.CaptureFixture[str]) -> None:

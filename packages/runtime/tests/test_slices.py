@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from paved_runtime import slices
+from paved_runtime import slices, tasks
 from paved_runtime.holdout import Champion, Holdout
 from paved_runtime.spec import Data, Gates
 from paved_runtime.table import Table, Values
@@ -42,8 +42,9 @@ def holdout(parts: Values, worse: dict[int, float], seed: int = 0, *, unknown: i
     )
     champion[parts == unknown] = np.nan
     return Holdout(
+        task=tasks.of(DATA),
         table=Table({"part": 0}, parts[:, None]),
-        labels=labels,
+        labels=labels.astype(np.float64),
         challenger=challenger,
         champion=Champion(model_package_arn="arn", reason="", scores=champion),
     )
@@ -96,18 +97,18 @@ def test_a_small_slice_is_reported() -> None:
     small = slices.measure(rows, DATA, gates())[1]
 
     assert verdicts["slices", "part v1"].passed is None
-    assert f"{small.positives} of 50 rows are positive: judged from 50 of either outcome" in verdicts["slices", "part v1"].advice
+    assert f"of the rarer outcome there are {small.fewest} of 50 rows: judged from 50" in verdicts["slices", "part v1"].advice
     assert ("champion", "part v1") not in verdicts
     assert small.as_json()["judged"] is False
-    assert small.as_json()["roc_auc"] is not None
+    assert small.as_json()["figure"] is not None
 
 
 def test_a_slice_without_rows_or_with_one_outcome_has_no_area() -> None:
     rows = holdout(np.array([0.0] * 200 + [1.0]), {})
     parts = {part.group.name: part.as_json() for part in slices.measure(rows, DATA, gates())}
 
-    assert (parts["v1"]["rows"], parts["v1"]["roc_auc"], parts["v1"]["difference"]) == (1, None, None)
-    assert (parts["v2"]["rows"], parts["v2"]["roc_auc"], parts["v2"]["judged"]) == (0, None, False)
+    assert (parts["v1"]["rows"], parts["v1"]["figure"], parts["v1"]["difference"]) == (1, None, None)
+    assert (parts["v2"]["rows"], parts["v2"]["figure"], parts["v2"]["judged"]) == (0, None, False)
 
 
 def test_rows_that_the_champion_was_trained_on_are_left_out_and_few_others_are_reported() -> None:
@@ -125,7 +126,7 @@ def test_rows_that_the_champion_was_trained_on_are_left_out_and_few_others_are_r
         assert verdicts["champion", f"part {name}"].advice == "it was trained on these rows, or on most of them"
         assert verdicts["slices", f"part {name}"].passed is True
     assert all(verdict.passed is not False for verdict in verdicts.values())
-    assert (drawn["v1"].champion_roc_auc, drawn["v1"].difference, drawn["v2"].compared) == (None, None, False)
+    assert (drawn["v1"].champion, drawn["v1"].difference, drawn["v2"].compared) == (None, None, False)
     assert drawn["v3"].difference is not None
     assert drawn["v3"].difference.confidence == 1 - 0.05 / 6
 

@@ -14,10 +14,12 @@ from frames import DATA, Frame, rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paved_runtime import contract
+from paved_runtime import contract, tasks
 from paved_runtime.spec import Data, ModelSpec
 from paved_runtime.split import order, parts, split
 from paved_runtime.table import Examples
+
+TASK = tasks.of(DATA)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def examples(data: Path, model_spec: ModelSpec) -> Examples:
 
 
 def test_each_outcome_is_held_out_in_its_share(examples: Examples) -> None:
-    train, holdout = split(examples, share=0.2, seed=0)
+    train, holdout = split(examples, TASK, share=0.2, seed=0)
 
     assert len(train) + len(holdout) == len(examples)
     assert holdout.labels.sum() == round(examples.labels.sum() * 0.2)
@@ -34,7 +36,7 @@ def test_each_outcome_is_held_out_in_its_share(examples: Examples) -> None:
 
 
 def test_no_row_is_in_both_parts(examples: Examples) -> None:
-    train, holdout = split(examples, share=0.3, seed=1)
+    train, holdout = split(examples, TASK, share=0.3, seed=1)
 
     assert not {row.tobytes() for row in train.table.values} & {row.tobytes() for row in holdout.table.values}
 
@@ -42,14 +44,14 @@ def test_no_row_is_in_both_parts(examples: Examples) -> None:
 def test_the_order_of_the_rows_does_not_matter(examples: Examples) -> None:
     shuffled = examples.take(np.random.default_rng(5).permutation(len(examples)))
 
-    for part, again in zip(split(examples, share=0.2, seed=0), split(shuffled, share=0.2, seed=0), strict=True):
+    for part, again in zip(split(examples, TASK, share=0.2, seed=0), split(shuffled, TASK, share=0.2, seed=0), strict=True):
         assert np.array_equal(part.table.values, again.table.values)
         assert np.array_equal(part.labels, again.labels)
         assert np.array_equal(part.digests, again.digests)
 
 
 def test_another_seed_holds_out_other_rows(examples: Examples) -> None:
-    first, other = (split(examples, share=0.2, seed=seed)[1].table.values for seed in (0, 1))
+    first, other = (split(examples, TASK, share=0.2, seed=seed)[1].table.values for seed in (0, 1))
 
     assert not np.array_equal(first, other)
 
@@ -113,7 +115,7 @@ def held_out(file: File, seed: int) -> set[str]:
             writer.writeheader()
             writer.writerows(file.rows)
         examples = contract.read(Path(folder), file.data)
-    _, holdout = parts(examples.labels, order(examples.digests, seed=seed), share=0.3)
+    _, holdout = parts(tasks.of(file.data).strata(examples.labels), order(examples.digests, seed=seed), share=0.3)
     return {file.rows[row]["id"] for row in holdout.tolist()}
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from paved_runtime import plugin
 from paved_runtime.plugin import Hyperparameters, TrainingRun
-from paved_runtime.spec import FRAMEWORKS, ModelSpec
+from paved_runtime.spec import FRAMEWORKS, ModelSpec, TaskName
 from paved_runtime.table import Matrix
 
 
@@ -22,10 +22,10 @@ class Framework(Protocol):
     """One framework. Its models are objects of its own kind; whoever holds one may pass it to the functions below, from several threads.
 
     `NAME` is what `model.toml` calls it, `PACKAGE` the distribution that it needs. `FILES` are those that `save` writes: formats that hold
-    data and no code. `HYPERPARAMETERS` are those that its own `train` reads, as a new model begins with them.
+    data and no code. `TASKS` are those that it learns.
 
-    Where `model.onnx` is among FILES, with the input `features` float32 [rows, features] and the output `probabilities` float32 [rows, 2],
-    ONNX Runtime answers callers; without it, `predict` does.
+    Where `model.onnx` is among FILES, ONNX Runtime answers callers; without it, `predict` does. Its input is `features`, float32
+    [rows, features], its output `probabilities`, float32 [rows, outcomes], of a regression `values`, float32 [rows] or [rows, 1].
     """
 
     @property
@@ -38,7 +38,10 @@ class Framework(Protocol):
     def FILES(self) -> tuple[str, ...]: ...  # noqa: N802
 
     @property
-    def HYPERPARAMETERS(self) -> Hyperparameters: ...  # noqa: N802
+    def TASKS(self) -> tuple[TaskName, ...]: ...  # noqa: N802
+
+    def hyperparameters(self, task: TaskName) -> Hyperparameters:
+        """Those that `train` reads, as a new model begins with them."""
 
     def train(self, run: TrainingRun) -> Any:
         """A model that learnt as this framework's models do when their team says nothing else. Deterministic."""
@@ -50,7 +53,7 @@ class Framework(Protocol):
         """The model that `save` wrote. Raises ArtifactError where the library refuses a file."""
 
     def predict(self, model: Any, matrix: Matrix) -> Matrix:
-        """Probabilities of the positive outcome, float32 [rows]."""
+        """Scores, float32: the probabilities of the positive outcome [rows], of each class [rows, classes], or the numbers [rows]."""
 
 
 @runtime_checkable
@@ -73,10 +76,15 @@ def of(model: ModelSpec) -> Framework:
     """A model's framework.
 
     Raises:
-        ValueError: the model's own `framework.py` calls itself otherwise, or is not there.
+        ValueError: the model's own `framework.py` calls itself otherwise, or is not there; or the framework does not learn its task.
     """
-    if model.framework in FRAMEWORKS:
-        return named(model.framework)
+    framework = named(model.framework) if model.framework in FRAMEWORKS else _own(model)
+    if model.task not in framework.TASKS:
+        raise ValueError(f"task: found {model.task!r}, framework {framework.NAME} learns {', '.join(framework.TASKS)}")
+    return framework
+
+
+def _own(model: ModelSpec) -> Framework:
     where = f"model_code/{model.name}/framework.py"
     try:
         own = cast(Framework, plugin.module(model.name, "framework"))
@@ -90,12 +98,13 @@ def of(model: ModelSpec) -> Framework:
 
 
 def method(model: ModelSpec, framework: Framework) -> Literal["exact", "sampled", "none"]:
-    """How a model's scores are explained: as `model.toml` says, else exactly where the framework can, else by sampling.
+    """How a model's scores are explained: as `model.toml` says, else exactly where the framework can, else by sampling, as
+    those of classes always are.
 
     Raises:
         ValueError: `model.toml` wants exact reasons of a framework that has none.
     """
-    exact = isinstance(framework, Explaining)
+    exact = isinstance(framework, Explaining) and model.task != "multiclass"
     if model.reasons == "exact" and not exact:
         raise ValueError(f'reasons: found "exact", framework {framework.NAME} has none that are; accepted are "sampled" and "none"')
     return model.reasons or ("exact" if exact else "sampled")

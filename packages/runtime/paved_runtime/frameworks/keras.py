@@ -15,15 +15,22 @@ import numpy as np
 
 from paved_runtime.artifact import ONNX, ArtifactError
 from paved_runtime.networks import settings
-from paved_runtime.plugin import TrainingRun
+from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.scoring import Graph, graph
+from paved_runtime.spec import TaskName
 from paved_runtime.table import Matrix
 
 NAME, PACKAGE = "keras", "keras"
 ARCHITECTURE, WEIGHTS = "architecture.json", "model.weights.h5"
 FILES = (ONNX, ARCHITECTURE, WEIGHTS)
-HYPERPARAMETERS = settings.DEFAULTS
+TASKS: tuple[TaskName, ...] = ("binary",)
 AT_ONCE = 65_536  # rows
+
+
+def hyperparameters(task: TaskName) -> Hyperparameters:
+    """Those of a new model."""
+    del task
+    return settings.DEFAULTS
 
 
 def train(run: TrainingRun) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from paved_runtime import lightgbm_text, tree_graph, validation
 from paved_runtime.artifact import ONNX, ArtifactError
 from paved_runtime.plugin import Hyperparameters, TrainingRun
+from paved_runtime.spec import TaskName
 from paved_runtime.table import Matrix
 from paved_runtime.tree_graph import Split, Tree
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 NAME = PACKAGE = "lightgbm"
 BOOSTER = "model.txt"
 FILES = (ONNX, BOOSTER)
-HYPERPARAMETERS: Hyperparameters = {
+TASKS: tuple[TaskName, ...] = ("binary",)
+SETTINGS: Hyperparameters = {
     "metric": "binary_logloss",  # what validation looks at; it makes scores probabilities
     "rounds": 500,
     "patience": 30,
@@ -38,6 +40,12 @@ HYPERPARAMETERS: Hyperparameters = {
 ZERO = float(np.float32(1e-35))  # LightGBM takes what is no further from 0 for 0
 THREADS = 1  # sums over more threads may round differently, and two threads on a busy machine wait for each other
 REPEATABLE = {"deterministic": True, "force_row_wise": True, "num_threads": THREADS, "verbosity": -1}
+
+
+def hyperparameters(task: TaskName) -> Hyperparameters:
+    """Those of a new model."""
+    del task
+    return SETTINGS
 
 
 def train(run: TrainingRun) -> Booster:

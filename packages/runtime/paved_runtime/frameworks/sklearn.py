@@ -15,6 +15,7 @@ from paved_runtime import scoring
 from paved_runtime.artifact import ONNX
 from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.scoring import Graph
+from paved_runtime.spec import TaskName
 from paved_runtime.table import Matrix
 
 if TYPE_CHECKING:
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
 
 NAME, PACKAGE = "sklearn", "scikit-learn"
 FILES = (ONNX,)
-HYPERPARAMETERS: Hyperparameters = {"C": 1.0, "max_iter": 1000}
+TASKS: tuple[TaskName, ...] = ("binary",)
+SETTINGS: Hyperparameters = {"C": 1.0, "max_iter": 1000}
 OPSETS = {"": 21, "ai.onnx.ml": 3}
+
+
+def hyperparameters(task: TaskName) -> Hyperparameters:
+    """Those of a new model."""
+    del task
+    return SETTINGS
 
 
 def train(run: TrainingRun) -> Pipeline:

@@ -12,8 +12,9 @@ import numpy as np
 
 from paved_runtime.artifact import ONNX, ArtifactError
 from paved_runtime.networks import settings
-from paved_runtime.plugin import TrainingRun
+from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.scoring import Graph, graph
+from paved_runtime.spec import TaskName
 from paved_runtime.table import Matrix
 
 if TYPE_CHECKING:
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
 NAME, PACKAGE = "torch", "torch"
 WEIGHTS = "weights.safetensors"
 FILES = (ONNX, WEIGHTS)
-HYPERPARAMETERS = settings.DEFAULTS
+TASKS: tuple[TaskName, ...] = ("binary",)
 AT_ONCE = 65_536  # rows
+
+
+def hyperparameters(task: TaskName) -> Hyperparameters:
+    """Those of a new model."""
+    del task
+    return settings.DEFAULTS
 
 
 def train(run: TrainingRun) -> nn.Module:

@@ -5,12 +5,15 @@ Trees are as many as a part of the training rows asks for: one part of them find
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paved_runtime import validation
 from paved_runtime.artifact import ONNX, ArtifactError
 from paved_runtime.plugin import Hyperparameters, TrainingRun
+from paved_runtime.scoring import VALUES
+from paved_runtime.spec import TaskName
 from paved_runtime.table import Matrix
 
 if TYPE_CHECKING:
@@ -19,8 +22,13 @@ if TYPE_CHECKING:
 NAME, PACKAGE = "xgboost", "xgboost-cpu"
 BOOSTER = "model.json"
 FILES = (ONNX, BOOSTER)
-HYPERPARAMETERS: Hyperparameters = {
-    "eval_metric": "logloss",  # what validation looks at; it makes scores probabilities
+TASKS: tuple[TaskName, ...] = ("binary", "multiclass", "regression")
+OBJECTIVES: Mapping[TaskName, tuple[str, str]] = {  # and what validation looks at; of outcomes it makes scores probabilities
+    "binary": ("binary:logistic", "logloss"),
+    "multiclass": ("multi:softprob", "mlogloss"),
+    "regression": ("reg:squarederror", "rmse"),
+}
+SETTINGS: Hyperparameters = {
     "rounds": 500,
     "patience": 30,
     "eta": 0.1,
@@ -30,11 +38,17 @@ HYPERPARAMETERS: Hyperparameters = {
     "colsample_bytree": 0.6,
     "seed": 0,
 }
+OUTPUT = "variable"  # of a regression's graph, as the converter calls it
 THREADS = 1  # sums over more threads may round differently, and two threads on a busy machine wait for each other
 
 
+def hyperparameters(task: TaskName) -> Hyperparameters:
+    """Those of a new model."""
+    return {"eval_metric": OBJECTIVES[task][1], **SETTINGS}
+
+
 def train(run: TrainingRun) -> Booster:
-    """A booster for P(label = 1). Over several hosts, or with checkpoints, trees are grown some at a time, and so are others than these.
+    """A booster for the run's task. Over several hosts, or with checkpoints, trees are grown some at a time, and so are others than these.
 
     Of the hyperparameters, `rounds` is the most trees that there may be, and `patience` how many may be added without validation getting
     better; the others are XGBoost's own.
@@ -44,7 +58,10 @@ def train(run: TrainingRun) -> Booster:
     settings = dict(run.hyperparameters)
     rounds, patience = int(settings.pop("rounds")), int(settings.pop("patience"))
     directions = ",".join(str(direction) for direction in run.monotone.values())
-    parameters = {"objective": "binary:logistic", "tree_method": "hist", "eval_metric": "auc", "nthread": THREADS, **settings}
+    objective, metric = OBJECTIVES[run.task]
+    parameters = {"objective": objective, "tree_method": "hist", "eval_metric": metric, "nthread": THREADS, **settings}
+    if run.classes:
+        parameters["num_class"] = run.classes
     parameters["monotone_constraints"] = f"({directions})"
     matrix, labels, held = run.matrix, run.labels, validation.rows(run.labels)
     if len(run.hosts) > 1 or run.checkpoints.folder:
@@ -72,6 +89,9 @@ def save(model: Booster, folder: Path) -> None:
     model.save_model(folder / BOOSTER)
     columns = FloatTensorType([None, model.num_features()])
     exported = onnxmltools.convert_xgboost(model, name=NAME, initial_types=[("features", columns)])
+    for output in exported.graph.output:
+        if output.name == OUTPUT:
+            output.name = exported.graph.node[-1].output[0] = VALUES
     (folder / ONNX).write_bytes(exported.SerializeToString())
 
 
@@ -86,7 +106,7 @@ def load(folder: Path) -> Booster:
 
 
 def predict(model: Booster, matrix: Matrix) -> Matrix:
-    """Probabilities of the positive outcome, float32 [rows]."""
+    """Scores, float32 [rows], of classes [rows, classes]."""
     scores: Matrix = model.inplace_predict(matrix)
     return scores
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from paved_runtime import dates
 from paved_runtime.drift import BINS, edges
+from paved_runtime.holdout import Holdout
 from paved_runtime.spec import Boolean, Category, Column, Data, Date, Text
-from paved_runtime.table import Table, Values
+from paved_runtime.table import Values
 
 VERSION = 1
 POINTS = 1000  # of a grid, at most about so many
@@ -161,12 +162,14 @@ class Baseline:
         return cls(content["rows"], content["positive_share"], columns, scores)
 
 
-def record(table: Table, data: Data, scores: Values, positive_share: float) -> dict[str, Any]:
+def record(holdout: Holdout) -> dict[str, Any]:
     """The content of baseline.json. It has no row: each column is counted by itself."""
+    table, task = holdout.table, holdout.task
+    data, scores = task.data, task.scalar(holdout.challenger)
     return {
         "version": VERSION,
         "rows": len(table),
-        "positive_share": positive_share,
+        **task.profile(holdout.labels),
         "columns": {name: _counted(_fitting(table[name], column), table[name]) for name, column in data.columns.items()},
         "scores": _counted(Numbers.of(scores), scores),
     }

@@ -13,10 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from paved_runtime.holdout import Mask
 from paved_runtime.monitoring.request_log import UNREADABLE, AnswerEntry, scores
-from paved_runtime.rules import OutcomeRule
-from paved_runtime.table import Values
+from paved_runtime.rules import TargetRule
+from paved_runtime.table import Mask, Values
 
 HEADER = ["inference_id", "label"]
 
@@ -73,7 +72,7 @@ class Labels:
     malformed: int = 0
 
     @classmethod
-    def read(cls, files: Iterable[Iterable[str]], rule: OutcomeRule) -> Self:
+    def read(cls, files: Iterable[Iterable[str]], rule: TargetRule) -> Self:
         """CSV files with the header `inference_id,label`, the oldest first: a later label takes the place of an earlier one.
 
         A label that is neither of the two outcomes, spelt exactly so, is none: an earlier one of the row stays.
@@ -86,7 +85,7 @@ class Labels:
                 malformed += 1 + sum(1 for _ in rows)
             for cells in rows:
                 if len(cells) == len(HEADER) and cells[0] and rule.accepts(cells[1]):
-                    labels[cells[0]] = cells[1] == rule.positive
+                    labels[cells[0]] = rule.label(cells[1]) == 1
                 else:
                     malformed += 1
         return cls(labels, malformed)

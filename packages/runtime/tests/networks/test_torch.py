@@ -10,9 +10,9 @@ import pytest
 import torch
 from network_rows import assert_learnt, edges, rows, run
 from safetensors.numpy import load_file
+from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from paved_runtime import scoring
-from paved_runtime.curves import roc_auc
 from paved_runtime.frameworks import torch as framework
 from paved_runtime.networks.launch import learn
 from paved_runtime.networks.settings import Settings
@@ -96,7 +96,7 @@ def test_a_network_of_ones_own_learns_and_is_saved_likewise(tmp_path: Path) -> N
     own = learn(own, learnt, Settings.of(learnt.hyperparameters))
     framework.save(own, tmp_path)
 
-    area = roc_auc(labels == 1, framework.predict(own, learnt.matrix).astype(np.float64))
+    area = roc_auc_score(labels == 1, framework.predict(own, learnt.matrix).astype(np.float64))
     assert area is not None
     assert area > 0.75
     assert np.abs(scoring.load(framework, tmp_path)(learnt.matrix) - framework.predict(own, learnt.matrix)).max() <= TOLERANCE

@@ -64,7 +64,7 @@ def test_an_estimator_without_a_graph_is_refused_in_one_line(tmp_path: Path) -> 
 def test_a_direction_that_the_rows_contradict_is_refused(direction: int, declared: str) -> None:
     matrix, labels = rows(1500)
     monotone = {"signal": direction, "noise": 0, "close": 0}
-    run = TrainingRun(matrix=matrix, labels=labels, hyperparameters=framework.HYPERPARAMETERS, monotone=monotone)
+    run = TrainingRun(matrix=matrix, labels=labels, hyperparameters=framework.hyperparameters("binary"), monotone=monotone)
     if declared:
         with pytest.raises(ValueError, match=rf"moves with 'signal' by \+\d\.\d+, gates\.behaviour\.monotone declares {declared}"):
             framework.train(run)
