@@ -168,9 +168,7 @@ def test_its_evidence_is_of_its_task(fork: Fork, first: dict[str, str], kind: Ki
 def test_it_answers_as_its_task_does(fork: Fork, first: dict[str, str], home: Path, kind: Kind) -> None:
     assert first
     known = rows(kind.file(home))[:50]
-    sent = json.loads(
-        fork.road("traffic", kind.name, "--data", str(kind.file(home)), "--rows", "50", "--batch", "10", "--json").stdout
-    )
+    sent = json.loads(fork.road("traffic", kind.name, "--data", str(kind.file(home)), "--rows", "50", "--batch", "10", "--json").stdout)
 
     assert (sent["rows"], sent["errors"]) == (len(known), 0)
 

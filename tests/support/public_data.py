@@ -27,7 +27,10 @@ def wine(file: Path) -> Path:
     known = datasets.load_wine()
     names = [name.replace("/", "_") for name in known.feature_names]
     growers = ["first", "second", "third"]
-    rows = [{**dict(zip(names, row, strict=True)), "grower": growers[grower]} for row, grower in zip(known.data.tolist(), known.target, strict=True)]
+    rows = [
+        {**dict(zip(names, row, strict=True)), "grower": growers[grower]}
+        for row, grower in zip(known.data.tolist(), known.target, strict=True)
+    ]
     return write(file, rows)
 
 
