@@ -28,7 +28,7 @@ def resamples(*strata: int, count: int, cells: int = CELLS) -> Iterator[tuple[We
 
 
 def sums(weights: Weights | Values, values: Values) -> Values:
-    """float64 [k, figures]: sums of each of `values`, float64 [figures, rows], over rows that count as often as the weights, [k, rows], say.
+    """float64 [k, figures]: sums of `values`, float64 [figures, rows], over rows that count as often as the weights, [k, rows], say.
 
     The same whatever threads a library for matrices would have, and at no time waiting for them.
     """
