@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from declared import AMOUNTS, GRADES, SHARES, graded, holdout, measured
+from declared import AMOUNTS, GRADES, graded, holdout, measured
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,14 +49,13 @@ def test_the_same_scores_differ_by_nothing_at_all(data: Data, drawn: Drawn, of: 
     assert tasks.of(data).difference(labels, scores, scores, 0.99).high == 0
 
 
-@CASES
-def test_bounds_are_on_the_wrong_side_as_often_as_they_say(data: Data, drawn: Drawn, of: Compared) -> None:
+@pytest.mark.parametrize(("drawn", "of"), [(graded, of_classes), (measured, of_amounts)])
+def test_bounds_are_on_the_wrong_side_as_often_as_they_say(drawn: Drawn, of: Compared) -> None:
     """Each one-sided bound at 0.9 is on the wrong side of the true difference, 0, in about a tenth of the samples."""
     samples = [of(*drawn(500, 3.0, 3.0, seed=seed), confidence=0.9, resamples=300) for seed in range(200)]
 
     assert 0.04 <= np.mean([sample.low > 0 for sample in samples]) <= 0.17
     assert 0.04 <= np.mean([sample.high < 0 for sample in samples]) <= 0.17
-    assert tasks.of(data).headline in ("roc_auc", "r2")
 
 
 @CASES
@@ -134,4 +133,3 @@ def test_where_all_classes_but_one_are_rare_they_are_compared_all_the_same() -> 
     apart = between(holdout(GRADES, labels, challenger, champion), np.ones(60, dtype=np.bool_), 0.95)
 
     assert apart == of_classes(labels, challenger, champion, confidence=0.95)
-    assert sum(SHARES) == pytest.approx(1)
