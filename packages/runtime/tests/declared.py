@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from paved_runtime import tasks
@@ -9,6 +11,7 @@ from paved_runtime.holdout import Champion, Holdout
 from paved_runtime.spec import Data
 from paved_runtime.table import Mask, Table, Values
 
+Drawn = Callable[..., tuple[Values, ...]]  # labels, and the scores of several models
 CLASSES = ("low", "medium", "high", "severe")
 PARTS = ("north", "south", "east")
 REQUIRED = {"target": "y", "minimum_rows": 1, "holdout": 0.5, "columns": {"part": {"type": "category", "values": PARTS}}}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from declared import AMOUNTS, GRADES, graded, holdout, measured
+from declared import AMOUNTS, GRADES, Drawn, graded, holdout, measured
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,6 @@ from paved_runtime.spec import Data
 from paved_runtime.table import Values
 
 CASES = pytest.mark.parametrize(("data", "drawn", "of"), [(GRADES, graded, of_classes), (AMOUNTS, measured, of_amounts)])
-Drawn = Callable[..., tuple[Values, ...]]
 Compared = Callable[..., Difference]
 
 
