@@ -18,7 +18,6 @@ import csv
 import json
 import os
 import runpy
-import shutil
 import sys
 import tempfile
 import time
@@ -31,8 +30,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench._sample import FOLDER, MODEL, REAL
-from paved_runtime import comparison, contract, frameworks, plugin, slices, spec, split, tasks, testing
+from bench._sample import FOLDER, MODEL, REAL, examples
+from paved_runtime import comparison, contract, frameworks, plugin, slices, spec, split, tasks
 from paved_runtime.holdout import Champion, Holdout
 from paved_runtime.plugin import TrainingRun
 from paved_runtime.spec import ModelSpec, TaskName
@@ -107,7 +106,7 @@ class World:
     def worth(self, scores: Values, rows: NDArray[np.bool_] | None = None) -> float:
         """The true headline, in all rows or in some."""
         chosen = slice(None) if rows is None else rows
-        figure = self.task.figure(self.labels[chosen], scores[chosen])
+        figure: float | None = self.task.figure(self.labels[chosen], scores[chosen])
         assert figure is not None
         return figure
 
@@ -156,7 +155,7 @@ def main() -> None:
     began = time.monotonic()
     model = spec.load(MODELS[arguments.task])
     file, rule = arguments.data if arguments.task == "binary" else None, model.gates.champion
-    world = World(model, examples(model, file))
+    world = World(model, rows_of(model, file))
     say(f"{len(world.labels)} rows that no model has seen; held-out sets of {world.size} rows; {arguments.trials} trials each")
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), initializer=_share, initargs=(world,)) as pool:
         overall = [_counted(pool, "overall", pair, -rule.margin, arguments.trials) for pair in pairs(world)]
@@ -178,16 +177,12 @@ def main() -> None:
     print(json.dumps(result) if arguments.json else table(result, overall, per_slice))
 
 
-def examples(model: ModelSpec, file: Path | None) -> Examples:
-    """The rows of a file, else made-up ones, of the sample as many as the real data set has."""
+def rows_of(model: ModelSpec, file: Path | None) -> Examples:
+    """The sample's rows of a file or made up, those of another model made up."""
+    if model.task == "binary":
+        return examples(file)
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "data.csv"
-        if file is not None:
-            shutil.copy(file, data)
-        elif model.task == "binary":
-            testing.synthetic(MODEL, data, rows=45_000, seed=7)
-        else:
-            _write(data, runpy.run_path(str(FOLDER.parent / "task_rows.py"))["made"](model.task, MADE, seed=7))
+        _write(Path(folder) / "data.csv", runpy.run_path(str(FOLDER.parent / "task_rows.py"))["made"](model.task, MADE, seed=7))
         return contract.read(Path(folder), model.data)
 
 

@@ -127,7 +127,7 @@ def test_a_step_counts_by_the_range_of_the_scores(span: float, fall: float, pass
     data = Data.model_validate(numbers)
 
     def score(table: Table) -> Values:
-        return span * (0.5 - fall * (table["rate"] > 0.5))
+        return np.where(table["rate"] > 0.5, span * (0.5 - fall), span * 0.5)
 
     (test,) = behaviour.examine(rows(), data, Behaviour.model_validate({"monotone": {"rate": "increasing"}}), score)
     assert test.verdict.passed is passes

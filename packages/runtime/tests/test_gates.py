@@ -140,7 +140,7 @@ def test_a_class_of_a_few_rows_is_reported_and_does_not_decide(examples: dict[st
     ("task", "broken", "answer"),
     [("multiclass", [0.5, 0.5, 0.5, 0.5], "probability of each class"), ("regression", np.inf, "finite number")],
 )
-def test_what_is_no_answer_stops_it(task: str, broken: object, answer: str, examples: dict[str, Examples]) -> None:
+def test_what_is_no_answer_stops_it(task: str, broken: float | list[float], answer: str, examples: dict[str, Examples]) -> None:
     def score(table: Table) -> Values:
         scores = SCORES[task](table)
         scores[7] = broken

@@ -41,7 +41,7 @@ def noise(seed: int = 2, rows: int = ROWS) -> Values:
     return np.random.default_rng(seed).normal(size=rows)
 
 
-def examples(amount: Values, outcome: Matrix) -> Examples:
+def examples(amount: Values, outcome: Matrix | Values) -> Examples:
     return frames.examples(Table({"amount": 0, "other": 1}, np.column_stack([amount, noise(3, len(amount))])), outcome)
 
 

@@ -155,7 +155,7 @@ def test_a_number_is_refused_where_it_is_none() -> None:
 
 
 def test_the_scalar_of_classes_is_the_mean_place_among_them() -> None:
-    scores = np.array([[1, 0, 0, 0], [0, 0, 0, 1], [0.5, 0, 0, 0.5], [0, 1, 0, 0]], dtype=np.float32)
+    scores = np.array([[1, 0, 0, 0], [0, 0, 0, 1], [0.5, 0, 0, 0.5], [0, 1, 0, 0]], dtype=np.float64)
 
     assert grades.scalar(scores) == pytest.approx([0, 1, 0.5, 1 / 3])
     assert amounts.scalar(scores[:, 0]).tolist() == [1, 0, 0.5, 0]

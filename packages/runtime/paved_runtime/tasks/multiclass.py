@@ -108,7 +108,7 @@ class Multiclass(Task):
 
     def rare(self, labels: Values, scores: Values, least: int) -> Mapping[str, tuple[int, float | None]]:
         counts = self._counted(labels)
-        areas = {place: float(metrics.roc_auc_score(labels == place, scores[:, place])) for place in np.flatnonzero(counts)}
+        areas = {place: float(metrics.roc_auc_score(labels == place, scores[:, place])) for place in np.flatnonzero(counts).tolist()}
         return {name: (int(counts[place]), areas.get(place)) for place, name in enumerate(self.classes) if counts[place] < least}
 
     def difference(self, labels: Values, challenger: Values, champion: Values, confidence: float, least: int = 1) -> Difference:
