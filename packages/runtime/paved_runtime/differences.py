@@ -51,9 +51,10 @@ class Ranking:
 
     def auc(self, positive: Weights, negative: Weights) -> Values:
         """float64 [k]: the ROC AUC when rows count as often as the weights [k, P] and [k, N] say. Exact: whole numbers until the end."""
-        counts = np.zeros((len(negative), negative.shape[1] + 1), dtype=np.int64)
+        counts = np.zeros((len(negative), negative.shape[1] + 1), dtype=negative.dtype)
         np.cumsum(np.take(negative, self._order, axis=1), axis=1, out=counts[:, 1:])
-        wins = np.einsum("kp,kp->k", positive, np.take(counts, self._below, axis=1) + np.take(counts, self._not_above, axis=1))
+        twice = np.take(counts, self._below, axis=1) + np.take(counts, self._not_above, axis=1)
+        wins = np.einsum("kp,kp->k", positive, twice, dtype=np.int64)
         return np.asarray(wins / (2.0 * positive.sum(axis=1) * negative.sum(axis=1)), dtype=np.float64)
 
 

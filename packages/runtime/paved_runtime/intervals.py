@@ -199,8 +199,8 @@ def _size(usual: Callable[[float], float], measured: float) -> float:
     return high
 
 
-def _before(values: Values | Weights) -> Values:
-    """float64 [k, n + 1]: the sum of the values before each place, and of all of them."""
-    sums = np.zeros((len(values), values.shape[1] + 1))
+def _before(values: Values | Weights) -> Values | Weights:
+    """[k, n + 1]: the sum of the values before each place, and of all of them."""
+    sums: Values | Weights = np.zeros((len(values), values.shape[1] + 1), dtype=values.dtype)
     np.cumsum(values, axis=1, out=sums[:, 1:])
     return sums
