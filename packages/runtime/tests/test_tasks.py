@@ -93,6 +93,11 @@ def test_figures_survive_scores_of_single_precision() -> None:
     assert amounts.metrics(large, single.astype(np.float64))["r2"] == pytest.approx(amounts.metrics(labels, scores)["r2"], abs=1e-6)
 
 
+def test_numbers_that_differ_by_less_than_squares_can_tell_have_no_figure() -> None:
+    assert amounts.fewest(np.array([0.0, 1e-200])) == amounts.fewest(np.array([])) == 0
+    assert amounts.fewest(np.array([1e12, 1e12 + 1])) == 2
+
+
 @pytest.mark.parametrize("value", [0.1, 1e12, -3.0])
 def test_numbers_that_are_all_the_same_have_no_figure(value: float) -> None:
     """The standard deviation of many times 0.1 is not quite 0."""

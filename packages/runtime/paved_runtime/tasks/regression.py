@@ -69,7 +69,7 @@ class Regression(Task):
         return intervals.of_amounts(labels, scores)
 
     def fewest(self, labels: Values) -> int:
-        return len(labels) if len(labels) and labels.min() < labels.max() else 0
+        return len(labels) if _spread(labels) > 0 else 0
 
     def figure(self, labels: Values, scores: Values, least: int = 1) -> float | None:
         if self.fewest(labels) < max(least, 1):
@@ -114,5 +114,5 @@ class Regression(Task):
 
 
 def _spread(labels: Values) -> float:
-    """The standard deviation of the labels; NaN where they are all the same."""
-    return float(labels.std()) if labels.min() < labels.max() else np.nan
+    """The standard deviation of the labels; NaN without any, or where they are all the same but for what squares can tell."""
+    return float(labels.std()) or np.nan if len(labels) and labels.min() < labels.max() else np.nan
