@@ -26,8 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
-from bench._sample import MODEL, REAL
-from bench.gates import examples
+from bench._sample import MODEL, REAL, examples
 from paved_runtime import calibration, plugin, spec, split
 from paved_runtime.curves import roc_auc
 from paved_runtime.monitoring import baseline
