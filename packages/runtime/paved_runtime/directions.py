@@ -10,5 +10,5 @@ def refuse_of_classes(framework: str, run: TrainingRun) -> None:
     declared = [name for name, direction in run.monotone.items() if direction]
     if declared and run.task == "multiclass":
         raise ValueError(
-            f"{framework} keeps no direction of a multi-class model, and gates.behaviour.monotone declares one of {declared[0]!r}: take it out"
+            f"{framework} keeps no direction of classes, and gates.behaviour.monotone declares one of {declared[0]!r}: take it out"
         )
