@@ -1,4 +1,4 @@
-"""A training by itself, for tests that end it: `python boosting_job.py TASK PORT OWN FOLDER HOST...` prints its checkpoints, then its trees."""
+"""A training by itself, for tests that end it: `boosting_job.py TASK PORT OWN FOLDER HOST...` prints its checkpoints, then its trees."""
 
 from __future__ import annotations
 

@@ -119,5 +119,8 @@ def test_the_search_ends_where_nothing_has_become_better_for_a_while(
 def test_two_hosts_that_would_go_on_from_different_checkpoints_do_not(tmp_path: Path, port: int) -> None:
     run(TASKS[0], port, tmp_path / "first", ONE, lost=ONE[0], at=2)
     (tmp_path / "second").mkdir()
-    with started(TASKS[0], port, TWO[1], tmp_path / "second", TWO) as second, started(TASKS[0], port, TWO[0], tmp_path / "first", TWO) as first:
+    with (
+        started(TASKS[0], port, TWO[1], tmp_path / "second", TWO) as second,
+        started(TASKS[0], port, TWO[0], tmp_path / "first", TWO) as first,
+    ):
         assert (first.wait(), second.wait()) == (1, 1)
