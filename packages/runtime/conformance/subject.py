@@ -117,7 +117,8 @@ def _answer(task: TaskName, strength: float, noise: float) -> str:
     if task == "binary":
         return "yes" if strength + noise > 0 else "no"
     if task == "multiclass":
-        return "no" if strength + noise < -1 else "later" if strength + noise < 1 else "yes"
+        place = strength + noise / 2
+        return "no" if place < -0.8 else "later" if place < 0.5 else "yes"
     return f"{min(max(50_000 + 9_000 * strength + 4_000 * noise, 0), 100_000):.2f}"
 
 
