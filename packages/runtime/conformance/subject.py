@@ -20,7 +20,7 @@ from paved_runtime.spec import Category, Integer, ModelSpec, Number, TaskName
 from paved_runtime.spec import Column as Kind
 from paved_runtime.synthetic import Column, Numbers, Values
 from paved_runtime.table import Matrix
-from paved_runtime.tasks import Task
+from paved_runtime.tasks.task import Task
 from paved_runtime.train import TOLERANCE
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ from paved_runtime import scoring, validation
 from paved_runtime.frameworks import Framework
 from paved_runtime.plugin import TrainingRun
 from paved_runtime.spec import TaskName
-from paved_runtime.table import Matrix
+from paved_runtime.table import Mask, Matrix, Values
 from paved_runtime.train import TOLERANCE
 
 DATA = {
@@ -32,7 +32,7 @@ def rows(name: str) -> tuple[Matrix, Matrix]:
     return matrix[chosen].astype(np.float32), labels[chosen].astype(np.float32)
 
 
-def worth(task: TaskName, labels: Matrix, scores: Matrix) -> float:
+def worth(task: TaskName, labels: Values, scores: Values) -> float:
     """The area under the curve of the outcome that is hardest to tell, or R²."""
     if task == "regression":
         return float(1 - ((scores - labels) ** 2).sum() / ((labels - labels.mean()) ** 2).sum())
@@ -40,7 +40,7 @@ def worth(task: TaskName, labels: Matrix, scores: Matrix) -> float:
     return min(area(labels == place, each[:, place]) for place in range(each.shape[1]))
 
 
-def area(positive: Matrix, scores: Matrix) -> float:
+def area(positive: Mask, scores: Values) -> float:
     """How often a positive row scores higher than another one."""
     apart = scores[positive][:, None] - scores[~positive][None]
     return float((apart > 0).mean() + (apart == 0).mean() / 2)
@@ -65,7 +65,7 @@ def test_real_rows_are_learnt_and_answered_as_they_were_learnt(framework: Framew
 
         span = float(np.ptp(labels)) if task == "regression" else 1
         np.testing.assert_allclose(answers, framework.predict(model, matrix), rtol=0, atol=TOLERANCE * span, err_msg=name)
-        assert worth(task, labels[unseen], answers[unseen]) > floor, name
+        assert worth(task, labels[unseen].astype(np.float64), answers[unseen].astype(np.float64)) > floor, name
 
 
 def test_there_are_rows_for_every_task(framework: Framework) -> None:
@@ -74,5 +74,5 @@ def test_there_are_rows_for_every_task(framework: Framework) -> None:
 
 @pytest.mark.parametrize(("labels", "expected"), [([0, 0, 1, 1], 1), ([1, 1, 0, 0], 0), ([1, 0, 1, 0], 0.25)])
 def test_what_a_model_is_worth_falls_with_its_mistakes(labels: list[int], expected: float) -> None:
-    assert worth("binary", np.array(labels), np.linspace(0, 1, 4)) == expected
-    assert worth("regression", np.array(labels), np.array(labels) / 2) == pytest.approx(0.5)
+    assert worth("binary", np.array(labels, dtype=np.float64), np.linspace(0, 1, 4)) == expected
+    assert worth("regression", np.array(labels, dtype=np.float64), np.array(labels) / 2) == pytest.approx(0.5)

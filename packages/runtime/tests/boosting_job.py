@@ -14,12 +14,12 @@ from paved_runtime.hosts import Hosts
 from paved_runtime.table import Matrix
 
 ROUNDS, PATIENCE = 150, 40
-OBJECTIVES: dict[str, dict[str, str | int]] = {
+OBJECTIVES: dict[str, dict[str, float | str]] = {
     "binary": {"objective": "binary:logistic", "eval_metric": "logloss"},
     "multiclass": {"objective": "multi:softprob", "eval_metric": "mlogloss", "num_class": 3},
     "regression": {"objective": "reg:squarederror", "eval_metric": "rmse"},
 }
-SETTINGS = {
+SETTINGS: dict[str, float | str] = {
     "tree_method": "hist",
     "nthread": 1,
     "eta": 0.03,
