@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import r2_score, roc_auc_score  # type: ignore[import-untyped]
 
 from paved_runtime.checkpoints import Checkpoints
@@ -26,13 +28,15 @@ def rows(count: int, seed: int = 0, task: TaskName = "binary") -> tuple[Matrix, 
     third = np.where(empty, np.nan, draw.normal(size=count))
     matrix = np.column_stack([signal, large, third, np.ones(count)]).astype(np.float32)
     logit = 2 * signal + (large - 50_000) / 20_000 + 2 * empty - 1
+    return matrix, _labels(logit, draw, task).astype(np.float32)
+
+
+def _labels(logit: NDArray[np.float64], draw: np.random.Generator, task: TaskName) -> NDArray[Any]:
     if task == "multiclass":
-        labels = np.searchsorted([-2.0, 0.0, 2.0], logit + draw.logistic(size=count))
-    elif task == "regression":
-        labels = 250_000 + 9_000 * (logit + draw.normal(size=count))
-    else:
-        labels = draw.random(count) < 1 / (1 + np.exp(-logit))
-    return matrix, labels.astype(np.float32)
+        return np.searchsorted([-2.0, 0.0, 2.0], logit + draw.logistic(size=len(logit)))
+    if task == "regression":
+        return 250_000 + 9_000 * (logit + draw.normal(size=len(logit)))
+    return draw.random(len(logit)) < 1 / (1 + np.exp(-logit))
 
 
 def assert_learnt(task: TaskName, predict: Callable[[Matrix], Matrix]) -> None:

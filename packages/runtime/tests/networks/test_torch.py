@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -121,6 +121,11 @@ def test_a_network_of_ones_own_learns_and_is_saved_likewise(task: TaskName, tmp_
     assert np.abs(scoring.load(framework, tmp_path)(example.matrix) - scores).max() <= TOLERANCE * SPANS[task]
 
 
+def linear(outputs: int) -> Any:
+    """A network of two features that learnt otherwise."""
+    return nn.Linear(2, outputs)
+
+
 SHAPES: list[tuple[TaskName, int, str]] = [
     ("binary", 4, r"\[\d+, 4\] for \d+ rows, its task is 'binary': accepted is \[rows\] or \[rows, 1\]"),
     ("multiclass", 1, r"\[\d+, 1\] for \d+ rows, its task is 'multiclass': accepted is \[rows, 4\]"),
@@ -136,7 +141,7 @@ def test_a_network_that_gives_what_its_task_does_not_is_refused_before_it_learns
 
 
 def test_a_network_that_learnt_otherwise_says_its_task(task: TaskName, tmp_path: Path) -> None:
-    network, matrix = nn.Linear(2, 4 if task == "multiclass" else 1), np.ones((5, 2), dtype=np.float32)
+    network, matrix = linear(4 if task == "multiclass" else 1), np.ones((5, 2), dtype=np.float32)
     logits = network(torch.tensor(matrix)).detach()
     expected = {"binary": torch.sigmoid(logits)[:, 0], "multiclass": torch.softmax(logits, 1), "regression": logits[:, 0]}
     if task != "binary":
@@ -155,8 +160,8 @@ def test_a_network_that_learnt_otherwise_says_its_task(task: TaskName, tmp_path:
     ],
 )
 def test_a_network_that_says_another_task_than_it_has_is_not_saved(named: str, refusal: str, tmp_path: Path) -> None:
-    network = nn.Linear(2, 1)
-    network.task = named  # type: ignore[assignment]
+    network = linear(1)
+    network.task = named
 
     with pytest.raises(ValueError, match=f"^{refusal}$"):
         framework.save(network, tmp_path)
