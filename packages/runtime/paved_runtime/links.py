@@ -1,4 +1,4 @@
-"""The units in which a score is shared out over columns: a probability in log-odds, where what columns add is added up; a number as it is."""
+"""The units in which a score is shared out over columns: a probability in log-odds, a number as it is."""
 
 from __future__ import annotations
 

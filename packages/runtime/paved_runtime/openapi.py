@@ -130,7 +130,7 @@ def _scored(spec: ModelSpec) -> dict[str, dict[str, Any]]:
     data, probability = spec.data, {"type": "number", "minimum": 0, "maximum": 1}
     if data.classes:
         most = {"type": "string", "enum": list(data.classes), "description": f"The most probable {data.target}."}
-        each = _object(**{name: probability for name in data.classes}) | {"description": "The probability of each; together they are 1."}
+        each = _object(**dict.fromkeys(data.classes, probability)) | {"description": "The probability of each; together they are 1."}
         return {"class": most, "scores": each}
     if spec.task == "regression":
         known = f"those that it learnt lie from {data.target_minimum:g} to {data.target_maximum:g}"
@@ -151,7 +151,7 @@ def _base(spec: ModelSpec) -> dict[str, Any]:
     """What a row's contributions are added to."""
     if spec.data.classes:
         words = "Log-odds: the base of a row's class plus its contributions is the logit of that class's probability."
-        return _object(**dict.fromkeys(spec.data.classes, {"type": "number"})) | {"description": words}
+        return _object(**{name: {"type": "number"} for name in spec.data.classes}) | {"description": words}
     words = "Log-odds: the base plus a row's contributions is the logit of its score."
     if spec.task == "regression":
         words = f"In the unit of {spec.data.target}: the base plus a row's contributions is its score."

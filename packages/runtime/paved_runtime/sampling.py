@@ -1,10 +1,10 @@
 """Reasons of a model whose framework has none that are exact: Shapley values of its columns, by sampled orders, with their error.
 
 One walks from a background row to the row that is explained, a column after the other; what the score does at a column's turn, in the unit
-of its link, is what it adds, averaged over orders and background rows (Castro, Gómez and Tejada 2009; Štrumbelj and Kononenko 2014). Each order is walked forwards
-and backwards: what comes early in one comes late in the other, and the two err in opposite ways; where no more than two columns ever act
-together, not at all. Every walk begins at a background row's score and ends at the row's own, so that contributions add up to the score,
-whatever was drawn.
+of its link, is what it adds, averaged over orders and background rows (Castro, Gómez and Tejada 2009; Štrumbelj and Kononenko 2014). Each
+order is walked forwards and backwards: what comes early in one comes late in the other, and the two err in opposite ways; where no more
+than two columns ever act together, not at all. Every walk begins at a background row's score and ends at the row's own, so that
+contributions add up to the score, whatever was drawn.
 
 Orders and background are drawn once, for every row: the same row has the same reasons, whoever asks, and beside whatever other rows.
 """

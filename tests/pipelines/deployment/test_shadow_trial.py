@@ -47,7 +47,7 @@ def judged(
 
     score_metrics = ScoreMetrics(cloudwatch=Fake(get_metric_statistics=get_metric_statistics), namespace="n")
     shift = dict.fromkeys((10, 50, 90), expected)
-    trial = Trial(metrics=score_metrics, live=LIVE, variant="shadow", new="new", old="old", expected=shift)
+    trial = Trial(metrics=score_metrics, live=LIVE, variant="shadow", new="new", old="old", expected=shift, span=span)
     return compared(trial, SERVING, Pace(poll_seconds=15, clock=clock or Clock()))
 
 
