@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli import labels, rows
-from cli.traffic import Traffic
+from cli.traffic import Sent, Traffic
+from pipelines.deployment.load import Call, Load
 from tests import reference
 from tests.support.rows import ROWS
 
@@ -34,3 +36,20 @@ def test_two_traffics_share_no_id() -> None:
     first, second = (Traffic(model=MODEL, rows=ROWS) for _ in range(2))
 
     assert not set(first.ids()) & set(second.ids())
+
+
+@pytest.mark.parametrize(
+    ("scores", "classes", "mean", "line"),
+    [
+        ([0.25, 0.5], (), 0.375, "0.3750"),
+        ([12_000.0, 8000.0], (), 10_000, "10000.0000"),
+        ([[0.5, 0.25, 0.25], [0, 0.75, 0.25]], ("low", "medium", "high"), {"low": 0.25, "medium": 0.5, "high": 0.25}, None),
+        ([], (), None, "none"),
+    ],
+)
+def test_what_was_answered_is_told_by_its_mean(scores: list[Any], classes: tuple[str, ...], mean: Any, line: str | None) -> None:
+    load = Load(10, [Call(due=0, sent=0, answered=0.01, failure="")])
+    sent = Sent(endpoint="e", load=load, rows=2, scores=scores, classes=classes)
+
+    assert sent.as_dict()["mean_score"] == mean
+    assert sent.lines()["mean score"] == (line or "low 0.2500, medium 0.5000, high 0.2500")

@@ -105,13 +105,13 @@ def synth(config: Config, specs: Sequence[ModelSpec], folder: Path) -> Layout:
     return read(app, config, folder)
 
 
-def production(folder: Path, **tables: Serving) -> Layout:
-    """The serving stacks of the reference's model in production, one for each of its tables, under its name."""
-    config, lead = configuration("three"), reference.model()
+def production(folder: Path, frozen: str = reference.MODEL, **tables: Serving) -> Layout:
+    """The serving stacks of a frozen model in production, one for each of its tables, under its name."""
+    config, model = configuration("three"), reference.model(frozen)
     app = App(outdir=str(folder), context=CONTEXT)
     for name, table in tables.items():
-        model = lead.model_copy(update={"serving": {PRODUCTION.name: table}})
-        ServingStack(app, name, config=config, model=model, environment=config.environments[-1])
+        served = model.model_copy(update={"serving": {PRODUCTION.name: table}})
+        ServingStack(app, name, config=config, model=served, environment=config.environments[-1])
     return read(app, config, folder)
 
 
