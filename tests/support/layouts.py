@@ -105,12 +105,12 @@ def synth(config: Config, specs: Sequence[ModelSpec], folder: Path) -> Layout:
     return read(app, config, folder)
 
 
-def production(folder: Path, frozen: str = reference.MODEL, **tables: Serving) -> Layout:
-    """The serving stacks of a frozen model in production, one for each of its tables, under its name."""
-    config, model = configuration("three"), reference.model(frozen)
+def production(folder: Path, model: ModelSpec | None = None, /, **tables: Serving) -> Layout:
+    """The serving stacks of a model in production, one for each of its tables, under its name; of the reference's, if none is named."""
+    config, lead = configuration("three"), model or reference.model()
     app = App(outdir=str(folder), context=CONTEXT)
     for name, table in tables.items():
-        served = model.model_copy(update={"serving": {PRODUCTION.name: table}})
+        served = lead.model_copy(update={"serving": {PRODUCTION.name: table}})
         ServingStack(app, name, config=config, model=served, environment=config.environments[-1])
     return read(app, config, folder)
 

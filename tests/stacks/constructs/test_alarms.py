@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import naming
 from localcloud.cloudwatch.metric_math import Expression
 from paved_runtime.spec import Alarms
+from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.api_requests import accepted
 from tests.support.layouts import PRODUCTION, Layout, production, serving
@@ -155,7 +156,7 @@ def test_a_shift_must_hold_as_long_as_a_bake_allows(tmp_path: Path, bake: int, m
 @pytest.mark.parametrize(("model", "threshold"), [("claim_amount", 12_500), ("risk_grade", 0.25)])
 def test_a_shift_is_a_share_of_the_range_that_scores_may_have(tmp_path: Path, model: str, threshold: float) -> None:
     """Amounts lie from 0 to 50000; of grades it is the mean place among them, from 0 to 1."""
-    layout = production(tmp_path, model, graded=serving("canary", instances=2, alarms=LIMITS))
+    layout = production(tmp_path, reference.model(model), graded=serving("canary", instances=2, alarms=LIMITS))
 
     assert alarms(layout, "graded")["ScoreShift"]["Threshold"] == threshold
 
