@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import pytest
 
 from cli import labels, rows
-from cli.traffic import Sent, Traffic
+from cli.traffic import Sent, Traffic, send
 from pipelines.deployment.load import Call, Load
 from tests import reference
+from tests.reference import CONFIG
+from tests.support.fakes import Fake
 from tests.support.rows import ROWS
+from tests.support.target import FakeTarget
 
 MODEL = reference.model()
 
@@ -53,3 +57,18 @@ def test_what_was_answered_is_told_by_its_mean(scores: list[Any], classes: tuple
 
     assert sent.as_dict()["mean_score"] == mean
     assert sent.lines()["mean score"] == (line or "low 0.2500, medium 0.5000, high 0.2500")
+
+
+def test_classes_that_are_answered_are_kept_with_their_names() -> None:
+    model = reference.model("risk_grade")
+    scores = dict(zip(model.data.classes, (0.5, 0.25, 0.125, 0.125), strict=True))
+    answer = json.dumps({"predictions": [{"class": "low", "scores": scores}], "model_version": "0123"}).encode()
+    runtime = Fake(invoke_endpoint=lambda **_: {"Body": io.BytesIO(answer)})
+    rows = [{"income": "40000", "debt": "", "years": "7", "region": "south", "grade": "low"}] * 2
+    sent = send(FakeTarget(sagemaker_runtime=runtime), CONFIG.environments[0], Traffic(model=model, rows=rows), rate=1000)
+
+    assert sent.scores == [[0.5, 0.25, 0.125, 0.125]] * 2
+    assert sent.mean == scores
+    assert json.loads(runtime.asked("invoke_endpoint")[0]["Body"]) == {
+        "instances": [{"income": 40000, "debt": None, "years": 7, "region": "south"}]
+    }
