@@ -14,6 +14,7 @@ from sklearn import metrics  # type: ignore[import-untyped]
 
 from paved_runtime import calibration as calibrated
 from paved_runtime import curves, differences, intervals
+from paved_runtime.answers import mean_place
 from paved_runtime.calibration import Reliability
 from paved_runtime.differences import Difference
 from paved_runtime.intervals import Interval
@@ -74,7 +75,7 @@ class Multiclass(Task):
 
     def scalar(self, scores: Values) -> Values:
         """The mean place among the classes: 0 is the first, 1 the last."""
-        return np.asarray(scores @ np.linspace(0, 1, self.width))
+        return mean_place(scores)
 
     def outcome(self, scores: Values, name: str | None) -> Values:
         assert name is not None  # `model.toml` names one where there are such tests
