@@ -17,7 +17,7 @@ from paved_runtime.monitoring import baseline
 from paved_runtime.monitoring.baseline import Baseline
 from paved_runtime.monitoring.counts import Counts
 from paved_runtime.monitoring.judgement import judge
-from paved_runtime.monitoring.labels import Joined
+from paved_runtime.monitoring.labels import Joined, Pair
 from paved_runtime.monitoring.quality import EvaluationMetrics
 from paved_runtime.monitoring.request_log import Reading
 from paved_runtime.monitoring.window import Window
@@ -70,7 +70,7 @@ def evaluation(rows: Drawn) -> EvaluationMetrics:
 
 
 def judged(rows: Drawn, labelled: int = 0, rule: Monitoring = RULE) -> dict[str, Any]:
-    pairs = {
+    pairs: dict[str, Pair] = {
         str(n): ("", float(score), float(label))
         for n, (score, label) in enumerate(zip(rows["scores"][:labelled], rows["labels"][:labelled], strict=True))
     }

@@ -87,10 +87,12 @@ class Counts:
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
         """What another machine wrote."""
+        scores, predicted = (np.array(content[name], dtype=np.int64) for name in ("scores", "predicted"))
         return cls(
             Window(*(datetime.fromisoformat(content["window"][end]) for end in ("start", "end"))),
             {name: np.array(counts, dtype=np.int64) for name, counts in content["columns"].items()},
-            *(np.array(content[name], dtype=np.int64) for name in ("scores", "predicted")),
+            scores,
+            predicted,
             Joined.of(content["joined"]),
             *(Counter(content[name]) for name in ("totals", "broken", "missing")),
         )
