@@ -13,7 +13,7 @@ from sklearn import metrics  # type: ignore[import-untyped]
 
 from paved_runtime import calibration, drift
 from paved_runtime.monitoring import statistics
-from paved_runtime.monitoring.baseline import POINTS, Categories, Numbers
+from paved_runtime.monitoring.baseline import POINTS, Bins, Categories, Numbers
 from paved_runtime.table import Values
 
 few = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 7.0]), min_size=2, max_size=80).map(np.array)
@@ -97,6 +97,15 @@ def test_a_flag_that_moves_from_5_to_40_percent(value: float) -> None:
     else:
         assert drift.index(expected[kept].tolist(), actual[kept].tolist()) > 2
     assert statistics.chi_square(expected, actual).p_value < 1e-100  # type: ignore[union-attr]
+
+
+def test_the_bins_of_large_numbers_have_names_that_people_can_read() -> None:
+    cuts = np.array([-12_345.6, 0.123456, 9_999.4, 1_234_567.0, 1e15])
+
+    assert Bins(cuts).labels == Numbers(np.append(cuts, 2e15), cuts).labels
+    assert Bins(cuts).labels[0] == "up to -12,350"
+    assert Bins(cuts).labels[3:] == ["9999 to 1,235,000", "1,235,000 to 1e+15", "above 1e+15"]
+    assert Bins(np.array([])).labels == ["all"]
 
 
 def test_categories_are_counted_by_their_place() -> None:

@@ -303,3 +303,20 @@ def test_a_window_from_the_capture_to_the_page(task: str) -> None:
     }
     assert all(text in html for text in shown[task])
     assert "positive" not in html
+
+
+def test_of_many_classes_the_page_shows_those_first_whose_scores_are_off_most() -> None:
+    """All of them can be opened."""
+    rows = drawn("multiclass", 1)
+    more_severe(rows, np.random.default_rng(1))
+    report = judged("multiclass", rows, labelled=ROWS)
+    each = report["quality"]["reliability"]
+    many = {**each, **{f"class {place}": each["high"] for place in range(6)}}
+    capture = {"share": 0.0, "unreadable_objects": 0, "elsewhere": {}, "sentences": [], "objects": 2, "answered": 0}
+    identity = {"model": "m", "model_version": "v", "endpoint": ENDPOINT, "variant": VARIANT, "capture": capture}
+    html = page.render({**identity, **report, "quality": {**report["quality"], "reliability": many}}, "Something.")
+
+    assert (
+        html.index("Reliability of <bdi>severe") < html.index("Reliability of 6 more classes") < html.index("Reliability of <bdi>class 5")
+    )
+    assert html.count("Reliability of <bdi>") == len(many)

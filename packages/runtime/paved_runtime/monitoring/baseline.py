@@ -83,7 +83,7 @@ class Numbers:
 
     def written(self, cut: float) -> str:
         """A cut as people are shown it."""
-        return f"{cut:.4g}"
+        return _written(cut)
 
     def count(self, values: Values) -> Counts:
         finite = values[np.isfinite(values)]
@@ -143,7 +143,7 @@ class Bins:
 
     @property
     def labels(self) -> list[str]:
-        return _between([f"{cut:.4g}" for cut in self.cuts.tolist()])
+        return _between(list(map(_written, self.cuts.tolist())))
 
     def count(self, values: Values) -> Counts:
         return counted(values, self.cuts)
@@ -264,6 +264,12 @@ def _grid(column: Column) -> type[Numbers]:
 
 def _numbers(counted: Mapping[str, Any], kind: type[Numbers] = Numbers) -> Numbers:
     return kind(np.array(counted["points"], dtype=np.float64), np.array(counted["cuts"], dtype=np.float64))
+
+
+def _written(cut: float) -> str:
+    """A number with four digits that count: `12,350`, `0.1235`, `1.235e+15`."""
+    short = f"{cut:.4g}"
+    return f"{float(short):,.0f}" if 1e4 <= abs(cut) < 1e15 else short
 
 
 def _between(cuts: Sequence[str]) -> list[str]:

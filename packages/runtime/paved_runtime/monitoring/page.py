@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -45,9 +45,15 @@ def render(report: Mapping[str, Any], purpose: str) -> str:
 
 
 def _reliabilities(task: str, each: Mapping[str, Any]) -> dict[str, Markup]:
-    """The plot of each outcome's scores, by its name; of a number, the target's."""
+    """The plot of each outcome's scores, by its name, the one that is off most first; of a number, the target's."""
     shown = {"regression": "mean outcome"}
-    return {name: plots.reliability(bins, shown.get(task, f"share of {name!r}")) for name, bins in each.items()}
+    worst = sorted(each, key=lambda name: -_error(each[name]))
+    return {name: plots.reliability(each[name], shown.get(task, f"share of {name!r}")) for name in worst}
+
+
+def _error(bins: Mapping[str, Sequence[float]]) -> float:
+    rows = zip(bins["score"], bins["positive"], bins["count"], strict=True)
+    return sum(abs(score - positive) * count for score, positive, count in rows) / sum(bins["count"])
 
 
 def chance(value: float | None) -> str:
