@@ -52,25 +52,25 @@ class Answers:
         if form == CSV:
             return self._accepted([self._cells(line) for line in text.split()])
         predictions = self._row.decode_lines(text) if form == LINES else self._answer.decode(text).predictions
-        return self._accepted(self._values(predictions))
+        return self._accepted(self._values([predictions]))
 
     def together(self, texts: Sequence[str]) -> Values:
         """Those of many answers, each in JSON. Raises UNREADABLE where one of them has none."""
         answers = self._answers.decode(f"[{','.join(texts)}]")
-        return self._accepted(self._values([prediction for answer in answers for prediction in answer.predictions]))
+        return self._accepted(self._values([answer.predictions for answer in answers]))
 
     def _cells(self, line: str) -> float | list[float]:
         return list(map(float, line.split(","))) if self._shape else float(line)
 
-    def _values(self, predictions: Sequence[Any]) -> Sequence[Any]:
-        """A number a row, or the numbers of the classes in the task's order."""
+    def _values(self, answers: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """A number a row of all answers, or the numbers of the classes in the task's order."""
         if not self._shape:
-            return [prediction.score for prediction in predictions]
-        if any(len(prediction.scores) != self._task.width for prediction in predictions):
+            return [prediction.score for predictions in answers for prediction in predictions]
+        rows = [prediction.scores for predictions in answers for prediction in predictions]
+        if any(len(row) != self._task.width for row in rows):
             raise ValueError("an answer is about other classes")
-        ordered = itemgetter(*self._task.data.classes)
         try:
-            return [ordered(prediction.scores) for prediction in predictions]
+            return list(map(itemgetter(*self._task.data.classes), rows))
         except KeyError as error:
             raise ValueError("an answer is about other classes") from error
 

@@ -105,9 +105,12 @@ class Reader:
 
     def read(self, exchanges: Sequence[Exchange]) -> Iterator[Reading]:
         """The rows and scores of some requests, in an order that says nothing."""
-        yield from self._all([exchange for exchange in exchanges if _formats(exchange) == {CSV}], self._in_csv)
-        yield from self._all([exchange for exchange in exchanges if _plain_json(exchange)], self._in_json)
-        yield from (self._alone(exchange) for exchange in exchanges if _formats(exchange) != {CSV} and not _plain_json(exchange))
+        parted: dict[str, list[Exchange]] = {CSV: [], JSON: [], "": []}
+        for exchange in exchanges:
+            parted[_common(exchange)].append(exchange)
+        yield from self._all(parted[CSV], self._in_csv)
+        yield from self._all(parted[JSON], self._in_json)
+        yield from map(self._alone, parted[""])
 
     def _all(self, exchanges: Sequence[Exchange], at_once: Callable[[Sequence[Exchange]], Reading]) -> Iterator[Reading]:
         if not exchanges:
@@ -244,15 +247,13 @@ def _answer(exchange: Exchange) -> Body:
     return exchange.endpointOutput
 
 
-def _plain_json(exchange: Exchange) -> bool:
-    """Whether both sides are JSON as it stands."""
-    answer = exchange.endpointOutput
-    return exchange.endpointInput.encoding == "JSON" and answer is not None and answer.encoding == "JSON" and _formats(exchange) == {JSON}
-
-
-def _formats(exchange: Exchange) -> set[str]:
-    """The formats of both sides; of a request without an answer, its own."""
-    return {body.format for body in (exchange.endpointInput, exchange.endpointOutput) if body is not None}
+def _common(exchange: Exchange) -> str:
+    """CSV where both sides are CSV, or the request that has no answer; JSON where both are, as it stands; else nothing."""
+    request, answer = exchange.endpointInput, exchange.endpointOutput
+    formats = {body.format for body in (request, answer) if body is not None}
+    if formats == {CSV}:
+        return CSV
+    return JSON if formats == {JSON} and answer is not None and request.encoding == answer.encoding == "JSON" else ""
 
 
 def _cells(text: str) -> list[list[str]]:
