@@ -220,8 +220,8 @@ def predicted(scores: Values) -> Values:
 def _of_classes(holdout: Holdout) -> dict[str, Any]:
     classes, scores, labels = holdout.task.data.classes, holdout.challenger, holdout.labels
     counts = Categories(list(classes)).count(predicted(scores))
-    told = {name: place for place, name in enumerate(classes) if 0 < (labels == place).sum() < len(labels)}
-    areas = {name: delong.area(scores[labels == place, place], scores[labels != place, place]) for name, place in told.items()}
+    present = {name: place for place, name in enumerate(classes) if 0 < (labels == place).sum() < len(labels)}
+    areas = {name: delong.area(scores[labels == place, place], scores[labels != place, place]) for name, place in present.items()}
     return {"predicted": dict(zip(classes, counts.tolist(), strict=True)), "roc_auc": areas}
 
 

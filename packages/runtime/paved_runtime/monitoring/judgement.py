@@ -62,10 +62,10 @@ def judge(counts: Counts, baseline: Baseline, evaluation: EvaluationMetrics, rul
     rows, (labels, scores), task = counts.totals["rows"], counts.joined.rows, baseline.task
     skipped = None if rows >= rule.minimum_rows else f"{rows} rows in the window, at least {rule.minimum_rows} are needed to judge it"
     unlabelled = quality.unjudged(baseline, labels, rule)
-    counted = baseline.labels.scale.count(labels)
+    outcomes = baseline.labels.scale.count(labels)
     suspects = {} if skipped else _suspects(counts, baseline, rule)
-    if not unlabelled and (test := _test(baseline.labels, counted)):
-        suspects["labels", "labels"] = _changed("labels", "labels", baseline.labels, counted, test, rule)
+    if not unlabelled and (test := _test(baseline.labels, outcomes)):
+        suspects["labels", "labels"] = _changed("labels", "labels", baseline.labels, outcomes, test, rule)
     suspects = _adjusted(suspects)
     judged = None if unlabelled else quality.measured(baseline, labels, scores, evaluation, 1 - rule.false_alarm_rate)
     moved = [] if skipped else _violations(counts, rule)
@@ -82,21 +82,10 @@ def judge(counts: Counts, baseline: Baseline, evaluation: EvaluationMetrics, rul
         "drifted": bool(moved),
         "moved": [asdict(change) for change in moved],
         "tests": len(suspects),
-        "columns": {} if skipped else {name: _column(name, counts, baseline, suspects, rule) for name in baseline.columns},
-        "scores": None if skipped else _distribution(baseline.scores, counts.scores, suspects.get(("scores", "scores")), rule),
-        "predicted": (
-            None
-            if skipped or task.width is None
-            else _distribution(baseline.predicted, counts.predicted, suspects.get(("scores", "class")), rule)
-        ),
-        "labels": _distribution(baseline.labels, counted, suspects.get(("labels", "labels")), rule) if len(labels) else None,
+        **({"columns": {}, "scores": None, "predicted": None} if skipped else _window(counts, baseline, suspects, rule)),
+        "labels": _distribution(baseline.labels, outcomes, suspects.get(("labels", "labels")), rule) if len(labels) else None,
         "violations": _broken(counts),
-        "quality": {
-            "skipped": unlabelled,
-            **_joined(counts.joined),
-            **_means(labels, baseline),
-            **_quality(judged, task, evaluation),
-        },
+        "quality": {"skipped": unlabelled, **_joined(counts.joined), **_means(labels, baseline), **_quality(judged, task, evaluation)},
         "rules": {name: getattr(rule, name) for name in (*RULES, f"{task.headline}_loss", "calibration_error")},
     }
 
@@ -214,6 +203,17 @@ def _adjusted(suspects: Mapping[tuple[str, str], Suspect]) -> dict[tuple[str, st
 def _urgency(suspect: Suspect) -> tuple[int, float]:
     order: Sequence[Kind] = ("scores", "missing", "feature", "labels")
     return order.index(suspect.change.kind), -suspect.change.found
+
+
+def _window(counts: Counts, baseline: Baseline, suspects: Mapping[tuple[str, str], Suspect], rule: Monitoring) -> Json:
+    """What was asked and answered, column by column; `predicted` only where there are classes."""
+    scores = _distribution(baseline.scores, counts.scores, suspects.get(("scores", "scores")), rule)
+    predicted = _distribution(baseline.predicted, counts.predicted, suspects.get(("scores", "class")), rule)
+    return {
+        "columns": {name: _column(name, counts, baseline, suspects, rule) for name in baseline.columns},
+        "scores": scores,
+        "predicted": predicted if predicted["bins"] else None,
+    }
 
 
 def _column(name: str, counts: Counts, baseline: Baseline, suspects: Mapping[tuple[str, str], Suspect], rule: Monitoring) -> Json:
