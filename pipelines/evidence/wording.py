@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paved_runtime.page import figure
 from paved_runtime.spec import HEADLINES, TaskName
 
 LOG_ODDS = "log-odds"
@@ -16,8 +17,8 @@ class Wording:
     """The words of one task.
 
     `problem` is the task in SageMaker's words, `metrics` has what each metric is called, those that decide first; `answer` is what a score
-    is, `unit` that of reasons. `worth` is the title of the part about metrics, and `asks` the question that it answers; `calibrated` is what
-    the calibration gate asks, `calibration` what the part about it shows.
+    is, `unit` that of reasons. `worth` is the title of the part about metrics, and `asks` the question that it answers; `calibrated` is
+    what the calibration gate asks, `calibration` what the part about it shows.
     """
 
     task: TaskName
@@ -45,7 +46,7 @@ class Wording:
         if self.task == "multiclass":
             names = _any_of(fairness.get("selected") or [])
             return f"A row is selected when its most probable class is {names}, and positive when its class is in fact"
-        threshold = f"{fairness['threshold']:g}" if isinstance(fairness["threshold"], int | float) else fairness["threshold"]
+        threshold = figure(fairness["threshold"])
         if self.task == "regression":
             return f"A row is selected when its predicted number is at least {threshold}, and positive when the actual one is"
         return f"A row is selected when its score is at least {threshold}"

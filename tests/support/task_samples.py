@@ -68,7 +68,9 @@ def evaluation(data: Data) -> Json:
         name: {"value": value, **dict(zip(("low", "high"), intervals[name], strict=True))}
         for name, value in task.metrics(labels, challenger).items()
     }
-    target = {"classes": list(data.classes)} if data.classes else {"target": {"minimum": data.target_minimum, "maximum": data.target_maximum}}
+    target = (
+        {"classes": list(data.classes)} if data.classes else {"target": {"minimum": data.target_minimum, "maximum": data.target_maximum}}
+    )
     return {
         **sample.content()["evaluation"],
         "task": task.name,

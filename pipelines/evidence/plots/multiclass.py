@@ -4,6 +4,7 @@ probabilities. Of many classes those are shown that fare worst.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,7 @@ from pipelines.evidence.plots.svg import (
     PAPER,
     SQUARE,
     Chart,
+    Corner,
     Curve,
     Numbers,
     dot,
@@ -41,7 +43,10 @@ DASHES: Sequence[Any] = ("solid", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.2, 1.2
 POINTS = 60  # of a class that is drawn in the background
 NAME, COLUMN = 18, 12  # characters of a class in a legend, and below a column
 LETTERED = 12  # classes whose shares have room in the cells of a matrix
-PALE, DARK = 0.005, 0.55  # shares below which a cell stays empty, and from which its text is light
+PALE, DEEPEST = (
+    0.005,
+    0.55,
+)  # the share below which a cell stays empty; how much colour a whole class has: text is legible on it by day and by night
 RIDGE = 0.9  # of a row's height: the highest bar of its distribution
 Json = Mapping[str, Any]
 ByClass = Mapping[str, Any]
@@ -54,11 +59,18 @@ def worth(report: Json, figures: Mapping[str, float | None]) -> list[Chart]:
     before = {name: area(curve) for name, curve in champion.get("roc", {}).items()}
     worst, shown = _lowest(areas, MOST), _lowest(areas, ROWS)
     taken = "Of the rows of each class, the share that is taken for each: on the diagonal it is right."
-    one = "One class against all others; the closer to the upper left, the better."
+    one = "Each class against all others."
+    precise = {name: area(_rising(curve)) for name, curve in challenger["precision_recall"].items()}
+    selected = "Of the rows that are selected as of a class, how many are; of those that are, how many are selected."
     return [
-        Chart("What is taken for what", _some(taken, len(report["classes"]), ROWS), confusion(challenger["confusion"], report["classes"])),
-        Chart("ROC AUC by class", _some("", len(areas), ROWS), class_areas(shown, areas, before, figures.get("challenger"))),
+        Chart("Confusion matrix", _some(taken, len(report["classes"]), ROWS), confusion(challenger["confusion"], report["classes"])),
+        Chart("ROC AUC by class", _some(one, len(areas), ROWS), class_areas(shown, areas, before, figures.get("challenger"))),
         Chart("ROC curve of each class", _some(one, len(areas), MOST), roc(challenger["roc"], areas, worst)),
+        Chart(
+            "Precision and recall of each class",
+            _some(selected, len(precise), MOST),
+            precision_recall(challenger["precision_recall"], precise, _lowest(precise, MOST)),
+        ),
     ]
 
 
@@ -68,7 +80,7 @@ def calibration(report: Json) -> list[Chart]:
     errors = {name: off(curve) for name, curve in challenger["reliability"].items()}
     worst, shown = _lowest({name: -error for name, error in errors.items()}, MOST), classes[:ROWS]
     note = "Each point is a tenth of the held-out rows; on the diagonal the score is what happens."
-    spread = "Of each class, how many of all rows have which probability of it; every row's highest bar is as high as any other's."
+    spread = "How many of all rows have which probability of each class: bars grow with the square root, so that few rows are seen, too."
     return [
         Chart("Reliability of each class", _some(note, len(errors), MOST), reliability(challenger["reliability"], errors, worst)),
         Chart("Distribution of scores", spread, scores(challenger["scores"], shown, report["edges"])),
@@ -80,7 +92,7 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup
     """Rows of each class (downwards) by the class that they are taken for, as shares; `counts` is [actual, predicted]."""
     everywhere = [[count / (sum(row) or 1) for count in row] for row in counts]
     right = {name: everywhere[place][place] for place, name in enumerate(classes)}
-    kept = [classes.index(name) for name in (classes if len(classes) <= ROWS else _lowest(right, ROWS))]
+    kept = [classes.index(name) for name in (classes if len(classes) <= ROWS else sorted(_lowest(right, ROWS), key=classes.index))]
     shares, labels = [[everywhere[actual][predicted] for predicted in kept] for actual in kept], [classes[place] for place in kept]
 
     def draw(axes: Axes) -> None:
@@ -91,18 +103,22 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup
         axes.set_xlim(-0.5, len(kept) - 0.5)
         axes.set_ylim(len(kept) - 0.5, -0.5)
         slanted = max(len(name) for name in labels) * len(kept) > 36
+        turned = 90 if len(kept) > LETTERED else 40
         axes.set_xticks(
-            range(len(kept)), [short(name, COLUMN) for name in labels], rotation=40 if slanted else 0, ha="right" if slanted else "center"
+            range(len(kept)),
+            [short(name, COLUMN) for name in labels],
+            rotation=turned if slanted else 0,
+            ha="right" if slanted and turned < 90 else "center",
         )
         axes.tick_params(axis="x", labelcolor=INK)
         axes.grid(visible=False)
-        frame(axes, "taken for (%)", "")
+        frame(axes, "taken for (% of the actual class)", "")
 
     spoken = "; ".join(f"{name} {number(right[name])}" for name in labels)
     return svg(
         "confusion",
         f"Confusion matrix. Share of each class that is taken for what it is: {spoken}",
-        max(SQUARE, tall(len(kept)) * 1.4),
+        _square(len(kept)),
         draw,
     )
 
@@ -124,7 +140,7 @@ def class_areas(shown: Sequence[str], areas: Mapping[str, float], before: Mappin
         legend(axes, dots(compared=bool(before)))
 
     spoken = "; ".join(f"{name} {number(areas[name])}" for name in shown)
-    return svg("class-areas", f"ROC AUC by class, each against all others: {spoken}", max(SQUARE, tall(len(shown))), draw)
+    return svg("class-areas", f"ROC AUC by class, each against all others: {spoken}", _square(len(shown)), draw)
 
 
 @once
@@ -136,10 +152,24 @@ def roc(curves: Mapping[str, Curve], areas: Mapping[str, float], worst: Sequence
         _lines(axes, curves, worst, lambda curve: (curve["x"], curve["y"]), {name: f"{areas[name]:.3f}" for name in worst})
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         frame(axes, "false positive rate", "true positive rate")
-        axes.legend(loc="lower right", fontsize=9)
+        _key(axes, "lower right")
 
     spoken = "; ".join(f"{name} {number(areas[name])}" for name in worst)
     return svg("class-roc", f"ROC curve of each class: true against false positive rate. {spoken}", SQUARE, draw)
+
+
+@once
+def precision_recall(curves: Mapping[str, Curve], areas: Mapping[str, float], worst: Sequence[str]) -> Markup:
+    """Precision against recall of each class, those that fare `worst` in colour."""
+
+    def draw(axes: Axes) -> None:
+        _lines(axes, curves, worst, lambda curve: (curve["x"], curve["y"]), {name: f"{areas[name]:.3f}" for name in worst})
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+        frame(axes, "recall", "precision")
+        _key(axes, "lower left")
+
+    spoken = "; ".join(f"{name} {number(areas[name])}" for name in worst)
+    return svg("class-precision-recall", f"Precision-recall curve of each class; the area under it: {spoken}", SQUARE, draw)
 
 
 @once
@@ -154,7 +184,7 @@ def reliability(curves: Mapping[str, Curve], errors: Mapping[str, float], worst:
         top = max((value for curve in curves.values() for axis in ("score", "positive") for value in curve[axis]), default=1.0)
         axes.set(xlim=(0, top * 1.03 or 1), ylim=(0, top * 1.03 or 1))
         frame(axes, "mean score of the class", "share of rows of the class")
-        axes.legend(loc="upper left", fontsize=9)
+        _key(axes, "upper left")
 
     spoken = "; ".join(f"{name} off by {number(errors[name])}" for name in worst)
     return svg("class-reliability", f"Reliability of each class: mean score to share of rows. {spoken}", SQUARE, draw)
@@ -167,7 +197,7 @@ def scores(counts: Mapping[str, Sequence[int]], shown: Sequence[str], edges: Num
     def draw(axes: Axes) -> None:
         for height, name in enumerate(shown):
             shares = percent(counts[name])
-            tops = [height - RIDGE * share / (max(shares) or 1) for share in shares]
+            tops = [height - RIDGE * math.sqrt(share / (max(shares) or 1)) for share in shares]
             axes.stairs(tops, edges, baseline=height, fill=True, color=CHALLENGER, alpha=0.18)
             axes.stairs(tops, edges, baseline=height, color=CHALLENGER, linewidth=1.2)
         label_rows(axes, shown)
@@ -181,7 +211,7 @@ def scores(counts: Mapping[str, Sequence[int]], shown: Sequence[str], edges: Num
     return svg(
         "class-scores",
         f"Distribution of the scores of each class. Share of all rows above one half: {spoken}",
-        max(SQUARE, tall(len(shown)) * 1.25),
+        _square(len(shown)),
         draw,
     )
 
@@ -191,6 +221,11 @@ def area(curve: Curve) -> float:
     return sum(
         (right - left) * (low + high) / 2 for (left, right), (low, high) in zip(pairwise(curve["x"]), pairwise(curve["y"]), strict=True)
     )
+
+
+def _rising(curve: Curve) -> Curve:
+    """The same curve from left to right."""
+    return {axis: values[::-1] for axis, values in curve.items()}
 
 
 def off(curve: Curve) -> float:
@@ -227,17 +262,26 @@ def _lines(
         )
 
 
+def _key(axes: Axes, corner: Corner) -> None:
+    """A legend that stays legible above the lines."""
+    axes.legend(loc=corner, fontsize=9, frameon=True, facecolor=PAPER, edgecolor="none", framealpha=0.8)
+
+
 def _cell(axes: Axes, x: int, y: int, share: float, *, lettered: bool) -> None:
-    axes.add_patch(
-        Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, facecolor=CHALLENGER if share >= PALE else MUTED, alpha=max(share, 0.04), linewidth=0)
-    )
+    shade, depth = (CHALLENGER, DEEPEST * share) if share >= PALE else (MUTED, 0.0)
+    axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, facecolor=shade, alpha=max(depth, 0.04), linewidth=0))
     if lettered and share >= PALE:
-        axes.text(x, y, f"{100 * share:.0f}", ha="center", va="center", color=PAPER if share >= DARK else INK, fontsize=10)
+        axes.text(x, y, f"{100 * share:.0f}", ha="center", va="center", color=INK)
 
 
 def _thin(values: Numbers) -> list[float]:
     step = max(1, (len(values) - 1) // POINTS)
     return [*values[:-1:step], values[-1]]
+
+
+def _square(rows: int) -> float:
+    """The height of a chart with a row a class, in inches."""
+    return max(SQUARE, 1.4 * tall(rows))
 
 
 def _lowest(figures: Mapping[str, float], most: int) -> list[str]:

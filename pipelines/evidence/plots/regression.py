@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from paved_runtime.page import figure
 from pipelines.evidence.plots.svg import (
     CHALLENGER,
     INK,
@@ -38,7 +39,7 @@ def worth(report: Json, figures: Mapping[str, float | None]) -> list[Chart]:
     drawn = report["drawn"]
     errors = each(drawn, "errors")
     rows = len(drawn["challenger"]["scatter"]["label"])
-    smallest, largest = (minus(errors["challenger"]["error"][place]) for place in (0, -1))
+    smallest, largest = (figure(errors["challenger"]["error"][place]) for place in (0, -1))
     note = f"Predicted less actual, of the middle nine tenths of the rows. The challenger's errors reach from {smallest} to {largest}."
     of_some = f"{rows:,} held-out rows; on the diagonal the prediction is what happens."
     return [

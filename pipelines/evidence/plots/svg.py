@@ -56,7 +56,7 @@ STYLE: Any = {
 Numbers = Sequence[float]
 Curve = Mapping[str, Numbers]
 Curves = Mapping[str, Curve]  # by whose it is: the challenger's, or the champion's
-Corner = Literal["upper left", "upper right", "lower right"]
+Corner = Literal["upper left", "upper right", "lower left", "lower right"]
 Plot = TypeVar("Plot", bound=Callable[..., Markup])
 
 
@@ -210,7 +210,7 @@ def number(value: float | None) -> str:
 
 
 def minus(value: float) -> str:
-    """A number on an axis or in a legend: `−12,500`."""
+    """A number on an axis or in a legend, thousands apart, with a minus sign of its own."""
     return f"{value:,.6g}".replace("-", "\N{MINUS SIGN}")
 
 
