@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jinja2 import Template
 from markupsafe import Markup
@@ -18,6 +18,9 @@ from pipelines.evidence import document, report, wording
 from pipelines.evidence.document import Evidence
 from pipelines.evidence.pack import group_and_version
 from pipelines.evidence.wording import Wording
+
+if TYPE_CHECKING:
+    from pipelines.evidence.plots.svg import Chart
 
 GATES = {
     "data contract": "The data set is what model.toml says it must be.",
@@ -108,7 +111,7 @@ def explained(evaluation: Json, words: Wording) -> str:
     return words.reasons(**evaluation["reasons"]) if "reasons" in evaluation else ""
 
 
-def charts(part: str, words: Wording, evaluation: Json, measured: Json) -> list[Any]:
+def charts(part: Literal["worth", "calibration"], words: Wording, evaluation: Json, measured: Json) -> list[Chart]:
     """The charts of a part that is about a task's scores, `worth` or `calibration`; none where the report has nothing to draw.
 
     `evaluation` is the content of evaluation.json, `measured` that of report.json.
@@ -117,11 +120,12 @@ def charts(part: str, words: Wording, evaluation: Json, measured: Json) -> list[
         return []
     from pipelines.evidence.plots import binary, multiclass, regression  # here, because matplotlib takes half a second to import
 
-    task = {"binary": binary, "multiclass": multiclass, "regression": regression}[words.task]
     if part == "calibration":
-        return task.calibration(measured)
+        spread = {"binary": binary.calibration, "multiclass": multiclass.calibration, "regression": regression.calibration}
+        return spread[words.task](measured)
     champion = evaluation["champion"] or {"metrics": {}}
-    return task.worth(measured, {"challenger": _metric(evaluation, words.headline), "champion": champion["metrics"].get(words.headline)})
+    figures = {"challenger": _metric(evaluation, words.headline), "champion": champion["metrics"].get(words.headline)}
+    return {"binary": binary.worth, "multiclass": multiclass.worth, "regression": regression.worth}[words.task](measured, figures)
 
 
 def measured(metric: Json) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from paved_runtime import tasks
-from paved_runtime.spec import Data, Integer
+from paved_runtime.spec import Column, Data, Integer
 from paved_runtime.table import Values
 from paved_runtime.tasks.task import Task
 from pipelines.evidence.document import Evidence
@@ -16,7 +16,7 @@ from tests.support import sample
 
 ROWS, GRADES = 2_000, ("low", "medium", "high", "severe")
 REGIONS = ("north", "south", "east")
-COLUMNS = {"income": Integer(type="integer", minimum=0, maximum=100)}
+COLUMNS: dict[str, Column] = {"income": Integer(type="integer", minimum=0, maximum=100)}
 Json = dict[str, Any]
 
 

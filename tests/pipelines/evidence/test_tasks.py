@@ -29,6 +29,15 @@ OF_OUTCOMES = re.compile(
 Json = dict[str, Any]
 
 
+class Text(HTMLParser):
+    """What a page says."""
+
+    said = ""
+
+    def handle_data(self, data: str) -> None:
+        self.said += data
+
+
 def name(data: Data) -> str:
     """What a case is called."""
     return f"{data.task} of {len(data.classes)}" if data.classes else data.task
@@ -46,11 +55,9 @@ def labels(html: str) -> list[str]:
 
 def text(html: str) -> str:
     """What stands between the tags, outside of plots."""
-    read = HTMLParser()
-    said: list[str] = []
-    read.handle_data = said.append  # type: ignore[method-assign]
+    read = Text()
     read.feed(re.sub(r'<svg class="plot".*?</svg>', "", html, flags=re.DOTALL))
-    return "".join(said)
+    return read.said
 
 
 @pytest.mark.parametrize("task", list(OBJECTIVES))
