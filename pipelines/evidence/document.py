@@ -125,8 +125,8 @@ class Framework(Document):
 
 
 class Reasons(Document):
-    """How scores are explained; of sampled reasons, the mean and the largest standard error over held-out rows, in the unit of reasons: of
-    numbers that is the target's own, else log-odds.
+    """How scores are explained; of sampled reasons, the mean and the largest standard error over held-out rows, in log-odds, or of a
+    regression in standard deviations of the scores.
     """
 
     method: Literal["exact", "sampled", "none"]

@@ -36,6 +36,9 @@ def _charts(evaluation: Mapping[str, Any], content: Mapping[str, Any], words: Wo
         drawn.append(Chart(f"{words.title} by slice", "", common.slice_figures(slices[:MOST_ROWS], None, words.title)))
     if fairness:
         drawn.append(Chart("Who is selected", f"{words.selection(fairness)}.", common.fairness(fairness["groups"][:MOST_ROWS])))
+        if off := [row for row in fairness["groups"] if row.get("error_difference") is not None]:
+            note = "Mean error of each group against that of all rows, in standard deviations of the target."
+            drawn.append(Chart("Who is predicted wrongly", note, common.group_errors(off[:MOST_ROWS], None)))
     if importance:
         drawn.append(Chart("What moves the score", "", common.importance(importance, words.unit)))
     return drawn

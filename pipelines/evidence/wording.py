@@ -9,7 +9,7 @@ from typing import Any
 from paved_runtime.page import figure
 from paved_runtime.spec import HEADLINES, TaskName
 
-LOG_ODDS = "log-odds"
+LOG_ODDS, DEVIATIONS = "log-odds", "standard deviations of the scores"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,8 @@ class Wording:
     """The words of one task.
 
     `problem` is the task in SageMaker's words, `metrics` has what each metric is called, those that decide first; `answer` is what a score
-    is, `unit` that of reasons. `worth` is the title of the part about metrics, and `asks` the question that it answers; `calibrated` is
+    is, `unit` that of reasons, `measure` that of
+    their errors; `few` says which rows of a slice are counted to see whether there are enough, where that is not all of them. `worth` is the title of the part about metrics, and `asks` the question that it answers; `calibrated` is
     what the calibration gate asks, `calibration` what the part about it shows.
     """
 
@@ -26,6 +27,8 @@ class Wording:
     metrics: Mapping[str, str]
     answer: str
     unit: str
+    measure: str
+    few: str
     worth: str
     asks: str
     calibrated: str
@@ -55,7 +58,7 @@ class Wording:
         """How scores are explained, as a sentence; the errors are those of sampled reasons."""
         if method == "sampled":
             errors = f"{mean_error:.3g} on average and {largest_error:.3g} at most"
-            return f"Reasons of scores are sampled: their standard errors are {errors}, in {self.unit}."
+            return f"Reasons of scores are sampled: their standard errors are {errors}, in {self.measure}."
         return "Reasons of scores are exact." if method == "exact" else "This model gives no reasons of its scores."
 
 
@@ -71,6 +74,8 @@ BINARY = Wording(
     },
     answer="the probability of the positive outcome",
     unit=LOG_ODDS,
+    measure=LOG_ODDS,
+    few="of the rarer outcome",
     worth="Ranking",
     asks="How well the score puts positive rows before negative ones",
     calibrated="A score means what it says: of the rows that score 0.2, two in ten turn out positive.",
@@ -89,6 +94,8 @@ MULTICLASS = Wording(
     },
     answer="the probability of each class",
     unit=LOG_ODDS,
+    measure=LOG_ODDS,
+    few="of the second most frequent class",
     worth="Ranking",
     asks="How well the score of each class puts its rows before all others, and which class is taken for which",
     calibrated="A score means what it says: of the rows that score 0.2 for a class, two in ten turn out to be of it.",
@@ -106,6 +113,8 @@ REGRESSION = Wording(
     },
     answer="the predicted number, in the target's own unit",
     unit="the target's unit",
+    measure=DEVIATIONS,
+    few="",
     worth="Accuracy",
     asks="How near the predicted numbers come to the actual ones",
     calibrated="A prediction means what it says: rows predicted to be 100 are 100 on average, and so are all rows together.",

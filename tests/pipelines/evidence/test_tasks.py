@@ -234,14 +234,14 @@ def test_the_card_of_older_evidence_is_of_two_outcomes() -> None:
 
 
 def test_reasons_are_told_in_their_unit() -> None:
-    sampled = {"method": "sampled", "mean_error": 12.5, "largest_error": 40.0}
+    sampled = {"method": "sampled", "mean_error": 0.0125, "largest_error": 0.04}
     told = {
         data.task: evaluation_page.render({**task_samples.evaluation(data), "reasons": sampled}, task_samples.report(data))
         for data in OTHERS
     }
 
-    assert "12.5 on average and 40 at most, in the target&#39;s unit." in told["regression"]
-    assert "12.5 on average and 40 at most, in log-odds." in told["multiclass"]
+    assert "0.0125 on average and 0.04 at most, in standard deviations of the scores." in told["regression"]
+    assert "0.0125 on average and 0.04 at most, in log-odds." in told["multiclass"]
 
 
 def statistics(data: Data) -> Json:
