@@ -17,8 +17,8 @@ class Wording:
     """The words of one task.
 
     `problem` is the task in SageMaker's words, `metrics` has what each metric is called, those that decide first; `answer` is what a score
-    is, `unit` that of reasons, `measure` that of
-    their errors; `few` says which rows of a slice are counted to see whether there are enough, where that is not all of them. `worth` is the title of the part about metrics, and `asks` the question that it answers; `calibrated` is
+    is, `unit` that of reasons, `measure` that of their errors; `few` says which rows of a slice are counted to see whether they are enough,
+    where that is not all of them. `worth` is the title of the part about metrics, and `asks` the question that it answers; `calibrated` is
     what the calibration gate asks, `calibration` what the part about it shows.
     """
 

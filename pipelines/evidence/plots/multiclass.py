@@ -182,7 +182,7 @@ def reliability(curves: Mapping[str, Curve], errors: Mapping[str, float], worst:
             axes, curves, worst, lambda curve: (curve["score"], curve["positive"]), {name: f"{errors[name]:.3f} off" for name in worst}, "o"
         )
         top = max((value for curve in curves.values() for axis in ("score", "positive") for value in curve[axis]), default=1.0)
-        axes.set(xlim=(0, top * 1.03 or 1), ylim=(0, top * 1.03 or 1))
+        axes.set(xlim=(-top * 0.015, top * 1.03 or 1), ylim=(-top * 0.015, top * 1.03 or 1))
         frame(axes, "mean score of the class", "share of rows of the class")
         _key(axes, "upper left")
 
