@@ -113,9 +113,9 @@ def read(what: str, cells: Sequence[str], *, task: TaskName | None = None, posit
         Problem: a cell is empty, all are the same, an outcome is spelt in two ways or too rare, or there is no such task of these cells.
     """
     counts = Counter(cells)
-    if counts[""]:
-        found = f"{counts['']} rows have none, the first is row {cells.index('') + 1}"
-        raise Problem(what, found, "take those rows out, or fill them in")
+    empty = [row for row, cell in enumerate(cells, start=1) if not cell.strip()]
+    if empty:
+        raise Problem(what, f"{len(empty)} rows have none, the first is row {empty[0]}", "take those rows out, or fill them in")
     if len(counts) < 2:
         raise Problem(what, f"every row has {_short(next(iter(counts)))}", "a model needs rows of both outcomes, or of several numbers")
     outcomes = _READ[task or _likely(what, counts)](what, counts, cells)

@@ -195,7 +195,7 @@ def _round(number: float, towards: Callable[[float], int]) -> float:
     if number == 0:
         return 0.0
     unit = 10.0 ** (math.floor(math.log10(abs(number))) - 1)
-    return min(max(float(f"{towards(number / unit) * unit:.10g}"), -LARGEST), LARGEST)
+    return min(max(float(f"{towards(number / unit) * unit:.10g}"), -float(LARGEST)), float(LARGEST))
 
 
 def _dates(values: Counter[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -62,7 +63,7 @@ def new_model(
     with Progress() as progress:
         with progress.step("read the data set") as step:
             profile = profiles.read(data, target=target, task=task, positive=positive, exclude=exclude or [])
-            _learns(framework, profile)
+            learns(framework, profile, {name: frameworks.named(name).TASKS for name in spec.FRAMEWORKS})
             step.note = f"{profile.rows} rows, {len(profile.columns)} columns, a target for {profile.task}"
             words = Words(purpose=purpose or _purpose(profile), owner=owner or CONFIG.owners[0], framework=framework)
             draft = Draft(name=name, words=words, config=CONFIG, place=place)
@@ -89,9 +90,8 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _learns(framework: str, profile: Profile) -> None:
-    """Raise Problem where a framework does not learn the task of a data set."""
-    learnt = {name: frameworks.named(name).TASKS for name in spec.FRAMEWORKS}
+def learns(framework: str, profile: Profile, learnt: Mapping[str, Sequence[spec.TaskName]]) -> None:
+    """Raise Problem where a framework does not learn the task of a data set; `learnt` has what each of them does."""
     if profile.task not in learnt[framework]:
         others = ", ".join(name for name, tasks in learnt.items() if profile.task in tasks)
         why = f"it learns {', '.join(learnt[framework])}, and target {profile.target!r} is one for {profile.task}"
