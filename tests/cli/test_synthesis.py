@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,16 +83,22 @@ def test_outcomes_are_as_frequent_and_told_as_well_as_was_asked(profile: Profile
             assert np.corrcoef(pairs.T)[0, 1] == pytest.approx(0.8, abs=0.05)  # what two draws share is told by the columns
 
 
-def test_numbers_are_spread_as_the_real_ones(profile: Profile, made: Path) -> None:
-    if not isinstance(profile.outcomes, Amounts):
-        pytest.skip("a target of outcomes")
-    with made.open(newline="", encoding="utf-8") as stream:
-        numbers = sorted(float(row[profile.target]) for row in csv.DictReader(stream))
+@pytest.mark.parametrize("make", [data_sets.numeric_only, data_sets.spent])
+def test_numbers_are_spread_as_the_real_ones(tmp_path: Path, make: Callable[[], list[data_sets.Row]]) -> None:
+    rows = make()
+    target = list(rows[0])[-1]
+    profile = profiles.read(data_sets.write(tmp_path / "data.csv", rows), target=target)
+    synthetic.write(tmp_path / "made.csv", *synthesis.rule(profile, 0.7), count=ROWS, seed=1)
+    with (tmp_path / "made.csv").open(newline="", encoding="utf-8") as stream:
+        numbers = sorted(float(row[target]) for row in csv.DictReader(stream))
+
     real = profile.outcomes
+    assert isinstance(real, Amounts)
     assert numbers[0] >= real.ordered[0]
     assert numbers[-1] <= real.ordered[-1]
     assert np.quantile(numbers, [0.1, 0.5, 0.9]) == pytest.approx(np.quantile(real.ordered, [0.1, 0.5, 0.9]), abs=real.deviation / 5)
     assert np.std(numbers) == pytest.approx(real.deviation, rel=0.1)
+    assert all(map(float.is_integer, numbers)) == real.whole
 
 
 def test_it_is_written_as_python_that_makes_the_same(rule: Rule) -> None:
