@@ -250,10 +250,11 @@ class _Rows:
         return checks
 
     def _add_keys(self, cells: Cells) -> None:
-        if self._group and self.data.group in cells:
-            self._groups.add(of_rows([(self.data.group, self._group.encode(cells[self.data.group]).digests)]))
-        if self._time and self.data.time in cells:
-            self._times.add(self._time.encode(cells[self.data.time]).numbers)
+        group, time = str(self.data.group), str(self.data.time)
+        if self._group and group in cells:
+            self._groups.add(of_rows([(group, self._group.encode(cells[group]).digests)]))
+        if self._time and time in cells:
+            self._times.add(self._time.encode(cells[time]).numbers)
 
     def _other(self, name: str, cells: Sequence[str]) -> Encoded:
         """A column that is digested, and of which nothing else is kept."""

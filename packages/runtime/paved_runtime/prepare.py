@@ -46,8 +46,8 @@ def _prepare(job: Job) -> None:
     checks = [*reading.checks, *whole, *quality.changed(change or {}, data)]
     contract.demand(reading.source, checks)
 
-    contract.write(job.prepared("train") / "train.csv", learnt, data)
-    contract.write(job.prepared("holdout") / "holdout.csv", examples.take(parts.holdout), data)
+    contract.write(job.prepared("train") / "train.csv", examples, data, parts.train)
+    contract.write(job.prepared("holdout") / "holdout.csv", examples, data, parts.holdout)
     profile = {
         "sha256": reading.sha256,
         "rows": len(learnt),

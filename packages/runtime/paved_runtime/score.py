@@ -100,12 +100,11 @@ def answers(invocations: Invocations, folder: Path, data: Data, known: TrainingR
 
 
 def _scores(invocations: Invocations, table: Table) -> Scores:
-    accepted = np.flatnonzero(~np.isinf(table.values).any(axis=1))
-    scores: Scores = [None] * len(table)
-    if len(accepted):
-        answered = invocations.scores(table.take(accepted)).tolist()
-        for row, value in zip(accepted.tolist(), answered, strict=True):
-            scores[row] = value
+    scores: Scores = []
+    for part in table.parts():
+        accepted = np.flatnonzero(~np.isinf(part.values).any(axis=1))
+        answered = dict(zip(accepted.tolist(), invocations.scores(part.take(accepted)).tolist() if len(accepted) else [], strict=True))
+        scores += [answered.get(row) for row in range(len(part))]
     return scores
 
 
