@@ -10,7 +10,7 @@ from paved_runtime import spec
 HERE = Path(__file__).resolve().parents[1]
 FOLDER = HERE / "packages/runtime/tests/model_code"
 spec.MODELS = FOLDER
-(MODEL,) = spec.names()
+MODEL = "lead_scoring"
 VARIABLES = {"MODEL": MODEL, "MODEL_CODE": str(FOLDER)}  # of its container
 # A data set of the sample's contract, bank-full.csv of UCI's Bank Marketing as CSV; it is not part of the repository.
 REAL = Path(os.environ["ROAD_REAL_DATA"]) if os.environ.get("ROAD_REAL_DATA") else None
