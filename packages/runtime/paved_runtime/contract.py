@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paved_runtime import csv_text, dates, encoding
+from paved_runtime import csv_text, dates, encoding, parquet
 from paved_runtime.cells import written
 from paved_runtime.digests import of_rows
 from paved_runtime.encoding import FIRST, Column, Encoded, Growing, Refused
 from paved_runtime.moments import Moment
+from paved_runtime.parquet import ParquetError
 from paved_runtime.rules import ANY_DAY, Rule, TargetRule, is_text, rules, target
 from paved_runtime.spec import Data
 from paved_runtime.table import Examples, Table, Texts, Values, column
@@ -99,14 +100,14 @@ class Reading:
 
 
 def read(folder: Path, data: Data, digested: Collection[str] | None = None) -> Examples:
-    """Every `*.csv` of a folder, each cell checked. Columns may come in any order; excluded ones are digested and dropped.
+    """Every `*.csv` and `*.parquet` of a folder, each cell checked. Columns may come in any order; excluded ones are digested and dropped.
 
     The columns that only say which rows are held out are not asked for: the files may be those that `write` wrote. `digested` is that of
     `inspect`: digests of every column take as long as all else.
 
     Raises:
         ContractError: a column or a cell breaks the contract.
-        FileNotFoundError: the folder has no CSV file.
+        FileNotFoundError: the folder has no such file.
     """
     held = {"split": "random", "group": None, "time": None, "exclude": (*data.exclude, *data.keys)}
     reading = inspect(folder, data.model_copy(update=held), digested)
@@ -121,17 +122,16 @@ def demand(source: str, checks: Iterable[Check]) -> None:
 
 
 def inspect(folder: Path, data: Data, digested: Collection[str] | None = None) -> Reading:
-    """Every `*.csv` of a folder, read as far as it goes, and what is to be said about its columns and cells.
+    """Every `*.csv` and `*.parquet` of a folder, by name, read as far as it goes, and what is to be said about its columns and cells.
 
     Rows are digested whole, or, where `digested` names columns, by those of them that their file has.
 
     Raises:
         ContractError: a file is no table at all, or lacks the target.
-        FileNotFoundError: the folder has no CSV file.
+        FileNotFoundError: the folder has no such file.
     """
-    files = sorted(folder.glob("*.csv"))
-    if not files:
-        raise FileNotFoundError(f"no *.csv in {folder}: the channel is empty or has another name")
+    if not (files := data_files(folder)):
+        raise FileNotFoundError(f"no *.csv in {folder}, and no *.parquet: the channel is empty or has another name")
     measured, rows = hashlib.sha256(), _Rows(data, digested)
     headers = [_file(file, rows, measured, place=f" in {file.name}" if len(files) > 1 else "") for file in files]
     checks = list(dict.fromkeys(check for header in headers for check in header.checks))
@@ -143,10 +143,15 @@ def inspect(folder: Path, data: Data, digested: Collection[str] | None = None) -
     return Reading(", ".join(file.name for file in files), examples, checks, [header.digested for header in headers], measured.hexdigest())
 
 
+def data_files(folder: Path) -> list[Path]:
+    """A data set's files, in the order in which their rows are counted."""
+    return sorted([*folder.glob("*.csv"), *folder.glob(f"*{parquet.SUFFIX}")])
+
+
 def sha256(folder: Path) -> str:
     """The digest that `inspect` gives of a folder's files, of files that need not be a table."""
     digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.csv")):
+    for file in data_files(folder):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -276,7 +281,7 @@ class _Measured(io.FileIO):
 
 def _file(file: Path, rows: _Rows, measured: hashlib._Hash, *, place: str) -> _Header:
     """Read one file into `rows` and `measured`; `place` says in checks which of several it is."""
-    with _opened(file, measured) as (header, lines):
+    with _opened(file, rows.data, measured) as (header, lines):
         checks = _header(header, rows.data, place)
         if header.count(rows.data.target) != 1:
             demand(file.name, checks)
@@ -286,9 +291,17 @@ def _file(file: Path, rows: _Rows, measured: hashlib._Hash, *, place: str) -> _H
 
 
 @contextmanager
-def _opened(file: Path, measured: hashlib._Hash) -> Iterator[tuple[list[str], Iterator[list[str]]]]:
-    """The header of a file, and its rows. Raises ContractError where it cannot be read, also while rows are."""
+def _opened(file: Path, data: Data, measured: hashlib._Hash) -> Iterator[tuple[list[str], Iterator[Sequence[str]]]]:
+    """The header of a file, and its rows. Raises ContractError where it cannot be read, also while rows are.
+
+    Parquet says where its rows are at its end, and so is held as it is stored.
+    """
     try:
+        if file.suffix == parquet.SUFFIX:
+            content = file.read_bytes()
+            measured.update(content)
+            yield parquet.rows(content, data)
+            return
         with io.TextIOWrapper(io.BufferedReader(_Measured(file, measured)), newline="", encoding="utf-8-sig") as stream:
             first = stream.readline()
             _separated_by_commas(file.name, first)
@@ -296,6 +309,9 @@ def _opened(file: Path, measured: hashlib._Hash) -> Iterator[tuple[list[str], It
             yield next(lines, []), lines
     except (csv.Error, UnicodeDecodeError) as error:
         raise ContractError(file.name, [Check(column="", rule="format", found=str(error), allowed="CSV in UTF-8")]) from error
+    except ParquetError as error:
+        check = Check(column=error.column, rule="format", found=error.found, allowed=error.expected, advice=error.advice)
+        raise ContractError(file.name, [check]) from error
 
 
 def _separated_by_commas(file: str, first: str) -> None:
@@ -327,7 +343,7 @@ def _header(header: Sequence[str], data: Data, place: str) -> list[Check]:
     return absent + extra + twice or [columns]
 
 
-def _add(rows: _Rows, file: str, header: Sequence[str], lines: Iterator[list[str]]) -> None:
+def _add(rows: _Rows, file: str, header: Sequence[str], lines: Iterator[Sequence[str]]) -> None:
     """Add a file's rows. Raises ContractError where it has none, or some of another length than the header."""
     ragged: list[tuple[int, int]] = []
     read = 0

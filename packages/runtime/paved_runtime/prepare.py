@@ -88,7 +88,9 @@ def _summary(profile: Mapping[str, Any], checks: Sequence[Check], change: Mappin
 
 
 def _aligned(values: Sequence[Any], rows: int, holdout: Sequence[int]) -> list[Any]:
-    """What the champion said of the held-out rows, out of what it said of all of them."""
+    """What the champion said of the held-out rows, out of what it said of all of them. Of files that it cannot read it says nothing."""
+    if not values:
+        return [None] * len(holdout)
     if len(values) != rows:
         raise ArtifactError(f"{CHAMPION} has {len(values)} scores for {rows} rows: the champion has scored another data set")
     return [values[row] for row in holdout]
