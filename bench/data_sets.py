@@ -1,7 +1,7 @@
 """How large a data set may be: seconds and memory of preparation, training and evaluation, beside pandas reading the same file.
 
-Rows are made up: those of the sample's own program, again and again, with some of their columns drawn anew each time, so that few rows are
-equal. Every step is a process of its own, as its job is, and may not hold more than the limit. Its memory is the most that was ever resident
+Rows are made up: those of the sample's own program, again and again, some of their columns drawn anew each time, so that few rows are
+equal. Every step is a process of its own, as its job is, and may not hold more than the limit. Its memory is the most that was resident
 (`ru_maxrss`); what it may allocate is bounded by RLIMIT_DATA. Training grows a few trees only: how long a model learns is its own affair.
 Linux only.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -17,6 +17,11 @@ def written(table: Table, column: str, rule: Rule, write: Callable[[float], Valu
     numbers = table[column].tolist()
     if is_text(rule):
         return [None if math.isnan(number) else text for number, text in zip(numbers, table.texts[column].tolist(), strict=True)]
+    return each(numbers, write)
+
+
+def each(numbers: Sequence[float], write: Callable[[float], Value]) -> list[Value]:
+    """What `write` makes of each number; of equal ones it is asked once."""
     cells = {number: write(number) for number in set(numbers)}
     return [cells[number] for number in numbers]
 

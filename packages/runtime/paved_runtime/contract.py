@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paved_runtime import csv_text, dates, encoding, parquet
-from paved_runtime.cells import written
+from paved_runtime.cells import each, written
 from paved_runtime.digests import of_rows
 from paved_runtime.encoding import FIRST, Column, Encoded, Growing, Refused
 from paved_runtime.moments import Moment
@@ -166,7 +166,7 @@ def write(file: Path, examples: Examples, data: Data, rows: NDArray[np.intp] | N
         for start in range(0, len(written_rows), CHUNK):
             part = examples.take(written_rows[start : start + CHUNK])
             columns = [written(part.table, name, rule, rule.spell) for name, rule in rules(data).items()]
-            writer.writerows(zip(*columns, map(target(data).spell, part.labels.tolist()), strict=True))
+            writer.writerows(zip(*columns, each(part.labels.tolist(), target(data).spell), strict=True))
 
 
 def encode(columns: Cells, accepted: Mapping[str, Rule]) -> tuple[Table, list[Check]]:
@@ -348,7 +348,8 @@ def _add(rows: _Rows, file: str, header: Sequence[str], lines: Iterator[Sequence
     ragged: list[tuple[int, int]] = []
     read = 0
     while chunk := list(islice(lines, CHUNK)):
-        ragged += [(number, len(row)) for number, row in enumerate(chunk, start=read + 1) if len(row) != len(header)]
+        if set(map(len, chunk)) != {len(header)}:
+            ragged += [(number, len(row)) for number, row in enumerate(chunk, start=read + 1) if len(row) != len(header)]
         read += len(chunk)
         if not ragged:
             rows.add(header, list(zip(*chunk, strict=True)))
@@ -415,7 +416,7 @@ def _violations(name: str, refused: Mapping[str, Refused], allowed: str) -> list
 def _target(column: Column, labels: Values, name: str, rule: TargetRule) -> list[Check]:
     """A target says an outcome in every row, and of a few, each of them somewhere. Cells that ask for the same correction are one check."""
     check = partial(Check, column=name, rule="target", allowed=rule.expected)
-    if wrong := [replace(each, rule="target", advice=each.rule) for each in _violations(name, column.refused, rule.expected)]:
+    if wrong := [replace(broken, rule="target", advice=broken.rule) for broken in _violations(name, column.refused, rule.expected)]:
         return wrong
     if absent := [outcome for outcome in rule.everywhere if not (labels == rule.label(outcome)).any()]:
         found = f"no row with {' or '.join(map(repr, absent))}"
