@@ -1,9 +1,8 @@
 """How large a data set may be: seconds and memory of preparation, training and evaluation, beside pandas reading the same file.
 
-Rows are made up: those of the sample's own program, again and again, some of their columns drawn anew each time, so that few rows are
-equal. Every step is a process of its own, as its job is, and may not hold more than the limit. Its memory is the most that was resident
-(`ru_maxrss`); what it may allocate is bounded by RLIMIT_DATA. Training grows a few trees only: how long a model learns is its own affair.
-Linux only.
+Rows are made up: those of the sample's own program, again and again, some of their columns drawn anew each time, so that few are equal.
+Every step is a process of its own, as its job is, and may not allocate more than the limit (RLIMIT_DATA). Its memory is the most that was
+resident (VmHWM). Training grows a few trees only: how long a model learns is its own affair. Linux only.
 
     ./road bench data_sets [--rows 45000 1000000] [--full] [--json]
 """
@@ -36,17 +35,22 @@ TREES = 20
 LIMIT = 4 * 2**30  # bytes that a process may allocate
 FOLDER = HOME / "data_sets"
 STEPS = ("prepare", "train", "evaluate")
-PANDAS = "import sys, pandas; print(len(pandas.read_csv(sys.argv[1])))"
+OURS = "from paved_runtime.__main__ import main; assert main([sys.argv[1]], os.environ) == 0"
+PANDAS = "import pandas; pandas.read_csv(sys.argv[1])"
+PROGRAM = """import os, sys
+{work}
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """One step over so many rows; without seconds where it needed more than the limit."""
+    """One step over so many rows; without seconds and memory where it needed more than the limit."""
 
     step: str
     rows: int
-    seconds: float | None
-    peak_mb: float
+    seconds: float | None = None
+    peak_mb: float | None = None
 
 
 def main() -> None:
@@ -70,8 +74,8 @@ def measured(rows: int, pandas: str) -> list[Figures]:
     settings = root / "input/config/hyperparameters.json"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"rounds": str(TREES)}))
-    commands = {step: [sys.executable, "-m", "paved_runtime", step] for step in STEPS}
-    commands["pandas.read_csv"] = [pandas, "-c", PANDAS, str(file)]
+    commands = {step: [sys.executable, "-c", PROGRAM.format(work=OURS), step] for step in STEPS}
+    commands["pandas.read_csv"] = [pandas, "-c", PROGRAM.format(work=PANDAS), str(file)]
     figures = [measure(step, rows, argv, root) for step, argv in commands.items()]
     shutil.rmtree(root)
     return figures
@@ -102,20 +106,14 @@ def measure(step: str, rows: int, argv: Sequence[str], root: Path) -> Figures:
     limit = partial(resource.setrlimit, resource.RLIMIT_DATA, (LIMIT, LIMIT))
     environ = {**os.environ, **VARIABLES, "ML_ROOT": str(root), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     began = time.perf_counter()
-    process = subprocess.Popen(argv, cwd=HERE, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=limit)
-    assert process.stdout
-    said = process.stdout.read().strip().splitlines()
-    _, status, used = os.wait4(process.pid, 0)
+    process = subprocess.run(argv, cwd=HERE, env=environ, capture_output=True, text=True, preexec_fn=limit, check=False)
     seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode and not any("MemoryError" in line or "bad_alloc" in line for line in said):
-        sys.exit(f"bench: {step} over {rows} rows failed: {said[-1] if said else 'nothing said'}")
-    figures = Figures(
-        step=step,
-        rows=rows,
-        seconds=None if process.returncode else round(seconds, 1),
-        peak_mb=round(used.ru_maxrss * 1024 / 1e6),
-    )
+    if process.returncode and not any(sign in process.stderr for sign in ("MemoryError", "bad_alloc", "Unable to allocate")):
+        sys.exit(f"bench: {step} over {rows} rows failed: {process.stderr}")
+    figures = Figures(step=step, rows=rows)
+    if not process.returncode:
+        peak = int(process.stdout.split()[-1]) * 1024
+        figures = Figures(step=step, rows=rows, seconds=round(seconds, 1), peak_mb=round(peak / 1e6))
     say(f"{figures}")
     return figures
 
@@ -124,8 +122,10 @@ def table(figures: Sequence[Figures]) -> str:
     """The result as a person reads it."""
     lines = [f"{'step':16} {'rows':>12} {'seconds':>10} {'peak MB':>9} {'bytes a row':>12}"]
     for each in figures:
-        seconds = f"{each.seconds:10.1f}" if each.seconds is not None else f"{'over limit':>10}"
-        lines.append(f"{each.step:16} {each.rows:12,} {seconds} {each.peak_mb:9,.0f} {each.peak_mb * 1e6 / each.rows:12,.0f}")
+        figures = "over the limit"
+        if each.seconds is not None and each.peak_mb is not None:
+            figures = f"{each.seconds:10.1f} {each.peak_mb:9,.0f} {each.peak_mb * 1e6 / each.rows:12,.0f}"
+        lines.append(f"{each.step:16} {each.rows:12,} {figures}")
     return "\n".join(lines)
 
 
