@@ -57,7 +57,7 @@ def _complete(job: Job, model: Path) -> None:
     examples = contract.read(job.channel("holdout"), job.spec.data, digested={job.spec.data.target})  # nobody compares its rows
 
     def score(table: Table) -> Values:
-        return invocations.scores(table).astype(np.float64)
+        return np.concatenate([invocations.scores(part) for part in table.parts()]).astype(np.float64)
 
     def explain(table: Table) -> Reasons | None:
         if explainer is None:

@@ -196,7 +196,7 @@ def test_rows_that_differ_in_a_text_alone_are_no_duplicates() -> None:
         update={"columns": {"note": Text(type="text", maximum_length=9), "size": spec.Integer(type="integer", minimum=0, maximum=2)}}
     )
     table, _ = contract.encode(cells, rules.rules(data))
-    examples = Examples(table, np.zeros(4, dtype=np.float32), np.arange(4, dtype=np.uint64))
+    examples = Examples(table, np.zeros(4), np.arange(4, dtype=np.uint64))
 
     assert quality.repeats(examples).tolist() == [2, 3]
 
