@@ -135,7 +135,7 @@ class Fork(Clone):
 
     def newest(self, pipeline: str, before: Collection[str]) -> str:
         """The pipeline's newest execution, once there is another than those `before`."""
-        return until(lambda: self._newest(pipeline, before))
+        return str(until(lambda: self._newest(pipeline, before)))
 
     def _newest(self, pipeline: str, before: Collection[str]) -> str | None:
         """The pipeline's newest execution, once it is listed and none of those `before`."""
