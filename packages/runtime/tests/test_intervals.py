@@ -170,7 +170,7 @@ def test_a_number_that_one_row_alone_has_leaves_bounds_that_are_numbers() -> Non
     """In a third of the draws it is not there: they have no R²."""
     labels = np.append(np.full(59, 0.1), 3.0)
 
-    assert np.isfinite(list(of_amounts(labels, np.linspace(0, 1, 60)).values())).all()
+    assert np.abs(list(of_amounts(labels, np.linspace(0, 1, 60)).values())).max() < 20
 
 
 @pytest.mark.parametrize("task", ["classes", "numbers"])

@@ -347,3 +347,24 @@ def test_a_number_that_is_the_same_in_every_row_is_refused() -> None:
     failed = failing(examples(noise(), np.full(ROWS, 0.1)), MEASURED)
 
     assert [(check.rule, check.found) for check in failed] == [("outcomes", "1 different")]
+
+
+@pytest.mark.parametrize(
+    ("contract", "outcome", "held", "found"),
+    [
+        (MEASURED, AMOUNTS, slice(0, 25), None),
+        (MEASURED, AMOUNTS, slice(0, 24), "3976 training, 24 held out"),
+        (MEASURED, np.where(np.arange(ROWS) < 400, 7.0, AMOUNTS), slice(0, 400), "3600 training, 0 held out"),
+        (GRADED, PLACES, slice(0, 400), None),
+        (GRADED, np.where((np.arange(ROWS) < 400) & (PLACES == 4), 0.0, PLACES), slice(0, 400), "held out"),
+    ],
+)
+def test_either_side_has_outcomes_of_every_kind(contract: Data, outcome: Values, held: slice, found: str | None) -> None:
+    """Of numbers, some that differ: where the newest rows are all the same, nothing can be said of a model."""
+    every = np.arange(ROWS)
+    parts = split.Parts(np.delete(every, held), every[held], every[:0])
+    (check,) = quality.sides(examples(noise(), outcome), parts, contract.model_copy(update={"split": "time", "time": "day"}))
+
+    assert check.passed is (found is None)
+    assert check.found.endswith(found or "held out")
+    assert ("of each outcome" in check.allowed) is (contract is GRADED)
