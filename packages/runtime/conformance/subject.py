@@ -7,7 +7,7 @@ import json
 import math
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +106,7 @@ def _row(task: TaskName, draw: random.Random) -> list[str]:
     cells, strength = [], -0.4
     for column in COLUMNS.values():
         cell, lift = column.draw(draw)
+        assert not isinstance(lift, Sequence)
         missing = draw.random() < column.missing
         cells.append("" if missing else cell)
         strength += 0 if missing else lift

@@ -44,7 +44,9 @@ def schema(spec: ModelSpec, features: Sequence[str]) -> dict[str, Any]:
 def write_json(file: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write JSON whose bytes depend on the content alone."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    with file.open("w", encoding="utf-8") as stream:  # a champion's scores of millions of rows are not held as text
+        json.dump(content, stream, indent=1, allow_nan=False)
+        stream.write("\n")
 
 
 def write_metadata(folder: Path, metadata: Mapping[str, Any]) -> None:
