@@ -133,3 +133,14 @@ def test_rounds_are_counted_not_the_trees_of_each_class() -> None:
     booster = framework.train(run)
 
     assert (booster.num_boosted_rounds(), len(trees(booster))) == (7, 21)
+
+
+def test_an_objective_that_gives_classes_and_no_probabilities_is_refused() -> None:
+    matrix, labels = rows(300)
+    settings: Hyperparameters = {**SETTINGS, "objective": "multi:softmax"}
+    run = TrainingRun(matrix=matrix, labels=labels, task="multiclass", classes=3, hyperparameters=settings, monotone=FREE)
+
+    with pytest.raises(
+        ValueError, match=r"^hyperparameter 'objective': found 'multi:softmax'; accepted for several classes is 'multi:softprob'"
+    ):
+        framework.train(run)

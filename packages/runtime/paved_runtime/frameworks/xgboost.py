@@ -59,7 +59,7 @@ def train(run: TrainingRun) -> Booster:
     better; the others are XGBoost's own.
 
     Raises:
-        ValueError: a direction is declared of a model of classes.
+        ValueError: a direction is declared of a model of classes, or its objective gives no probabilities.
     """
     import xgboost
 
@@ -67,6 +67,10 @@ def train(run: TrainingRun) -> Booster:
     settings = dict(run.hyperparameters)
     rounds, patience = int(settings.pop("rounds")), int(settings.pop("patience"))
     objective, metric = OBJECTIVES[run.task]
+    if run.classes and (chosen := settings.get("objective", objective)) != objective:
+        raise ValueError(
+            f"hyperparameter 'objective': found {chosen!r}; accepted for several classes is {objective!r}: scores are probabilities"
+        )
     parameters = {"objective": objective, "tree_method": "hist", "eval_metric": metric, "nthread": THREADS, **settings}
     if run.classes:
         parameters["num_class"] = run.classes
