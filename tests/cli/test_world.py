@@ -45,6 +45,29 @@ def test_the_reference_moves_in_a_category_and_a_number() -> None:
     assert grown == "age=+7" or grown == "age=+8"
 
 
+@pytest.mark.parametrize(
+    ("name", "outcomes"), [("risk_grade", ("low", "medium", "high", "severe")), ("claim_amount", ("0", "1250.5", "49999"))]
+)
+def test_the_world_of_every_task_moves_in_its_columns_and_no_outcome_does(name: str, outcomes: tuple[str, ...], tmp_path: Path) -> None:
+    spec = reference.model(name).model_copy(update={"monitoring": MODEL.monitoring})
+    incomes = [f"{NormalDist(40_000, 12_000).inv_cdf((row + 0.5) / 2000):.2f}" for row in range(2000)]
+    known = [
+        {
+            "income": income,
+            "debt": "",
+            "years": str(row % 40),
+            "region": "south" if row % 20 else "east",
+            spec.data.target: outcomes[row % len(outcomes)],
+        }
+        for row, income in enumerate(incomes)
+    ]
+    parted = world.part(rows.write(tmp_path / "data.csv", known), spec, tmp_path)
+
+    assert [text.partition("=")[0] for text in parted.shifts] == ["region", "income"]
+    assert sum(row["region"] == "east" for row in parted.moved) > 0.2 * len(parted.moved)
+    assert {row[spec.data.target] for row in [*parted.calm, *parted.moved, *parted.later]} == set(outcomes)
+
+
 def test_a_number_grows_by_half_of_its_interquartile_range() -> None:
     known = [{"real": f"{cell / 100}", "whole": str(cell)} for cell in range(1000)]
     assert world._candidate("real", number(), [row["real"] for row in known]) == "real=+2.5025"
