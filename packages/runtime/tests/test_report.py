@@ -43,7 +43,7 @@ def written(task: str) -> tuple[Json, Json]:
     labels, challenger = scored(task, 0.5)
     champion = Champion(model_package_arn="arn", reason="", scores=scored(task, 1.0)[1], trained=np.zeros(ROWS, dtype=np.bool_))
     names = list(of.data.columns)
-    table = Table({name: place for place, name in enumerate(names)}, np.arange(ROWS * len(names)).reshape(ROWS, -1) % 3.0)
+    table = Table({name: place for place, name in enumerate(names)}, np.arange(ROWS * len(names), dtype=np.float64).reshape(ROWS, -1) % 3)
     holdout = Holdout(task=tasks.of(of.data), table=table, labels=labels, challenger=challenger, champion=champion)
     findings = gates.examine(of, holdout, {"checks": []}, score=lambda _: challenger, explain=lambda _: None)
     verdict = reported("floor", "a figure", None, why="a test")
