@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
+from paved_runtime.places import mean_place
 from paved_runtime.rules import Value
 from paved_runtime.spec import Data
-from paved_runtime.table import Matrix, Values
+from paved_runtime.table import Values
 
 
 class Prediction(msgspec.Struct, gc=False):
@@ -154,8 +155,3 @@ class Classes:
 def form(data: Data) -> Form:
     """That of a model with such a target."""
     return Classes(data.classes) if data.classes else Numbers()
-
-
-def mean_place(scores: Matrix | Values) -> Values:
-    """Of the probabilities of several classes, [rows, classes], the mean place among them: 0 is the first, 1 the last."""
-    return np.asarray(scores @ np.linspace(0, 1, scores.shape[1]), dtype=np.float64)

@@ -45,3 +45,10 @@ def test_templates_escape_and_know_the_filters() -> None:
     template = page.environment("paved_runtime.page").from_string("{{ value }} {{ number | figure }}")
 
     assert template.render(value="<script>", number=0.5) == "&lt;script&gt; 0.5"
+
+
+def test_large_figures_are_whole_and_small_ones_keep_their_digits() -> None:
+    assert page.interval(2917.9, 2823.2, 3013.2) == "2,918 (2,823\N{EN DASH}3,013)"
+    assert page.interval(12.345, 11.9, 12.8) == "12.3 (11.9\N{EN DASH}12.8)"
+    assert page.interval(-0.0049, -0.0234, 0.0121) == "\N{MINUS SIGN}0.005 (\N{MINUS SIGN}0.023\N{EN DASH}0.012)"
+    assert [page.figure(value) for value in (9_999.4, 51_234.4, -123_456.7, 3e13)] == ["9,999", "51,234", "\N{MINUS SIGN}123,457", "3·10¹³"]

@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from cli.commands import train
+from cli.local_training import Training
 from cli.problem import Problem
-from pipelines.evidence import document, pack
+from paved_runtime.page import interval
+from paved_runtime.spec import Data
+from pipelines.evidence import document, pack, wording
 from tests.reference import MODEL
-from tests.support import sample
+from tests.support import sample, task_samples
 from tests.support.ledger import write_entry
 from tests.support.road import Road, each, road_in
 from tests.support.tree import reference_tree
@@ -128,6 +132,23 @@ def test_what_cannot_be_trained_is_one_line(own_tree: Path, tmp_path: Path) -> N
     for done, (words, code, sentence) in zip(ended, wrong, strict=True):
         assert (done.code, done.out) == (code, ""), words
         assert sentence in done.err.splitlines()[-1], words
+
+
+@pytest.mark.parametrize("data", [task_samples.grades(), task_samples.amounts()], ids=["classes", "amounts"])
+def test_metrics_are_called_what_they_are_in_each_task(tmp_path: Path, data: Data) -> None:
+    evaluation = task_samples.evaluation(data)
+    training = Training(home=tmp_path, evaluation=evaluation, report={}, checks=[], seconds=1.0)
+    serves = task_samples.evidence(data).evaluation
+    console = Console(width=160)
+    with console.capture() as captured:
+        console.print(train._metrics(training, None, serves))
+    lines = captured.get().splitlines()[1:]
+
+    assert len(lines) == len(evaluation["metrics"])
+    for line, (key, name) in zip(lines, wording.of(data.task).metrics.items(), strict=True):
+        metric = evaluation["metrics"][key]
+        assert line.startswith(name)
+        assert line.count(interval(metric["value"], metric["low"], metric["high"])) == 2  # this run, and what serves
 
 
 def test_what_serves_is_what_the_ledger_names_last(staged: World) -> None:

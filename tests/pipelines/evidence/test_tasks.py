@@ -121,6 +121,8 @@ def test_a_page_of_numbers_knows_no_classes_and_no_roc() -> None:
 
     assert not re.search(r"\bROC\b|probabilit|log-odds|rarer outcome", said)
     assert "0 to 50,000 is accepted" in said
+    assert "rows at random, 20%" in said
+    assert "of each outcome" not in said
     assert "predicted number is at least 10,000, and positive when the actual one is" in said
     assert "Mean error by group against all rows, in standard deviations of the target: region: north 0.080" in said
     assert "accepted ±0.2" in html

@@ -14,10 +14,10 @@ from sklearn import metrics  # type: ignore[import-untyped]
 
 from paved_runtime import calibration as calibrated
 from paved_runtime import curves, differences, intervals
-from paved_runtime.answers import mean_place
 from paved_runtime.calibration import Reliability
 from paved_runtime.differences import Difference
 from paved_runtime.intervals import Interval
+from paved_runtime.places import mean_place
 from paved_runtime.spec import Fairness, Gates
 from paved_runtime.table import Mask, Values
 from paved_runtime.tasks.task import CALIBRATION, Rate, Task
