@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import naming
-from cli import csv_files
+from cli import data_files
 from cli.output import say
 from cli.problem import Problem
 from paved_runtime import csv_text, rules
@@ -48,7 +48,7 @@ def check(path: Path, model: ModelSpec) -> DataFile:
     Raises:
         Problem: the file is missing or empty, or names the first row, column, what was expected and what was found.
     """
-    with csv_files.rows(path) as (header, lines):
+    with data_files.rows(path, model.data) as (header, lines):
         rows = _rows(header, lines, path, model)
     if rows < model.data.minimum_rows:
         raise _wrong(path, f"expected at least {model.data.minimum_rows} rows, found {rows}", model)
@@ -61,7 +61,7 @@ def store(registry: Registry, file: DataFile) -> dict[str, Any]:
     Raises:
         Problem: what lies there afterwards is not the file.
     """
-    bucket, key = registry.facts.data_bucket, f"data/{file.sha256}/data.csv"
+    bucket, key = registry.facts.data_bucket, f"data/{file.sha256}/data{data_files.suffix(file.path)}"
     uri = f"s3://{bucket}/{key}"
     stored = pack.measure(registry.s3, uri)
     if stored and stored.sha256 == file.sha256:
@@ -77,7 +77,7 @@ def store(registry: Registry, file: DataFile) -> dict[str, Any]:
     return pointer
 
 
-def _rows(header: Sequence[str], lines: Iterator[list[str]], path: Path, model: ModelSpec) -> int:
+def _rows(header: Sequence[str], lines: Iterator[Sequence[str]], path: Path, model: ModelSpec) -> int:
     if why := _header(header, model):
         raise _wrong(path, why, model)
     target = header.index(model.data.target)

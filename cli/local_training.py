@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from cli import environments
+from cli import data_files, environments
 from cli.problem import Problem, one_line
 from cli.repository import Clone
 from cli.tree import HERE, relative
@@ -60,12 +60,12 @@ class Container:
 
     @classmethod
     def of(cls, model: Path, data: Path, home: Path) -> Self:
-        """That of the model in the folder `model`, with a CSV file as its data set; what lies in `home` goes first."""
+        """That of the model in the folder `model`, with a file as its data set; what lies in `home` goes first."""
         python = environments.python(model)
         shutil.rmtree(home, ignore_errors=True)
         channel = home / "input/data/data"
         channel.mkdir(parents=True)
-        (channel / "data.csv").symlink_to(data.resolve())
+        (channel / f"data{data_files.suffix(data)}").symlink_to(data.resolve())
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             "MODEL": model.name,

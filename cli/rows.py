@@ -6,16 +6,17 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cli import data_files
 from paved_runtime import dates
-from paved_runtime.spec import Boolean, Category, Column, Date, ModelSpec, Text
+from paved_runtime.spec import Boolean, Category, Column, Data, Date, ModelSpec, Text
 
 Row = dict[str, str]
 
 
-def read(file: Path) -> list[Row]:
-    """Every row of a CSV file that was checked before."""
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        return list(csv.DictReader(stream))
+def read(file: Path, data: Data) -> list[Row]:
+    """Every row of a data file that was checked before."""
+    with data_files.rows(file, data) as (header, lines):
+        return [dict(zip(header, line, strict=True)) for line in lines]
 
 
 def write(file: Path, rows: Sequence[Mapping[str, str]]) -> Path:

@@ -46,7 +46,7 @@ def must_be_tellable(model: ModelSpec) -> None:
 
 def part(file: Path, model: ModelSpec, folder: Path) -> World:
     """Part a data set at random, and let the world of its later parts move. Raises Problem when no column can."""
-    known = rows.read(file)
+    known = rows.read(file, model.data)
     shifts = choose_shifts(model, known)
     changes = [shift.parse(text, model) for text in shifts]
     random.Random(SEED).shuffle(known)  # noqa: S311 - repeatable, not secret

@@ -16,13 +16,13 @@ app = typer.Typer(help="A model's data sets, whatever its task.")
 @app.command()
 def put(
     model: target.Model,
-    csv: Annotated[Path, typer.Argument(metavar="CSV", help="A file with a header; columns in any order.", parser=typed_path)],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a header, or Parquet; columns in any order.", parser=typed_path)],
     *,
     json: output.Json = False,
     where: target.Wanted = None,
 ) -> None:
     """Check a data set, store it by its content, and make it the one that the next push trains on."""
     known = target.model(model)
-    file = datasets.check(csv, known)
+    file = datasets.check(path, known)
     pointer = datasets.store(target.choose(where).registry(known), file)
     output.show(f"{pointer['uri']} ({file.rows} rows) is what {known.name} trains on from the next push", pointer, json=json)

@@ -171,7 +171,7 @@ def _road(taken: Journey, cloud: LocalCloud, file: DataFile, *, yes: bool, start
         execution_id, step.note = _push(taken, cloud)
     done = journey.arrive(taken, execution_id, yes=yes)
     production = CONFIG.environments[-1]
-    request = {"instances": [rows.request(rows.read(file.path)[0], taken.model)]}
+    request = {"instances": [rows.request(rows.read(file.path, taken.model.data)[0], taken.model)]}
     endpoint = naming.endpoint(CONFIG, taken.model.name, production)
     runtime = taken.aws.session(production.account).client("sagemaker-runtime")
     return Outcome(

@@ -48,7 +48,7 @@ def traffic(
     """Send a data set's rows to a live endpoint. They leave at a fixed rate, each request with an inference id."""
     known, place = target.model(model), target.environment(environment)
     changes = [shift.parse(text, known) for text in shifts or []]
-    chosen = _take(rows.read(datasets.check(data, known).path), count)
+    chosen = _take(rows.read(datasets.check(data, known).path, known.data), count)
     requests = Traffic(model=known, rows=shift.apply(changes, chosen, seed), batch=batch)
     sent = send(target.choose(where), place, requests, rate=rate)
     if labels:

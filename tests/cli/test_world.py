@@ -103,7 +103,7 @@ def test_the_later_parts_have_moved_and_the_earlier_ones_have_not(tmp_path: Path
     def share(part: list[rows.Row]) -> float:
         return sum(row[column] == value for row in part) / len(part)
 
-    first, fresh = rows.read(parted.first.path), rows.read(parted.fresh.path)
+    first, fresh = (rows.read(each.path, MODEL.data) for each in (parted.first, parted.fresh))
     assert len(first) + len(fresh) + sum(map(len, (parted.calm, parted.moved, parted.later))) == len(known)
     assert max(share(first), share(list(parted.calm))) < 0.1
     assert min(share(fresh), share(list(parted.moved)), share(list(parted.later))) > 0.2

@@ -64,7 +64,7 @@ def live(folder: Path, aws: str) -> None:
 
 def serve(root: Path, data: Path) -> tuple[str, str]:
     """Have a server score 200 rows; the request log's lines of it, and the model's version."""
-    request = {"instances": [rows.request(row, reference.model()) for row in rows.read(data)[:200]]}
+    request = {"instances": [rows.request(row, reference.model()) for row in rows.read(data, reference.model().data)[:200]]}
     port, began = 8080, time.monotonic()
     with subprocess.Popen(command("serve"), env=variables(root, SAGEMAKER_BIND_TO_PORT=str(port))) as server:
         try:

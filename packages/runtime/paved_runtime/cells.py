@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from paved_runtime.digests import digests
+from paved_runtime.digests import Digests, digests
 from paved_runtime.rules import Rule, Value, is_text
-from paved_runtime.table import Examples, Table, Values
+from paved_runtime.table import Examples, Table
 
 
 def written(table: Table, column: str, rule: Rule, write: Callable[[float], Value]) -> list[Value]:
@@ -17,13 +17,20 @@ def written(table: Table, column: str, rule: Rule, write: Callable[[float], Valu
     numbers = table[column].tolist()
     if is_text(rule):
         return [None if math.isnan(number) else text for number, text in zip(numbers, table.texts[column].tolist(), strict=True)]
-    return list(map(write, numbers))
+    return each(numbers, write)
 
 
-def identity(examples: Examples) -> Values:
-    """What makes rows equal, float64 [rows, numbers]: all that the model is given, and the outcome. Compare it as bits.
+def each(numbers: Sequence[float], write: Callable[[float], Value]) -> list[Value]:
+    """What `write` makes of each number; of equal ones it is asked once."""
+    cells = {number: write(number) for number in set(numbers)}
+    return [cells[number] for number in numbers]
+
+
+def identity(examples: Examples) -> Iterator[Digests]:
+    """What makes rows equal, as bits, one column after the other, each uint64 [rows]: all that the model is given, and the outcome.
 
     A text counts by its digest, a refused cell as infinite.
     """
-    texts = [digests([(name, cells.tolist())]).view(np.float64) for name, cells in examples.table.texts.items()]
-    return np.column_stack([examples.table.values, examples.labels, *texts])
+    yield from (column.view(np.uint64) for column in examples.table.values.T)
+    yield examples.labels.view(np.uint64)
+    yield from (digests([(name, cells.tolist())]) for name, cells in examples.table.texts.items())

@@ -1,6 +1,7 @@
 """The data contract: a data set is what `model.toml` says, or training never starts.
 
-Everything that is wrong with a data set is collected before it is refused, so that whoever repairs it sees the whole list.
+Everything that is wrong with a data set is collected before it is refused, so that whoever repairs it sees the whole list. Files are read
+some rows at a time, and only what these come to is kept: a number a cell, texts, and of what is refused the first rows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain, groupby, islice
@@ -17,21 +19,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from paved_runtime import csv_text, dates
-from paved_runtime.cells import written
-from paved_runtime.digests import Digests, digests
+from paved_runtime import csv_text, dates, encoding, parquet
+from paved_runtime.cells import each, written
+from paved_runtime.digests import of_rows
+from paved_runtime.encoding import FIRST, Column, Encoded, Growing, Refused
 from paved_runtime.moments import Moment
-from paved_runtime.rules import ANY_DAY, Rule, RuleError, TargetRule, is_text, rules, shown, target
+from paved_runtime.parquet import ParquetError
+from paved_runtime.rules import ANY_DAY, Rule, TargetRule, is_text, rules, target
 from paved_runtime.spec import Data
-from paved_runtime.table import Examples, Table, Values, column
+from paved_runtime.table import Examples, Table, Texts, Values, column
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-FIRST = 5
 CORRECT = "correct the data, or model.toml"
-CHUNK = 10_000  # rows that are held as lines at a time
+CHUNK = 10_000  # rows that are held as text at a time
 Cells = Mapping[str, Sequence[str]]
 
 
@@ -96,14 +100,14 @@ class Reading:
 
 
 def read(folder: Path, data: Data, digested: Collection[str] | None = None) -> Examples:
-    """Every `*.csv` of a folder, each cell checked. Columns may come in any order; excluded ones are digested and dropped.
+    """Every `*.csv` and `*.parquet` of a folder, each cell checked. Columns may come in any order; excluded ones are digested and dropped.
 
     The columns that only say which rows are held out are not asked for: the files may be those that `write` wrote. `digested` is that of
     `inspect`: digests of every column take as long as all else.
 
     Raises:
         ContractError: a column or a cell breaks the contract.
-        FileNotFoundError: the folder has no CSV file.
+        FileNotFoundError: the folder has no such file.
     """
     held = {"split": "random", "group": None, "time": None, "exclude": (*data.exclude, *data.keys)}
     reading = inspect(folder, data.model_copy(update=held), digested)
@@ -118,76 +122,148 @@ def demand(source: str, checks: Iterable[Check]) -> None:
 
 
 def inspect(folder: Path, data: Data, digested: Collection[str] | None = None) -> Reading:
-    """Every `*.csv` of a folder, read as far as it goes, and what is to be said about its columns and cells.
+    """Every `*.csv` and `*.parquet` of a folder, by name, read as far as it goes, and what is to be said about its columns and cells.
 
     Rows are digested whole, or, where `digested` names columns, by those of them that their file has.
 
     Raises:
         ContractError: a file is no table at all, or lacks the target.
-        FileNotFoundError: the folder has no CSV file.
+        FileNotFoundError: the folder has no such file.
     """
-    files = sorted(folder.glob("*.csv"))
-    if not files:
-        raise FileNotFoundError(f"no *.csv in {folder}: the channel is empty or has another name")
-    measured = hashlib.sha256()
-    parts = [_file(file, data, digested, measured, place=f" in {file.name}" if len(files) > 1 else "") for file in files]
-    checks = list(dict.fromkeys(check for part in parts for check in part.checks))
-    cells = _joined([part.cells for part in parts])
-    accepted = {name: rule for name, rule in rules(data).items() if name in cells}
-    table, violations = encode(cells, accepted)
-    checks += [*_passed(accepted, violations), *violations, *_target(cells[data.target], data.target, target(data))]
-    groups, times, judged = _keys(cells, table, data)
-    checks += judged
-    examples = Examples(table, _labels(cells[data.target], target(data)), np.concatenate([part.digests for part in parts]), groups, times)
-    return Reading(", ".join(file.name for file in files), examples, checks, [part.digested for part in parts], measured.hexdigest())
+    if not (files := data_files(folder)):
+        raise FileNotFoundError(f"no *.csv in {folder}, and no *.parquet: the channel is empty or has another name")
+    measured, rows = hashlib.sha256(), _Rows(data, digested)
+    headers = [_file(file, rows, measured, place=f" in {file.name}" if len(files) > 1 else "") for file in files]
+    checks = list(dict.fromkeys(check for header in headers for check in header.checks))
+    rows.keep({name for name in headers[0].once if all(name in header.once for header in headers)})
+    examples = rows.examples()
+    checks += [*rows.judged(), *_target(rows.target, examples.labels, data.target, target(data)), *rows.judged_keys()]
+    if examples.times is not None and (moment := Moment.of(data)):
+        checks += _future(moment, examples.table, examples.times)
+    return Reading(", ".join(file.name for file in files), examples, checks, [header.digested for header in headers], measured.hexdigest())
+
+
+def data_files(folder: Path) -> list[Path]:
+    """A data set's files, in the order in which their rows are counted."""
+    return sorted([*folder.glob("*.csv"), *folder.glob(f"*{parquet.SUFFIX}")])
 
 
 def sha256(folder: Path) -> str:
     """The digest that `inspect` gives of a folder's files, of files that need not be a table."""
     digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.csv")):
+    for file in data_files(folder):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def write(file: Path, examples: Examples, data: Data) -> None:
-    """Write rows as CSV that `read` accepts: features in the order of `model.toml`, then the target."""
+def write(file: Path, examples: Examples, data: Data, rows: NDArray[np.intp] | None = None) -> None:
+    """Write rows, all or these in this order, as CSV that `read` accepts: features in the order of `model.toml`, then the target."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    columns = [written(examples.table, name, rule, rule.spell) for name, rule in rules(data).items()]
-    outcomes = map(target(data).spell, examples.labels.tolist())
+    written_rows = np.arange(len(examples)) if rows is None else rows
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*data.columns, data.target])
-        writer.writerows(zip(*columns, outcomes, strict=True))
+        for start in range(0, len(written_rows), CHUNK):
+            part = examples.take(written_rows[start : start + CHUNK])
+            columns = [written(part.table, name, rule, rule.spell) for name, rule in rules(data).items()]
+            writer.writerows(zip(*columns, each(part.labels.tolist(), target(data).spell), strict=True))
 
 
 def encode(columns: Cells, accepted: Mapping[str, Rule]) -> tuple[Table, list[Check]]:
     """Turn columns of CSV cells into a Table. A refused cell becomes infinite there, which no accepted one is; the violations say why."""
-    rows = len(next(iter(columns.values())))
-    values = np.empty((rows, len(accepted)))
+    values = np.empty((len(next(iter(columns.values()))), len(accepted)))
     violations: list[Check] = []
     for position, (name, rule) in enumerate(accepted.items()):
-        codes: dict[str, float] = {}
-        refused: dict[str, str] = {}
-        for cell in set(columns[name]):
-            try:
-                codes[cell] = rule.parse(cell)
-            except RuleError as error:
-                codes[cell], refused[cell] = np.inf, error.broken
-        values[:, position] = [codes[cell] for cell in columns[name]]
-        violations += _violations(name, columns[name], refused, rule.expected) if refused else []
+        read = Column(encoding.by(rule))
+        values[:, position] = read.encode(columns[name]).numbers
+        violations += _violations(name, read.refused, rule.expected)
     texts = {name: column(columns[name]) for name, rule in accepted.items() if is_text(rule)}
     return Table({name: i for i, name in enumerate(accepted)}, values, texts), violations
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One file: the cells of the columns that its header has once, its rows' digests and the columns in them, its header's checks."""
+class _Header:
+    """One file's: the columns that it has once, those that its rows' digests are made of, and what is to be said about it."""
 
-    cells: Cells
-    digests: Digests
+    once: list[str]
     digested: list[str]
     checks: list[Check]
+
+
+class _Rows:
+    """What is kept of the files' rows, one file read after the other. A column that a file lacks is NaN in its rows."""
+
+    def __init__(self, data: Data, digested: Collection[str] | None) -> None:
+        """`digested` is that of `inspect`."""
+        self.data, self._digested = data, digested
+        self._rules = rules(data)
+        self._features = {name: Column(encoding.by(rule), digested=self.digests(name)) for name, rule in self._rules.items()}
+        self.target = Column(encoding.by_target(target(data)), digested=self.digests(data.target))
+        self._group = Column(encoding.filled, digested=True) if data.group else None
+        self._time = Column(encoding.by(ANY_DAY)) if data.time and data.time not in self._rules else None
+        self._others: dict[str, Column] = {}
+        self._kept = list(self._rules)
+        self._texts: dict[str, list[Texts]] = {name: [] for name, rule in self._rules.items() if is_text(rule)}
+        self._values, self._labels, self._times = (Growing(np.float64, *shape) for shape in ((len(self._rules),), (), ()))
+        self._row_digests, self._groups = Growing(np.uint64), Growing(np.uint64)
+
+    def digests(self, name: str) -> bool:
+        """Whether a column of this name is a part of its rows' digests."""
+        return self._digested is None or name in self._digested
+
+    def add(self, header: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
+        """Some rows of a file, column by column."""
+        once = {name: cells for name, cells in zip(header, columns, strict=True) if header.count(name) == 1}
+        known = {**self._features, self.data.target: self.target}
+        encoded = {name: known[name].encode(cells) for name, cells in once.items() if name in known}
+        values = self._values.more(len(columns[0]))
+        for position, name in enumerate(self._rules):
+            values[:, position] = encoded[name].numbers if name in encoded else np.nan
+        self._labels.add(encoded[self.data.target].numbers)
+        digested = ((name, cells) for name, cells in zip(header, columns, strict=True) if self.digests(name))
+        self._row_digests.add(of_rows((name, (encoded.get(name) or self._other(name, cells)).digests) for name, cells in digested))
+        self._add_keys(once)
+        for name, texts in self._texts.items():
+            texts += [column(once[name])] if name in once else []
+
+    def keep(self, names: Collection[str]) -> None:
+        """Forget the features and keys that are not among these: a file lacks them."""
+        self._kept = [name for name in self._rules if name in names]
+        self._group = self._group if self.data.group in names else None
+        self._time = self._time if self.data.time in names else None
+
+    def examples(self) -> Examples:
+        """All rows."""
+        values, kept = self._values.whole(), [position for position, name in enumerate(self._rules) if name in self._kept]
+        texts = {name: np.concatenate(self._texts[name]) for name in self._kept if name in self._texts}
+        table = Table({name: i for i, name in enumerate(self._kept)}, values if len(kept) == len(self._rules) else values[:, kept], texts)
+        times = table[self.data.time] if self.data.time in self._kept else self._times.whole() if self._time else None
+        return Examples(table, self._labels.whole(), self._row_digests.whole(), self._groups.whole() if self._group else None, times)
+
+    def judged(self) -> list[Check]:
+        """The checks of the features' cells."""
+        accepted = {name: self._rules[name] for name in self._kept}
+        violations = [check for name, rule in accepted.items() for check in _violations(name, self._features[name].refused, rule.expected)]
+        return [*_passed(accepted, violations), *violations]
+
+    def judged_keys(self) -> list[Check]:
+        """The checks of the columns that say which rows are held out."""
+        checks = _complete(str(self.data.group), self._group.refused) if self._group else []
+        if self._time:
+            violations = _violations(str(self.data.time), self._time.refused, ANY_DAY.expected)
+            checks += [*_passed({str(self.data.time): ANY_DAY}, violations), *violations]
+        return checks
+
+    def _add_keys(self, cells: Cells) -> None:
+        group, time = str(self.data.group), str(self.data.time)
+        if self._group and group in cells:
+            self._groups.add(of_rows([(group, self._group.encode(cells[group]).digests)]))
+        if self._time and time in cells:
+            self._times.add(self._time.encode(cells[time]).numbers)
+
+    def _other(self, name: str, cells: Sequence[str]) -> Encoded:
+        """A column that is digested, and of which nothing else is kept."""
+        return self._others.setdefault(name, Column(encoding.anything, digested=True)).encode(cells)
 
 
 class _Measured(io.FileIO):
@@ -203,22 +279,39 @@ class _Measured(io.FileIO):
         return size
 
 
-def _file(file: Path, data: Data, digested: Collection[str] | None, measured: hashlib._Hash, *, place: str) -> _Part:
-    """Read one file into `measured` and a part; `place` says in checks which of several it is."""
+def _file(file: Path, rows: _Rows, measured: hashlib._Hash, *, place: str) -> _Header:
+    """Read one file into `rows` and `measured`; `place` says in checks which of several it is."""
+    with _opened(file, rows.data, measured) as (header, lines):
+        checks = _header(header, rows.data, place)
+        if header.count(rows.data.target) != 1:
+            demand(file.name, checks)
+        _add(rows, file.name, header, lines)
+        once = [name for name in header if header.count(name) == 1]
+        return _Header(once, sorted(filter(rows.digests, header)), checks)
+
+
+@contextmanager
+def _opened(file: Path, data: Data, measured: hashlib._Hash) -> Iterator[tuple[list[str], Iterator[Sequence[str]]]]:
+    """The header of a file, and its rows. Raises ContractError where it cannot be read, also while rows are.
+
+    Parquet says where its rows are at its end, and so is held as it is stored.
+    """
     try:
+        if file.suffix == parquet.SUFFIX:
+            content = file.read_bytes()
+            measured.update(content)
+            yield parquet.rows(content, data)
+            return
         with io.TextIOWrapper(io.BufferedReader(_Measured(file, measured)), newline="", encoding="utf-8-sig") as stream:
             first = stream.readline()
             _separated_by_commas(file.name, first)
             lines = csv_text.rows(chain([first], stream))
-            header = next(lines, [])
-            checks = _header(header, data, place)
-            if header.count(data.target) != 1:
-                demand(file.name, checks)
-            names = sorted(header if digested is None else {name for name in header if name in digested})
-            cells, rows = _columns(file.name, header, lines, data, names)
-            return _Part(cells, rows, names, checks)
+            yield next(lines, []), lines
     except (csv.Error, UnicodeDecodeError) as error:
         raise ContractError(file.name, [Check(column="", rule="format", found=str(error), allowed="CSV in UTF-8")]) from error
+    except ParquetError as error:
+        check = Check(column=error.column, rule="format", found=error.found, allowed=error.expected, advice=error.advice)
+        raise ContractError(file.name, [check]) from error
 
 
 def _separated_by_commas(file: str, first: str) -> None:
@@ -250,27 +343,20 @@ def _header(header: Sequence[str], data: Data, place: str) -> list[Check]:
     return absent + extra + twice or [columns]
 
 
-def _columns(file: str, header: Sequence[str], lines: Iterator[list[str]], data: Data, digested: Collection[str]) -> tuple[Cells, Digests]:
-    """The cells of the columns that the contract names, and each row's digest; what else a row has is not kept."""
-    kept: dict[str, list[str]] = {name: [] for name in (*data.columns, *data.keys, data.target) if header.count(name) == 1}
-    made: list[Digests] = []
+def _add(rows: _Rows, file: str, header: Sequence[str], lines: Iterator[Sequence[str]]) -> None:
+    """Add a file's rows. Raises ContractError where it has none, or some of another length than the header."""
     ragged: list[tuple[int, int]] = []
-    rows = 0
+    read = 0
     while chunk := list(islice(lines, CHUNK)):
-        ragged += [(number, len(row)) for number, row in enumerate(chunk, start=rows + 1) if len(row) != len(header)]
-        rows += len(chunk)
-        if ragged:
-            continue
-        columns = list(zip(header, zip(*chunk, strict=True), strict=True))
-        made.append(digests((name, cells) for name, cells in columns if name in digested))
-        for name, cells in columns:
-            if name in kept:
-                kept[name] += cells
+        if set(map(len, chunk)) != {len(header)}:
+            ragged += [(number, len(row)) for number, row in enumerate(chunk, start=read + 1) if len(row) != len(header)]
+        read += len(chunk)
+        if not ragged:
+            rows.add(header, list(zip(*chunk, strict=True)))
     if ragged:
         raise ContractError(file, [_ragged(header, ragged)])
-    if not rows:
+    if not read:
         raise ContractError(file, [Check(column="", rule="rows", found="a header and no rows", allowed="rows")])
-    return kept, np.concatenate(made)
 
 
 def _ragged(header: Sequence[str], ragged: Sequence[tuple[int, int]]) -> Check:
@@ -283,41 +369,10 @@ def _ragged(header: Sequence[str], ragged: Sequence[tuple[int, int]]) -> Check:
     return Check(column=column, rule="cells", found=differing, allowed=f"{len(header)} cells a row", count=len(ragged), rows=first)
 
 
-def _joined(parts: Sequence[Cells]) -> Cells:
-    """The columns that every file has, one file's rows behind the other's."""
-    if len(parts) == 1:
-        return parts[0]
-    shared = [name for name in parts[0] if all(name in part for part in parts)]
-    return {name: list(chain.from_iterable(part[name] for part in parts)) for name in shared}
-
-
-def _keys(cells: Cells, table: Table, data: Data) -> tuple[Digests | None, Values | None, list[Check]]:
-    """What says which rows belong together, and when each was decided on; each as far as there is such a column."""
-    groups, checks = None, []
-    if data.group is not None and data.group in cells:
-        groups = digests([(data.group, cells[data.group])])
-        checks = _complete(data.group, cells[data.group])
-    times, judged = _times(cells, table, data)
-    if times is not None and (moment := Moment.of(data)):
-        judged += _future(moment, table, times)
-    return groups, times, checks + judged
-
-
-def _times(cells: Cells, table: Table, data: Data) -> tuple[Values | None, list[Check]]:
-    """The days of `data.time`, and, where it is no feature, the checks of its cells."""
-    if data.time is None or data.time not in cells:
-        return None, []
-    if data.time in table.positions:
-        return table[data.time], []
-    accepted = {data.time: ANY_DAY}
-    moments, violations = encode({data.time: cells[data.time]}, accepted)
-    return moments[data.time], [*_passed(accepted, violations), *violations]
-
-
-def _complete(name: str, cells: Sequence[str]) -> list[Check]:
+def _complete(name: str, refused: Mapping[str, Refused]) -> list[Check]:
     allowed = "a text in every row, the same in those that belong together"
     passed = Check(column=name, rule="missing", found="every cell", allowed=allowed, passed=True)
-    return _violations(name, cells, {"": "missing"}, allowed) if "" in cells else [passed]
+    return _violations(name, refused, allowed) or [passed]
 
 
 def _future(moment: Moment, table: Table, times: Values) -> list[Check]:
@@ -350,32 +405,21 @@ def _passed(accepted: Mapping[str, Rule], violations: Sequence[Check]) -> list[C
     ]
 
 
-def _violations(name: str, cells: Sequence[str], refused: Mapping[str, str], allowed: str) -> list[Check]:
-    violations = []
-    for broken in sorted(set(refused.values())):
-        rows = [row for row, cell in enumerate(cells, start=1) if refused.get(cell) == broken]
-        examples = list(dict.fromkeys(shown(cells[row - 1]) for row in rows))[:3]
-        violations.append(
-            Check(column=name, rule=broken, found=", ".join(examples), allowed=allowed, count=len(rows), rows=tuple(rows[:FIRST]))
-        )
-    return violations
+def _violations(name: str, refused: Mapping[str, Refused], allowed: str) -> list[Check]:
+    check = partial(Check, column=name, allowed=allowed)
+    return [
+        check(rule=broken, found=", ".join(rows.examples), count=rows.count, rows=tuple(rows.rows))
+        for broken, rows in sorted(refused.items())
+    ]
 
 
-def _target(cells: Sequence[str], name: str, rule: TargetRule) -> list[Check]:
+def _target(column: Column, labels: Values, name: str, rule: TargetRule) -> list[Check]:
     """A target says an outcome in every row, and of a few, each of them somewhere. Cells that ask for the same correction are one check."""
-    occurring = Counter(cells)
     check = partial(Check, column=name, rule="target", allowed=rule.expected)
-    refused = {cell: rule.advice(cell) for cell in occurring if not rule.accepts(cell)}
-    wrong = [replace(violation, rule="target", advice=violation.rule) for violation in _violations(name, cells, refused, rule.expected)]
-    absent = [outcome for outcome in rule.everywhere if outcome not in occurring]
-    if absent and not wrong:
+    if wrong := [replace(broken, rule="target", advice=broken.rule) for broken in _violations(name, column.refused, rule.expected)]:
+        return wrong
+    if absent := [outcome for outcome in rule.everywhere if not (labels == rule.label(outcome)).any()]:
         found = f"no row with {' or '.join(map(repr, absent))}"
         wanted = f"{'both ' if len(rule.everywhere) == 2 else ''}{' and '.join(map(repr, rule.everywhere))}"
         return [check(found=found, allowed=wanted, advice=f"deliver rows of {'both' if len(rule.everywhere) == 2 else 'all'} outcomes")]
-    return wrong or [check(found="each of them", passed=True)]
-
-
-def _labels(cells: Sequence[str], rule: TargetRule) -> Values:
-    """float64 [rows]: what each cell stands for."""
-    labels = {cell: rule.label(cell) for cell in set(cells)}
-    return np.array([labels[cell] for cell in cells], dtype=np.float64)
+    return [check(found="each of them", passed=True)]

@@ -24,8 +24,18 @@ EXACT = Context(prec=2**17, Emin=MIN_EMIN, Emax=MAX_EMAX)  # digits; the csv mod
 
 def digests(columns: Iterable[tuple[str, Sequence[str]]]) -> Digests:
     """The digest of each row, uint64 [rows]: of columns by name, all of one length and at least one, in whatever order."""
+    return of_rows((name, _column(cells)) for name, cells in columns)
+
+
+def of_rows(columns: Iterable[tuple[str, Digests]]) -> Digests:
+    """The same, where the cells are digested already."""
     named = sorted(columns, key=lambda column: column[0])
-    return combined(_column(cells) ^ _text(name) for name, cells in named)
+    return combined(cells ^ _text(name) for name, cells in named)
+
+
+def of_cell(cell: str) -> int:
+    """The digest of one cell, whatever column it is in."""
+    return int(_text(canonical(cell)))
 
 
 def combined(columns: Iterable[Digests]) -> Digests:
@@ -55,15 +65,11 @@ def canonical(cell: str) -> str:
 
 
 def _column(cells: Sequence[str]) -> Digests:
-    digest = _remembered if max(map(len, cells)) <= SHORT else _cell
+    digest = _remembered if max(map(len, cells)) <= SHORT else of_cell
     return np.fromiter(map(digest, cells), dtype=np.uint64, count=len(cells))
 
 
-def _cell(cell: str) -> int:
-    return int(_text(canonical(cell)))
-
-
-_remembered = lru_cache(REMEMBERED)(_cell)
+_remembered = lru_cache(REMEMBERED)(of_cell)
 
 
 def _text(text: str) -> np.uint64:

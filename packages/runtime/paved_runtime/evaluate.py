@@ -57,14 +57,13 @@ def _complete(job: Job, model: Path) -> None:
     examples = contract.read(job.channel("holdout"), job.spec.data, digested={job.spec.data.target})  # nobody compares its rows
 
     def score(table: Table) -> Values:
-        return invocations.scores(table).astype(np.float64)
+        return np.concatenate([invocations.scores(part) for part in table.parts()]).astype(np.float64)
 
     def explain(table: Table) -> Reasons | None:
         if explainer is None:
             return None
         asked = gates.some(table, max(explainer.most, EXPLAINED))
-        base, contributions, errors = explainer.contributions(features.features(asked))
-        return Reasons(columns=job.spec.features, scores=score(asked), base=base, contributions=contributions, errors=errors)
+        return explainer.reasons(job.spec.features, features.features(asked), score(asked))
 
     task = tasks.of(job.spec.data)
     champion = _champion(job, len(examples), task)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
 from paved_runtime.spec import Boolean, Category, Column
-from paved_runtime.table import Matrix, Table, Values
+from paved_runtime.table import Columns, Mask, Matrix, Values
 
 BINS = (50, 200, 800, 3200)  # of one column: few for broad relations, many for narrow bands
 ROWS_A_BIN = 4  # at least, on average
@@ -74,7 +74,7 @@ def alone(values: Values, labels: Matrix, column: Column) -> float:
     return max(_cross_fitted(levels.codes(bins), labels, folds) for bins in (BINS[0], *fine))
 
 
-def together(table: Table, labels: Matrix, columns: Mapping[str, Column], *, most: int = MOST_COLUMNS, tests: int = 1) -> Pair | None:
+def together(table: Columns, labels: Matrix, columns: Mapping[str, Column], *, most: int = MOST_COLUMNS, tests: int = 1) -> Pair | None:
     """The two of these columns that tell the outcome best together; None where there are no two.
 
     Of the columns, the first `most` are looked at; of many rows, a part that has as many of either outcome as there are.
@@ -83,9 +83,9 @@ def together(table: Table, labels: Matrix, columns: Mapping[str, Column], *, mos
     if not pairs:
         return None
     rows = _some(labels, int(np.clip(WORK / tests / len(pairs), LEAST_ROWS, ROWS)))
-    labels = labels[rows]
+    table, labels = table.take(rows), labels[rows]
     bins = int(np.clip(np.sqrt(len(rows) / ROWS_A_CELL), 4, MOST_BINS))
-    codes = {name: _Levels(table[name][rows], columns[name]).few(bins) for name in {name for pair in pairs for name in pair}}
+    codes = {name: _Levels(table[name], columns[name]).few(bins) for name in {name for pair in pairs for name in pair}}
     halves = _folds(labels) % 2 * 2 + labels.astype(np.intp)
     hints = [_hint(_crossed(codes[one], codes[other]), halves) for one, other in pairs]
     best = sorted(range(len(pairs)), key=lambda pair: -hints[pair])[:SHORTLIST]
@@ -105,17 +105,17 @@ def emptiness(values: Values, labels: Matrix, *, tests: int) -> Emptiness:
     return Emptiness(negative=counts[0][0] / counts[0][1], positive=counts[1][0] / counts[1][1], low=0.5 + apart / 2, times=max(ratios))
 
 
-def empty_together(values: Values, labels: Matrix, *, tests: int = 1) -> tuple[float, float]:
-    """The ROC AUC with which it is told by which cells of all these columns, float64 [rows, columns], are empty, and its lower bound.
+def empty_together(empty: Mask, labels: Matrix, *, tests: int = 1) -> tuple[float, float]:
+    """The ROC AUC with which it is told by which cells of all these columns, bool [rows, columns], are empty, and its lower bound.
 
     Each column's evidence is added to the others': odds of an empty cell, or of a filled one, learnt from the other folds.
     """
-    empty, positive, folds = np.isnan(values).astype(np.float64), labels == 1, _folds(labels)
+    positive, folds = labels == 1, _folds(labels)
     scores = np.empty(len(labels))
     for fold in range(FOLDS):
         learnt, judged = folds != fold, folds == fold
         no, yes = ((empty[learnt & outcome].sum(axis=0) + 0.5) / ((learnt & outcome).sum() + 1) for outcome in (~positive, positive))
-        scores[judged] = empty[judged] @ np.log(yes / no) + (1 - empty[judged]) @ np.log((1 - yes) / (1 - no))
+        scores[judged] = empty[judged] @ np.log(yes / no) + ~empty[judged] @ np.log((1 - yes) / (1 - no))
     ranked, codes = np.unique(scores.round(9), return_inverse=True)
     area = roc_auc(ranked, _counts(codes, labels, len(ranked)))
     return area, lower_bound(area, labels, tests=tests)

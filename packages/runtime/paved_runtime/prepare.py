@@ -10,6 +10,9 @@ from paved_runtime.artifact import ArtifactError
 from paved_runtime.contract import Check, ContractError, Reading
 from paved_runtime.holdout import CHAMPION
 from paved_runtime.job import Job
+from paved_runtime.split import Parts
+from paved_runtime.table import Examples
+from paved_runtime.tasks.task import Task
 
 VERSION = 1
 VIOLATIONS = "violations.json"
@@ -40,30 +43,29 @@ def _prepare(job: Job) -> None:
     examples = reading.examples
     order = split.order(examples.digests, seed=data.seed)
     parts = split.divide(examples, data, order)
-    learnt = examples.take(parts.train)
-    change = drift.changes(champion["profile"], learnt, tasks.of(data)) if champion and champion["profile"] and len(learnt) else None
+    change = _change(champion, examples, parts, tasks.of(data))
     whole = [*quality.checks(examples, data, order), *quality.sides(examples, parts, data)]
     checks = [*reading.checks, *whole, *quality.changed(change or {}, data)]
     contract.demand(reading.source, checks)
 
-    contract.write(job.prepared("train") / "train.csv", learnt, data)
-    contract.write(job.prepared("holdout") / "holdout.csv", examples.take(parts.holdout), data)
+    contract.write(job.prepared("train") / "train.csv", examples, data, parts.train)
+    contract.write(job.prepared("holdout") / "holdout.csv", examples, data, parts.holdout)
     profile = {
         "sha256": reading.sha256,
-        "rows": len(learnt),
-        **drift.profile(learnt, tasks.of(data)),
+        "rows": len(parts.train),
+        **drift.profile(examples.take(parts.train), tasks.of(data)),
         "duplicates": quality.duplicates(examples),
     }
     profile["split"] = split.summary(examples, parts, data)
     profile["digested"] = sorted(set(map(tuple, reading.digested)))
     artifact.write_json(job.prepared("train") / artifact.DATA, _summary(profile, checks, change))
-    training_rows.write(job.prepared("train") / artifact.ROWS, learnt.digests)
+    training_rows.write(job.prepared("train") / artifact.ROWS, examples.digests[parts.train])
     if champion:
         aligned = {name: _aligned(champion[name], len(examples), parts.holdout.tolist()) for name in OF_ROWS if name in champion}
         artifact.write_json(job.prepared("holdout") / CHAMPION, {**champion, **aligned})
     print(f"data contract: {len(checks)} checks passed")
     left = f", {len(parts.left_out)} left out" if len(parts.left_out) else ""
-    print(f"prepared {len(learnt)} rows for training and {len(parts.holdout)} held out{left}", flush=True)
+    print(f"prepared {len(parts.train)} rows for training and {len(parts.holdout)} held out{left}", flush=True)
 
 
 def _must_be_stored(reading: Reading, expected: str) -> None:
@@ -80,6 +82,13 @@ def _champion(job: Job) -> dict[str, Any] | None:
     return content
 
 
+def _change(champion: Mapping[str, Any] | None, examples: Examples, parts: Parts, task: Task) -> dict[str, float] | None:
+    """How far the training rows are from the champion's; None where there is nothing to compare."""
+    if champion is None or not champion["profile"] or not len(parts.train):
+        return None
+    return drift.changes(champion["profile"], examples.take(parts.train), task)
+
+
 def _summary(profile: Mapping[str, Any], checks: Sequence[Check], change: Mapping[str, float] | None) -> dict[str, Any]:
     """The content of data.json: what the training rows are like, and everything that was asked of the data set."""
     listed = [{name: value for name, value in check.as_json().items() if name != "advice"} for check in checks]
@@ -88,7 +97,9 @@ def _summary(profile: Mapping[str, Any], checks: Sequence[Check], change: Mappin
 
 
 def _aligned(values: Sequence[Any], rows: int, holdout: Sequence[int]) -> list[Any]:
-    """What the champion said of the held-out rows, out of what it said of all of them."""
+    """What the champion said of the held-out rows, out of what it said of all of them. Of files that it cannot read it says nothing."""
+    if not values:
+        return [None] * len(holdout)
     if len(values) != rows:
         raise ArtifactError(f"{CHAMPION} has {len(values)} scores for {rows} rows: the champion has scored another data set")
     return [values[row] for row in holdout]

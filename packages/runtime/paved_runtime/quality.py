@@ -12,11 +12,12 @@ import numpy as np
 
 from paved_runtime import leaks, tasks
 from paved_runtime.cells import identity
-from paved_runtime.contract import FIRST, Check
+from paved_runtime.contract import Check
 from paved_runtime.digests import combined
+from paved_runtime.encoding import FIRST
 from paved_runtime.spec import Column, Data
 from paved_runtime.split import Parts, Rows
-from paved_runtime.table import Examples, Mask, Matrix, Values
+from paved_runtime.table import Examples, Mask, Matrix, Selection, Table, Values
 from paved_runtime.tasks.task import Task
 
 OUTCOMES = 25  # rows of each outcome; with fewer, nothing can be said about what tells it
@@ -31,7 +32,7 @@ def checks(examples: Examples, data: Data, order: Rows) -> list[Check]:
         judged.append(_duplicates(examples, data))
     for name in table.positions:
         judged += [_missing(name, table[name], data.columns[name]), _constant(name, table[name])]
-    return judged + list(_leaks(examples.take(order), task))
+    return judged + list(_leaks(examples, order, task))
 
 
 def changed(indices: Mapping[str, float], data: Data) -> list[Check]:
@@ -49,10 +50,12 @@ def sides(examples: Examples, parts: Parts, data: Data) -> Iterator[Check]:
         return
     counts = {name: _rarest(examples.labels[side], task) for name, side in (("training", parts.train), ("held out", parts.holdout))}
     found = ", ".join(f"{count} {name}" for name, count in counts.items())
-    allowed = f"at least {OUTCOMES} rows of each outcome on either side of a split by {data.split}"
+    each = "of each outcome" if data.task != "regression" else "with outcomes that differ"
+    allowed = f"at least {OUTCOMES} rows {each} on either side of a split by {data.split}"
     advice = f"deliver rows of more {'days' if data.split == 'time' else 'groups'}, or change data.holdout or data.split in model.toml"
     passed = min(counts.values()) >= OUTCOMES
-    yield Check(column=data.target, rule="split", found=f"of the rarer one {found}", allowed=allowed, passed=passed, advice=advice)
+    found = found if data.task == "regression" else f"of the {'rarer' if data.task == 'binary' else 'rarest'} one {found}"
+    yield Check(column=data.target, rule="split", found=found, allowed=allowed, passed=passed, advice=advice)
 
 
 def repeats(examples: Examples) -> Rows:
@@ -60,12 +63,14 @@ def repeats(examples: Examples) -> Rows:
 
     Rows with a refused cell are equal to none.
     """
-    rows = identity(examples)
-    order = np.argsort(combined(rows.view(np.uint64).T), kind="stable")  # equal rows are neighbours, the earlier one first
-    rows = rows[order]
-    bits = rows.view(np.uint64)  # as bits, NaN equals NaN
-    equal = (bits[1:] == bits[:-1]).all(axis=1) & ~np.isinf(rows[1:]).any(axis=1)
-    return np.sort(order[1:][equal])
+    rows = combined(identity(examples))
+    order = np.argsort(rows, kind="stable")  # equal rows are neighbours, the earlier one first
+    alike = np.flatnonzero(rows[order[1:]] == rows[order[:-1]])
+    earlier, later = order[alike], order[alike + 1]
+    for column in identity(examples):  # as bits, NaN equals NaN
+        equal = column[earlier] == column[later]
+        earlier, later = earlier[equal], later[equal]
+    return np.sort(later[_readable(examples.table, later)])
 
 
 def duplicates(examples: Examples) -> float:
@@ -73,9 +78,17 @@ def duplicates(examples: Examples) -> float:
     return len(repeats(examples)) / len(examples)
 
 
+def _readable(table: Table, rows: Rows) -> Mask:
+    """Which of some rows have no refused cell: bool [rows]."""
+    readable = np.ones(len(rows), dtype=bool)
+    for name in table.positions:
+        readable &= ~np.isinf(table[name][rows])
+    return readable
+
+
 def _rarest(labels: Values, task: Task) -> int:
-    """Rows of the rarest outcome; of numbers, all of them."""
-    return min(task.counts(labels).values(), default=len(labels))
+    """Rows of the rarest outcome; of numbers, all of them where they differ."""
+    return min(task.counts(labels).values(), default=task.fewest(labels))
 
 
 def _either(event: Mask) -> bool:
@@ -138,24 +151,30 @@ def _constant(name: str, values: Values) -> Check:
     return Check(column=name, rule="constant", found=distinct, allowed="2 or more values", passed=not constant, advice=advice)
 
 
-def _leaks(examples: Examples, task: Task) -> Iterator[Check]:
+def _leaks(examples: Examples, order: Rows, task: Task) -> Iterator[Check]:
     """Whether a column, two of them, or their empty cells tell the outcome. Refused cells are no empty ones: their rows are left out."""
     table, data, honest = examples.table, task.data, dict[str, float]()
     for name in table.positions:
-        kept = ~np.isinf(table[name])
-        events = _events(examples.labels[kept], task)
-        if areas := {event: leaks.alone(table[name][kept], rows, data.columns[name]) for event, rows in events.items()}:
+        kept = order[~np.isinf(table[name][order])]
+        values, events = table[name][kept], _events(examples.labels[kept], task)
+        if areas := {event: leaks.alone(values, _matrix(rows), data.columns[name]) for event, rows in events.items()}:
             yield _leak(name, areas, data)
             honest |= {name: max(areas.values())} if max(areas.values()) <= data.maximum_column_auc else {}
-    examples = examples.take(np.flatnonzero(~np.isinf(table.values).any(axis=1)))
-    if events := _events(examples.labels, task):
-        yield from _pair_leak(examples, events, sorted(honest, key=lambda name: -honest[name]), data)
-        yield from _missing_leaks(examples, events, data)
+    kept = order[_readable(table, order)]
+    if events := _events(examples.labels[kept], task):
+        readable = Selection(table, kept)
+        yield from _pair_leak(readable, events, sorted(honest, key=lambda name: -honest[name]), data)
+        yield from _missing_leaks(readable, events, data)
 
 
-def _events(labels: Values, task: Task) -> dict[str, Matrix]:
-    """What could be told of the outcome, where there are enough rows to say so: 1 where it is true."""
-    return {name: event.astype(np.float32) for name, event in task.events(labels).items() if _either(event)}
+def _events(labels: Values, task: Task) -> dict[str, Mask]:
+    """What could be told of the outcome, where there are enough rows to say so."""
+    return {name: event for name, event in task.events(labels).items() if _either(event)}
+
+
+def _matrix(event: Mask) -> Matrix:
+    """1 where it is true; there may be many events, and one at a time is looked at."""
+    return event.astype(np.float32)
 
 
 def _worst(areas: Mapping[str, float]) -> tuple[float, str]:
@@ -173,10 +192,10 @@ def _leak(name: str, areas: Mapping[str, float], data: Data) -> Check:
     return Check(column=name, rule="leak", found=f"{auc:.4f}{event}", allowed=allowed, passed=passed, advice=advice)
 
 
-def _pair_leak(examples: Examples, events: Mapping[str, Matrix], names: Sequence[str], data: Data) -> Iterator[Check]:
+def _pair_leak(table: Selection, events: Mapping[str, Mask], names: Sequence[str], data: Data) -> Iterator[Check]:
     """The check of the two columns that tell most together; the first names are looked at first."""
     columns = {name: data.columns[name] for name in names}
-    told = {event: leaks.together(examples.table, rows, columns, tests=len(events)) for event, rows in events.items()}
+    told = {event: leaks.together(table, _matrix(rows), columns, tests=len(events)) for event, rows in events.items()}
     pairs = {event: pair for event, pair in told.items() if pair is not None}
     if not pairs:
         return
@@ -190,20 +209,16 @@ def _pair_leak(examples: Examples, events: Mapping[str, Matrix], names: Sequence
     yield check(allowed=allowed, passed=pair.low <= data.maximum_pair_auc, advice=advice)
 
 
-def _missing_leaks(examples: Examples, events: Mapping[str, Matrix], data: Data) -> Iterator[Check]:
+def _missing_leaks(table: Selection, events: Mapping[str, Mask], data: Data) -> Iterator[Check]:
     """The check of each column that has empty cells, and of those together that tell little each."""
-    table = examples.table
-    names = [name for name in table.positions if np.isnan(table[name]).any()]
+    names = [name for name in table.table.positions if np.isnan(table[name]).any()]
     tests = len(names) * len(events)
-    judged = {
-        name: _missing_leak(name, {event: leaks.emptiness(table[name], rows, tests=tests) for event, rows in events.items()}, data)
-        for name in names
-    }
+    judged = {name: _missing_leak(name, _emptiness(table[name], events, tests), data) for name in names}
     yield from judged.values()
     honest = [name for name in names if judged[name].passed]
     if len(honest) > 1:
-        values = table.values[:, [table.positions[name] for name in honest]]
-        told = {event: leaks.empty_together(values, rows, tests=len(events)) for event, rows in events.items()}
+        empty = np.column_stack([np.isnan(table[name]) for name in honest])
+        told = {event: leaks.empty_together(empty, _matrix(rows), tests=len(events)) for event, rows in events.items()}
         worst = max(told, key=lambda event: (told[event][1] > data.maximum_pair_auc, told[event][0]))
         (auc, low), event = told[worst], f" for {worst!r}" if len(told) > 1 else ""
         allowed = f"a ROC AUC of at most {data.maximum_pair_auc:g} from which cells of a row are empty"
@@ -211,6 +226,10 @@ def _missing_leaks(examples: Examples, events: Mapping[str, Matrix], data: Data)
         advice += "if all are filled in time, raise data.maximum_pair_auc"
         check = partial(Check, column="", rule="missing leak", found=f"{auc:.4f}{event}", allowed=allowed, advice=advice)
         yield check(passed=low <= data.maximum_pair_auc)
+
+
+def _emptiness(values: Values, events: Mapping[str, Mask], tests: int) -> dict[str, leaks.Emptiness]:
+    return {event: leaks.emptiness(values, _matrix(rows), tests=tests) for event, rows in events.items()}
 
 
 def _missing_leak(name: str, empty: Mapping[str, leaks.Emptiness], data: Data) -> Check:

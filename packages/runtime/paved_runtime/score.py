@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from paved_runtime import artifact, contract, golden, plugin
+from paved_runtime import artifact, contract, golden, parquet, plugin
 from paved_runtime.contract import Check, ContractError
 from paved_runtime.holdout import CHAMPION
 from paved_runtime.invocations import Invocations
 from paved_runtime.job import Job
+from paved_runtime.parquet import ParquetError
 from paved_runtime.spec import Data
 from paved_runtime.table import Table
 from paved_runtime.training_rows import TrainingRows
@@ -30,7 +31,8 @@ Scores = list[Any]  # each row's, as its task has them; None without
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Row by row: a score, null where a cell is refused, all null where a column is missing; and whether the champion was trained on it,
+    """Row by row: a score, null where a cell is refused, all null where a column is missing, and none at all where rows cannot be counted;
+    and whether the champion was trained on it,
     None where it does not know. `data_sha256` is of the bytes that were read.
 
     `reason`, why some rows have no score, travels further than the data may: it has columns, rules and counts, and no cell.
@@ -50,7 +52,7 @@ def score(job: Job) -> None:
     Raises:
         ValueError: MODEL_PACKAGE_ARN is not set.
         ArtifactError: the model is not complete, or answers its golden requests differently than in evaluation.
-        FileNotFoundError: the data set has no CSV file.
+        FileNotFoundError: the data set has no file.
     """
     if not job.model_package_arn:
         raise ValueError("the environment variable MODEL_PACKAGE_ARN is not set: it names the version whose scores these are")
@@ -100,12 +102,11 @@ def answers(invocations: Invocations, folder: Path, data: Data, known: TrainingR
 
 
 def _scores(invocations: Invocations, table: Table) -> Scores:
-    accepted = np.flatnonzero(~np.isinf(table.values).any(axis=1))
-    scores: Scores = [None] * len(table)
-    if len(accepted):
-        answered = invocations.scores(table.take(accepted)).tolist()
-        for row, value in zip(accepted.tolist(), answered, strict=True):
-            scores[row] = value
+    scores: Scores = []
+    for part in table.parts():
+        accepted = np.flatnonzero(~np.isinf(part.values).any(axis=1))
+        answered = dict(zip(accepted.tolist(), invocations.scores(part.take(accepted)).tolist() if len(accepted) else [], strict=True))
+        scores += [answered.get(row) for row in range(len(part))]
     return scores
 
 
@@ -119,9 +120,15 @@ def _words(check: Check) -> str:
 
 
 def _rows(folder: Path) -> int:
-    """Rows of files that cannot be read as the champion's table."""
-    count = 0
-    for file in sorted(folder.glob("*.csv")):
-        with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-            count += max(0, sum(1 for _ in csv.reader(stream)) - 1)
-    return count
+    """Rows of files that cannot be read as the champion's table; 0 where it cannot even count them, for lack of pyarrow."""
+    try:
+        return sum(map(_counted, contract.data_files(folder)))
+    except ParquetError:
+        return 0
+
+
+def _counted(file: Path) -> int:
+    if file.suffix == parquet.SUFFIX:
+        return parquet.count(file)
+    with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+        return max(0, sum(1 for _ in csv.reader(stream)) - 1)

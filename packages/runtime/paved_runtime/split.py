@@ -70,7 +70,7 @@ def summary(examples: Examples, parts: Parts, data: Data) -> dict[str, Any]:
     `repeated` held-out rows are equal to a training row in all that the model is given, and in the outcome.
     """
     sides = {"train": parts.train, "holdout": parts.holdout}
-    rows = combined(identity(examples).view(np.uint64).T)
+    rows = combined(identity(examples))
     return {
         "by": data.split,
         "seed": data.seed,

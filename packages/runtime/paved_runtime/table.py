@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,17 @@ Matrix = NDArray[np.float32]
 Values = NDArray[np.float64]
 Texts = NDArray[np.object_]
 NONE: Mapping[str, Texts] = {}
+PART = 65_536  # rows that are scored at a time
+
+
+class Columns(Protocol):
+    """Rows whose columns are looked at one by one."""
+
+    def __getitem__(self, column: str) -> Values:
+        """One column, float64 [rows]."""
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """The given rows, in the given order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +53,36 @@ class Table:
         """The given rows, in the given order; or those where a mask says so."""
         return self.with_values(self.values[rows], rows)
 
+    def parts(self, rows: int = PART) -> Iterator[Table]:
+        """All rows, at most so many at a time, and at least one part; views, not copies."""
+        for start in range(0, max(len(self), 1), rows):
+            some = slice(start, start + rows)
+            yield Table(self.positions, self.values[some], {name: texts[some] for name, texts in self.texts.items()})
+
     def with_values(self, values: Values, rows: NDArray[np.intp] | Mask | None = None) -> Table:
         """Other numbers beside the texts of the same rows, or of the given ones."""
         if not self.texts:
             return Table(self.positions, values)
         return Table(self.positions, values, {name: texts if rows is None else texts[rows] for name, texts in self.texts.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some rows of a table, in an order of their own: a column is copied when it is asked for, and the table never."""
+
+    table: Table
+    rows: NDArray[np.intp]
+
+    def __getitem__(self, column: str) -> Values:
+        """One column, float64 [rows]."""
+        return self.table[column][self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: NDArray[np.intp]) -> Selection:
+        """The given rows of these, in the given order."""
+        return Selection(self.table, self.rows[rows])
 
 
 def column(cells: Sequence[str | None]) -> Texts:

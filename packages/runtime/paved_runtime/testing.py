@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from paved_runtime import spec
+from paved_runtime import parquet, spec
 
 ORIGIN = {"COMMIT": "0123abc", "IMAGE_URI": "registry/image@sha256:89"}
 
@@ -24,14 +24,14 @@ def run(model: str, root: Path, *commands: str) -> subprocess.CompletedProcess[s
 
 
 def train(model: str, data: Path, root: Path) -> Path:
-    """Take a CSV file through `prepare train evaluate` in one job; returns `root`, whose `model/` holds the trained model.
+    """Take a CSV or Parquet file through `prepare train evaluate` in one job; returns `root`, whose `model/` holds the trained model.
 
     Raises:
         RuntimeError: a command failed; in its own words.
     """
     channel = root / "input/data/data"
     channel.mkdir(parents=True)
-    (channel / "data.csv").write_bytes(data.read_bytes())
+    (channel / f"data{data.suffix if data.suffix == parquet.SUFFIX else '.csv'}").write_bytes(data.read_bytes())
     finished = run(model, root, "prepare", "train", "evaluate")
     (root / "stdout").write_text(finished.stdout)
     if finished.returncode:

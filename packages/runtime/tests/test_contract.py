@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -281,3 +282,12 @@ def test_a_negative_zero_is_a_zero() -> None:
     both = read([frame[0] | {"balance": "-0", "y": "yes"}, frame[0] | {"balance": "0", "y": "no"}], COLUMNS)
 
     assert both.table.values[0].tobytes() == both.table.values[1].tobytes()
+
+
+def test_parquet_without_pyarrow_says_what_to_add_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "data.parquet").write_bytes(b"PAR1")
+
+    with pytest.raises(contract.ContractError, match=r"^data\.parquet breaks the data contract: .* no pyarrow to read it") as caught:
+        contract.read(tmp_path, DATA)
+    assert "extra `parquet` to the model's requirements.in and run ./road lock" in str(caught.value)

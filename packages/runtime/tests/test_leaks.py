@@ -191,7 +191,7 @@ def test_honest_empty_cells_are_within_their_bounds() -> None:
 
 def test_many_columns_that_are_empty_tell_together_what_each_hints_at() -> None:
     empty = np.column_stack([chosen(0.1, seed) | (chosen(0.2, seed + 100) & (OUTCOME == 0)) for seed in range(20)])
-    area, low = leaks.empty_together(np.where(empty, np.nan, 1.0), OUTCOME)
+    area, low = leaks.empty_together(empty, OUTCOME)
 
     assert max(leaks.emptiness(np.where(column, np.nan, 1.0), OUTCOME, tests=20).roc_auc for column in empty.T) < 0.65
     assert area == pytest.approx(roc_auc_score(1 - OUTCOME, empty.sum(axis=1)), abs=0.02)
@@ -200,7 +200,7 @@ def test_many_columns_that_are_empty_tell_together_what_each_hints_at() -> None:
 
 def test_empty_cells_of_noise_tell_nothing_together() -> None:
     empty = np.column_stack([chosen(0.3, seed) for seed in range(200)])
-    area, low = leaks.empty_together(np.where(empty, np.nan, 1.0), OUTCOME)
+    area, low = leaks.empty_together(empty, OUTCOME)
 
     assert area == pytest.approx(0.5, abs=0.04)
     assert low < 0.5

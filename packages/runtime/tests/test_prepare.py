@@ -202,6 +202,15 @@ def test_scores_of_another_data_set_are_refused(tmp_path: Path, rows: list[Row],
         prepare(job(tmp_path, SPEC))
 
 
+def test_a_champion_that_cannot_read_the_files_has_no_score_of_any_row(tmp_path: Path, rows: list[Row]) -> None:
+    put_rows(tmp_path, rows)
+    champion(tmp_path, scores=[], reason="why")
+    prepare(job(tmp_path, SPEC))
+    aligned = artifact.read_json(tmp_path / "work/holdout" / CHAMPION)
+
+    assert (aligned["scores"], aligned["reason"], "trained" in aligned) == ([None] * 800, "why", False)
+
+
 def test_a_champion_without_a_file_is_no_absent_champion(tmp_path: Path, rows: list[Row]) -> None:
     put_rows(tmp_path, rows)
     (tmp_path / "input/data/champion").mkdir()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,3 +155,23 @@ def test_no_data_at_all_is_an_error(root: Path) -> None:
 def test_a_champion_without_a_name_is_an_error(root: Path) -> None:
     assert main(["score"], environment(root, MODEL_PACKAGE_ARN="")) == 1
     assert (root / "output/message").read_text().startswith("score: the environment variable MODEL_PACKAGE_ARN is not set: it names")
+
+
+def test_files_that_its_image_cannot_read_get_no_score_and_fail_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its image has no pyarrow, the challenger's has: it says nothing of any row, and that is all."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    file = root / "processing/input/data/data.csv"
+    file.rename(file.with_suffix(".parquet"))
+    written = scored(root)
+
+    assert (written["scores"], written["refused"], "trained" in written) == ([], 0, False)
+    assert written["reason"] == "the data set is none that the champion reads: file: format"
+    assert written["data_sha256"] == hashlib.sha256(file.with_suffix(".parquet").read_bytes()).hexdigest()
+
+
+def test_rows_are_scored_in_parts_of_any_size(data: Path, model_spec: ModelSpec, invocations: Invocations) -> None:
+    table = contract.read(data.parent, model_spec.data).table
+    parts = [invocations.scores(part) for part in table.parts(700)]
+
+    assert [len(part) for part in parts] == [700] * 5 + [500]
+    assert np.concatenate(parts).tolist() == invocations.scores(table).tolist()
