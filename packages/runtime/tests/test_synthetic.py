@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from paved_runtime import contract, dates, synthetic
 from paved_runtime.rules import NUMERAL
 from paved_runtime.spec import Data
-from paved_runtime.synthetic import Column, Dates, Identifiers, Numbers, Outcome, Values, Words, write
+from paved_runtime.synthetic import Amount, Classes, Column, Dates, Identifiers, Numbers, Outcome, Values, Words, write
 
 COLUMNS: dict[str, Column] = {
     "age": Numbers(quantiles=[18, 30, 45, 90], lift=[-2, 0, 2], whole=True),
@@ -86,6 +86,60 @@ def test_the_outcome_follows_the_columns(rows: list[Row]) -> None:
     assert share(business, bought="yes") > share(private, bought="yes") + 0.1
     assert share(old, bought="yes") > share(young, bought="yes") + 0.3
     assert {row["bought"] for row in young} == {"yes", "no"}
+
+
+GRADED: dict[str, Column] = {
+    "age": Numbers(quantiles=[18, 30, 90], lift=[[0, 1, 0], [2, 0, 0]], whole=True),
+    "segment": Values(weights={"a": 1, "b": 1}, lift={"a": [0, 0, 3]}, missing=0.5),
+}
+
+
+def drawn(file: Path, columns: dict[str, Column], target: Classes | Amount, count: int = 4000) -> list[Row]:
+    write(file, columns, target, count=count, seed=5)
+    with file.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_classes_follow_the_columns(tmp_path: Path) -> None:
+    rows = drawn(tmp_path / "data.csv", GRADED, Classes(target="grade", intercepts={"low": 0, "high": 0, "none": -1}))
+    old = [row for row in rows if int(row["age"]) > 30 and not row["segment"]]
+    young = [row for row in rows if int(row["age"]) < 30 and not row["segment"]]
+
+    assert share(old, grade="low") == pytest.approx(2.718**2 / (2.718**2 + 1 + 1 / 2.718), abs=0.04)
+    assert share(young, grade="high") == pytest.approx(2.718 / (1 + 2.718 + 1 / 2.718), abs=0.04)
+    segment = [row for row in rows if row["segment"] == "a"]
+    assert share(segment, grade="none") > share(young, grade="none") + 0.3
+    assert {row["grade"] for row in rows} == {"low", "high", "none"}
+
+
+SPENT: dict[str, Column] = {"age": Numbers(quantiles=[18, 30, 90], lift=[-10, 10], whole=True), "note": Words(least=1, most=2, longest=20)}
+PLACES, NUMBERS = [-15, -10, 10, 15], [-2, 0.5, 100, 5000]
+
+
+def test_numbers_follow_the_columns_and_chance(tmp_path: Path) -> None:
+    certain = drawn(tmp_path / "certain.csv", SPENT, Amount(target="spent", places=PLACES, numbers=NUMBERS, noise=0))
+    assert {(int(row["age"]) >= 30, float(row["spent"])) for row in certain} == {(False, 0.5), (True, 100)}
+
+    rows = drawn(tmp_path / "data.csv", SPENT, Amount(target="spent", places=PLACES, numbers=NUMBERS, noise=3))
+    young, old = ([float(row["spent"]) for row in rows if (int(row["age"]) >= 30) == kind] for kind in (False, True))
+    assert sorted(young)[len(young) // 2] == pytest.approx(0.5, abs=1)
+    assert sorted(old)[len(old) // 2] == pytest.approx(100, abs=30)
+    assert -2 <= min(young) < max(young) < sorted(old)[len(old) // 4] < max(old) <= 5000
+
+
+places = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=6, unique=True).map(sorted)
+
+
+@given(places, st.data(), st.floats(-2e6, 2e6), st.booleans())
+def test_a_number_is_one_of_its_range(ordered: list[float], data: st.DataObject, lift: float, whole: bool) -> None:
+    values = st.integers(-(10**9), 10**9).map(float) if whole else st.floats(-1e9, 1e9)
+    known = sorted(data.draw(st.lists(values, min_size=len(ordered), max_size=len(ordered))))
+    amount = Amount(target="y", places=ordered, numbers=known, noise=1, whole=whole)
+    cell = amount.draw([lift], Random(0))  # noqa: S311 - repeatable, not secret
+
+    assert NUMERAL.fullmatch(cell)
+    assert known[0] <= float(cell) <= known[-1]
+    assert not whole or float(cell).is_integer()
 
 
 def test_a_cell_that_is_missing_adds_nothing(tmp_path: Path) -> None:
