@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,15 @@ from cli.output import say
 from cli.problem import Problem
 from paved_runtime import csv_text, rules
 from paved_runtime.moments import Moment
-from paved_runtime.rules import target
+from paved_runtime.rules import TargetRule
 from paved_runtime.spec import Column, Data, ModelSpec
 from pipelines.deployment.facts import DATA
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import pack
 
 SHOWN = 40
+LISTED = 10  # outcomes in an error
+DISTINCT = 1000  # cells of the target that are kept: outcomes are fewer, and of numbers it is enough that some differ
 Rule = tuple[str, Callable[[str], bool]]  # what is accepted, in words and as a test of one cell
 
 
@@ -82,7 +84,7 @@ def _rows(header: Sequence[str], lines: Iterator[Sequence[str]], path: Path, mod
     accepted = {name: _rule(column) for name, column in model.data.columns.items()} | _keys(model.data)
     checks = [(i, name, accepted[name]) for i, name in enumerate(header) if name in accepted]
     late = _late(header, model.data)
-    labels: dict[str, int] = {}
+    outcomes, labels = rules.target(model.data), set[str]()
     row = 0
     for row, line in enumerate(lines, start=1):
         if len(line) != len(header):
@@ -92,8 +94,10 @@ def _rows(header: Sequence[str], lines: Iterator[Sequence[str]], path: Path, mod
                 raise _wrong(path, f"row {row}, column {name!r}: expected {expected}, found {line[i][:SHOWN]!r}", model)
         if late and (why := late(line)):
             raise _wrong(path, f"row {row}, {why}", model)
-        labels.setdefault(line[target], row)
-    _outcomes(path, labels, model)
+        if line[target] not in labels:
+            _outcome(path, row, line[target], outcomes, model)
+            labels |= {line[target]} if len(labels) < DISTINCT else set()
+    _occurring(path, labels, outcomes, model)
     return row
 
 
@@ -108,16 +112,21 @@ def _header(header: Sequence[str], model: ModelSpec) -> str:
     return ""
 
 
-def _outcomes(path: Path, labels: Mapping[str, int], model: ModelSpec) -> None:
-    """Judge the target's cells, each with the first row that has it. Raises Problem."""
-    rule, column = target(model.data), f"column {model.data.target!r}"
-    for label, row in labels.items():
-        if not rule.accepts(label):
-            why = f"row {row}, {column}: expected {rule.expected}, found {label[:SHOWN]!r}"
-            raise Problem(f"data file {path}", why, rule.advice(label))
-    if absent := [outcome for outcome in rule.everywhere if outcome not in labels]:
-        every = f"{column}: expected {'both ' if len(rule.everywhere) == 2 else ''}{' and '.join(map(repr, rule.everywhere))}"
-        raise _wrong(path, f"{every}, {absent[0]!r} is not there, found only {', '.join(map(repr, labels)) or 'a header'}", model)
+def _outcome(path: Path, row: int, cell: str, outcomes: TargetRule, model: ModelSpec) -> None:
+    """Raise Problem where a cell of the target is none that it may have."""
+    if not outcomes.accepts(cell):
+        why = f"row {row}, column {model.data.target!r}: expected {outcomes.expected}, found {cell[:SHOWN]!r}"
+        raise Problem(f"data file {path}", why, outcomes.advice(cell))
+
+
+def _occurring(path: Path, labels: Collection[str], outcomes: TargetRule, model: ModelSpec) -> None:
+    """Raise Problem where an outcome does not occur, or all numbers are the same."""
+    column, shown = f"column {model.data.target!r}", ", ".join(map(repr, sorted(labels)[:LISTED])) or "a header"
+    if absent := [outcome for outcome in outcomes.everywhere if outcome not in labels]:
+        every = f"{column}: expected {'both ' if len(outcomes.everywhere) == 2 else ''}{' and '.join(map(repr, outcomes.everywhere))}"
+        raise _wrong(path, f"{every}, {absent[0]!r} is not there, found only {shown}", model)
+    if len({outcomes.label(label) for label in labels}) < 2:
+        raise _wrong(path, f"{column}: expected numbers that differ, found only {shown}", model)
 
 
 def _rule(column: Column) -> Rule:

@@ -10,17 +10,17 @@ from pathlib import Path
 
 from cli import local_training, proposals, scaffold, synthesis
 from cli.local_training import Training, Violations
+from cli.model_toml import Words
 from cli.problem import Problem
 from cli.profiles import Profile
 from cli.proposals import Gates
-from cli.scaffold import Words
 from config import Config
 from paved_runtime import spec
 from stacks import layout
 
 ROWS, SEED = 20_000, 7  # of the made-up data set: what `road demo` makes
 ATTEMPTS = 5
-EASIER, EASIEST = 0.02, 0.99  # of ROC AUC: how much better the made-up outcome can be told, to begin with, and at most
+EASIER, EASIEST = 0.02, 0.99  # of the headline: how much better the made-up outcome can be told, to begin with, and at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Draft:
 
     def check(self, profile: Profile) -> None:
         """Whether a model may have this name and these words, beside the models that there are. Raises Problem."""
-        folder = self._write(profile, scaffold.DRAFT)
+        folder = self._write(profile, proposals.draft(profile.outcomes))
         try:
             layout.check(self.config, [*spec.load_all(), spec.load(self.name, folder.parent)])
         except ValueError as error:
@@ -50,21 +50,23 @@ class Draft:
         """
         first: list[Training] = []
         try:
-            first.append(self._train(profile, scaffold.DRAFT, seed=0))
+            first.append(self._train(profile, proposals.draft(profile.outcomes), seed=0))
         except Violations as error:
             profile = _without(profile, proposals.leaks(error, profile.file))
-        lenient = replace(scaffold.DRAFT, maximum_column_auc=1, maximum_pair_auc=1)  # another split may put a column just above the bound
+        lenient = replace(
+            proposals.draft(profile.outcomes), maximum_column_auc=1, maximum_pair_auc=1
+        )  # another split may put a column just above the bound
         trainings = [*first, *(self._train(profile, lenient, seed) for seed in range(len(first), proposals.SPLITS))]
-        return profile, proposals.propose(trainings, rows=profile.rows, positive_share=profile.positive_share)
+        return profile, proposals.propose(trainings, profile.outcomes, rows=profile.rows)
 
     def files(self, profile: Profile, gates: Gates) -> tuple[dict[str, str], list[str]]:
         """The model's files, and which of its gates its own made-up data do not pass: none, unless the data are odd.
 
         The rule by which their outcome follows is made easier until the gates hold, and harder where one column tells too much.
         """
-        folder, seen = self._folder(), gates.roc_auc_seen[0]
+        folder, seen = self._folder(), gates.seen[0]
         contents = scaffold.files(self.name, profile, gates, self.words, config=self.config)
-        low, wanted, high = gates.roc_auc, min(seen + EASIER, EASIEST), 1.0
+        low, wanted, high = gates.floor, min(seen + EASIER, EASIEST), 1.0
         failed: list[str] = []
         for _ in range(ATTEMPTS):
             columns, outcome = synthesis.rule(profile, wanted)
@@ -80,12 +82,13 @@ class Draft:
         return contents, failed
 
     def _try(self, folder: Path) -> tuple[list[str], float | None]:
-        """What the made-up data do not pass, and the ROC AUC that they give; None where they break the contract."""
+        """What the made-up data do not pass, and the headline that they give; None where they break the contract."""
         try:
             training = local_training.run(folder, self._made_up(folder), self.place / "ml")
         except Violations as error:
             return sorted({check["rule"] for check in error.checks}), None
-        return sorted({gate["gate"] for gate in training.evaluation["gates"] if gate["passed"] is False}), training.metrics["roc_auc"]
+        headline = spec.HEADLINES[training.evaluation["task"]]
+        return sorted({gate["gate"] for gate in training.evaluation["gates"] if gate["passed"] is False}), training.metrics[headline]
 
     def _train(self, profile: Profile, gates: Gates, seed: int) -> Training:
         return local_training.run(self._write(profile, gates, seed), profile.file, self.place / "ml")

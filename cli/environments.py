@@ -29,8 +29,8 @@ def folder(model: str) -> Path:
 
 
 def sample() -> Path:
-    """The folder of the sample: the first of the runtime's models."""
-    return min(path.parent for path in RUNTIME.glob("*/model.toml"))
+    """The folder of the sample: the one of the runtime's models that is complete."""
+    return min(path.parent for path in RUNTIME.glob("*/Dockerfile"))
 
 
 def proven(framework: str) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import naming
 from cli import capture, csv_files
@@ -21,12 +23,20 @@ HEADER = ("inference_id", "label")
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """A file of labels that may be uploaded. `positive` counts the rows with the outcome that the score is about."""
+    """A file of labels that may be uploaded. `outcomes` counts the rows of each outcome; of numbers there is a `mean` instead."""
 
     path: str
     rows: int
-    positive: int
+    outcomes: dict[str, int] | None
+    mean: float | None
     sha256: str
+
+    @property
+    def summary(self) -> str:
+        """What is in it, in a few words."""
+        if self.outcomes is None:
+            return f"{self.rows} labels, {self.mean:.6g} on average"
+        return f"{self.rows} labels, {', '.join(f'{count} of them {outcome!r}' for outcome, count in self.outcomes.items())}"
 
 
 def check(path: Path, model: ModelSpec) -> Labels:
@@ -37,8 +47,13 @@ def check(path: Path, model: ModelSpec) -> Labels:
         labels = dict(_labels(lines, path, model))
     if not labels:
         raise _wrong(path, "there are no labels in it")
-    positive = sum(label == model.data.positive for label in labels.values())
-    return Labels(path=str(path), rows=len(labels), positive=positive, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    rule, sha256 = target(model.data), hashlib.sha256(path.read_bytes()).hexdigest()
+    if not rule.everywhere:
+        mean = fmean(map(rule.label, labels.values()))
+        return Labels(path=str(path), rows=len(labels), outcomes=None, mean=mean, sha256=sha256)
+    counts = Counter(labels.values())
+    outcomes = {outcome: counts[outcome] for outcome in rule.everywhere}
+    return Labels(path=str(path), rows=len(labels), outcomes=outcomes, mean=None, sha256=sha256)
 
 
 def store(aws: Target, model: ModelSpec, place: Environment, labels: Labels) -> str:

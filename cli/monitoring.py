@@ -157,13 +157,22 @@ def _quality(quality: dict[str, Any]) -> dict[str, str]:
     if quality.get("skipped"):
         return {"labels": quality["skipped"]}
     low, high = quality["interval"]
-    figures = f"ROC AUC {quality['roc_auc']:.4f} ({low:.4f} to {high:.4f}), at evaluation {quality['evaluation_roc_auc']:.4f}"
+    title, figure, evaluated = _headline(quality)
+    figures = f"{title} {figure:.4f} ({low:.4f} to {high:.4f}), at evaluation {evaluated:.4f}"
     return {"labels": f"{quality['labelled']} joined: {figures}; calibration error {quality['calibration_error']:.4f}"}
+
+
+def _headline(quality: dict[str, Any]) -> tuple[str, float, float]:
+    """What people call the metric that was judged, what it is now, and what it was; an older version's report knows ROC AUC only."""
+    if "figure" in quality:
+        return quality["title"], quality["figure"], quality["evaluation_figure"]
+    return "ROC AUC", quality["roc_auc"], quality["evaluation_roc_auc"]
 
 
 def _columns(report: dict[str, Any]) -> Table:
     table = Table("", "PSI", "test", "p, adjusted", box=None, pad_edge=False, header_style="dim")
-    known = [*report["columns"].items(), ("score", report["scores"])]
+    predicted = report.get("predicted")
+    known = [*report["columns"].items(), ("score", report["scores"]), *([("class", predicted)] if predicted else [])]
     for name, column in sorted(known, key=lambda item: -(item[1]["psi"] or 0))[:SHOWN]:
         style = "red" if column["moved"] else ""
         psi, statistic, chance = (column[figure] for figure in ("psi", "statistic", "adjusted_p_value"))

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import naming
 from cli.problem import Problem
 from cli.tree import PACKS
-from paved_runtime.page import interval
+from paved_runtime.page import figure, interval
 from pipelines.deployment import compare_evidence
 from pipelines.deployment.compare_evidence import Comparison
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
-from pipelines.evidence import document, pack, page, rollback_record
+from pipelines.evidence import document, pack, page, rollback_record, wording
 from pipelines.evidence.document import DocumentError, Evidence
 from pipelines.evidence.signature import Signer
+from pipelines.evidence.wording import Wording
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -105,20 +106,24 @@ def summary(evidence: Evidence) -> dict[str, str]:
     failed = [verdict.line() for verdict in gates if not verdict.passed]
     asked = [verdict.line() for verdict in evidence.verdicts if verdict.asked]
     reported = len(evidence.verdicts) - len(gates) - len(asked)
-    approval, load = evidence.approval, evidence.staging.load
+    approval, load, words = evidence.approval, evidence.staging.load, wording.of(evidence.evaluation.task)
     return {
         "model package": evidence.model_package_arn,
         "commit": f"{evidence.commit.id}  {evidence.commit.message.strip().partition(chr(10))[0]}",
         **_trained(evidence),
         "author": f"{evidence.commit.author}, {evidence.commit.date}",
+        **_scores(evidence),
         "data": evidence.data.uri,
         "data sha256": evidence.data.sha256,
         "image": evidence.image.uri,
         "gates": f"{len(gates) - len(failed)} passed, {len(failed)} failed, {reported} reported, not judged",
         **{f"failed {number}": line for number, line in enumerate(failed, start=1)},
         **{f"for you to decide {number}": line for number, line in enumerate(asked, start=1)},
-        **{name: interval(metric.value, metric.low, metric.high) for name, metric in page.metrics(evidence.evaluation.metrics).values()},
-        "champion": _champion(evidence),
+        **{
+            name: interval(metric.value, metric.low, metric.high)
+            for name, metric in page.metrics(evidence.evaluation.metrics, words).values()
+        },
+        "champion": _champion(evidence, words),
         "staging": f"p50 {load.p50_ms:.1f} ms, p99 {load.p99_ms:.1f} ms, {load.errors} errors in {load.requests} requests",
         "approval": f"{approval.status} by {approval.by}, {approval.time}: {approval.reason}" if approval else "not yet",
         "evidence sha256": document.shown_sha256(evidence),
@@ -132,6 +137,14 @@ def _trained(evidence: Evidence) -> dict[str, str]:
     version = pack.group_and_version(evidence.reuse.model_package_arn)[1]
     same = f"nothing that training depends on has changed since (sha256 {evidence.reuse.inputs_sha256})"
     return {"trained": f"at commit {evidence.reuse.commit}, as version {version}: {same}"}
+
+
+def _scores(evidence: Evidence) -> dict[str, str]:
+    """What the model answers with, where that is not one of two outcomes."""
+    classes, target = evidence.evaluation.classes, evidence.evaluation.target
+    if classes:
+        return {"classes": ", ".join(classes)}
+    return {"target": f"a number from {figure(target.minimum)} to {figure(target.maximum)}"} if target else {}
 
 
 def _composed(files: Mapping[str, bytes]) -> Evidence:
@@ -167,7 +180,7 @@ def _versions(s3: S3Client, home: str) -> list[int]:
     return sorted(int(key.parent.name) for key in keys if key.name == pack.EVIDENCE and key.parent.name.isdecimal())
 
 
-def _champion(evidence: Evidence) -> str:
+def _champion(evidence: Evidence, words: Wording) -> str:
     champion = evidence.evaluation.champion
     if champion is None:
         return "none yet: floors alone decide"
@@ -175,7 +188,7 @@ def _champion(evidence: Evidence) -> str:
     if champion.difference is None:
         return f"{version}, not compared: {champion.why}"
     difference = champion.difference
-    result = f"{version}; ROC AUC {difference.value:+.4f}, from {difference.low:+.4f} to {difference.high:+.4f}"
+    result = f"{version}; {words.title} {difference.value:+.4f}, from {difference.low:+.4f} to {difference.high:+.4f}"
     if champion.trained_rows:
         result += f", without {champion.trained_rows} rows that it was trained on"
     why = champion.why if champion.compared else f"not judged: {champion.why}"

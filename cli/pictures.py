@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cli.candidate import Candidate
 from cli.monitoring import Look
 from paved_runtime.spec import ModelSpec
+from pipelines.evidence import wording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,18 +87,19 @@ def _shares(axes: Axes, column: Mapping[str, Any]) -> None:
 
 
 def _challenger(file: Path, proof: Candidate) -> Path:
-    """ROC AUC of champion and challenger on the newer data's held-out rows, and their difference with its interval."""
+    """The headline of champion and challenger on the newer data's held-out rows, and their difference with its interval."""
     assert proof.evidence is not None
     evaluation = proof.evidence.evaluation
     champion = evaluation.champion
     assert champion is not None
+    words = wording.of(evaluation.task)
     with _figure(file, height=2.6) as figure:
         left, right = figure.subplots(1, 2)
-        figures = {"champion": champion.metrics.get("roc_auc") or 0.0, "challenger": evaluation.metrics["roc_auc"].value}
+        figures = {"champion": champion.metrics.get(words.headline) or 0.0, "challenger": evaluation.metrics[words.headline].value}
         bars = left.barh(list(figures), list(figures.values()), color=[QUIET, NEW])
         left.bar_label(bars, fmt="%.4f", padding=3)
-        left.set_xlim(0.5, max(figures.values()) + 0.08)
-        left.set_title("ROC AUC on rows that neither saw")
+        left.set_xlim(0.5 if words.headline == "roc_auc" else min(0.0, *figures.values()), max(figures.values()) + 0.08)
+        left.set_title(f"{words.title} on rows that neither saw")
         if difference := champion.difference:
             spread = [[difference.value - difference.low], [difference.high - difference.value]]
             right.errorbar([difference.value], [0], xerr=spread, fmt="o", color=NEW, capsize=5)

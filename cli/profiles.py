@@ -13,24 +13,20 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from cli import csv_files
+from cli import csv_files, outcomes
+from cli.outcomes import CODES, LARGEST, MOSTLY, NUMERAL, SHOWN, Outcomes
 from cli.problem import Problem
 from paved_runtime import csv_text, dates
-from paved_runtime.spec import RESERVED, Boolean, Category, Column, Date, Integer, Number, Text
+from paved_runtime.spec import RESERVED, Boolean, Category, Column, Date, Integer, Number, TaskName, Text
 
-NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,2}/\d{1,2}/\d{4}", re.ASCII)
 IDENTIFIER = re.compile(r"(^|_| )(id|uuid|guid|key|nr|no)$|(Id|ID)$")
 UNFIT = re.compile(r'["\\\x00-\x1f]')  # in a column's name: requests name their cells so
-SHOWN = 40  # characters of a cell
-CODES = 10  # a whole number with no more values than that is a code
 CATEGORIES = 100  # values of a category, at most
 OFTEN = 20  # rows that each of its values has, on average
-MOSTLY = 0.95
 UNREAD_DATES = "it holds dates that are not written as 2026-11-30, without a time: rewrite them, or take an age in days"
 SEVERAL = 3  # words that a free text has on average, at least
 LONGEST = 100_000  # characters
-LARGEST = 2**53
 EARLIEST, LATEST = dates.days("1800-01-01"), dates.days("2199-12-31")  # of a proposed range
 
 
@@ -43,37 +39,31 @@ class Excluded:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A data set: `columns` by name, how often each outcome occurs, and every cell by column."""
+    """A data set: `columns` by name, what the target holds, and every cell by column."""
 
     file: Path
     target: str
-    positive: str
     rows: int
-    outcomes: Mapping[str, int]
+    outcomes: Outcomes
     columns: Mapping[str, Column]
     excluded: Mapping[str, str]
     cells: Mapping[str, Sequence[str]]
 
     @property
-    def negative(self) -> str:
-        """The other outcome."""
-        return next(outcome for outcome in self.outcomes if outcome != self.positive)
-
-    @property
-    def positive_share(self) -> float:
-        """Of the rows."""
-        return self.outcomes[self.positive] / self.rows
+    def task(self) -> TaskName:
+        """That of its target."""
+        return self.outcomes.task
 
 
-def read(file: Path, *, target: str, positive: str | None = None, exclude: Sequence[str] = ()) -> Profile:
-    """Read a file and judge its columns; those of `exclude` are left out unread.
+def read(file: Path, *, target: str, task: TaskName | None = None, positive: str | None = None, exclude: Sequence[str] = ()) -> Profile:
+    """Read a file and judge its columns; those of `exclude` are left out unread. `task` and `positive` as `outcomes.read` has them.
 
     Raises:
-        Problem: the file cannot be read, the target is not there or has not two outcomes, or no column is left.
+        Problem: the file cannot be read, the target is not there or no model can have it, or no column is left.
     """
     cells = _read(file)
     _names(file, cells, target, exclude)
-    outcomes = _outcomes(file, target, cells[target])
+    answers = outcomes.read(f"target {target!r} of {file}", cells[target], task=task, positive=positive)
     judged = {name: judge(name, column) for name, column in cells.items() if name not in (target, *exclude)}
     excluded = dict.fromkeys(exclude, "you asked for it")
     excluded |= {name: column.why for name, column in judged.items() if isinstance(column, Excluded)}
@@ -83,16 +73,7 @@ def read(file: Path, *, target: str, positive: str | None = None, exclude: Seque
         raise Problem(
             f"data file {file}", f"no column is left to learn from: {reasons}", "give the data set columns of numbers or categories"
         )
-    return Profile(
-        file=file,
-        target=target,
-        positive=_positive(file, target, outcomes, positive),
-        rows=len(cells[target]),
-        outcomes=outcomes,
-        columns=columns,
-        excluded=excluded,
-        cells=cells,
-    )
+    return Profile(file=file, target=target, rows=len(cells[target]), outcomes=answers, columns=columns, excluded=excluded, cells=cells)
 
 
 def judge(name: str, cells: Sequence[str]) -> Column | Excluded:
@@ -138,41 +119,6 @@ def _read(file: Path) -> dict[str, list[str]]:
     return dict(zip(header, columns, strict=True))
 
 
-def _outcomes(file: Path, target: str, cells: Sequence[str]) -> Counter[str]:
-    outcomes = Counter(cells)
-    what = f"target {target!r} of {file}"
-    if outcomes[""]:
-        raise Problem(
-            what, f"{outcomes['']} rows have none, the first is row {cells.index('') + 1}", "take those rows out, or fill them in"
-        )
-    if len(outcomes) < 2:
-        raise Problem(what, f"every row has {csv_text.shortened(next(iter(outcomes)), SHOWN)}", "a model needs rows of both outcomes")
-    if len(outcomes) > 2:
-        shown = ", ".join(csv_text.shortened(value, SHOWN) for value, _ in outcomes.most_common(5))
-        twins = len({value.strip().casefold() for value in outcomes}) == 2
-        found = f"it has {len(outcomes)} values: {shown}{', …' if len(outcomes) > 5 else ''}"
-        raise Problem(
-            what, found, "write each outcome in one way" if twins else "choose a target with two outcomes: the road has binary models"
-        )
-    if len({value.strip().casefold() for value in outcomes}) == 1:
-        both = " and ".join(csv_text.shortened(outcome, SHOWN) for outcome in outcomes)
-        raise Problem(what, f"{both} are one outcome written in two ways", "write it in one way")
-    return outcomes
-
-
-POSITIVE = ("yes", "true", "y", "t", "1", "1.0", "positive", "bad", "default", "fraud", "churn")
-
-
-def _positive(file: Path, target: str, outcomes: Counter[str], wanted: str | None) -> str:
-    if wanted is None:
-        usual = [outcome for word in POSITIVE for outcome in outcomes if outcome.strip().casefold() == word]
-        return usual[0] if usual else outcomes.most_common()[-1][0]
-    if wanted not in outcomes:
-        both = " and ".join(csv_text.shortened(outcome, SHOWN) for outcome in outcomes)
-        raise Problem(f"--positive {wanted}", f"target {target!r} of {file} has {both}", "name one", code=2)
-    return wanted
-
-
 def _numeric(name: str, values: Counter[str], rows: int, missing: float) -> Column | Excluded:
     numbers = [float(value) for value in values]
     whole = all(map(float.is_integer, numbers))
@@ -186,7 +132,7 @@ def _numeric(name: str, values: Counter[str], rows: int, missing: float) -> Colu
         return Excluded(UNREAD_DATES)
     if whole and len(values) <= CODES and len(set(numbers)) == len(values):
         return Category(type="category", values=tuple(sorted(values, key=float)), missing=missing)
-    low, high = _range(min(numbers), max(numbers))
+    low, high = room(min(numbers), max(numbers))
     if whole:
         return Integer(type="integer", minimum=int(low), maximum=int(high), missing=missing)
     return Number(type="number", minimum=low, maximum=high, missing=missing)
@@ -235,11 +181,13 @@ def _missing(empty: int, rows: int) -> float:
     return min(1.0, math.ceil(200 * empty / rows + 1) / 100) if empty else 0
 
 
-def _range(low: float, high: float) -> tuple[float, float]:
-    """The accepted range: the values' spread beyond the largest and below the least; down to 0 where none is negative and 0 is near."""
-    span = high - low
-    least = 0.0 if 0 <= low <= span else low - span
-    return _round(least, math.floor), _round(high + span, math.ceil)
+def room(low: float, high: float, *, share: float = 1) -> tuple[float, float]:
+    """The accepted range: a `share` of the values' spread beyond the largest and below the least; down to 0 where none is negative and 0 is
+    near.
+    """
+    beyond = share * (high - low)
+    least = 0.0 if 0 <= low <= high - low else low - beyond
+    return _round(least, math.floor), _round(high + beyond, math.ceil)
 
 
 def _round(number: float, towards: Callable[[float], int]) -> float:
@@ -247,7 +195,7 @@ def _round(number: float, towards: Callable[[float], int]) -> float:
     if number == 0:
         return 0.0
     unit = 10.0 ** (math.floor(math.log10(abs(number))) - 1)
-    return min(max(float(f"{towards(number / unit) * unit:.10g}"), -LARGEST), LARGEST)
+    return min(max(float(f"{towards(number / unit) * unit:.10g}"), -float(LARGEST)), float(LARGEST))
 
 
 def _dates(values: Counter[str]) -> bool:

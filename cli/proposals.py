@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cli.local_training import Training, Violations, sentence
+from cli.outcomes import Amounts, Outcomes, Two
 from cli.problem import Problem
+from paved_runtime.spec import HEADLINES, TaskName
 
 SPLITS = 5
-COIN = 0.53  # a ROC AUC that chance may give
-LEAK = 0.9  # and one that no honest column is likely to have alone
-PAIRS_LEAK = 0.95  # nor two columns together
 SURE = 3  # standard deviations
 NATURAL = 0.05  # share of rows that repeat another one, from which there simply are few different rows
 LEAKS = {
@@ -26,23 +25,105 @@ LEAKS = {
     "leak": "it tells the outcome by itself (ROC AUC {}): known only afterwards?",
 }
 LEAST = 5000  # rows, at most: a demonstration with made-up ones must do
+USUAL_ERROR = 0.05  # of sampled reasons: the contract's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A task's headline: what people call it, what knows nothing and what chance may give, and what is taken for a leak.
+
+    `leak` is a ROC AUC that no honest column is likely to have alone, `pair_leak` one that two columns are not, `leaks` the greatest that
+    is proposed for the two. One class may well be told by a column that is known in time, and so may which half of all numbers it is.
+    """
+
+    title: str
+    nothing: str
+    least: float
+    chance: float
+    worst_margin: float
+    leak: float
+    pair_leak: float
+    leaks: tuple[float, float]
+
+
+SCALES: Mapping[TaskName, Scale] = {
+    "binary": Scale(
+        title="ROC AUC",
+        nothing="a coin has 0.5",
+        least=0.5,
+        chance=0.53,
+        worst_margin=0.1,
+        leak=0.9,
+        pair_leak=0.95,
+        leaks=(0.95, 0.97),
+    ),
+    "multiclass": Scale(
+        title="mean ROC AUC",
+        nothing="a coin has 0.5",
+        least=0.5,
+        chance=0.53,
+        worst_margin=0.1,
+        leak=0.99,
+        pair_leak=0.999,
+        leaks=(0.995, 0.9995),
+    ),
+    "regression": Scale(
+        title="R²",
+        nothing="the mean of all rows has 0",
+        least=0.0,
+        chance=0.02,
+        worst_margin=0.2,
+        leak=0.99,
+        pair_leak=0.999,
+        leaks=(0.995, 0.9995),
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gates:
-    """What `model.toml` is proposed to accept. `roc_auc_seen` is the mean over the splits and its standard deviation."""
+    """What `model.toml` is proposed to accept.
 
-    roc_auc: float
+    `floor` and `suspicious` are of the task's headline, of which `seen` is the mean over the splits and its standard deviation. `usual` is
+    between which the share of the positive outcome, that of each class, or the mean of the numbers lies. `bias` is a regression's.
+    """
+
+    floor: float
+    suspicious: float
     calibration_error: float
+    bias: float
+    reasons_error: float
     champion_margin: float
-    suspicious_roc_auc: float
     maximum_column_auc: float
     maximum_pair_auc: float
     maximum_duplicates: float
-    positive_share: tuple[float, float]
+    usual: tuple[float, float]
     minimum_rows: int
-    roc_auc_seen: tuple[float, float]
+    seen: tuple[float, float]
     calibration_error_seen: float
+    bias_seen: float
+
+
+def draft(outcomes: Outcomes) -> Gates:
+    """Gates that nothing fails but a leak: what a model is tried with first."""
+    scale = SCALES[outcomes.task]
+    everything = (min(outcomes.numbers), max(outcomes.numbers)) if isinstance(outcomes, Amounts) else (0.0, 1.0)
+    return Gates(
+        floor=scale.least,
+        suspicious=1,
+        calibration_error=1,
+        bias=1,
+        reasons_error=USUAL_ERROR,
+        champion_margin=0.01,
+        maximum_column_auc=scale.leak,
+        maximum_pair_auc=scale.pair_leak,
+        maximum_duplicates=1,
+        usual=everything,
+        minimum_rows=1,
+        seen=(scale.least, 0),
+        calibration_error_seen=1,
+        bias_seen=1,
+    )
 
 
 def leaks(error: Violations, file: Path) -> dict[str, str]:
@@ -56,34 +137,57 @@ def leaks(error: Violations, file: Path) -> dict[str, str]:
     return {check["column"]: LEAKS[check["rule"]].format(check["found"]) for check in error.checks}
 
 
-def propose(trainings: Sequence[Training], *, rows: int, positive_share: float) -> Gates:
+def propose(trainings: Sequence[Training], outcomes: Outcomes, *, rows: int) -> Gates:
     """Gates of what was trained over several splits.
 
     Raises:
         Problem: the columns do not tell the outcome.
     """
-    areas = [training.metrics["roc_auc"] for training in trainings]
-    mean, spread = statistics.mean(areas), statistics.stdev(areas)
-    if mean - spread < COIN:
-        why = f"over {len(trainings)} splits the ROC AUC is {mean:.3f} ± {spread:.3f}, where a coin has 0.5"
+    scale, headline = SCALES[outcomes.task], HEADLINES[outcomes.task]
+    figures = [training.metrics[headline] for training in trainings]
+    mean, spread = statistics.mean(figures), statistics.stdev(figures)
+    if mean - spread < scale.chance:
+        why = f"over {len(trainings)} splits the {scale.title} is {mean:.3f} ± {spread:.3f}, where {scale.nothing}"
         raise Problem("the columns do not tell the outcome", why, "give the data set columns that are known in time and bear on it")
     calibration = max(training.metrics["calibration_error"] for training in trainings)
+    bias = max(abs(training.metrics.get("bias", 0)) for training in trainings)
     alone, paired = (_most(trainings, rule, least=0.5) for rule in ("leak", "pair leak"))
     repeated = _most(trainings, "duplicates", least=0.0)
-    column_auc, suspicious = min(0.95, _up(alone + 0.05)), min(1.0, _up(mean + max(SURE * spread, 0.05)))
+    suspicious = min(1.0, _up(mean + max(SURE * spread, 0.05)))
+    most_alone, most_paired = scale.leaks
+    column_auc = min(most_alone, _up(alone + 0.05))
+    as_all = suspicious if headline == "roc_auc" else 0.5  # two columns may tell as much as all of them
     return Gates(
-        roc_auc=max(0.5, _down(mean - max(SURE * spread, 0.02))),
+        floor=max(scale.least, _down(mean - max(SURE * spread, 0.02))),
+        suspicious=suspicious,
         calibration_error=min(1.0, max(0.05, _up(2 * calibration))),
-        champion_margin=min(0.1, max(0.01, _up(spread))),
-        suspicious_roc_auc=suspicious,
+        bias=min(1.0, max(0.05, _up(2 * bias))),
+        reasons_error=max(USUAL_ERROR, _up(2 * _reasons_error(trainings))),
+        champion_margin=min(scale.worst_margin, max(0.01, _up(spread))),
         maximum_column_auc=column_auc,
-        maximum_pair_auc=max(column_auc, min(0.97, max(_up(paired + 0.05), suspicious))),  # two columns may tell as much as all of them
+        maximum_pair_auc=max(column_auc, min(most_paired, max(_up(paired + 0.05), as_all))),
         maximum_duplicates=_up(2 * repeated + 0.01) if repeated < NATURAL else 1.0,
-        positive_share=(round(positive_share / 2, 4), round(min(1 - (1 - positive_share) / 2, 2 * positive_share), 4)),
+        usual=_usual(outcomes),
         minimum_rows=max(1, min(rows // 2, LEAST)),
-        roc_auc_seen=(mean, spread),
+        seen=(mean, spread),
         calibration_error_seen=calibration,
+        bias_seen=bias,
     )
+
+
+def _usual(outcomes: Outcomes) -> tuple[float, float]:
+    """Half to twice the shares that were seen, or the mean of the numbers and half a standard deviation on either side."""
+    if isinstance(outcomes, Amounts):
+        low, high = (float(f"{outcomes.mean + part * outcomes.deviation:.4g}") for part in (-0.5, 0.5))
+        return low, high
+    shares = [outcomes.share] if isinstance(outcomes, Two) else list(outcomes.shares.values())
+    least, most = min(shares), max(shares)
+    return round(least / 2, 4), round(min(1 - (1 - most) / 2, 2 * most), 4)
+
+
+def _reasons_error(trainings: Sequence[Training]) -> float:
+    """The largest mean error of sampled reasons; 0 where they are exact."""
+    return max(float((training.evaluation.get("reasons") or {}).get("mean_error") or 0) for training in trainings)
 
 
 def _checks(trainings: Sequence[Training], rule: str) -> list[Mapping[str, Any]]:
@@ -92,7 +196,7 @@ def _checks(trainings: Sequence[Training], rule: str) -> list[Mapping[str, Any]]
 
 def _most(trainings: Sequence[Training], rule: str, *, least: float) -> float:
     """The largest figure that a rule's checks have found."""
-    return max((float(check["found"]) for check in _checks(trainings, rule)), default=least)
+    return max((float(check["found"].split()[0]) for check in _checks(trainings, rule)), default=least)
 
 
 def _down(value: float) -> float:

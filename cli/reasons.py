@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from cli.problem import Problem
+from paved_runtime.spec import ModelSpec
 
 
 def asking(body: bytes) -> bytes:
@@ -25,15 +26,26 @@ def asking(body: bytes) -> bytes:
     return json.dumps({**rows, "explain": True}).encode()
 
 
-def tables(answer: dict[str, Any]) -> RenderableType:
+def tables(answer: dict[str, Any], model: ModelSpec) -> RenderableType:
     """Each row's score and what makes it."""
-    return Group(*(_table(number, prediction, answer["base"]) for number, prediction in enumerate(answer["predictions"], start=1)))
+    titled = [(_title(prediction, answer["base"], model), prediction["reasons"]) for prediction in answer["predictions"]]
+    return Group(*(_table(f"row {number}: {title}", reasons) for number, (title, reasons) in enumerate(titled, start=1)))
 
 
-def _table(number: int, prediction: dict[str, Any], base: float) -> Table:
-    reasons = prediction["reasons"]
-    total = base + sum(reason["contribution"] for reason in reasons)
-    title = f"row {number}: score {prediction['score']:.4f}, log-odds {total:+.3f} = base {base:+.3f} and what the columns add"
+def _title(prediction: dict[str, Any], base: Any, model: ModelSpec) -> str:
+    """The score, and what it is made of in the unit of reasons."""
+    if model.data.classes:
+        name = prediction["class"]
+        others = ", ".join(f"{each} {score:.4f}" for each, score in prediction["scores"].items() if each != name)
+        score, base = f"{name} {prediction['scores'][name]:.4f} ({others})", base[name]
+    else:
+        score = f"score {prediction['score']:.4f}"
+    total = base + sum(reason["contribution"] for reason in prediction["reasons"])
+    shared = "" if model.task == "regression" else f", log-odds {total:+.3f}"
+    return f"{score}{shared} = base {base:+.3f} and what the columns add"
+
+
+def _table(title: str, reasons: list[dict[str, Any]]) -> Table:
     table = Table("column", "value", title=title, title_justify="left", box=None)
     table.add_column("adds", justify="right")
     for reason in reasons:

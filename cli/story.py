@@ -29,6 +29,7 @@ from cli.traffic import Sent, Traffic
 from cli.tree import relative
 from cli.world import World
 from config import CONFIG
+from pipelines.evidence import wording
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
@@ -69,13 +70,13 @@ class Story:
         """For a person."""
         assert self.proof.evidence is not None
         champion = self.proof.evidence.evaluation.champion
-        better = champion.difference if champion else None
+        better, title = champion.difference if champion else None, wording.of(self.proof.evidence.evaluation.task).title
         moved = [change["sentence"] for change in self.looks["drift"].report["moved"]]
         return {
             "the world moved": ", ".join(self.shifts),
             **{f"found {number}": sentence for number, sentence in enumerate(moved, start=1)},
             "the road began": self.cause,
-            "challenger": f"ROC AUC {better.value:+.4f}, from {better.low:+.4f} to {better.high:+.4f}" if better else "not compared",
+            "challenger": f"{title} {better.value:+.4f}, from {better.low:+.4f} to {better.high:+.4f}" if better else "not compared",
             "canary": f"{self.lost} of {self.asked} requests were not answered",
             "afterwards": f"{len(self.looks['after'].report['moved'])} columns moved",
             "pictures": "\n".join(relative(picture) for picture in self.pictures),

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -17,6 +18,8 @@ from cli import labels, rows
 from cli.rows import Row
 from cli.target import Target
 from config import CONFIG, Environment
+from paved_runtime import protocol
+from paved_runtime.protocol import Score
 from paved_runtime.spec import ModelSpec
 from pipelines.deployment import load
 from pipelines.deployment.endpoint import JSON, Unanswered
@@ -60,18 +63,27 @@ class Traffic:
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """What came of a traffic. `scores` are those of the rows that were answered."""
+    """What came of a traffic. `scores` are those of the rows that were answered; of several `classes`, a list of theirs each."""
 
     endpoint: str
     load: Load
     rows: int
-    scores: Sequence[float]
+    scores: Sequence[Score]
+    classes: Sequence[str] = ()
+
+    @property
+    def mean(self) -> float | dict[str, float] | None:
+        """The mean score, of several classes that of each; None where no row was answered."""
+        if not self.scores:
+            return None
+        columns = zip(*(score if isinstance(score, list) else [score] for score in self.scores), strict=True)
+        means = [fmean(column) for column in columns]
+        return dict(zip(self.classes, means, strict=True)) if self.classes else means[0]
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        mean = sum(self.scores) / len(self.scores) if self.scores else None
         failures = sorted(set(self.load.failures))
-        return {"endpoint": self.endpoint, "rows": self.rows, **self.load.as_json(), "mean_score": mean, "failures": failures}
+        return {"endpoint": self.endpoint, "rows": self.rows, **self.load.as_json(), "mean_score": self.mean, "failures": failures}
 
     def lines(self) -> dict[str, str]:
         """For a person."""
@@ -80,7 +92,7 @@ class Sent:
             "endpoint": self.endpoint,
             "requests": f"{facts['requests']} with {self.rows} rows in {facts['seconds']:.1f} s, {facts['errors']} failed",
             "latency": f"p50 {facts['p50_ms']:.1f} ms, p95 {facts['p95_ms']:.1f} ms, p99 {facts['p99_ms']:.1f} ms",
-            "mean score": "none" if facts["mean_score"] is None else f"{facts['mean_score']:.4f}",
+            "mean score": _written(facts["mean_score"]),
             **({"failures": "; ".join(facts["failures"])} if facts["failures"] else {}),
         }
 
@@ -88,17 +100,25 @@ class Sent:
 def send(aws: Target, place: Environment, traffic: Traffic, *, rate: float) -> Sent:
     """Send a traffic at `rate` requests a second; returns after the last answer."""
     runtime, endpoint = aws.session(place.account).client("sagemaker-runtime"), naming.endpoint(CONFIG, traffic.model.name, place)
-    scores: list[list[float]] = [[] for _ in range(traffic.requests)]
+    scores: list[list[Score]] = [[] for _ in range(traffic.requests)]
 
     def ask(number: int) -> None:
         own, body = traffic.request(number)
         scores[number] = _scores(runtime, endpoint, own, body)
 
     driven = load.drive(ask, rate=rate, seconds=traffic.requests / rate)
-    return Sent(endpoint=endpoint, load=driven, rows=len(traffic.rows), scores=list(itertools.chain(*scores)))
+    return Sent(
+        endpoint=endpoint, load=driven, rows=len(traffic.rows), scores=list(itertools.chain(*scores)), classes=traffic.model.data.classes
+    )
 
 
-def _scores(runtime: SageMakerRuntimeClient, endpoint: str, own: str, body: str) -> list[float]:
+def _written(mean: float | dict[str, float] | None) -> str:
+    if isinstance(mean, dict):
+        return ", ".join(f"{name} {score:.4f}" for name, score in mean.items())
+    return "none" if mean is None else f"{mean:.4f}"
+
+
+def _scores(runtime: SageMakerRuntimeClient, endpoint: str, own: str, body: str) -> list[Score]:
     """The scores of one request's rows. Raises Unanswered when the container refused it or failed."""
     try:
         answer = runtime.invoke_endpoint(EndpointName=endpoint, ContentType=JSON, Accept=JSON, InferenceId=own, Body=body)["Body"].read()
@@ -106,4 +126,4 @@ def _scores(runtime: SageMakerRuntimeClient, endpoint: str, own: str, body: str)
         if code(error) != "ModelError":
             raise
         raise Unanswered(f"status {error.response.get('OriginalStatusCode', '?')}") from error
-    return [float(prediction["score"]) for prediction in json.loads(answer)["predictions"]]
+    return protocol.scores(json.loads(answer))

@@ -47,7 +47,7 @@ class Parameters:
 
 PACKAGE = r"arn:[\w-]+:sagemaker:[\w-]+:\d{12}:model-package/[\w-]+/\d+"
 VERSION = rf"{NO_VERSION}|[0-9a-f]{{12}}"  # how a container names the model it serves: the beginning of its SHA-256
-SHIFT = r"[+-]\d(\.\d{1,6})?"
+SHIFT = r"[+-]\d+(\.\d{1,6})?"  # in the scores' own unit
 
 
 def _shift(percent: int) -> Any:

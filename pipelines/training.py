@@ -50,17 +50,15 @@ import naming
 from config import CONFIG, Config
 from deployability.instances import has_local_storage
 from paved_runtime.protocol import EVALUATION
-from paved_runtime.spec import VALIDATION, ModelSpec, load
+from paved_runtime.spec import HEADLINES, OBJECTIVES, VALIDATION, ModelSpec, load
 from pipelines import search_space, tags, waiting
 from pipelines.definition import validate
 from pipelines.run import Run
 from pipelines.sdk_steps import CommandTrainingStep, RegisterStep, SearchStep
 
 CONTENT_TYPES = ["application/json", "text/csv", "application/jsonlines"]
-METRIC, FAILED = "roc_auc", "gates_failed"
-PATTERNS = {METRIC: rf"metric {METRIC}=([0-9.]+)", FAILED: rf"metric {FAILED}=([0-9]+)"}
-VALIDATED = ("roc_auc", "average_precision", "brier", "log_loss")
-TRIED = {f"{VALIDATION}{name}": rf"metric {VALIDATION}{name}=([0-9.]+)" for name in VALIDATED}
+FAILED = "gates_failed"
+NUMBER = r"(-?[0-9.]+)"  # as the image prints one
 TRIAL_COMMANDS = "TRIAL_COMMANDS"  # what a trial's container runs: CreateHyperParameterTuningJob takes no arguments for it
 PROCESSING = "/opt/ml/processing"
 IMAGE = "the image of the sources"  # where which one it is makes no difference
@@ -167,13 +165,13 @@ class _Steps:
         if training.search is None:
             return []
         environment = {**self.run.environment, TRIAL_COMMANDS: " ".join(command)}
-        trial = self._training_job("Search", channels, command, patterns=TRIED, environment=environment, retry_policies=[])
+        trial = self._training_job("Search", channels, command, patterns=_tried(self.model), environment=environment, retry_policies=[])
         config = search_space.config(training, training.search)
         return [SearchStep("Search", trial=trial, config=config, retry_policies=_retries_of_search())]
 
     def _train(self, channels: dict[str, Any], command: list[str], search: list[SearchStep]) -> CommandTrainingStep:
         origin, settings = self.run.environment, self.model.training.search
-        step = self._training_job("Train", channels, command, patterns=PATTERNS, environment=origin, retry_policies=_retries())
+        step = self._training_job("Train", channels, command, patterns=_measured(self.model), environment=origin, retry_policies=_retries())
         for each in search:
             tuned = each.properties.BestTrainingJob.TunedHyperParameters
             step.replace({name: tuned[name] for name in settings.ranges} if settings else {})
@@ -253,6 +251,17 @@ class _Steps:
         return Join(on="/", values=[self.run.artifacts, naming.RUNS, ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
 
 
+def _measured(model: ModelSpec) -> dict[str, str]:
+    """What SageMaker reads off a training's log, by name: the metric that floors are of, and how many gates failed."""
+    headline = HEADLINES[model.task]
+    return {headline: rf"metric {headline}={NUMBER}", FAILED: rf"metric {FAILED}=([0-9]+)"}
+
+
+def _tried(model: ModelSpec) -> dict[str, str]:
+    """What it reads off a trial's: every metric that a search for a model of this task may go by."""
+    return {f"{VALIDATION}{name}": rf"metric {VALIDATION}{name}={NUMBER}" for name in OBJECTIVES[model.task]}
+
+
 def _checkpoints(run: Run) -> str:
     """Where a training that is interrupted finds how far it was: of this commit, data set and image alone, so that no other is resumed."""
     return "/".join((run.artifacts, naming.CHECKPOINTS, run.commit, run.data_sha256, run.image_uri.rpartition(":")[2]))
@@ -271,6 +280,7 @@ def _gate(model: ModelSpec, trained: Trained, *, passed: Step) -> ConditionStep:
 
 def _register(config: Config, model: ModelSpec, run: Run, trained: Trained, digest: str) -> RegisterStep:
     facts = {
+        "task": model.task,
         "commit": run.commit,
         "data_sha256": run.data_sha256,
         "data_uri": run.data_uri,

@@ -18,13 +18,13 @@ from constructs import Construct
 import naming
 from config import Config, Environment
 from deployability.instances import gpus, processors
-from paved_runtime.spec import ModelSpec
+from paved_runtime.spec import ModelSpec, TaskName
 from paved_runtime.spec import Monitoring as Table
 from pipelines import monitoring, tags
 from pipelines.serving_stack import NO_VERSION, MonitoringParameters
 from stacks import facts, layout, permissions
 from stacks.constructs.absence_alarm import AbsenceAlarm
-from stacks.constructs.dashboard import Dashboard, Lines, Monitored
+from stacks.constructs.dashboard import Dashboard, Lines, Monitored, Scores
 from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.drift_alarms import DriftAlarms
 from stacks.constructs.event_rule import EventRule, alarm_pattern
@@ -33,6 +33,11 @@ from stacks.constructs.monitoring_pipeline import MonitoringPipeline
 from stacks.network import vpc_config
 from stacks.permissions import allow
 
+SCORES: dict[TaskName, Scores] = {
+    "binary": Scores(unit="score"),
+    "multiclass": Scores(unit="mean place among the classes: 0 the first, 1 the last"),
+    "regression": Scores(unit="score, in the target's unit", least=None, most=None),
+}
 JOB_LOGS = "/aws/sagemaker/ProcessingJobs"
 
 
@@ -69,6 +74,7 @@ class Monitoring(Stack):
             about=self._about(),
             alarms=alarms,
             lines=self._lines(),
+            scores=SCORES[model.task],
             monitored=self._monitored(table) if table else None,
         )
 
@@ -218,12 +224,22 @@ class Monitoring(Stack):
         )
 
     def _monitored(self, table: Table) -> Monitored:
+        gates = self.model.gates
+        metric, title, floor = {
+            "binary": ("RocAuc", "ROC AUC", gates.roc_auc),
+            "multiclass": ("RocAuc", "mean ROC AUC", gates.roc_auc),
+            "regression": ("R2", "R²", gates.r2),
+        }[self.model.task]
+        assert floor is not None  # each task has its own
         return Monitored(
             hours=table.every_hours,
             psi=table.psi,
             rows=table.minimum_rows,
             unread=table.unread,
-            roc_auc=self.model.gates.roc_auc,
+            headline=metric,
+            title=title,
+            floor=floor,
+            classes=self.model.task == "multiclass",
             calibration_error=table.calibration_error,
             labels=table.minimum_labels,
         )

@@ -169,7 +169,7 @@ class Serving(Stack):
             memory=alarms.memory_percent,
             gpu=alarms.gpu_percent * gpus(self.serving.instance_type),
             gpu_memory=alarms.gpu_memory_percent * gpus(self.serving.instance_type),
-            shift=alarms.score_shift,
+            shift=alarms.score_shift * self.model.data.span,
             shift_minutes=max(2, min(bake - 1, LONGEST_SHIFT)),
         )
 

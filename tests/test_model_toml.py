@@ -40,6 +40,64 @@ def test_a_documented_error_is_given(tmp_path: Path, before: str, after: str, er
     ]
 
 
+@pytest.mark.parametrize(
+    ("model", "before", "after", "error"),
+    [
+        (
+            "risk_grade",
+            '["low", "medium", "high", "severe"]',
+            '["low", "high"]',
+            "data: target 'grade' needs classes, three or more of them",
+        ),
+        (
+            "risk_grade",
+            '"high", "severe"',
+            '"High", "high"',
+            "data: classes 'High' and 'high' are one outcome: each are needed, spelt apart",
+        ),
+        ("risk_grade", '"high", "severe"', '"high", " "', "data: outcome ' ' is empty: a row whose outcome is not known has none"),
+        ("risk_grade", "roc_auc = 0.6", "r2 = 0.6", "gates: the floor of multiclass is roc_auc: give it, and not r2"),
+        ("risk_grade", 'outcome = "low"', "", "gates.behaviour.outcome: found None; accepted is one of low, medium, high, severe"),
+        ("risk_grade", 'outcome = "low"', 'outcome = "none"', "gates.behaviour.outcome: found 'none'; accepted is one of low, medium"),
+        ("risk_grade", 'selected = ["low", "medium"]', "threshold = 0.5", "gates.fairness: of classes, give those as selected"),
+        ("risk_grade", 'selected = ["low", "medium"]', 'selected = ["low", "other"]', "gates.fairness: of classes, give those as selected"),
+        ("risk_grade", "maximum_change = 0.5", "maximum_change = 1", "gates.behaviour.invariance: maximum_change 1 is no change of a prob"),
+        (
+            "risk_grade",
+            'task = "multiclass"',
+            'task = "multiclass"\nreasons = "exact"',
+            'reasons: found "exact", those of classes are none',
+        ),
+        ("claim_amount", "target_maximum = 50000", "", "data: target 'amount' needs target_minimum and target_maximum, the ends of"),
+        ("claim_amount", "target_maximum = 50000", "target_maximum = 0", "data: target_minimum 0 is not smaller than target_maximum 0"),
+        ("claim_amount", "r2 = 0.3", "roc_auc = 0.7", "gates: the floor of regression is r2: give it, and not roc_auc"),
+        (
+            "claim_amount",
+            "r2 = 0.3",
+            "r2 = 0.97",
+            "gates: suspicious_r2 0.95 is not above r2 0.97: it is the R² from which a result is too good",
+        ),
+        ("claim_amount", "threshold = 10000", "", "gates.fairness: of regression, give the threshold from which a score selects"),
+        (
+            "claim_amount",
+            'years = "increasing" }',
+            'years = "increasing" }\noutcome = "a"',
+            "gates.behaviour.outcome is a class of a multi-class",
+        ),
+    ],
+)
+def test_keys_of_classes_and_numbers_that_do_not_fit_together(tmp_path: Path, model: str, before: str, after: str, error: str) -> None:
+    shown = (MODELS / model / "model.toml").read_text(encoding="utf-8")
+    content = shown.replace(before, after, 1)
+    assert content != shown
+    write(tmp_path / "model_code", content.encode())
+
+    with pytest.raises(spec.SpecError) as caught:
+        spec.load(MODEL, tmp_path / "model_code")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"model_code/{MODEL}/model.toml: {error}")
+
+
 CANARY = {"policy": "canary", "bake_minutes": 10}
 NIGHT = {"start": "20:00", "end": "06:00", "timezone": "UTC", "instances": 1, "maximum_instances": 2}
 

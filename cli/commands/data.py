@@ -10,7 +10,7 @@ import typer
 from cli import datasets, output, target
 from cli.tree import typed_path
 
-app = typer.Typer(help="A model's data sets.")
+app = typer.Typer(help="A model's data sets, whatever its task.")
 
 
 @app.command()

@@ -48,7 +48,7 @@ def score(aws: Target, model: ModelSpec, place: Environment, body: bytes, conten
     runtime = aws.session(place.account).client("sagemaker-runtime")
     answer = ask(runtime, naming.endpoint(CONFIG, model.name, place), body, content_type)
     if tables:
-        output.draw(reasons.tables(encoder.loads(answer)), output.facts)
+        output.draw(reasons.tables(encoder.loads(answer), model), output.facts)
     else:
         print(answer)
 

@@ -27,5 +27,5 @@ def put(
     known, place = target.model(model), target.environment(environment)
     checked = labels.check(csv, known)
     uri = labels.store(target.choose(where), known, place, checked)
-    human = f"{checked.rows} labels, {checked.positive} of them {known.data.positive!r}, are in {uri}: ./road monitor {model} uses them"
+    human = f"{checked.summary}, are in {uri}: ./road monitor {model} uses them"
     output.show(human, {**asdict(checked), "uri": uri}, json=json)

@@ -27,6 +27,7 @@ from paved_runtime.spec import ModelSpec
 from pipelines.deployment import ledger
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
+from pipelines.evidence import wording
 from pipelines.evidence.document import Evaluation
 from pipelines.evidence.pack import group_and_version
 from pipelines.evidence.page import measured, metrics
@@ -161,7 +162,7 @@ def _view(training: Training, before: Training | None, serves: Evaluation | None
 
 def _metrics(training: Training, before: Training | None, serves: Evaluation | None) -> Table:
     table = Table("metric, on held-out rows", "this run", "last run", "what serves", box=None, pad_edge=False)
-    for key, (name, metric) in metrics(training.evaluation["metrics"]).items():
+    for key, (name, metric) in metrics(training.evaluation["metrics"], wording.of(training.evaluation.get("task"))).items():
         last = before.evaluation["metrics"].get(key) if before else None
         known = serves.metrics.get(key) if serves else None
         table.add_row(name, measured(metric), measured(last) if last else NONE, measured(known.model_dump()) if known else NONE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config as ClientConfig
 
 from paved_runtime.protocol import GOLDEN, PARITY, SCHEMA
-from paved_runtime.spec import Load as Limits
+from paved_runtime.spec import ModelSpec
 from pipelines.deployment import live_gates, package
 from pipelines.deployment.endpoint import Endpoint
 from pipelines.deployment.errors import DeploymentError
@@ -50,7 +50,7 @@ def answers(place: Place, endpoint: str, version: Package, pace: Pace, *, under_
     if not under_load:
         return recorded
     schema, held_out = package.member(s3, version, SCHEMA), held_out_rows(s3, version)
-    return recorded + stand(place.runtime, endpoint, held_out, schema, place.model.gates.load, pace.clock)
+    return recorded + stand(place.runtime, endpoint, held_out, schema, place.model, pace.clock)
 
 
 def ask(endpoint: Endpoint, golden: Json) -> Answers:
@@ -63,14 +63,16 @@ def ask(endpoint: Endpoint, golden: Json) -> Answers:
 
 
 def stand(
-    runtime: Callable[[ClientConfig], SageMakerRuntimeClient], name: str, held_out: Json, schema: Json, limits: Limits, clock: Clock
+    runtime: Callable[[ClientConfig], SageMakerRuntimeClient], name: str, held_out: Json, schema: Json, model: ModelSpec, clock: Clock
 ) -> Answers:
     """Ask for held-out rows, put the declared load on the endpoint, then let it describe itself."""
     patient, hurried = (Endpoint(runtime(config), name) for config in (PATIENT, HURRIED))
-    parity = live_gates.parity(patient, held_out, limits.parity)
+    limits = model.gates.load
+    accepted = limits.parity * model.data.span
+    parity = live_gates.parity(patient, held_out, accepted)
     rows = len(held_out["instances"])
     log.info("%d held-out rows asked; load: %g requests a second for %d seconds", rows, limits.requests_per_second, limits.seconds)
-    send = live_gates.sender(hurried, held_out, limits.parity)
+    send = live_gates.sender(hurried, held_out, accepted)
     load = drive(send, rate=limits.requests_per_second, seconds=limits.seconds, clock=clock)
     log.info(
         "load: p50 %.1f ms, p99 %.1f ms, %d of %d failed", load.percentile(50), load.percentile(99), len(load.failures), len(load.calls)

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from paved_runtime.protocol import OWN
+from paved_runtime.protocol import OWN, Score, apart, scores
 from pipelines.deployment.errors import code
 
 if TYPE_CHECKING:
@@ -59,16 +59,19 @@ class Endpoint:
             return _status(error)
         return 200
 
-    def difference(self, body: str, expected: list[float]) -> float:
+    def difference(self, body: str, expected: list[Score]) -> float:
         """The largest difference between the scores it answers and `expected` ones. Raises Unanswered."""
         answer = self.ask(body)
         try:
-            scores = [float(prediction["score"]) for prediction in answer["predictions"]]
+            answered = scores(answer)
         except (KeyError, TypeError, ValueError) as error:
             raise Unanswered("an answer without scores") from error
-        if len(scores) != len(expected):
-            raise Unanswered(f"{len(scores)} scores for {len(expected)} rows")
-        return largest(abs(score - wanted) for score, wanted in zip(scores, expected, strict=True))
+        if len(answered) != len(expected):
+            raise Unanswered(f"{len(answered)} scores for {len(expected)} rows")
+        try:
+            return largest(apart(answered, expected))
+        except ValueError as error:
+            raise Unanswered("scores of other classes") from error
 
     def _invoke(self, **request: Any) -> InvokeEndpointOutputTypeDef:
         return self._runtime.invoke_endpoint(EndpointName=self._name, InferenceId=f"{OWN}{uuid4()}", **request)

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from paved_runtime import spec
+from paved_runtime import protocol, spec
 from paved_runtime.protocol import model_version
 from pipelines.deployment.endpoint import Endpoint, Unanswered, largest
 from pipelines.deployment.load import Load
@@ -18,6 +18,7 @@ from pipelines.evidence.document import Verdict
 BATCH = 100  # rows of a parity request
 KEPT = 0.9  # of the declared rate: less proves nothing about it
 NAMED = 3  # differences of a schema
+UNIT = "log-odds"  # of reasons, where an older package does not say so
 Json = dict[str, Any]
 
 DESCRIBE = '{"describe": true}'
@@ -59,7 +60,7 @@ def golden(endpoint: Endpoint, recorded: Json) -> Verdict:
 def reasons(endpoint: Endpoint, recorded: Json) -> Verdict:
     """Whether the request for reasons that evaluation recorded gets the same ones."""
     explained = recorded["explained"]
-    subject = f"largest difference of contributions in log-odds, {len(explained['contributions'])} rows"
+    subject = f"largest difference of contributions in {explained.get('unit', UNIT)}, {len(explained['contributions'])} rows"
     return at_most("reason codes", subject, _worst(_contributions(endpoint, explained)), explained["tolerance"], COMPUTES)
 
 
@@ -182,9 +183,6 @@ def _worst(differences: Iterable[float]) -> float | str:
 def _contributions(endpoint: Endpoint, explained: Json) -> Iterator[float]:
     answer = endpoint.ask(json.dumps(explained["body"]))
     try:
-        yield abs(answer["base"] - explained["base"])
-        for prediction, expected in zip(answer["predictions"], explained["contributions"], strict=True):
-            contributions = {reason["column"]: reason["contribution"] for reason in prediction["reasons"]}
-            yield from (abs(contributions[column] - contribution) for column, contribution in expected.items())
+        yield from protocol.reasons_apart(protocol.reasons(answer), explained)
     except (KeyError, TypeError, ValueError) as error:
         raise Unanswered("an answer without the reasons") from error

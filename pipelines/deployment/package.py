@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 ARTIFACT_SHA256, REPORT_SHA256 = "artifact_sha256", "report_sha256"
 TRAINED_AS, TRAINED_COMMIT = "trained_as", "trained_commit"  # of a version that goes on with what another one was trained as
-METRIC = "roc_auc"  # of evaluation, as the registry shows it: Python's text of the double, whatever form the training took
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Takes what training left to where no training role writes: from here on everybody measures, serves and signs that copy.
 
-The registry is told what evaluation found, for who looks there: the metric, the package's model card, and `evaluation.json` where its
+The registry is told what evaluation found, for who looks there: the metric, the package's model card, and the model quality where its
 ModelMetrics name it.
 
 A model package names its archive by address, and an address is no promise: whoever may write there decides what is served. So the archive
@@ -9,13 +9,16 @@ and the report beside it are copied under the archive's own digest, and the pack
 
 from __future__ import annotations
 
+from typing import Any
+
 import naming
 from paved_runtime.protocol import EVALUATION
+from paved_runtime.spec import HEADLINES
 from pipelines.deployment import package
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.package import ARTIFACT_SHA256, METRIC, REPORT_SHA256, Package
+from pipelines.deployment.package import ARTIFACT_SHA256, REPORT_SHA256, Package
 from pipelines.deployment.registry import Registry
-from pipelines.evidence import card, document, pack
+from pipelines.evidence import card, document, pack, quality
 from pipelines.evidence.document import DocumentError, Evaluation
 from pipelines.evidence.pack import Measured
 
@@ -37,8 +40,10 @@ def pin(registry: Registry, arn: str) -> Package:
     evaluation = _evaluation(registry, pinned)
     statistics = description.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri", "")
     if statistics.startswith(f"{registry.artifacts}/{naming.MODELS}/"):
-        pack.write(registry.s3, statistics, document.canonical(evaluation))
-    metric = {METRIC: repr(evaluation.metrics[METRIC].value)} if METRIC in evaluation.metrics else {}
+        pack.write(registry.s3, statistics, quality.statistics(evaluation, _report(registry, pack.report_of(pinned))))
+    headline = (
+        {HEADLINES[evaluation.judged_as]: repr(evaluation.headline.value)} if evaluation.headline else {}
+    )  # Python's text of the double
     text = card.registered(registry.model, evaluation, artifact=pinned, data=version.metadata.get("data_uri", ""))
     registry.sagemaker.update_model_package(
         ModelPackageArn=arn,
@@ -46,7 +51,7 @@ def pin(registry: Registry, arn: str) -> Package:
             **description["InferenceSpecification"],
             "Containers": [{"Image": version.image, "ModelDataUrl": pinned}],
         },
-        CustomerMetadataProperties={ARTIFACT_SHA256: archive.sha256, REPORT_SHA256: report.sha256, **metric},
+        CustomerMetadataProperties={ARTIFACT_SHA256: archive.sha256, REPORT_SHA256: report.sha256, **headline},
         ModelCard={"ModelCardContent": text, "ModelCardStatus": "PendingReview"},
     )
     return package.read(registry.sagemaker, arn)
@@ -58,6 +63,14 @@ def _evaluation(registry: Registry, uri: str) -> Evaluation:
         return document.parse(Evaluation, pack.json_member(pack.read(registry.s3, uri) or b"", EVALUATION, uri), EVALUATION)
     except DocumentError as error:
         raise DeploymentError(f"{error}: training has left no evaluation that can be shown: push again") from error
+
+
+def _report(registry: Registry, uri: str) -> dict[str, Any]:
+    """What evaluation drew, out of the archive beside the model's."""
+    try:
+        return pack.json_member(pack.read(registry.s3, uri) or b"", pack.REPORT, uri)
+    except DocumentError as error:
+        raise DeploymentError(f"{error}: training has left no report that can be shown: push again") from error
 
 
 def _copy(registry: Registry, source: str, target: str, measured: Measured) -> None:

@@ -23,7 +23,7 @@ from pipelines.evidence.document import DocumentError, Evidence
 from pipelines.run import PUSH, Run
 
 DELIVERY = "delivery"  # in the registry: the execution of the road for which a version was registered once more
-KEPT = ("data_sha256", "data_uri", "data_version", "image_uri", naming.TRAINING_SHA256)
+KEPT = ("task", "data_sha256", "data_uri", "data_version", "image_uri", naming.TRAINING_SHA256)
 log = logging.getLogger(__name__)
 
 

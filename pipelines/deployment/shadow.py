@@ -58,7 +58,13 @@ def begin(place: Place, stack: Stack, assembly: Path, version: Package, pace: Pa
     expected = package.expected_shift(s3, version, serving.arn)
     variant = variant_of(sagemaker, live, version)
     return shadowed, Trial(
-        metrics=ScoreMetrics.of(place), live=live, variant=variant, new=model_version(new), old=model_version(old), expected=expected
+        metrics=ScoreMetrics.of(place),
+        live=live,
+        variant=variant,
+        new=model_version(new),
+        old=model_version(old),
+        expected=expected,
+        span=place.model.data.span,
     )
 
 

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 class Trial:
     """A shadow beside what serves. `variant` is its name; `new` and `old` are how the containers of the two versions name themselves.
 
-    `expected` is how far each percentile of their scores lay apart in evaluation, new minus old.
+    `expected` is how far each percentile of their scores lay apart in evaluation, new minus old; `span` is the width of the scores' range,
+    of which limits are shares.
     """
 
     metrics: ScoreMetrics
@@ -38,6 +39,7 @@ class Trial:
     new: str
     old: str
     expected: Mapping[int, float]
+    span: float
 
     def scored(self) -> int:
         """How many rows both versions have scored, give or take a minute's."""
@@ -110,7 +112,7 @@ def _answers(trial: Trial, serving: Serving) -> Iterator[Verdict]:
 def _scores(trial: Trial, serving: Serving) -> Iterator[Verdict]:
     for percent in trial.expected:
         subject = f"{percent}th percentile of scores, from the live version's, beyond what evaluation found"
-        yield _at_most(subject, trial.apart(percent), serving.alarms.score_shift)
+        yield _at_most(subject, trial.apart(percent), serving.alarms.score_shift * trial.span)
 
 
 def _at_most(subject: str, value: float, limit: float) -> Verdict:

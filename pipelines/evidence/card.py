@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from paved_runtime.page import interval
 from paved_runtime.spec import ModelSpec
-from pipelines.evidence import pack
+from pipelines.evidence import pack, wording
+from pipelines.evidence import report as reports
 from pipelines.evidence.document import DocumentError, Evaluation, Evidence, Metric, Verdict, sha256, shown_sha256
+from pipelines.evidence.wording import Wording
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -25,6 +27,7 @@ LONGEST = 100_000  # characters of a card
 MOST_METRICS = (100, 50, 25, 10)  # figures of a kind: the first number with which a card is not too long
 NAME_LENGTH = 63
 HOLDOUT = "held-out rows"
+FAIRNESS = ("rows", "selection_rate_ratio", "opportunity_difference", "error_difference")  # of a group, where it has them
 OF_PACKAGE = ("model_creator", "model_artifact")  # of the overview: ModelPackageModelCard's page
 
 Line = Annotated[str, Field(max_length=63)]
@@ -180,7 +183,8 @@ def content(evidence: Evidence, report: Mapping[str, Any], hyperparameters: Mapp
         DocumentError: the figures are of the wrong kind, or not even a few of them fit into `longest` characters.
     """
     try:
-        made = [_content(evidence, report, hyperparameters, most).model_dump_json(exclude_none=True) for most in MOST_METRICS]
+        read = reports.read(report)
+        made = [_content(evidence, read, hyperparameters, most).model_dump_json(exclude_none=True) for most in MOST_METRICS]
     except (ValidationError, TypeError, KeyError) as error:
         raise DocumentError(" ".join(f"model card: report.json is not what evaluation writes: {error}".split())) from error
     if text := next((text for text in made if len(text) <= longest), None):
@@ -214,7 +218,9 @@ def registered(model: ModelSpec, evaluation: Evaluation, *, artifact: str, data:
                 metric_groups=_groups(groups, MOST_METRICS[-1]),
             )
         ],
-        additional_information=AdditionalInformation(custom_details={"commit": evaluation.commit}),
+        additional_information=AdditionalInformation(
+            custom_details={key: _cut(value, 1024) for key, value in {"commit": evaluation.commit, **_scores(evaluation)}.items()}
+        ),
     )
     return made.model_dump_json(exclude_none=True)
 
@@ -253,7 +259,7 @@ def _content(evidence: Evidence, report: Mapping[str, Any], hyperparameters: Map
             model_creator=_cut(evidence.commit.author, 1024),
             model_artifact=[evidence.artifact.uri],
             algorithm_type=_framework(evidence.evaluation),
-            problem_type="Binary Classification",
+            problem_type=wording.of(evidence.evaluation.task).problem,
             model_owner=_cut(evidence.owner, 1024),
         ),
         intended_uses=IntendedUses(purpose_of_model=_cut(evidence.purpose, 2048), risk_rating="Unknown"),
@@ -261,7 +267,7 @@ def _content(evidence: Evidence, report: Mapping[str, Any], hyperparameters: Map
         training_details=_training(evidence, hyperparameters),
         evaluation_details=[_holdout(evidence, report, most), _staging(evidence, most)],
         additional_information=AdditionalInformation(
-            ethical_considerations=_cut(_fairness(report), 2048),
+            ethical_considerations=_cut(_fairness(report, wording.of(evidence.evaluation.task)), 2048),
             caveats_and_recommendations=_cut(_caveats(evidence), 2048),
             custom_details={key: _cut(value, 1024) for key, value in _details(evidence).items()},
         ),
@@ -289,10 +295,8 @@ def _holdout(evidence: Evidence, report: Mapping[str, Any], most: int) -> Evalua
     groups = {
         "metrics": measured,
         "gates": [_verdict(verdict) for verdict in evidence.evaluation.gates],
-        "slices": list(_figures(report.get("slices") or [], "rows", "roc_auc", "difference")),
-        "fairness": list(
-            _figures((report.get("fairness") or {}).get("groups", []), "rows", "selection_rate_ratio", "opportunity_difference")
-        ),
+        "slices": list(_slices(report["slices"])),
+        "fairness": list(_figures((report["fairness"] or {}).get("groups", []), *FAIRNESS)),
     }
     return EvaluationDetailsItem(
         name=HOLDOUT,
@@ -330,6 +334,12 @@ def _figures(rows: Iterable[Mapping[str, Any]], *keys: str) -> Iterator[SimpleMe
                 yield _number(f"{row['column']} {row['group']}: {key}", row[key], notes=judged)
 
 
+def _slices(rows: Iterable[Mapping[str, Any]]) -> Iterator[SimpleMetric]:
+    """Each slice's figures, the headline under the name of its metric."""
+    for row in rows:
+        yield from _figures([{**row, row["metric"]: row["figure"]}], "rows", row["metric"], "difference")
+
+
 def _number(title: str, value: float, notes: str | None = None) -> SimpleMetric:
     return SimpleMetric(name=_cut(title, 255), type="number", value=float(value), notes=notes)
 
@@ -343,28 +353,40 @@ def _verdict(verdict: Verdict) -> SimpleMetric:
     return SimpleMetric(name=_cut(f"{verdict.gate}: {verdict.subject}", 255), type="string", value=said, notes=_cut(verdict.line(), 300))
 
 
-def _fairness(report: Mapping[str, Any]) -> str:
-    fairness = report.get("fairness")
+def _fairness(report: Mapping[str, Any], words: Wording) -> str:
+    fairness = report["fairness"]
     if not fairness:
         return "No groups are named in gates.fairness of model.toml: fairness between groups of people was not measured."
     columns = sorted({row["column"] for row in fairness["groups"]})
-    return f"Measured between the groups of {', '.join(columns)}, rows with a score of at least {fairness['threshold']} being selected."
+    return f"Measured between the groups of {', '.join(columns)}. {words.selection(fairness)}."
 
 
 def _caveats(evidence: Evidence) -> str:
     unjudged = [verdict.line() for verdict in evidence.verdicts if verdict.passed is None]
     judged = "Reported, not judged: " + "; ".join(unjudged) if unjudged else "Every gate was judged."
-    return f"{evidence.evaluation.reasons.sentence} {judged}" if evidence.evaluation.reasons else judged
+    reasons = evidence.evaluation.reasons
+    return f"{wording.of(evidence.evaluation.task).reasons(**reasons.model_dump())} {judged}" if reasons else judged
 
 
 def _framework(evaluation: Evaluation) -> str | None:
     return f"{evaluation.framework.name} {evaluation.framework.version}" if evaluation.framework else None
 
 
+def _scores(evaluation: Evaluation) -> dict[str, str]:
+    """What the model answers with; older evidence does not say."""
+    classes, target = evaluation.classes, evaluation.target
+    return {
+        **({"task": evaluation.task} if evaluation.task else {}),
+        **({"classes": ", ".join(classes)} if classes else {}),
+        **({"target_range": f"{target.minimum:g} to {target.maximum:g}"} if target else {}),
+    }
+
+
 def _details(evidence: Evidence) -> dict[str, str]:
     decided = evidence.approval.model_dump() if evidence.approval else {}
     return {
         "model_package_arn": evidence.model_package_arn,
+        **_scores(evidence.evaluation),
         "commit": evidence.commit.id,
         **({"trained_as": evidence.reuse.model_package_arn, "trained_at_commit": evidence.reuse.commit} if evidence.reuse else {}),
         "evidence_sha256": shown_sha256(evidence),

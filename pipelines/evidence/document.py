@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from paved_runtime.spec import HEADLINES, TaskName
+
 LONGEST = 1024  # characters of an approval's description in the registry
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -123,19 +125,20 @@ class Framework(Document):
 
 
 class Reasons(Document):
-    """How scores are explained; of sampled reasons, the mean and the largest standard error over held-out rows, in log-odds."""
+    """How scores are explained; of sampled reasons, the mean and the largest standard error over held-out rows, in log-odds, or of a
+    regression in standard deviations of the scores.
+    """
 
     method: Literal["exact", "sampled", "none"]
     mean_error: float | None
     largest_error: float | None
 
-    @property
-    def sentence(self) -> str:
-        """The same for a person."""
-        if self.method == "sampled":
-            errors = f"{self.mean_error:.3g} on average and {self.largest_error:.3g} at most"
-            return f"Reasons of scores are sampled: their standard errors are {errors}, in log-odds."
-        return "Reasons of scores are exact." if self.method == "exact" else "This model gives no reasons of its scores."
+
+class Range(Document):
+    """The ends of what a number may be."""
+
+    minimum: float
+    maximum: float
 
 
 class Trial(Document):
@@ -167,6 +170,9 @@ class Evaluation(Document):
 
     version: Literal[1]
     model: Text
+    task: TaskName | None = Field(default=None, exclude_if=_is_none, description="older evidence, all of two outcomes, has none")
+    classes: list[Text] | None = Field(default=None, exclude_if=_is_none, description="of a multi-class model, in the order of its scores")
+    target: Range | None = Field(default=None, exclude_if=_is_none, description="of a regression: the accepted range, in its own unit")
     commit: CommitId
     data_sha256: Sha256
     image_uri: ImageUri
@@ -181,6 +187,16 @@ class Evaluation(Document):
     champion: Champion | None
     gates: list[Verdict]
     gates_failed: Count
+
+    @property
+    def judged_as(self) -> TaskName:
+        """The model's task."""
+        return self.task or "binary"
+
+    @property
+    def headline(self) -> Metric | None:
+        """The metric that floors are of; None where nothing was measured."""
+        return self.metrics.get(HEADLINES[self.judged_as])
 
 
 class Parity(Document):

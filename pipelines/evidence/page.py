@@ -7,21 +7,25 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jinja2 import Template
 from markupsafe import Markup
 
 from paved_runtime.page import MINUS, NONE, environment, figure, interval, legible_json
 from paved_runtime.spec import VALIDATION
-from pipelines.evidence import document
+from pipelines.evidence import document, report, wording
 from pipelines.evidence.document import Evidence
 from pipelines.evidence.pack import group_and_version
+from pipelines.evidence.wording import Wording
+
+if TYPE_CHECKING:
+    from pipelines.evidence.plots.svg import Chart
 
 GATES = {
     "data contract": "The data set is what model.toml says it must be.",
     "floor": "On rows it never saw, the model is good enough in itself.",
-    "calibration": "A score means what it says: of the rows that score 0.2, two in ten turn out positive.",
+    "calibration": "",  # asked in the words of the model's task
     "champion": "It is not worse than the version in production, on the same held-out rows.",
     "plausibility": "It is not too good to be true; if it may be, a person is asked.",
     "slices": "No part of the rows is served badly behind a good average.",
@@ -40,23 +44,6 @@ COMPARISONS = {"<=": "≤", ">=": "≥", "==": "="}
 MOST_ROWS = 30  # of a chart
 VISIBLE = 0.001  # of a population stability index: a bar in a chart that reaches to 0.25
 FEW = 4  # verdicts of a gate that are shown at once; the others are folded, unless they failed
-METRICS = {
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "calibration_error": "calibration error",
-    "brier": "Brier score",
-    "log_loss": "log loss",
-}
-NOTHING: Json = {
-    "curves": {},
-    "reliability": {},
-    "scores": {},
-    "slices": [],
-    "fairness": None,
-    "behaviour": [],
-    "importance": [],
-    "data": {"rows": None, "positive_share": None, "duplicates": None, "columns": {}, "checks": [], "change": None},
-}
 Json = Mapping[str, Any]
 
 
@@ -80,9 +67,10 @@ class Gate:
         return self.verdicts[len(self.shown) :]
 
 
-def render(evidence: Evidence, report: Json) -> str:
-    """The page about `evidence`; `report` is `report.json`. Parts that either has not are left out, and the page says why."""
-    facts, measured = legible_json(evidence.model_dump(mode="json"), lines=True), {**NOTHING, **legible_json(report, lines=True)}
+def render(evidence: Evidence, content: Json) -> str:
+    """The page about `evidence`; `content` is that of `report.json`. Parts that either has not are left out, and the page says why."""
+    facts, measured = legible_json(evidence.model_dump(mode="json"), lines=True), report.read(legible_json(content, lines=True))
+    words = wording.of(evidence.evaluation.task)
     verdicts = [*facts["evaluation"]["gates"], *facts["staging"]["gates"]]
     group, version = group_and_version(evidence.model_package_arn)
     return _template().render(
@@ -92,12 +80,16 @@ def render(evidence: Evidence, report: Json) -> str:
         version=version,
         verdicts=verdicts,
         counts=_counts(verdicts),
-        gates=_gates(verdicts),
-        plots=_plots(facts, measured, verdicts),
+        gates=_gates(verdicts, words),
+        plots=_plots(facts, measured, verdicts, words),
+        worth=charts("worth", words, facts["evaluation"], measured),
+        calibration=charts("calibration", words, facts["evaluation"], measured),
+        words=words,
         shown_sha256=document.shown_sha256(evidence),
         unfairest=_unfairest(measured["fairness"]),
-        metrics=metrics(facts["evaluation"]["metrics"]),
-        explained=evidence.evaluation.reasons.sentence if evidence.evaluation.reasons else "",
+        metrics=metrics(facts["evaluation"]["metrics"], words),
+        outcomes=_outcomes(measured["data"]),
+        explained=explained(facts["evaluation"], words),
         most_rows=MOST_ROWS,
     )
 
@@ -108,10 +100,32 @@ def _template() -> Template:
     return templates.get_template("page.html.j2")
 
 
-def metrics(values: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+def metrics(values: Mapping[str, Any], words: Wording) -> dict[str, tuple[str, Any]]:
     """What was measured, by the key: its name for a person, and the figure; those that decide first."""
-    order = [*(key for key in METRICS if key in values), *(key for key in values if key not in METRICS)]
-    return {key: (METRICS.get(key, key), values[key]) for key in order}
+    order = [*(key for key in words.metrics if key in values), *(key for key in values if key not in words.metrics)]
+    return {key: (words.metrics.get(key, key), values[key]) for key in order}
+
+
+def explained(evaluation: Json, words: Wording) -> str:
+    """How scores are explained, as a sentence; nothing where an older evaluation.json does not say."""
+    return words.reasons(**evaluation["reasons"]) if "reasons" in evaluation else ""
+
+
+def charts(part: Literal["worth", "calibration"], words: Wording, evaluation: Json, measured: Json) -> list[Chart]:
+    """The charts of a part that is about a task's scores, `worth` or `calibration`; none where the report has nothing to draw.
+
+    `evaluation` is the content of evaluation.json, `measured` that of report.json.
+    """
+    if not measured["drawn"]:
+        return []
+    from pipelines.evidence.plots import binary, multiclass, regression  # here, because matplotlib takes half a second to import
+
+    if part == "calibration":
+        spread = {"binary": binary.calibration, "multiclass": multiclass.calibration, "regression": regression.calibration}
+        return spread[words.task](measured)
+    champion = evaluation["champion"] or {"metrics": {}}
+    figures = {"challenger": _metric(evaluation, words.headline), "champion": champion["metrics"].get(words.headline)}
+    return {"binary": binary.worth, "multiclass": multiclass.worth, "regression": regression.worth}[words.task](measured, figures)
 
 
 def measured(metric: Json) -> str:
@@ -145,7 +159,8 @@ def parted(split: Json) -> str:
     if split["by"] == "group":
         held = split["groups"]["holdout"]
         return f"whole groups: {held} of {held + split['groups']['train']}"
-    return f"rows at random, {split['share']:.0%} of each outcome"
+    of_each = " of each outcome" if any(split.get("outcomes", {}).values()) else ""
+    return f"rows at random, {split['share']:.0%}{of_each}"
 
 
 def cut(value: float, kind: str) -> str:
@@ -158,12 +173,13 @@ def _counts(verdicts: Sequence[Json]) -> dict[str, int]:
     return {name: times[name] for name in OUTCOMES}
 
 
-def _gates(verdicts: Sequence[Json]) -> list[Gate]:
+def _gates(verdicts: Sequence[Json], words: Wording) -> list[Gate]:
     """By gate, in the order in which the road asks them."""
-    names = dict.fromkeys([*GATES, *(verdict["gate"] for verdict in verdicts)])
+    asks = {**GATES, "calibration": words.calibrated}
+    names = dict.fromkeys([*asks, *(verdict["gate"] for verdict in verdicts)])
     by_gate = {name: [verdict for verdict in verdicts if verdict["gate"] == name] for name in names}
     return [
-        Gate(name=name, asks=GATES.get(name, ""), verdicts=sorted(mine, key=_urgency), counts=_counts(mine))
+        Gate(name=name, asks=asks.get(name, ""), verdicts=sorted(mine, key=_urgency), counts=_counts(mine))
         for name, mine in by_gate.items()
         if mine
     ]
@@ -179,40 +195,43 @@ def _outcome(verdict: Json) -> str:
     return "passed" if verdict["passed"] else "failed"
 
 
-def _plots(facts: Json, report: Json, verdicts: Sequence[Json]) -> dict[str, Markup | None]:
-    """Every plot by name; None where there is nothing to draw."""
-    from pipelines.evidence import plots  # matplotlib takes half a second, and most who import this module draw nothing
+def _plots(facts: Json, measured: Json, verdicts: Sequence[Json], words: Wording) -> dict[str, Markup | None]:
+    """Every plot that any model may have, by name; None where there is nothing to draw."""
+    from pipelines.evidence.plots import common  # here, because matplotlib takes half a second to import
 
-    evaluation, load, curves, data = facts["evaluation"], facts["staging"]["load"], report["curves"], report["data"]
-    champion = evaluation["champion"] or {"metrics": {}}
-    areas = {"challenger": _metric(evaluation, "roc_auc"), "champion": champion["metrics"].get("roc_auc")}
-    slices, changes = _most_telling(report["slices"]), sorted(data["change"] or [], key=lambda row: -row["psi"])[:MOST_ROWS]
+    load, importance, groups = (
+        facts["staging"]["load"],
+        measured["importance"][:MOST_ROWS],
+        (measured["fairness"] or {"groups": []})["groups"],
+    )
+    slices, changes = _most_telling(measured["slices"]), sorted(measured["data"]["change"] or [], key=lambda row: -row["psi"])[:MOST_ROWS]
     compared, moved = any(row["difference"] is not None for row in slices), any(row["psi"] >= VISIBLE for row in changes)
-    floor, least = _threshold(verdicts, "slices", "ROC AUC"), _threshold(verdicts, "champion", "upper bound")
+    floor, least = _threshold(verdicts, "slices", words.title), _threshold(verdicts, "champion", "upper bound")
+    most, off = (
+        _threshold(verdicts, "fairness", "mean error"),
+        [row for row in groups if row.get("error_difference") is not None][:MOST_ROWS],
+    )
     percentiles = {name: load[f"{name}_ms"] for name in ("p50", "p95", "p99")}
     limits = {name: limit for name in percentiles if (limit := _threshold(verdicts, "latency", name)) is not None}
     return {
-        "roc": plots.roc(curves["roc"], areas) if curves.get("roc") else None,
-        "precision_recall": plots.precision_recall(curves["precision_recall"], data["positive_share"]) if curves.get("roc") else None,
-        "reliability": plots.reliability(report["reliability"]) if report["reliability"] else None,
-        "scores": plots.scores(report["scores"]) if report["scores"] else None,
-        "slice_areas": plots.slice_areas(slices, floor) if slices else None,
-        "slice_differences": plots.slice_differences(slices, least) if compared else None,
-        "fairness": plots.fairness(report["fairness"]["groups"][:MOST_ROWS]) if report["fairness"] else None,
-        "change": plots.change(changes) if moved else None,
-        "importance": plots.importance(report["importance"][:MOST_ROWS]) if report["importance"] else None,
-        "latency": plots.latency(percentiles, limits),
-        "trials": _trials(facts["search"]) if facts.get("search") else None,
+        "slice_figures": common.slice_figures(slices, floor, words.title) if slices else None,
+        "slice_differences": common.slice_differences(slices, least, words.title) if compared else None,
+        "fairness": common.fairness(groups[:MOST_ROWS]) if groups else None,
+        "group_errors": common.group_errors(off, most) if off else None,
+        "change": common.change(changes) if moved else None,
+        "importance": common.importance(importance, words.unit) if importance else None,
+        "latency": common.latency(percentiles, limits),
+        "trials": _trials(facts["search"], words) if facts.get("search") else None,
     }
 
 
-def _trials(search: Json) -> Markup | None:
+def _trials(search: Json, words: Wording) -> Markup | None:
     """The plot of a search; None where no trial came to anything."""
-    from pipelines.evidence import plots
+    from pipelines.evidence.plots import common
 
-    objective = METRICS.get(search["objective"].removeprefix(VALIDATION), search["objective"])
+    objective = words.metrics.get(search["objective"].removeprefix(VALIDATION), search["objective"])
     tried = any(trial["objective"] is not None for trial in search["trials"])
-    return plots.trials(search["trials"], search["best"], f"{objective} on validation rows") if tried else None
+    return common.trials(search["trials"], search["best"], f"{objective} on validation rows") if tried else None
 
 
 def _metric(evaluation: Json, name: str) -> float | None:
@@ -227,16 +246,25 @@ def _threshold(verdicts: Sequence[Json], gate: str, word: str) -> float | None:
 
 
 def _unfairest(fairness: Json | None) -> list[tuple[str, float | None, str | None]]:
-    """The two figures that fairness is judged by, each with the group that fares worst; None where nothing is compared."""
+    """The figures that fairness is judged by, each with the group that fares worst; None where nothing is compared."""
     groups = fairness["groups"] if fairness else []
     figures = []
-    for name, key, sign in (
-        ("lowest selection-rate ratio", "selection_rate_ratio", 1),
-        ("largest equal-opportunity difference", "opportunity_difference", -1),
+    for name, key, fares in (
+        ("lowest selection-rate ratio", "selection_rate_ratio", float),
+        ("largest equal-opportunity difference", "opportunity_difference", lambda value: -value),
+        ("largest difference of mean errors", "error_difference", lambda value: -abs(value)),
     ):
-        worst = min((row for row in groups if row[key] is not None), key=lambda row: sign * row[key], default=None)
+        if key == "error_difference" and not any(key in row for row in groups):
+            continue
+        worst = min((row for row in groups if row.get(key) is not None), key=lambda row: fares(row[key]), default=None)
         figures.append((name, worst and worst[key], worst and f"{worst['column']}: {worst['group']}"))
     return figures
+
+
+def _outcomes(data: Json) -> dict[str, tuple[int, int]]:
+    """How many rows of each outcome training has, and how many are held out; nothing where outcomes are numbers."""
+    counts = (data.get("split") or {}).get("outcomes", {})
+    return {name: (count, counts["holdout"].get(name, 0)) for name, count in counts.get("train", {}).items()}
 
 
 def _most_telling(slices: Sequence[Json]) -> Sequence[Json]:
@@ -245,6 +273,6 @@ def _most_telling(slices: Sequence[Json]) -> Sequence[Json]:
 
 
 def _fares(row: Json) -> tuple[bool, float]:
-    """How a slice does: judged ones first, by the difference to the champion, else by ROC AUC."""
-    value = row["roc_auc"] if row["difference"] is None else row["difference"]
+    """How a slice does: judged ones first, by the difference to the champion, else by its figure."""
+    value = row["figure"] if row["difference"] is None else row["difference"]
     return not row["judged"], math.inf if value is None else value

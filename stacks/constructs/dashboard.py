@@ -35,14 +35,29 @@ class Lines:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What a score is, and between which values it lies; None where that is not known."""
+
+    unit: str
+    least: float | None = 0
+    most: float | None = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Monitored:
-    """What a monitor that runs every `hours` measures, and where those graphs have a line."""
+    """What a monitor that runs every `hours` measures, and where those graphs have a line.
+
+    `headline` is the metric of the model's worth, `title` what people call it, `floor` its gate; with `classes`, it counts them, too.
+    """
 
     hours: int
     psi: float
     rows: float
     unread: float
-    roc_auc: float
+    headline: str
+    title: str
+    floor: float
+    classes: bool
     calibration_error: float
     labels: float
 
@@ -66,11 +81,12 @@ class Dashboard(cloudwatch.Dashboard):
         about: str,
         alarms: Sequence[cloudwatch.IAlarm],
         lines: Lines,
+        scores: Scores,
         monitored: Monitored | None,
     ) -> None:
         super().__init__(scope, name, dashboard_name=endpoint_name, default_interval=Duration.hours(12))
         self._variant = {"EndpointName": endpoint_name, "VariantName": variant}
-        self._namespace, self._processors, self._gpus, self._lines = namespace, processors, gpus, lines
+        self._namespace, self._processors, self._gpus, self._lines, self._of_scores = namespace, processors, gpus, lines, scores
         self.add_widgets(cloudwatch.TextWidget(markdown=about, width=WIDE, height=3))
         self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=WIDE, height=3))
         self.add_widgets(self._traffic(), self._refused())
@@ -122,7 +138,9 @@ class Dashboard(cloudwatch.Dashboard):
 
     def _scores(self) -> cloudwatch.GraphWidget:
         percentiles = [self._by(f"ScoreP{percent}", VERSION, "Average", Duration.minutes(5)) for percent in (10, 50, 90)]
-        return _graph("Scores by version: 10th, 50th and 90th percentile", left=percentiles, left_axis=_axis("score", 1))
+        scores = self._of_scores
+        axis = cloudwatch.YAxisProps(label=scores.unit, min=scores.least, max=scores.most, show_units=False)
+        return _graph("Scores by version: 10th, 50th and 90th percentile", left=percentiles, left_axis=axis)
 
     def _hours(self) -> cloudwatch.GraphWidget:
         """Each instance reports its CPU once a minute, so the reports of an hour count its instance hours."""
@@ -136,6 +154,7 @@ class Dashboard(cloudwatch.Dashboard):
             left=[
                 self._by("PSI", COLUMN, "Maximum", Duration.hours(monitored.hours)),
                 self._of_monitor("ScorePSI", monitored, label="score"),
+                *([self._of_monitor("ClassPSI", monitored, label="most probable class")] if monitored.classes else []),
             ],
             left_axis=_axis("population stability index"),
             lines={"counts as moved, if it is no chance": monitored.psi},
@@ -180,11 +199,11 @@ class Dashboard(cloudwatch.Dashboard):
     def _quality(self, monitored: Monitored) -> cloudwatch.GraphWidget:
         return _graph(
             "Quality, once outcomes are known",
-            left=[self._of_monitor("RocAuc", monitored, label="ROC AUC"), self._of_monitor("CalibrationError", monitored)],
-            left_axis=_axis("ROC AUC; calibration error", 1),
+            left=[self._of_monitor(monitored.headline, monitored, label=monitored.title), self._of_monitor("CalibrationError", monitored)],
+            left_axis=_axis(f"{monitored.title}; calibration error", 1),
             right=[self._of_monitor("LabelledRows", monitored)],
             right_axis=_axis("rows with an outcome"),
-            lines={"gate: least ROC AUC": monitored.roc_auc, "greatest calibration error": monitored.calibration_error},
+            lines={f"gate: least {monitored.title}": monitored.floor, "greatest calibration error": monitored.calibration_error},
             right_lines={"least rows with an outcome": monitored.labels},
             start=FORTNIGHT,
         )

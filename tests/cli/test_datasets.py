@@ -127,6 +127,51 @@ def test_too_few_rows_and_one_outcome_are_named(tmp_path: Path) -> None:
     assert "found only 'no'" in refusal(write(tmp_path / "single.csv", [good("no"), good("no")]))
 
 
+def other(task: str, **target: object) -> ModelSpec:
+    """The model with a target of another task."""
+    data = MODEL.data.model_copy(update={"positive": None, "negative": None, **target})
+    return MODEL.model_copy(update={"task": task, "data": data})
+
+
+GRADED = other("multiclass", classes=("low", "medium", "high"))
+AMOUNTS = other("regression", target_minimum=0.0, target_maximum=500.0)
+
+
+def test_every_class_must_occur_and_no_other(tmp_path: Path) -> None:
+    grades = [good(grade) for grade in ("low", "medium", "high")]
+    assert datasets.check(write(tmp_path / "good.csv", grades), GRADED).rows == 3
+    assert "expected 'low' and 'medium' and 'high', 'high' is not there, found only 'low', 'medium'" in refusal(
+        write(tmp_path / "two.csv", grades[:2]), GRADED
+    )
+    assert (
+        "row 4, column 'y': expected 'low', 'medium' or 'high', found 'High': spelt 'high' it would be an outcome: correct the spelling"
+        in refusal(write(tmp_path / "other.csv", [*grades, good("High")]), GRADED)
+    )
+
+
+def test_numbers_lie_in_their_range_and_differ(tmp_path: Path) -> None:
+    assert datasets.check(write(tmp_path / "good.csv", [good("0"), good("499.5"), good("5e2")]), AMOUNTS).rows == 3
+    assert "row 2, column 'y': expected a number from 0 to 500, found '501': correct the cell, leave out the row, or widen" in refusal(
+        write(tmp_path / "above.csv", [good("1"), good("501")]), AMOUNTS
+    )
+    assert "row 2, column 'y': expected a number from 0 to 500, found '': leave out the rows whose outcome is not known" in refusal(
+        write(tmp_path / "empty.csv", [good("1"), good("")]), AMOUNTS
+    )
+    assert "column 'y': expected numbers that differ, found only '7', '7.0'" in refusal(
+        write(tmp_path / "same.csv", [good("7"), good("7.0")]), AMOUNTS
+    )
+
+
+@pytest.mark.parametrize("model", [GRADED, AMOUNTS], ids=["classes", "numbers"])
+@given(cell=st.text(max_size=4) | st.floats().map(str) | st.sampled_from(["low", "Low", " 20", "1e2", "+30", "٣٠", "inf", "0x20"]))
+@settings(max_examples=150, deadline=None)
+def test_it_judges_the_target_as_the_training_job_does(tmp_path_factory: pytest.TempPathFactory, model: ModelSpec, cell: str) -> None:
+    folder = tmp_path_factory.mktemp("data")
+    known = model.data.classes or ("1", "2")
+    path = write(folder / "data.csv", [*map(good, known), good(cell)])
+    assert _accepts(lambda: datasets.check(path, model)) == _accepts(lambda: contract.read(folder, model.data))
+
+
 def cells(column: Column) -> st.SearchStrategy[str]:
     wild = st.one_of(
         st.text(max_size=6), st.floats().map(str), st.integers().map(str), st.sampled_from(["", " 20", "1e2", "+30", "٣٠", "inf", "0x20"])

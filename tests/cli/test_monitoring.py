@@ -33,12 +33,14 @@ REPORT: dict[str, Any] = {
     "moved": [{"what": "age", "sentence": "age is distributed differently"}],
     "columns": {"job": CALM, "age": COLUMN, "balance": EMPTY},
     "scores": CALM,
+    "predicted": None,
     "quality": {
         "labelled": 900,
         "skipped": None,
-        "roc_auc": 0.78,
+        "title": "ROC AUC",
+        "figure": 0.78,
         "interval": [0.75, 0.81],
-        "evaluation_roc_auc": 0.8,
+        "evaluation_figure": 0.8,
         "calibration_error": 0.02,
     },
 }
@@ -53,9 +55,13 @@ def look(standing: Standing = IN_LINE, **changed: Any) -> Look:
 
 def shown(standing: Standing = IN_LINE, **changed: Any) -> str:
     """The look as a person sees it."""
+    return on_screen(look(standing, **changed))
+
+
+def on_screen(seen: Look) -> str:
     console = Console(width=300)
     with console.capture() as captured:
-        console.print(look(standing, **changed).view())
+        console.print(seen.view())
     return captured.get()
 
 
@@ -67,6 +73,22 @@ def test_what_moved_is_told_before_the_columns_largest_first() -> None:
 
     assert places == sorted(places)
     assert told.index("0.350") < told.index("0.004")
+
+
+def test_a_model_of_classes_shows_what_it_predicts_and_a_regression_its_r2() -> None:
+    told = shown(predicted={**COLUMN, "psi": 0.9}, quality={**REPORT["quality"], "title": "R²", "figure": -0.2})
+
+    assert [line.split()[:2] for line in told.splitlines() if line.startswith("class")] == [["class", "0.900"]]
+    assert "900 joined: R² -0.2000 (0.7500 to 0.8100), at evaluation 0.8000" in told
+
+
+def test_what_an_older_version_saw_is_shown_too() -> None:
+    """Its image, and so its report, is from before there was another task than binary."""
+    report = {name: value for name, value in REPORT.items() if name != "predicted"}
+    quality = {"labelled": 900, "skipped": None, "roc_auc": 0.78, "interval": [0.75, 0.81], "evaluation_roc_auc": 0.8}
+    old = Look(report={**report, "quality": {**quality, "calibration_error": 0.02}}, source="s3://b/x", folder=Path("/x"), standing=IN_LINE)
+
+    assert on_screen(old) == shown()
 
 
 def test_a_column_without_a_cell_has_no_figures() -> None:

@@ -13,10 +13,12 @@ import naming
 from cli import output, packs
 from cli.packs import Pack
 from cli.problem import Problem
+from paved_runtime.page import interval
+from paved_runtime.spec import Data
 from pipelines.deployment.registry import Registry
-from pipelines.evidence import document, pack
+from pipelines.evidence import document, pack, wording
 from tests.reference import CONFIG
-from tests.support import sample
+from tests.support import sample, task_samples
 from tests.support.world import World
 
 
@@ -91,6 +93,26 @@ def test_what_a_person_is_asked_is_told_before_they_answer() -> None:
 
     assert told["gates"] == "40 passed, 0 failed, 5 reported, not judged"
     assert told["for you to decide 1"] == "plausibility: ROC AUC: found 0.93, accepted is <= 0.87: ask when duration is filled"
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (task_samples.grades(), {"classes": "low, medium, high, severe"}),
+        (task_samples.amounts(), {"target": "a number from 0 to 50,000"}),
+    ],
+    ids=["classes", "amounts"],
+)
+def test_a_model_of_another_task_is_told_in_its_words(data: Data, told: dict[str, str]) -> None:
+    evidence, words = task_samples.evidence(data), wording.of(data.task)
+    lines = packs.summary(evidence)
+    headline = evidence.evaluation.headline
+
+    assert headline is not None
+    assert told.items() <= lines.items()
+    assert lines[words.title] == interval(headline.value, headline.low, headline.high)
+    assert set(words.metrics.values()) <= lines.keys()
+    assert lines["champion"].startswith(f"version 6; {words.title} +0.0081, from -0.0021 to +0.0181")
 
 
 @pytest.mark.parametrize(

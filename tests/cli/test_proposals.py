@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cli import proposals
 from cli.local_training import Training, Violations
+from cli.outcomes import Amounts, Outcomes, Several, Two
 from cli.problem import Problem
 from cli.proposals import SPLITS, Gates
 
@@ -19,17 +20,23 @@ FILE = Path("data.csv")
 Check = dict[str, Any]
 
 
-def training(roc_auc: float, *, calibration: float = 0.02, checks: Sequence[Mapping[str, Any]] = ()) -> Training:
-    metrics = {"roc_auc": {"value": roc_auc}, "calibration_error": {"value": calibration}}
-    return Training(home=Path(), evaluation={"metrics": metrics}, report={}, checks=checks, seconds=0)
+def training(
+    figure: float, *, headline: str = "roc_auc", calibration: float = 0.02, checks: Sequence[Mapping[str, Any]] = (), **more: Any
+) -> Training:
+    metrics = {headline: {"value": figure}, "calibration_error": {"value": calibration}, "bias": {"value": -0.04}}
+    return Training(home=Path(), evaluation={"metrics": metrics, **more}, report={}, checks=checks, seconds=0)
 
 
 def check(rule: str, found: str, column: str = "a") -> Check:
     return {"rule": rule, "column": column, "found": found, "allowed": "less", "rows": [], "count": 0, "advice": "take it out"}
 
 
-def proposed(areas: Sequence[float], *, rows: int = 2000, positive_share: float = 0.2, **more: Any) -> Gates:
-    return proposals.propose([training(area, **more) for area in areas], rows=rows, positive_share=positive_share)
+def two(share: float) -> Outcomes:
+    return Two(positive="yes", counts={"yes": round(share * 10**6), "no": 10**6 - round(share * 10**6)})
+
+
+def proposed(figures: Sequence[float], *, rows: int = 2000, outcomes: Outcomes | None = None, **more: Any) -> Gates:
+    return proposals.propose([training(figure, **more) for figure in figures], outcomes or two(0.2), rows=rows)
 
 
 CHECKS = check("leak", "0.71"), check("pair leak", "0.76", "a and b"), check("duplicates", "0.013")
@@ -38,23 +45,23 @@ CHECKS = check("leak", "0.71"), check("pair leak", "0.76", "a and b"), check("du
 def test_a_gate_is_what_was_seen_and_a_margin() -> None:
     gates = proposed([0.80, 0.82, 0.81, 0.79, 0.83], calibration=0.04, checks=CHECKS)
 
-    assert (gates.roc_auc, gates.champion_margin) == (0.76, 0.02)  # three deviations of 0.0158 below the mean, and one
-    assert gates.roc_auc_seen == pytest.approx((0.81, 0.0158), abs=1e-4)
+    assert (gates.floor, gates.champion_margin) == (0.76, 0.02)  # three deviations of 0.0158 below the mean, and one
+    assert gates.seen == pytest.approx((0.81, 0.0158), abs=1e-4)
     assert (gates.calibration_error, gates.calibration_error_seen) == (0.08, 0.04)
     assert (gates.maximum_column_auc, gates.maximum_pair_auc, gates.maximum_duplicates) == (0.76, 0.86, 0.04)
-    assert gates.suspicious_roc_auc == 0.86
-    assert gates.positive_share == (0.1, 0.4)
+    assert gates.suspicious == 0.86
+    assert gates.usual == (0.1, 0.4)
     assert gates.minimum_rows == 1000
 
 
 def test_two_columns_may_tell_as_much_as_all_of_them_and_more_where_they_were_seen_to() -> None:
     gates = proposed([0.75] * SPLITS, checks=[check("leak", "0.6"), check("pair leak", "0.78", "a and b")])
-    assert (gates.maximum_pair_auc, gates.suspicious_roc_auc) == (0.83, 0.8)
+    assert (gates.maximum_pair_auc, gates.suspicious) == (0.83, 0.8)
 
 
 def test_margins_have_a_least() -> None:
     gates = proposed([0.80] * SPLITS, calibration=0.001)
-    assert (gates.roc_auc, gates.calibration_error, gates.champion_margin) == (0.78, 0.05, 0.01)
+    assert (gates.floor, gates.calibration_error, gates.champion_margin) == (0.78, 0.05, 0.01)
 
 
 def test_many_equal_rows_are_different_cases() -> None:
@@ -64,6 +71,37 @@ def test_many_equal_rows_are_different_cases() -> None:
 def test_a_coin_is_no_model() -> None:
     with pytest.raises(Problem, match=rf"the columns do not tell the outcome: over {SPLITS} splits the ROC AUC is 0\.540 ± 0\.016, where"):
         proposed([0.52, 0.54, 0.56, 0.53, 0.55])
+
+
+GRADES = Several(counts={"low": 500, "medium": 1200, "high": 300})
+SUMS = Amounts(numbers=[float(number) for number in range(101)], whole=True)
+
+
+def test_classes_are_told_by_a_column_more_often() -> None:
+    checks = [check("leak", "0.9600 for 'high'"), check("pair leak", "0.9800 for 'low'", "a and b")]
+    gates = proposed([0.9, 0.91, 0.92, 0.9, 0.91], outcomes=GRADES, checks=checks)
+
+    assert (gates.floor, gates.usual) == (0.88, (0.075, 0.8))
+    assert (gates.maximum_column_auc, gates.maximum_pair_auc) == (0.995, 0.9995)
+
+
+def test_numbers_have_a_floor_of_r2_a_bias_and_a_mean() -> None:
+    gates = proposed([0.40, 0.45, 0.35, 0.42, 0.38], outcomes=SUMS, headline="r2", calibration=0.2)
+
+    assert (gates.floor, gates.suspicious, gates.champion_margin) == (0.28, 0.52, 0.04)
+    assert (gates.bias, gates.bias_seen, gates.calibration_error) == (0.08, 0.04, 0.4)
+    assert gates.usual == pytest.approx((50 - SUMS.deviation / 2, 50 + SUMS.deviation / 2), abs=0.01)
+
+
+def test_of_numbers_the_mean_of_all_rows_is_no_model() -> None:
+    with pytest.raises(Problem, match=r"splits the R² is 0\.024 ± 0\.011, where the mean of all rows has 0"):
+        proposed([0.01, 0.02, 0.03, 0.02, 0.04], outcomes=SUMS, headline="r2")
+
+
+def test_sampled_reasons_may_be_as_uncertain_as_they_were() -> None:
+    assert proposed([0.8] * SPLITS, reasons={"mean_error": 0.01}).reasons_error == 0.05
+    assert proposed([0.8] * SPLITS, reasons={"mean_error": 0.08}).reasons_error == 0.16
+    assert proposed([0.8] * SPLITS, reasons={"mean_error": None}).reasons_error == 0.05
 
 
 @given(
@@ -80,17 +118,17 @@ def test_what_was_seen_passes(
 ) -> None:
     checks = [check("leak", f"{alone:.4f}"), check("duplicates", f"{repeated:.4f}"), check("pair leak", f"{paired:.4f}", "a and b")]
     try:
-        gates = proposed(areas, rows=rows, positive_share=share, calibration=calibration, checks=checks)
+        gates = proposed(areas, rows=rows, outcomes=two(share), calibration=calibration, checks=checks)
     except Problem:
         assert sum(areas) / SPLITS < 0.85  # the splits differ so much that the least may be chance
         return
-    assert 0.5 <= gates.roc_auc < max(gates.roc_auc_seen[0], 0.5001)
+    assert 0.5 <= gates.floor < max(gates.seen[0], 0.5001)
     assert calibration <= gates.calibration_error <= 1
     assert float(checks[0]["found"]) <= gates.maximum_column_auc <= 0.95
     assert max(float(checks[2]["found"]), gates.maximum_column_auc) <= gates.maximum_pair_auc <= 0.97
-    assert gates.roc_auc < gates.suspicious_roc_auc <= 1
+    assert gates.floor < gates.suspicious <= 1
     assert float(checks[1]["found"]) <= gates.maximum_duplicates <= 1
-    least, most = gates.positive_share
+    least, most = gates.usual
     assert 0 <= least < share < most <= 1
     assert 1 <= gates.minimum_rows <= rows
     assert 0 < gates.champion_margin < 0.5

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from cli import environments, profiles, scaffold
+from cli import environments, model_toml, profiles, scaffold
+from cli.model_toml import Words
+from cli.outcomes import Amounts, Several, Two
 from cli.profiles import Profile
 from cli.proposals import Gates
-from cli.scaffold import Words
 from config import Config, Environment
 from paved_runtime import spec
-from paved_runtime.spec import Category, ModelSpec, Number
+from paved_runtime.spec import Category, Integer, ModelSpec, Number
 from paved_runtime.synthetic import Numbers, Outcome, Values
 from stacks import layout
 from tests.reference import CONFIG, ROOT
@@ -29,23 +30,26 @@ WORDS = Words(purpose=PURPOSE, owner=OWNER, framework="xgboost")
 FIRST, LAST = CONFIG.environments
 MIDDLE = replace(FIRST, name="middle")
 GATES = Gates(
-    roc_auc=0.76,
+    floor=0.76,
     calibration_error=0.08,
+    bias=0.07,
+    reasons_error=0.05,
     champion_margin=0.02,
-    suspicious_roc_auc=0.87,
+    suspicious=0.87,
     maximum_column_auc=0.8,
     maximum_pair_auc=0.85,
     maximum_duplicates=0.03,
-    positive_share=(0.1, 0.4),
+    usual=(0.1, 0.4),
     minimum_rows=1000,
-    roc_auc_seen=(0.81, 0.0158),
+    seen=(0.81, 0.0158),
     calibration_error_seen=0.04,
+    bias_seen=0.03,
 )
 
 
-@pytest.fixture(scope="module", params=["odd_columns", "quoted"])
+@pytest.fixture(scope="module", params=["odd_columns", "quoted", "numeric_only"])
 def profile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    """Of data sets whose names and values are no identifiers."""
+    """Of data sets of each task, some of whose names and values are no identifiers."""
     make, target = SHAPES[request.param]
     return profiles.read(data_sets.write(tmp_path_factory.mktemp("shape") / "data\u2028.csv", make()), target=target)
 
@@ -63,13 +67,49 @@ def test_the_contract_says_what_was_inferred(profile: Profile, tmp_path: Path) -
     model = loaded(tmp_path / "model_code", files(profile))
 
     assert (model.purpose, model.owner, model.data.target) == (PURPOSE, OWNER, profile.target)
-    assert (model.data.positive, model.data.negative) == (profile.positive, profile.negative)
+    assert model.task == profile.task
     assert model.data.columns == profile.columns
     assert model.data.exclude == tuple(profile.excluded)
-    assert (model.gates.roc_auc, model.gates.calibration_error, model.gates.champion.margin) == (0.76, 0.08, 0.02)
+    assert (model.gates.calibration_error, model.gates.champion.margin) == (0.08, 0.02)
     assert (model.data.minimum_rows, model.data.maximum_duplicates, model.data.maximum_column_auc) == (1000, 0.03, 0.8)
-    assert (model.data.positive_share.minimum, model.data.positive_share.maximum) == (0.1, 0.4)
     assert model.monitoring is not None
+
+
+def test_the_target_and_its_gates_are_those_of_the_task(profile: Profile, tmp_path: Path) -> None:
+    model = loaded(tmp_path / "model_code", files(profile))
+    data, gates = model.data, model.gates
+
+    match profile.outcomes:
+        case Two() as two:
+            assert (data.positive, data.negative) == (two.positive, two.negative)
+            assert (gates.roc_auc, gates.suspicious_roc_auc) == (0.76, 0.87)
+            assert (data.positive_share.minimum, data.positive_share.maximum) == (0.1, 0.4)
+        case Several() as several:
+            assert data.classes == tuple(several.counts)
+            assert (gates.roc_auc, gates.suspicious_roc_auc) == (0.76, 0.87)
+            assert (data.class_share.minimum, data.class_share.maximum) == (0.1, 0.4)
+        case Amounts() as amounts:
+            assert data.target_minimum is not None
+            assert data.target_maximum is not None
+            assert data.target_mean is not None
+            assert data.target_minimum < amounts.ordered[0] < amounts.ordered[-1] < data.target_maximum
+            assert (gates.r2, gates.suspicious_r2, gates.bias) == (0.76, 0.87, 0.07)
+            assert (data.target_mean.minimum, data.target_mean.maximum) == (0.1, 0.4)
+            assert {serving.alarms.score_shift < 0.1 for serving in model.serving.values()} == {True}
+
+
+def test_what_is_only_proposed_is_accepted_once_it_is_taken(profile: Profile, tmp_path: Path) -> None:
+    """The tables that a person is to decide on are there as comments: without the sign they are valid, but for the columns."""
+    lines = files(profile)["model.toml"].splitlines()
+    column = next(name for name, column in profile.columns.items() if isinstance(column, Number | Integer))
+    first = next(place for place, line in enumerate(lines) if line.startswith("# [gates.slices]"))
+    for place in range(first, lines.index("", first)):
+        lines[place] = lines[place].removeprefix("# ").replace("region = [], age", f'"{column}"').replace("age", f'"{column}"', 1)
+    model = loaded(tmp_path / "model_code", {"model.toml": "\n".join(lines)})
+
+    assert model.gates.slices is not None
+    assert model.gates.fairness is not None
+    assert (model.gates.fairness.threshold is None) == (profile.task == "multiclass")
 
 
 def test_each_exclusion_has_its_reason_beside_it(profile: Profile) -> None:
@@ -103,7 +143,7 @@ def test_its_code_is_as_the_linters_want_it(profile: Profile, tmp_path: Path) ->
     columns = {
         name: Values(weights={"a": 1}) if isinstance(c, Category) else Numbers(quantiles=[0, 1]) for name, c in profile.columns.items()
     }
-    outcome = Outcome(target=profile.target, positive=profile.positive, negative=profile.negative, intercept=-1.5)
+    outcome = Outcome(target=profile.target, positive="1", negative="0", intercept=-1.5)
     contents = {**files(profile), "synthetic.py": scaffold.synthetic(NAME, columns, outcome)}
     scaffold.write(tmp_path / "model_code" / NAME, contents)
     shutil.copy2(ROOT / "pyproject.toml", tmp_path)
@@ -134,9 +174,8 @@ def test_its_test_makes_up_enough_of_the_rarer_outcome(tmp_path: Path, share: fl
     profile = Profile(
         file=tmp_path / "data.csv",
         target="y",
-        positive="1",
         rows=100_000,
-        outcomes={"1": round(100_000 * share), "0": round(100_000 * (1 - share))},
+        outcomes=Two(positive="1", counts={"1": round(100_000 * share), "0": round(100_000 * (1 - share))}),
         columns={"a": Number(type="number", minimum=0, maximum=1)},
         excluded={},
         cells={},
@@ -145,6 +184,6 @@ def test_its_test_makes_up_enough_of_the_rarer_outcome(tmp_path: Path, share: fl
 
 
 def test_a_seed_is_written_where_it_is_not_the_usual_one(profile: Profile) -> None:
-    toml = scaffold.toml(profile, GATES, WORDS, config=CONFIG, seed=3)
+    toml = model_toml.write(profile, GATES, WORDS, config=CONFIG, seed=3)
     assert tomllib.loads(toml)["data"]["seed"] == 3
     assert "seed" not in tomllib.loads(files(profile)["model.toml"])["data"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.serving_stack import MonitoringParameters, Parameters, ServingOutputs, ServingParameters, cloudformation_name
 
@@ -44,6 +46,20 @@ def test_what_is_not_given_asks_for_nothing() -> None:
     }
     assert {values[f"ExpectedShiftP{percent}"] for percent in (10, 50, 90)} == {"+0"}
     assert MonitoringParameters().values() == {"ImageUri": "none", "ModelDataUrl": "none", "ModelVersion": "none"}
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_shift_is_any_number_that_scores_may_have_moved_by(shift: float) -> None:
+    pattern = ServingParameters.declared()["ExpectedShiftP50"].metadata["pattern"]
+
+    assert re.fullmatch(pattern, f"{shift:+.6f}")
+
+
+@pytest.mark.parametrize("text", ["", "0.1", "+", "+nan", "+inf", "+1e9", "-.5", "+1,5", "+0.1)-(0"])
+def test_what_is_no_shift_is_refused(text: str) -> None:
+    pattern = ServingParameters.declared()["ExpectedShiftP50"].metadata["pattern"]
+
+    assert not re.fullmatch(pattern, text)
 
 
 def test_unknown_parameters_are_left_out() -> None:

@@ -16,18 +16,20 @@ from typing import Any
 import pytest
 
 import naming
+from paved_runtime import spec
 from paved_runtime.protocol import ENTRYPOINT
-from paved_runtime.spec import Champion, ModelSpec, Range, Search
+from paved_runtime.spec import OBJECTIVES, Champion, ModelSpec, Range, Search
 from pipelines.definition import validate
 from pipelines.run import Run
 from pipelines.training import definition
 from tests import reference
-from tests.reference import CONFIG, MODEL
+from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.networks import GROUPS, SUBNETS
 from tests.support.runs import CHAMPIONED, DATA_SHA256, RUN
 from tests.support.tree import python_path
 
 Definition = dict[str, Any]
+ETA = {"eta": Range(minimum=0.01, maximum=0.3)}
 
 
 def model(steps: str, **training: Any) -> ModelSpec:
@@ -93,6 +95,51 @@ def test_metrics_are_read_off_the_log_as_evaluation_prints_them(one_job: Definit
         "roc_auc": ["0.809123"],
         "gates_failed": ["12"],
     }
+
+
+LOGS = {
+    "risk_grade": (
+        "metric roc_auc=0.941022\nmetric accuracy=0.775000\nmetric gates_failed=0\n",
+        {"roc_auc": "0.941022", "gates_failed": "0"},
+    ),
+    "claim_amount": ("metric r2=-0.120045\nmetric rmse=12345.678901\nmetric gates_failed=2\n", {"r2": "-0.120045", "gates_failed": "2"}),
+}
+
+
+@pytest.fixture(scope="module", params=list(LOGS))
+def other(request: pytest.FixtureRequest) -> tuple[ModelSpec, Definition]:
+    """A model of another task, and its definition with a search."""
+    frozen = spec.load(request.param, ROOT / "packages/runtime/tests/model_code")
+    objective = "accuracy" if frozen.task == "multiclass" else "rmse"
+    training = frozen.training.model_copy(update={"search": SEARCH.model_copy(update={"objective": objective, "ranges": ETA})})
+    searched = frozen.model_copy(update={"training": training})
+    return searched, json.loads(definition(CONFIG, searched, RUN))
+
+
+def test_the_metrics_are_those_of_the_task(other: tuple[ModelSpec, Definition]) -> None:
+    model, made = other
+    log, due = LOGS[model.name]
+    measured = {m["Name"]: m["Regex"] for m in steps(made)["Train"]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]}
+    search = steps(made)["Search"]["Arguments"]
+    tried = {m["Name"]: m["Regex"] for m in search["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"]}
+    objective, lower = search["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"], model.task == "regression"
+
+    assert {name: re.findall(pattern, log) for name, pattern in measured.items()} == {name: [value] for name, value in due.items()}
+    assert tried.keys() == {f"validation_{name}" for name in OBJECTIVES[model.task]}
+    assert re.findall(tried[objective["MetricName"]], f"metric {objective['MetricName']}=1234.5") == ["1234.5"]
+    assert (
+        objective == {"Type": "Minimize", "MetricName": "validation_rmse"}
+        if lower
+        else {"Type": "Maximize", "MetricName": "validation_accuracy"}
+    )
+
+
+def test_the_registry_is_told_the_task(other: tuple[ModelSpec, Definition], one_job: Definition) -> None:
+    model, made = other
+
+    assert steps(made)["Register"]["Arguments"]["CustomerMetadataProperties"]["task"] == model.task
+    assert steps(one_job)["Register"]["Arguments"]["CustomerMetadataProperties"]["task"] == "binary"
+    assert validate(made) == []
 
 
 @pytest.mark.parametrize("form", ["one_job", "separate"])

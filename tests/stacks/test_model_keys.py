@@ -37,6 +37,13 @@ class At:
     value: Any
 
 
+@dataclass(frozen=True)
+class All:
+    """Other values of several keys, of which none may change alone."""
+
+    values: dict[str, Any]
+
+
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
 BOOLEAN = {"type": "boolean", "true": "true", "false": "false", "missing": 0}
 DATE = {"type": "date", "minimum": date(2020, 1, 1), "maximum": date(2030, 12, 31), "planned": False, "missing": 0}
@@ -64,15 +71,65 @@ ON_GPUS = {
     "instances": 1,
     "deployment": {"policy": "all-at-once"},
 }
+TASKS: dict[str, dict[str, Any]] = {  # what a model of another task than the reference's has otherwise
+    "binary": {},
+    "multiclass": {
+        "task": "multiclass",
+        "data.positive": None,
+        "data.negative": None,
+        "data.classes": ["no", "later", "yes"],
+        "gates.fairness.threshold": None,
+        "gates.fairness.selected": ["yes"],
+        "gates.behaviour.outcome": "yes",
+    },
+    "regression": {
+        "task": "regression",
+        "data.positive": None,
+        "data.negative": None,
+        "data.target_minimum": 0,
+        "data.target_maximum": 1000,
+        "data.target_mean": {"minimum": 10, "maximum": 100},
+        "gates.roc_auc": None,
+        "gates.r2": 0.3,
+        "training.search": {**SEARCH, "objective": "r2"},
+    },
+}
+OF = {  # key → the task that has it, where it is not the reference's
+    "data.classes": "multiclass",
+    "data.class_share.minimum": "multiclass",
+    "data.class_share.maximum": "multiclass",
+    "gates.fairness.selected": "multiclass",
+    "gates.behaviour.outcome": "multiclass",
+    "data.target_minimum": "regression",
+    "data.target_maximum": "regression",
+    "data.target_mean": "regression",
+    "data.target_mean.minimum": "regression",
+    "data.target_mean.maximum": "regression",
+    "gates.r2": "regression",
+    "gates.suspicious_r2": "regression",
+    "gates.bias": "regression",
+    "gates.fairness.error_difference": "regression",
+    "gates.slices.r2": "regression",
+    "monitoring.r2_loss": "regression",
+}
 PRODUCTION, MONOTONE, ETA = "serving.production", "gates.behaviour.minimum_function.0", "training.search.ranges.eta"
 OTHER: dict[str, Any] = {  # key → another valid value
     "purpose": "Ranks customers by how likely they are to leave, so that somebody calls them first.",
     "owner": "somebody-else@example.com",
+    "task": All(TASKS["regression"]),
     "framework": "lightgbm",
     "reasons": "sampled",
     "data.target": "outcome",
     "data.positive": "subscribed",
     "data.negative": "declined",
+    "data.classes": ["no", "later", "yes", "never"],
+    "data.class_share.minimum": 0.01,
+    "data.class_share.maximum": 0.9,
+    "data.target_minimum": -1,
+    "data.target_maximum": 1001,
+    "data.target_mean": None,
+    "data.target_mean.minimum": 11,
+    "data.target_mean.maximum": 101,
     "data.exclude": ["duration", "campaign_id"],
     "data.minimum_rows": 2000,
     "data.holdout": 0.3,
@@ -114,6 +171,9 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "data.columns.text.maximum_length": At("data.columns.note.maximum_length", 200),
     "gates.roc_auc": 0.8,
     "gates.suspicious_roc_auc": 0.9,
+    "gates.r2": 0.4,
+    "gates.suspicious_r2": 0.9,
+    "gates.bias": 0.05,
     "gates.calibration_error": 0.06,
     "gates.reasons_error": 0.1,
     "gates.champion.compare": False,
@@ -124,14 +184,18 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "gates.slices": None,
     "gates.slices.by": {"contact": []},
     "gates.slices.roc_auc": 0.6,
+    "gates.slices.r2": 0.1,
     "gates.slices.minimum_outcomes": 60,
     "gates.fairness": None,
     "gates.fairness.groups": {"marital": []},
     "gates.fairness.threshold": 0.2,
+    "gates.fairness.selected": ["yes", "later"],
+    "gates.fairness.error_difference": 0.2,
     "gates.fairness.selection_rate_ratio": 0.3,
     "gates.fairness.equal_opportunity_difference": 0.3,
     "gates.fairness.minimum_rows": 300,
     "gates.fairness.minimum_positives": 60,
+    "gates.behaviour.outcome": "later",
     "gates.behaviour.monotone": {"campaign": "increasing"},
     "gates.behaviour.invariance": [],
     "gates.behaviour.invariance.name": At("gates.behaviour.invariance.0.name", "another name"),
@@ -214,6 +278,7 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "monitoring.unread": 0.2,
     "monitoring.minimum_labels": 250,
     "monitoring.roc_auc_loss": 0.06,
+    "monitoring.r2_loss": 0.06,
     "monitoring.calibration_error": 0.2,
     "monitoring.label_days": 8,
     "monitoring.drifted_windows": 2,
@@ -244,12 +309,17 @@ def change(content: Json, path: str, value: Any) -> None:
     table[last] = value
 
 
-def content() -> Json:
-    """What the file holds before anything is changed."""
+def content(task: str = "binary") -> Json:
+    """What the file of a model of that task holds before anything is changed."""
     before: Json = json.loads(reference.model().model_dump_json(exclude={"name"}))
-    for path, value in BASE.items():
+    for path, value in (BASE | TASKS[task]).items():
         change(before, path, deepcopy(value))
     return before
+
+
+def task_of(key: str) -> str:
+    """The task of the model whose key is changed."""
+    return OF.get(key, "binary")
 
 
 def spec(content: Json, name: str = MODEL) -> ModelSpec:
@@ -257,11 +327,14 @@ def spec(content: Json, name: str = MODEL) -> ModelSpec:
 
 
 def changed(*changes: str) -> ModelSpec:
-    """The model with another value for each of these keys."""
-    after = content()
+    """The model with another value for each of these keys, which are those of one task."""
+    (task,) = {task_of(key) for key in changes}
+    after = content(task)
     for key in changes:
         other = OTHER[key]
-        change(after, *((other.path, other.value) if isinstance(other, At) else (key, other)))
+        values = other.values if isinstance(other, All) else {other.path: other.value} if isinstance(other, At) else {key: other}
+        for path, value in values.items():
+            change(after, path, deepcopy(value))
     return spec(after)
 
 
@@ -307,7 +380,7 @@ def test_every_key_has_another_value() -> None:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_another_value_is_another_model(key: str) -> None:
-    assert changed(key) != spec(content())
+    assert changed(key) != spec(content(task_of(key)))
 
 
 def test_a_key_that_is_new_is_missed() -> None:
@@ -340,8 +413,8 @@ def test_a_push_to_a_model_deploys_all_that_is_its_own_and_what_others_need_firs
 
 @pytest.fixture(scope="module")
 def another() -> ModelSpec:
-    """The model with another value for all keys at once, but for how long machines are kept: spot instances are not."""
-    keys = [key for key in KEYS if key not in CONTAINERS and key != "training.keep_alive_minutes"]
+    """The model with another value for all keys of its task at once, but for how long machines are kept: spot instances are not."""
+    keys = [key for key in KEYS if key not in CONTAINERS | OF.keys() | {"task", "training.keep_alive_minutes"}]
     return changed(*(key for key in keys if not key.startswith("data.columns.")))
 
 
@@ -398,9 +471,16 @@ def test_who_reads_the_registry_follows_from_the_keys_too(base: Layout, tmp_path
     assert naming.registry_stack(CONFIG, MODEL) in differing(base, synthesised(model, tmp_path)) <= deployed(model).keys()
 
 
+@pytest.fixture(scope="module")
+def bases(base: Layout, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Layout]:
+    """The same of each task."""
+    others = {task: synthesised(spec(content(task)), tmp_path_factory.mktemp(task)) for task in TASKS if task != "binary"}
+    return {"binary": base, **others}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
-def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(base: Layout, tmp_path: Path, key: str) -> None:
+def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(bases: dict[str, Layout], tmp_path: Path, key: str) -> None:
     model = changed(key)
 
-    assert differing(base, synthesised(model, tmp_path)) <= deployed(model).keys()
+    assert differing(bases[task_of(key)], synthesised(model, tmp_path)) <= deployed(model).keys()

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 import naming
+from paved_runtime import spec
+from paved_runtime.monitoring.metrics import HEADLINES
 from paved_runtime.spec import Monitoring
 from pipelines.definition import validate
 from tests import reference
@@ -238,3 +240,36 @@ def test_several_instances_hand_their_counts_to_one(shared: Layout) -> None:
 
 def test_where_no_drift_may_retrain_the_toolchain_is_not_told(shared: Layout) -> None:
     assert shared.all(MONITORING, "AWS::Events::Rule") == {}
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """Models of classes and of numbers."""
+    known = [reference.model(name).model_copy(update={"serving": models()[0].serving}) for name in ("risk_grade", "claim_amount")]
+    return synth(configuration("three"), known, tmp_path_factory.mktemp("others"))
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "line", "value"),
+    [("risk_grade", "RocAuc", "gate: least mean ROC AUC", 0.6), ("claim_amount", "R2", "gate: least R²", 0.3)],
+)
+def test_the_dashboard_shows_the_headline_of_the_models_task(others: Layout, name: str, metric: str, line: str, value: float) -> None:
+    """The metric is the one that the monitor puts."""
+    model = reference.model(name)
+    stack = naming.monitoring_stack(CONFIG, name, PRODUCTION)
+    shown = graphs(others, stack)
+    quality, moved = shown["Quality, once outcomes are known"], shown["How far columns and score have moved"]
+    lines = {annotation["label"]: annotation["value"] for annotation in quality["annotations"]["horizontal"]}
+
+    assert quality["metrics"][0][1] == metric == HEADLINES[spec.HEADLINES[model.task]]
+    assert lines[line] == value
+    assert ("ClassPSI" in json.dumps(moved)) == (model.task == "multiclass")
+
+
+def test_the_scores_of_a_regression_have_no_ends(others: Layout) -> None:
+    (axes,) = [
+        graph["yAxis"]["left"]
+        for title, graph in graphs(others, naming.monitoring_stack(CONFIG, "claim_amount", PRODUCTION)).items()
+        if title.startswith("Scores by version")
+    ]
+    assert axes == {"label": "score, in the target's unit", "showUnits": False}

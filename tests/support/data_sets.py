@@ -22,7 +22,7 @@ def write(file: Path, rows: list[Row]) -> Path:
 
 
 def numeric_only(count: int = 3000) -> list[Row]:
-    """Measurements, some of them negative or tiny, and a target of 0 and 1."""
+    """Measurements, some of them negative or tiny, and a target of numbers."""
     return [_numeric(draw) for draw in _draws("numeric", count)]
 
 
@@ -82,7 +82,7 @@ def rare_positives(count: int = 30_000) -> list[Row]:
 
 
 def small(count: int = 2000) -> list[Row]:
-    """Two thousand rows."""
+    """Two thousand rows of two outcomes."""
 
     def row(draw: random.Random) -> Row:
         balance, months, branch = draw.gauss(1000, 800), draw.randint(1, 60), draw.choice(["north", "south", "east"])
@@ -94,6 +94,30 @@ def small(count: int = 2000) -> list[Row]:
         }
 
     return [row(draw) for draw in _draws("small", count)]
+
+
+def graded(count: int = 1500) -> list[Row]:
+    """The same customers, and which of three offers each took."""
+    offers = ["none", "card", "loan"]
+
+    def row(draw: random.Random) -> Row:
+        balance, months, branch = draw.gauss(1000, 800), draw.randint(1, 60), draw.choice(["north", "south", "east"])
+        interest = -balance / 500 + 2 * (branch == "east") - months / 30 + draw.gauss(2, 0.8)
+        place = (interest > -0.5) + (interest > 1.5)
+        return {"balance": round(balance, 2), "months": months, "branch": branch, "offer": offers[place]}
+
+    return [row(draw) for draw in _draws("graded", count)]
+
+
+def spent(count: int = 1500) -> list[Row]:
+    """The same customers, and what each spent, in cents."""
+
+    def row(draw: random.Random) -> Row:
+        balance, months, branch = draw.gauss(1000, 800), draw.randint(1, 60), draw.choice(["north", "south", "east"])
+        amount = 5 + balance / 900 + (branch == "east") - months / 40 + draw.gauss(0, 0.5)
+        return {"balance": round(balance, 2), "months": months, "branch": branch, "spent": round(100 * math.exp(amount / 2))}
+
+    return [row(draw) for draw in _draws("spent", count)]
 
 
 def odd_columns(count: int = 4000) -> list[Row]:
@@ -134,12 +158,14 @@ def typed_columns(count: int = 3000) -> list[Row]:
 
 
 def quoted(count: int = 3000) -> list[Row]:
-    """Names and texts with commas, quotes, apostrophes and letters that are not ASCII."""
+    """Names, texts and classes with commas, quotes, apostrophes and letters that are not ASCII."""
+    answers = ['"no", never', "später", "it's a yes"]
     towns = ["São Paulo", 'New "Big" York', "Köln, am Rhein", "O'Fallon", "東京"]
 
     def row(draw: random.Random) -> Row:
         town, größe = draw.choice(towns), draw.randint(1, 400)
-        return {"town, city": town, "größe": größe, 'say "yes"': _outcome(draw, towns.index(town) - größe / 150)}
+        eager = towns.index(town) - größe / 150 + draw.gauss(0, 1)
+        return {"town, city": town, "größe": größe, 'say "yes"': answers[(eager > -0.5) + (eager > 1.5)]}
 
     return [row(draw) for draw in _draws("quoted", count)]
 
@@ -159,8 +185,8 @@ SHAPES: dict[str, tuple[Callable[[], list[Row]], str]] = {
 
 def _numeric(draw: random.Random) -> Row:
     length, width, depth, ratio = draw.gauss(20, 4), draw.gauss(-3, 1), draw.expovariate(900), draw.random()
-    outcome = _happens(draw, (length - 20) / 3 - width - 3 + 2 * ratio)
-    return {"length": round(length, 3), "width": round(width, 4), "depth": depth, "ratio": round(ratio, 5), "target": int(outcome)}
+    target = (length - 20) / 3 - width - 3 + 2 * ratio + draw.gauss(0, 1)
+    return {"length": round(length, 3), "width": round(width, 4), "depth": depth, "ratio": round(ratio, 5), "target": round(target, 3)}
 
 
 def _draws(seed: str, count: int) -> Iterator[random.Random]:

@@ -131,7 +131,11 @@ class Fork(Clone):
         commit = self.commit(message)
         before = {execution["pipelineExecutionId"] for execution in self.executions(pipeline)}
         self.git("push", "-q", self.aws.remote, f"HEAD:{self.branch}")
-        return commit, until(lambda: self._newest(pipeline, before))
+        return commit, self.newest(pipeline, before)
+
+    def newest(self, pipeline: str, before: Collection[str]) -> str:
+        """The pipeline's newest execution, once there is another than those `before`."""
+        return until(lambda: self._newest(pipeline, before))
 
     def _newest(self, pipeline: str, before: Collection[str]) -> str | None:
         """The pipeline's newest execution, once it is listed and none of those `before`."""
@@ -142,10 +146,11 @@ class Fork(Clone):
         """Newest first."""
         return list(self.client("codepipeline").list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"])
 
-    def stop_others(self, *, but: str = PIPELINE) -> None:
-        """Stop what runs in other pipelines: the first push counts as a change of every path."""
+    def stop_others(self, *but: str) -> None:
+        """Stop what runs in other pipelines than these, or than the model's: the first push counts as a change of every path."""
         codepipeline = self.client("codepipeline")
-        for pipeline in {PIPELINE, PLATFORM, ONBOARDING} - {but}:
+        listed = codepipeline.list_pipelines()["pipelines"]
+        for pipeline in {each["name"] for each in listed} - {*(but or (PIPELINE,))}:
             for execution in self.executions(pipeline):
                 if execution["status"] == "InProgress":
                     where = {"pipelineName": pipeline, "pipelineExecutionId": execution["pipelineExecutionId"]}
@@ -170,10 +175,10 @@ class Fork(Clone):
             assert time.monotonic() < deadline, f"{stage} is still not {statuses}: { {k: v['status'] for k, v in actions.items()} }"
             time.sleep(VERIFICATION.pause if VERIFICATION else 0.3)  # AWS has no call that waits for an action
 
-    def served(self, environment: Environment) -> dict[str, Any]:
+    def served(self, environment: Environment, model: str = MODEL) -> dict[str, Any]:
         """The container that the environment's endpoint really serves, read back through its live configuration."""
         sagemaker = self.client("sagemaker", environment.account)
-        live = sagemaker.describe_endpoint(EndpointName=naming.endpoint(CONFIG, MODEL, environment))
+        live = sagemaker.describe_endpoint(EndpointName=naming.endpoint(CONFIG, model, environment))
         assert live["EndpointStatus"] == "InService"
         variant = sagemaker.describe_endpoint_config(EndpointConfigName=live["EndpointConfigName"])["ProductionVariants"][0]
         return dict(sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"])

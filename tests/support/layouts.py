@@ -105,13 +105,13 @@ def synth(config: Config, specs: Sequence[ModelSpec], folder: Path) -> Layout:
     return read(app, config, folder)
 
 
-def production(folder: Path, **tables: Serving) -> Layout:
-    """The serving stacks of the reference's model in production, one for each of its tables, under its name."""
-    config, lead = configuration("three"), reference.model()
+def production(folder: Path, model: ModelSpec | None = None, /, **tables: Serving) -> Layout:
+    """The serving stacks of a model in production, one for each of its tables, under its name; of the reference's, if none is named."""
+    config, lead = configuration("three"), model or reference.model()
     app = App(outdir=str(folder), context=CONTEXT)
     for name, table in tables.items():
-        model = lead.model_copy(update={"serving": {PRODUCTION.name: table}})
-        ServingStack(app, name, config=config, model=model, environment=config.environments[-1])
+        served = lead.model_copy(update={"serving": {PRODUCTION.name: table}})
+        ServingStack(app, name, config=config, model=served, environment=config.environments[-1])
     return read(app, config, folder)
 
 

@@ -56,9 +56,10 @@ def slices() -> list[dict[str, Any]]:
                 "column": column,
                 "group": group,
                 "rows": rows,
-                "positives": 0 if one_class else rows // 8,
-                "roc_auc": None if one_class else 0.79 + 0.03 * math.cos(number),
-                "champion_roc_auc": None if one_class else 0.79 + 0.03 * math.cos(number) - middle,
+                "fewest": 0 if one_class else rows // 8,
+                "metric": "roc_auc",
+                "figure": None if one_class else 0.79 + 0.03 * math.cos(number),
+                "champion_figure": None if one_class else 0.79 + 0.03 * math.cos(number) - middle,
                 "difference": None if one_class else middle,
                 "low": None if one_class else middle - width,
                 "high": None if one_class else middle + width,
@@ -94,7 +95,7 @@ def fairness() -> dict[str, Any]:
                 "judged": judged,
             }
         )
-    return {"threshold": 0.3, "groups": groups}
+    return {"threshold": 0.3, "selected": [], "groups": groups}
 
 
 def curve(area: float) -> dict[str, list[float]]:
@@ -109,20 +110,25 @@ def report() -> dict[str, Any]:
     recall = [i / 199 for i in range(200)]
     precision = {"x": recall, "y": [0.117 + 0.75 * (1 - value) ** 1.6 for value in recall]}
     score = [0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.09, 0.13, 0.24, 0.52]
+    counts = [904.0] * 10
     return {
-        "version": 1,
-        "curves": {
-            "roc": {"challenger": curve(0.809), "champion": curve(0.801)},
-            "precision_recall": {"challenger": precision, "champion": {"x": recall, "y": [y * 0.97 for y in precision["y"]]}},
-        },
-        "reliability": {
-            "challenger": {"score": score, "positive": [s * (0.9 + 0.02 * i) for i, s in enumerate(score)], "count": [904.0] * 10},
-            "champion": {"score": score, "positive": [s * (1.1 - 0.02 * i) for i, s in enumerate(score)], "count": [904.0] * 10},
-        },
-        "scores": {
-            "edges": [i / 20 for i in range(21)],
-            "challenger": [int(4200 * 0.6**i) + 20 for i in range(20)],
-            "champion": [int(3900 * 0.62**i) + 25 for i in range(20)],
+        "version": 2,
+        "task": "binary",
+        "classes": [],
+        "edges": [i / 20 for i in range(21)],
+        "drawn": {
+            "challenger": {
+                "roc": curve(0.809),
+                "precision_recall": precision,
+                "reliability": {"score": score, "positive": [s * (0.9 + 0.02 * i) for i, s in enumerate(score)], "count": counts},
+                "scores": [int(4200 * 0.6**i) + 20 for i in range(20)],
+            },
+            "champion": {
+                "roc": curve(0.801),
+                "precision_recall": {"x": recall, "y": [y * 0.97 for y in precision["y"]]},
+                "reliability": {"score": score, "positive": [s * (1.1 - 0.02 * i) for i, s in enumerate(score)], "count": counts},
+                "scores": [int(3900 * 0.62**i) + 25 for i in range(20)],
+            },
         },
         "slices": slices(),
         "fairness": fairness(),
@@ -134,6 +140,22 @@ def report() -> dict[str, Any]:
         "importance": [{"column": name, "mean_contribution": 0.62 * 0.8**i} for i, name in enumerate(COLUMNS)],
         "data": data(),
     }
+
+
+def first_report() -> dict[str, Any]:
+    """The same as the first release wrote it, which knew two outcomes alone."""
+    made = report()
+    drawn, edges = made.pop("drawn"), made.pop("edges")
+    del made["task"], made["classes"], made["fairness"]["selected"]
+    parts = {name: {who: each[name] for who, each in drawn.items()} for name in ("roc", "precision_recall", "reliability", "scores")}
+    for row in made["slices"]:
+        row |= {"positives": row.pop("fewest"), "roc_auc": row.pop("figure"), "champion_roc_auc": row.pop("champion_figure")}
+        del row["metric"]
+    split = made["data"]["split"]
+    split["positive"] = {side: counts["yes"] for side, counts in split.pop("outcomes").items()}
+    curves = {name: parts[name] for name in ("roc", "precision_recall")}
+    scores = {"edges": edges, **parts["scores"]}
+    return {**made, "version": 1, "curves": curves, "reliability": parts["reliability"], "scores": scores}
 
 
 def data() -> dict[str, Any]:
@@ -161,7 +183,7 @@ def data() -> dict[str, Any]:
             "seed": 0,
             "share": 0.2,
             "rows": {"train": 36168, "holdout": 9043, "left_out": 0},
-            "positive": {"train": 4231, "holdout": 1058},
+            "outcomes": {"train": {"yes": 4231, "no": 31937}, "holdout": {"yes": 1058, "no": 7985}},
             "repeated": 3,
             "groups": None,
             "dates": None,
@@ -186,7 +208,7 @@ def gates() -> list[dict[str, Any]]:
         verdict("champion", "ROC AUC, challenger minus champion, lower bound", -0.00213, ">=", -0.01),
         verdict("plausibility", "ROC AUC", 0.809346, "<=", 0.87),
         verdict("plausibility", "ROC AUC, challenger minus champion", 0.00812, "<=", 0.05),
-        *(verdict("slices", f"{row['column']} {row['group']}: ROC AUC", row["roc_auc"], ">=", 0.6) for row in judged),
+        *(verdict("slices", f"{row['column']} {row['group']}: ROC AUC", row["figure"], ">=", 0.6) for row in judged),
         *(
             verdict(
                 "champion", f"{row['column']} {row['group']}: ROC AUC, challenger minus champion, upper bound", row["high"], ">=", -0.03
@@ -194,7 +216,7 @@ def gates() -> list[dict[str, Any]]:
             for row in judged
         ),
         *(
-            reported("slices", f"{row['column']} {row['group']}: ROC AUC", row["roc_auc"], "12 of 360 rows are positive: judged from 50")
+            reported("slices", f"{row['column']} {row['group']}: ROC AUC", row["figure"], "12 of 360 rows are positive: judged from 50")
             for row in small
         ),
         verdict("fairness", "marital divorced: selection-rate ratio", 0.93, ">=", 0.8),
@@ -290,6 +312,7 @@ def content() -> dict[str, Any]:
             "version": 1,
             "model": MODEL,
             "commit": COMMIT,
+            "task": "binary",
             "data_sha256": DATA,
             "image_uri": image,
             "runtime": "0.1.0",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cli.config_source import with_statement
 from pipelines.deployment.base_image import LOCK
-from tests.reference import MODELS, ROOT
+from tests.reference import MODEL, MODELS, ROOT
 
 
 def clone(folder: Path) -> Path:
@@ -26,12 +26,12 @@ def clone(folder: Path) -> Path:
 
 
 def reference_tree(folder: Path) -> Path:
-    """A clone with the reference's `config.py` and `model_code/`, whose base image nobody has pinned."""
+    """A clone with the reference's `config.py` and its model, whose base image nobody has pinned."""
     clone(folder)
     (folder / LOCK).unlink(missing_ok=True)
     configure(folder, (ROOT / "tests/reference.py").read_text())
     shutil.rmtree(folder / "model_code", ignore_errors=True)
-    shutil.copytree(MODELS, folder / "model_code", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(MODELS / MODEL, folder / "model_code" / MODEL, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from conformance import subject
 from conformance.subject import Subject
-from paved_runtime import artifact, frameworks, golden, plugin, serving, testing
+from paved_runtime import artifact, frameworks, golden, plugin, serving, spec, testing
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.job import Job
-from paved_runtime.spec import FRAMEWORKS
+from paved_runtime.spec import FRAMEWORKS, TaskName
 
 ROW = {"age": 40, "income": 30_000.5, "debt": 0.0, "visits": 3, "region": "north"}
 
@@ -59,8 +60,8 @@ def test_it_serves_rows_and_reasons(server: httpx.Client) -> None:
     answer = server.post("/invocations", json={"instances": rows, "explain": True}).json()
     plain = server.post("/invocations", json={"instances": rows}).json()
 
-    assert [prediction["score"] for prediction in answer["predictions"]] == [prediction["score"] for prediction in plain["predictions"]]
-    for row, prediction in zip(rows, answer["predictions"], strict=True):
+    for row, prediction, alone in zip(rows, answer["predictions"], plain["predictions"], strict=True):
+        assert prediction | alone == prediction
         assert {reason["column"]: reason["value"] for reason in prediction["reasons"]} == row
     assert server.post("/invocations", json={"instances": [ROW | {"age": None}]}).status_code == 422
     infinite = json.dumps({"instances": [ROW | {"debt": float("inf")}]})
@@ -77,3 +78,14 @@ def test_another_frameworks_model_is_refused_by_name(tried: Subject, judged: Pat
     else:
         with pytest.raises(ArtifactError, match=rf"trained with {other}, this image's model\.toml says {tried.framework.NAME}"):
             artifact.check(folder, tried.model, features)
+
+
+def test_another_tasks_model_is_refused_by_name(tried: Subject, task: TaskName, judged: Path) -> None:
+    features = plugin.features(tried.model.name).NAMES
+    for other in tried.framework.TASKS:
+        model = spec.load(subject.name(tried.framework.NAME, other))
+        if other == task:
+            artifact.check(judged / "model", model, features)
+        else:
+            with pytest.raises(ArtifactError, match=rf"^the model was trained for {task}, this image's model\.toml says {other}: train"):
+                artifact.check(judged / "model", model, features)

@@ -1,12 +1,16 @@
-"""What /invocations answers in JSON. Plain scores have a type of their own: they are what is asked for all day."""
+"""What /invocations answers. Plain scores have a type of their own: they are what is asked for all day."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 
 from paved_runtime.rules import Value
+from paved_runtime.spec import Data
+from paved_runtime.table import Matrix, Values
 
 
 class Prediction(msgspec.Struct, gc=False):
@@ -15,15 +19,25 @@ class Prediction(msgspec.Struct, gc=False):
     score: float
 
 
+class Classified(msgspec.Struct, gc=False, rename={"name": "class"}):
+    """One row's answer of a model of several classes: the most probable one, and the probabilities of all by their names, in order."""
+
+    name: str
+    scores: dict[str, float]
+
+
 class Answer(msgspec.Struct, gc=False):
     """A JSON request's answer. `model_version` begins the model's digest."""
 
-    predictions: list[Prediction]
+    predictions: list[Any]
     model_version: str
 
 
 class Reason(msgspec.Struct, gc=False):
-    """What one column adds to a row's score, in log-odds, and the row's own value there. `error` is the standard error of a sampled one."""
+    """What one column adds to a row's score, and the row's own value there. `error` is the standard error of a sampled one.
+
+    It is in log-odds, of a regression in the target's own unit.
+    """
 
     column: str
     value: Value
@@ -38,11 +52,21 @@ class Explained(msgspec.Struct, gc=False):
     reasons: list[Reason]
 
 
-class ExplainedAnswer(msgspec.Struct, gc=False):
-    """A JSON request's answer with reasons, by `method` exact or sampled: `base` plus a row's contributions is the logit of its score."""
+class ExplainedClass(msgspec.Struct, gc=False, rename={"name": "class"}):
+    """The same of several classes: the reasons are those of the most probable one, against all others."""
 
-    predictions: list[Explained]
-    base: float
+    name: str
+    scores: dict[str, float]
+    reasons: list[Reason]
+
+
+class ExplainedAnswer(msgspec.Struct, gc=False):
+    """A JSON request's answer with reasons, by `method` exact or sampled: `base`, of several classes that of the row's, plus a row's
+    contributions is its score, of a probability the logit.
+    """
+
+    predictions: list[Any]
+    base: float | dict[str, float]
     model_version: str
     method: str
 
@@ -58,3 +82,80 @@ class Description(msgspec.Struct, gc=False):
     runtime: str
     schema: dict[str, Any]
     memory_mb: float
+
+
+class Form(Protocol):
+    """How scores become answers. They come as Python has them, a row a number or a list of numbers."""
+
+    def scalars(self, scores: list[Any]) -> list[float]:
+        """One number a row, as the score log counts them."""
+
+    def lines(self, scores: list[Any]) -> str:
+        """CSV, a row a line."""
+
+    def predictions(self, scores: list[Any]) -> list[Any]:
+        """The answer to each row."""
+
+    def explained(self, scores: list[Any], reasons: Sequence[list[Reason]]) -> list[Any]:
+        """The same with each row's reasons."""
+
+    def base(self, base: Values) -> float | dict[str, float]:
+        """The base of each score that a row has."""
+
+
+class Numbers:
+    """One number a row: the probability of the positive outcome, or what is predicted."""
+
+    def scalars(self, scores: list[float]) -> list[float]:
+        return scores
+
+    def lines(self, scores: list[float]) -> str:
+        return "".join(f"{score!r}\n" for score in scores)
+
+    def predictions(self, scores: list[float]) -> list[Prediction]:
+        return [Prediction(score) for score in scores]
+
+    def explained(self, scores: list[float], reasons: Sequence[list[Reason]]) -> list[Explained]:
+        return [Explained(score, why) for score, why in zip(scores, reasons, strict=True)]
+
+    def base(self, base: Values) -> float:
+        return float(base[0])
+
+
+class Classes:
+    """The probabilities of several classes a row."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = classes
+
+    def scalars(self, scores: list[list[float]]) -> list[float]:
+        places: list[float] = mean_place(np.array(scores)).tolist()
+        return places
+
+    def lines(self, scores: list[list[float]]) -> str:
+        return "".join(f"{','.join(map(repr, row))}\n" for row in scores)
+
+    def predictions(self, scores: list[list[float]]) -> list[Classified]:
+        return [Classified(self._most_probable(row), self._named(row)) for row in scores]
+
+    def explained(self, scores: list[list[float]], reasons: Sequence[list[Reason]]) -> list[ExplainedClass]:
+        return [ExplainedClass(self._most_probable(row), self._named(row), why) for row, why in zip(scores, reasons, strict=True)]
+
+    def base(self, base: Values) -> dict[str, float]:
+        return self._named(base.tolist())
+
+    def _most_probable(self, row: list[float]) -> str:
+        return self._classes[row.index(max(row))]
+
+    def _named(self, row: list[float]) -> dict[str, float]:
+        return dict(zip(self._classes, row, strict=True))
+
+
+def form(data: Data) -> Form:
+    """That of a model with such a target."""
+    return Classes(data.classes) if data.classes else Numbers()
+
+
+def mean_place(scores: Matrix | Values) -> Values:
+    """Of the probabilities of several classes, [rows, classes], the mean place among them: 0 is the first, 1 the last."""
+    return np.asarray(scores @ np.linspace(0, 1, scores.shape[1]), dtype=np.float64)

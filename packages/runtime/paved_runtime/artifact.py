@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from paved_runtime import frameworks, protocol
-from paved_runtime.spec import ModelSpec
+from paved_runtime.spec import ModelSpec, TaskName
 
 ONNX, SCHEMA, METADATA = protocol.ONNX, protocol.SCHEMA, protocol.METADATA
 DATA, ROWS = "data.json", "rows.bin"
@@ -75,8 +75,8 @@ def complete_files(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def check(folder: Path, spec: ModelSpec, features: Sequence[str], *, judged: bool = True) -> None:
-    """Refuse a folder that holds anything unknown, lacks a file, has another one than its metadata says, or was trained under another
-    contract or with another framework. Unless `judged`, it is what training has left, with every one of its files.
+    """Refuse a folder that holds anything unknown, lacks a file, has another one than its metadata says, or was trained for another
+    task, under another contract or with another framework. Unless `judged`, it is what training has left, with every one of its files.
 
     Raises:
         ArtifactError: naming the file or what differs.
@@ -92,6 +92,8 @@ def check(folder: Path, spec: ModelSpec, features: Sequence[str], *, judged: boo
             raise ArtifactError(f"{name} is missing")
     _unchanged(folder)
     trained, now = read_json(folder / SCHEMA), schema(spec, features)
+    if (task := _task(trained)) != spec.task:
+        raise ArtifactError(f"the model was trained for {task}, this image's model.toml says {spec.task}: train the model again")
     if differing := [part for part in now if trained.get(part) != now[part]]:
         raise ArtifactError(f"{SCHEMA} differs in {differing[0]} from this image's model.toml: train the model again")
 
@@ -147,6 +149,13 @@ def _of_framework(folder: Path, spec: ModelSpec) -> None:
     written = read_json(folder / METADATA) if (folder / METADATA).is_file() else {}
     if (name := written.get("framework", {"name": OLDEST})["name"]) != spec.framework and written:
         raise ArtifactError(f"the model was trained with {name}, this image's model.toml says {spec.framework}: train the model again")
+
+
+def _task(schema: Mapping[str, Any]) -> TaskName:
+    """The task of the target that a model was trained for."""
+    if "classes" in schema:
+        return "multiclass"
+    return "regression" if "target_minimum" in schema else "binary"
 
 
 def _known(name: str, known: Sequence[str], *, regular: bool) -> None:

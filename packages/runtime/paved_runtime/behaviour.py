@@ -14,7 +14,7 @@ from paved_runtime.table import Mask, Table, Values
 from paved_runtime.verdict import Verdict, at_least
 
 GATE = "behaviour"
-TOLERANCE = 1e-6  # scores are float32
+TOLERANCE = 1e-6  # of the range of scores: they are float32
 STEPS = 17  # points over a number's accepted range, and as many over the values that occur
 Score = Callable[[Table], Values]
 
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def examine(table: Table, data: Data, behaviour: Behaviour, score: Score) -> Iterator[Outcome]:
-    """Every test that `model.toml` names, on the rows of `table`."""
+    """Every test that `model.toml` names, on the rows of `table`, each of which has one score."""
     for column, direction in behaviour.monotone.items():
         yield _monotone(table, data, column, direction, score)
     for invariance in behaviour.invariance:
@@ -65,7 +65,7 @@ def _monotone(table: Table, data: Data, column: str, direction: str, score: Scor
     return Outcome(
         name=f"{column} {direction}",
         kind="monotone",
-        kept=np.asarray((steps >= -TOLERANCE).all(axis=1)),
+        kept=np.asarray((steps >= -TOLERANCE * data.span).all(axis=1)),
         share=1.0,
         advice=f"train with the constraint (training.py is given it), and see that no other feature turns {column!r} round",
     )

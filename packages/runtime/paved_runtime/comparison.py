@@ -18,20 +18,21 @@ from paved_runtime.verdict import Verdict, at_least, reported
 
 GATE = "champion"
 COMPARABLE = 0.99  # share of the rows it was not trained on that the champion must have scored
-OUTCOMES = 25  # rows of either outcome, once those that it was trained on are left out; with fewer, nothing can be said
+OUTCOMES = 25  # rows of an outcome, once those that it was trained on are left out; with fewer, nothing can be said
 UNKNOWN = "the champion does not know which rows it was trained on: held-out ones may be among them"
 
 
-def between(holdout: Holdout, rows: Mask, confidence: float) -> Difference | None:
+def between(holdout: Holdout, rows: Mask, confidence: float, least: int = OUTCOMES) -> Difference | None:
     """The difference in some of the rows, as far as the champion has scored them and was not trained on them.
 
-    None where an outcome, or the champion, is missing.
+    Of several outcomes, those with fewer rows than `least` are left out, if not for all but one of them it is so. None where an outcome, or
+    the champion, is missing.
     """
     if holdout.champion is None:
         return None
     common = rows & holdout.champion.comparable
     labels, challenger, champion = holdout.labels[common], holdout.challenger[common], holdout.champion.scores[common]
-    return holdout.task.difference(labels, challenger, champion, confidence) if holdout.task.fewest(labels) else None
+    return holdout.task.difference(labels, challenger, champion, confidence, least) if holdout.task.fewest(labels) else None
 
 
 def subject(holdout: Holdout) -> str:
@@ -83,7 +84,7 @@ def _incomparable(holdout: Holdout, champion: Champion) -> Verdict:
         why = f"the champion cannot be compared ({champion.reason})" if champion.reason else why
         return at_least(GATE, "held-out rows that the champion can score", share, COMPARABLE, advice=f"{why}: {leave}")
     why = f"the champion was trained on {seen} of the {len(holdout)} held-out rows, and too few others remain"
-    what = "held-out rows of the rarer outcome that the champion was not trained on"
+    what = f"held-out rows {holdout.task.few} that the champion was not trained on"
     return at_least(GATE, what, _rarer(holdout, champion), OUTCOMES, advice=f"{why}: {leave}")
 
 

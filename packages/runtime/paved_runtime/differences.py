@@ -8,13 +8,15 @@ McNeil, Radiology 143, 1982). Its uncertainty comes from a paired bootstrap, str
 
 is computed each time. Bounds are quantiles of D* (the percentile method: Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
 ch. 13), rounded outwards to a D* that occurred. Of classes it is the mean of each against the others (macro-averaged, one against the
-rest), with as many rows of each class drawn as there are. Of numbers it is R², with as many rows drawn as there are.
+rest), with as many rows of each class drawn as there are. Of numbers it is R², with as many rows drawn as there are; a draw of rows that
+are all of one number has none, and counts for nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from paved_runtime.bootstrap import CELLS, Weights
 from paved_runtime.table import Mask, Values
 
 RESAMPLES = 2000
+EQUAL = 1e-12  # of the squares of numbers: what rounding leaves of a variance that is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,10 @@ class Ranking:
 
     def auc(self, positive: Weights, negative: Weights) -> Values:
         """float64 [k]: the ROC AUC when rows count as often as the weights [k, P] and [k, N] say. Exact: whole numbers until the end."""
-        counts = np.zeros((len(negative), negative.shape[1] + 1), dtype=np.int64)
-        np.cumsum(negative[:, self._order], axis=1, out=counts[:, 1:])
-        wins = np.einsum("kp,kp->k", positive, counts[:, self._below] + counts[:, self._not_above])
+        counts = np.zeros((len(negative), negative.shape[1] + 1), dtype=negative.dtype)
+        np.cumsum(np.take(negative, self._order, axis=1), axis=1, out=counts[:, 1:])
+        twice = np.take(counts, self._below, axis=1) + np.take(counts, self._not_above, axis=1)
+        wins = np.einsum("kp,kp->k", positive, twice, dtype=np.int64)
         return np.asarray(wins / (2.0 * positive.sum(axis=1) * negative.sum(axis=1)), dtype=np.float64)
 
 
@@ -75,14 +79,14 @@ def of_classes(
     """
     classes = np.unique(labels).astype(np.intp)
     rows = [np.flatnonzero(labels == label) for label in classes]
-    ours, theirs = ([_against_others(rows, at, scores[:, label]) for at, label in enumerate(classes)] for scores in (challenger, champion))
+    ours, theirs = ([against_others(rows, at, scores[:, label]) for at, label in enumerate(classes)] for scores in (challenger, champion))
 
     def drawn(weights: tuple[Weights, ...]) -> Values:
-        areas = [
-            one.auc(*_parted(weights, at)) - other.auc(*_parted(weights, at))
-            for at, (one, other) in enumerate(zip(ours, theirs, strict=True))
-        ]
-        return np.asarray(np.mean(areas, axis=0))
+        apart = np.zeros(len(weights[0]))
+        for at, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            parted = weights[at], others(weights, at)
+            apart += one.auc(*parted) - other.auc(*parted)
+        return apart / len(classes)
 
     return _bounded(drawn, bootstrap.resamples(*map(len, rows), count=resamples, cells=cells), confidence)
 
@@ -93,11 +97,11 @@ def of_amounts(
     """That of R²: labels and scores float64 [rows], of which the labels are not all the same."""
     centred = labels - labels.mean()
     gain = (champion - labels) ** 2 - (challenger - labels) ** 2
-    moments = np.column_stack([gain, centred, centred**2])
+    moments = np.array([gain, centred, centred**2])
 
     def drawn(weights: tuple[Weights, ...]) -> Values:
-        gained, sums, squares = (weights[0] @ moments).T
-        return np.asarray(gained / np.maximum(squares - sums**2 / len(labels), np.finfo(np.float64).tiny))
+        gained, sums, squares = bootstrap.sums(weights[0], moments).T
+        return np.asarray(gained / varied(squares, sums**2 / len(labels)))
 
     return _bounded(drawn, bootstrap.resamples(len(labels), count=resamples, cells=cells), confidence)
 
@@ -106,15 +110,24 @@ def _bounded(drawn: Callable[[tuple[Weights, ...]], Values], draws: Iterator[tup
     """What `drawn` makes of rows as they are, and of resamples of them."""
     first = next(draws)
     once = tuple(np.ones((1, weights.shape[1]), dtype=np.int64) for weights in first)
-    every = np.concatenate([drawn(weights) for weights in (first, *draws)])
+    every = np.concatenate([drawn(weights) for weights in chain([first], draws)])
+    every = every[~np.isnan(every)]
     low = float(np.quantile(every, 1 - confidence, method="lower"))
     high = float(np.quantile(every, confidence, method="higher"))
     return Difference(float(drawn(once)[0]), low, high, confidence)
 
 
-def _against_others(rows: Sequence[NDArray[np.intp]], at: int, scores: Values) -> Ranking:
+def against_others(rows: Sequence[NDArray[np.intp]], at: int, scores: Values) -> Ranking:
+    """The order of a class's rows among those of the others: `rows` of each class, float64 [rows] scores of the one at that place."""
     return Ranking(scores[rows[at]], scores[np.concatenate([*rows[:at], *rows[at + 1 :]])])
 
 
-def _parted(weights: Sequence[Weights], at: int) -> tuple[Weights, Weights]:
-    return weights[at], np.concatenate([*weights[:at], *weights[at + 1 :]], axis=1)
+def others(weights: Sequence[Weights], at: int) -> Weights:
+    """The weights of the rows of all classes but the one at that place."""
+    return np.concatenate([*weights[:at], *weights[at + 1 :]], axis=1)
+
+
+def varied(squares: Values, squared: Values) -> Values:
+    """What squares sum up to beyond those of their mean; NaN where that is no more than rounding leaves of equal numbers."""
+    beyond = squares - squared
+    return np.where(beyond > EQUAL * squares, beyond, np.nan)

@@ -63,8 +63,7 @@ def _complete(job: Job, model: Path) -> None:
         if explainer is None:
             return None
         asked = gates.some(table, max(explainer.most, EXPLAINED))
-        base, contributions, errors = explainer.contributions(features.features(asked))
-        return Reasons(columns=job.spec.features, scores=score(asked), base=base, contributions=contributions, errors=errors)
+        return explainer.reasons(job.spec.features, features.features(asked), score(asked))
 
     task = tasks.of(job.spec.data)
     champion = _champion(job, len(examples), task)

@@ -19,7 +19,7 @@ from paved_runtime.reasons import Reasons
 from paved_runtime.slices import Slice
 from paved_runtime.spec import ModelSpec
 from paved_runtime.table import Table, Values
-from paved_runtime.verdict import Verdict, at_least, at_most
+from paved_runtime.verdict import Verdict, at_least, at_most, reported
 
 Rows = NDArray[np.intp]
 TRIED = 500  # rows on which behaviour and reasons are tried; sampled reasons, which take their time, on fewer of them
@@ -44,14 +44,23 @@ class Findings:
 def examine(
     spec: ModelSpec, holdout: Holdout, data: Mapping[str, Any], score: Callable[[Table], Values], explain: Callable[[Table], Reasons | None]
 ) -> Findings:
-    """Measure everything that `model.toml` asks for. Raises ArithmeticError where the challenger's answer to a row is none of its task."""
+    """Measure everything that `model.toml` asks for.
+
+    Raises ArithmeticError where the challenger's answer to a row is none of its task, or the rows have one outcome only.
+    """
     task = holdout.task
     if wrong := int(task.refused(holdout.challenger).sum()):
         raise ArithmeticError(
             f"{wrong} of {len(holdout)} held-out rows get a score that is no {task.answer}: see what the features do with them"
         )
+    if not task.fewest(holdout.labels):
+        raise ArithmeticError("all held-out rows have the same outcome: no figure says anything then; hold out more rows (data.holdout)")
     tried = some(holdout.table, TRIED)
     gates = spec.gates
+
+    def outcome(table: Table) -> Values:
+        return task.outcome(score(table), gates.behaviour.outcome)
+
     return Findings(
         spec=spec,
         holdout=holdout,
@@ -60,7 +69,7 @@ def examine(
         difference=comparison.between(holdout, np.ones(len(holdout), dtype=np.bool_), gates.champion.confidence),
         slices=slices.measure(holdout, spec.data, gates),
         treatments=fairness.measure(holdout, spec.data, gates.fairness) if gates.fairness else [],
-        behaviour=list(behaviour.examine(tried, spec.data, gates.behaviour, score)),
+        behaviour=list(behaviour.examine(tried, spec.data, gates.behaviour, outcome)),
         reasons=explain(tried),
         data=data,
     )
@@ -73,6 +82,7 @@ def verdicts(findings: Findings) -> Iterator[Verdict]:
     yield _data(findings.data)
     advice = f"the model is too bad: look at its features, hyperparameters and data before the floor gates.{task.headline}"
     yield at_least("floor", task.title, findings.metrics[task.headline], getattr(gates, task.headline), advice=advice)
+    yield from _rare(holdout)
     yield from task.calibration(holdout.labels, holdout.challenger, gates)
     yield comparison.judge(findings.holdout, findings.difference, gates.champion)
     yield from plausibility.judge(findings.metrics[task.headline], findings.holdout, findings.difference, findings.reasons, gates)
@@ -91,6 +101,14 @@ def sample(rows: int, size: int) -> Rows:
 def some(table: Table, size: int) -> Table:
     """`size` rows of a table, chosen as `sample` does, or all of them."""
     return table.take(sample(len(table), size))
+
+
+def _rare(holdout: Holdout) -> Iterator[Verdict]:
+    """Which outcomes are too rare to say how well they are told, where there are several."""
+    task = holdout.task
+    for name, (rows, figure) in task.rare(holdout.labels, holdout.challenger, comparison.OUTCOMES).items():
+        why = f"of it there are {rows} held-out rows: from {comparison.OUTCOMES} on it counts in the comparison with the champion"
+        yield reported("floor", f"{name}: ROC AUC against the others", figure, why=f"{why}; hold out more rows (data.holdout)")
 
 
 def _data(data: Mapping[str, Any]) -> Verdict:

@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from paved_runtime import dates, made_up
+from paved_runtime import dates, links, made_up, protocol
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import CSV, JSON
 from paved_runtime.moments import Moment
+from paved_runtime.protocol import Score
 from paved_runtime.rules import Value
 from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Text
 
-TOLERANCE = 1e-6
-REASONS_TOLERANCE = {"exact": 1e-4, "sampled": 1e-3}  # log-odds; sampled ones have the rounding of many scores in them
+TOLERANCE = 1e-6  # of a score's span
+REASONS_TOLERANCE = {"exact": 1e-4, "sampled": 1e-3}  # log-odds, or of the span; sampled ones have the rounding of many scores in them
+UNIT = "log-odds"  # of reasons, where an older model does not say so
 EMPTY = 0.2  # how often a cell that may be missing is
 MOST_WORDS = 12
 Row = dict[str, Value]
@@ -39,9 +41,9 @@ def record(spec: ModelSpec, model: Invocations) -> dict[str, Any]:
     refused = {"body": json.dumps(question), "content_type": JSON, "expect": 400}
     return {
         "content_type": JSON,
-        "tolerance": TOLERANCE,
+        "tolerance": TOLERANCE * spec.data.span,
         "requests": [{"body": body, "scores": answered(model, body)} for body in bodies],
-        **_explained(model, question),
+        **_explained(spec, model, question),
         "bad_requests": [*_bad_requests(spec, drawn[0]), *([] if model.explainer else [refused])],
     }
 
@@ -53,8 +55,7 @@ def replay(golden: dict[str, Any], model: Invocations) -> None:
         ArtifactError: an answer differs from the recorded one, or none was recorded to a question that the model answers.
     """
     for number, request in enumerate(golden["requests"], start=1):
-        scores = answered(model, request["body"])
-        difference = _largest(abs(new - old) for new, old in zip(scores, request["scores"], strict=True))
+        difference = _largest(protocol.apart(answered(model, request["body"]), request["scores"]))
         if not difference <= golden["tolerance"]:
             raise ArtifactError(f"golden request {number} is answered differently than in evaluation, by {difference:.2g}")
     if (explained := golden.get("explained")) is not None:
@@ -67,16 +68,17 @@ def replay(golden: dict[str, Any], model: Invocations) -> None:
             raise ArtifactError(f"bad request {bad['body'][:60]!r} is answered {status}, not {bad['expect']} as in evaluation")
 
 
-def answered(model: Invocations, body: dict[str, Any]) -> list[float]:
-    """The scores of a JSON request. Raises ArtifactError where it is refused."""
-    return [prediction["score"] for prediction in _reply(model, body)["predictions"]]
+def answered(model: Invocations, body: dict[str, Any]) -> list[Score]:
+    """The scores of a JSON request. Raises ArtifactError where it is refused, or a row gets no finite score."""
+    try:
+        return protocol.scores(_reply(model, body))
+    except TypeError as error:  # JSON has no other number for it than null
+        raise ArtifactError("a golden request gets a score that is no finite number: see what the features do with its rows") from error
 
 
 def reasons(model: Invocations, body: dict[str, Any]) -> dict[str, Any]:
     """The base of a JSON request that asks for reasons, and each row's contributions by column. Raises ArtifactError."""
-    answer = _reply(model, body)
-    rows = [{reason["column"]: reason["contribution"] for reason in prediction["reasons"]} for prediction in answer["predictions"]]
-    return {"base": answer["base"], "contributions": rows}
+    return protocol.reasons(_reply(model, body))
 
 
 def _reply(model: Invocations, body: dict[str, Any]) -> dict[str, Any]:
@@ -87,21 +89,19 @@ def _reply(model: Invocations, body: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _explained(model: Invocations, body: dict[str, Any]) -> dict[str, Any]:
+def _explained(spec: ModelSpec, model: Invocations, body: dict[str, Any]) -> dict[str, Any]:
     """The part of golden.json about a request for reasons; nothing where the model gives none."""
     if model.explainer is None:
         return {}
-    return {"explained": {"body": body, "tolerance": REASONS_TOLERANCE[model.explainer.method], **reasons(model, body)}}
+    tolerance = REASONS_TOLERANCE[model.explainer.method] * spec.data.span
+    return {"explained": {"body": body, "tolerance": tolerance, "unit": links.of(spec.task).unit, **reasons(model, body)}}
 
 
 def _replay_reasons(explained: dict[str, Any], model: Invocations) -> None:
-    now = reasons(model, explained["body"])
-    differences = [abs(now["base"] - explained["base"])]
-    for new, old in zip(now["contributions"], explained["contributions"], strict=True):
-        differences += [abs(new[column] - old[column]) for column in old]
-    difference = _largest(differences)
+    difference = _largest(protocol.reasons_apart(reasons(model, explained["body"]), explained))
     if not difference <= explained["tolerance"]:
-        raise ArtifactError(f"the golden request's reasons differ from evaluation's, by {difference:.2g} in log-odds")
+        unit = explained.get("unit", UNIT)
+        raise ArtifactError(f"the golden request's reasons differ from evaluation's, by {difference:.2g} in {unit}")
 
 
 def _largest(differences: Iterable[float]) -> float:

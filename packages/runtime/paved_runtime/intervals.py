@@ -11,14 +11,12 @@ was measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
 from paved_runtime import bootstrap, calibration, delong, differences
-from paved_runtime.bootstrap import Weights
+from paved_runtime.bootstrap import Parts, Weights
 from paved_runtime.table import Mask, Values
 
 CONFIDENCE = 0.95
@@ -26,6 +24,7 @@ TAILS = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
 RESAMPLES = 1000
 HALVINGS = 20  # of the range in which a size is looked for
 LEAST = float(np.finfo(np.float64).eps)  # what a probability of nothing counts for in log loss, as scikit-learn has it
+CLASS_FIGURES = ("roc_auc", "accuracy", "f1", "brier", "log_loss")
 Interval = tuple[float, float]
 
 
@@ -85,58 +84,62 @@ class Figures:
 def of_classes(labels: Values, scores: Values) -> dict[str, Interval]:
     """The interval of each metric of several classes: labels float64 [rows], their places; scores float64 [rows, classes].
 
-    None at all without two rows of two classes. Those of classes that do not occur count for nothing, as in what was measured.
+    None at all without two classes. Where one that occurs has a single row, nobody knows how sure its part of the ROC AUC and of F1 is:
+    these two have none then. Classes that do not occur count for nothing, as in what was measured.
     """
-    classes = np.unique(labels).astype(np.intp)
-    if len(classes) < 2 or np.sort(np.bincount(labels.astype(np.intp)))[-2] < 2:
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
         return {}
     rows = [np.flatnonzero(labels == label) for label in classes]
-    order, width = np.concatenate(rows), scores.shape[1]
-    figures = _ClassFigures(labels[order].astype(np.intp), scores[order], [len(part) for part in rows])
-    once = tuple(np.ones((1, len(part)), dtype=np.int64) for part in rows)
-    measured = figures.of(once)[0]
+    figures = ClassFigures(labels, scores)
+    measured = figures.measured
     drawn = np.concatenate([figures.of(weights) for weights in bootstrap.resamples(*map(len, rows), count=RESAMPLES)])
-    names = ("roc_auc", "accuracy", "f1", "brier", "log_loss")
-    found = {name: _corrected(float(measured[at]), drawn[:, at]) for at, name in enumerate(names)}
-    distances, deviations = measured[5:].reshape(width, -1), (drawn[:, 5:] - measured[5:]).reshape(len(drawn), width, -1)
+    known = {name: at for at, name in enumerate(CLASS_FIGURES) if counts.min() > 1 or name not in ("roc_auc", "f1")}
+    bounds = {name: _corrected(float(measured[at]), drawn[:, at]) for name, at in known.items()}
+    bins = slice(len(CLASS_FIGURES), None)
+    distances = measured[bins].reshape(-1, calibration.BINS)
     worst = int(np.abs(distances).sum(axis=1).argmax())
-    return found | {"calibration_error": calibration_error(distances[worst], deviations[:, worst])}
+    deviations = drawn[:, bins].reshape(len(drawn), *distances.shape)[:, worst] - distances[worst]
+    return bounds | {"calibration_error": calibration_error(distances[worst], deviations)}
 
 
-class _ClassFigures:
-    """Figures of one model's scores of classes, however often each row is counted: mean ROC AUC, accuracy, F1, Brier score, log loss; then,
-    class by class and bin by bin, the distance of outcomes and scores.
+class ClassFigures:
+    """Figures of one model's scores of classes, however often each row is counted: those of CLASS_FIGURES, and then, class by class and bin
+    by bin, the distance of outcomes and scores.
     """
 
-    def __init__(self, labels: NDArray[np.intp], scores: Values, counts: Sequence[int]) -> None:
-        """Rows in the order of their labels, of which each that occurs has so many."""
-        predicted, width = scores.argmax(axis=1), scores.shape[1]
-        certain, chosen = np.eye(width)[labels], np.eye(width)[predicted]
-        likely = np.clip(scores[np.arange(len(labels)), labels], LEAST, 1)
-        squares = ((scores - certain) ** 2).sum(axis=1)
-        self._width, self._present = width, np.unique(labels)
-        self._means = np.column_stack([predicted == labels, squares, -np.log(likely)])
-        self._confusion = np.column_stack([certain * chosen, certain, chosen])
-        placed = [calibration.bins(scores[:, at], np.sort(scores[:, at])) for at in range(width)]
-        self._distances = [np.eye(calibration.BINS)[places] * (certain - scores)[:, at, None] for at, places in enumerate(placed)]
-        starts = np.cumsum([0, *counts])
-        parts = [slice(low, high) for low, high in pairwise(starts.tolist())]
-        self._rankings = [
-            differences.Ranking(scores[part, label], np.delete(scores[:, label], np.r_[part]))
-            for part, label in zip(parts, self._present, strict=True)
-        ]
+    def __init__(self, labels: Values, scores: Values) -> None:
+        """Labels float64 [rows], places of classes; scores float64 [rows, classes]."""
+        self._classes = np.unique(labels).astype(np.intp)
+        rows = [np.flatnonzero(labels == label) for label in self._classes]
+        self._rankings = [differences.against_others(rows, at, scores[:, label]) for at, label in enumerate(self._classes)]
+        self._counts = np.array([len(part) for part in rows])
+        order = np.concatenate(rows)
+        ours, scores, predicted = labels[order].astype(np.intp), scores[order], scores[order].argmax(axis=1)
+        apart, width = np.eye(scores.shape[1])[ours] - scores, scores.shape[1]
+        likely = np.clip(scores[np.arange(len(ours)), ours], LEAST, 1)
+        self._right, self._predicted = predicted == ours, Parts(predicted, width)
+        self._means = np.array([self._right, (apart**2).sum(axis=1), -np.log(likely)])
+        self._bins = [(_bins(scores[:, place]), apart[:, place]) for place in range(width)]
+
+    @property
+    def measured(self) -> Values:
+        """Those of the rows as they are: float64 [5 + classes * bins]."""
+        return np.asarray(self.of([np.ones((1, count), dtype=np.int64) for count in self._counts])[0])
 
     def of(self, weights: Sequence[Weights]) -> Values:
-        """float64 [k, 5 + classes * bins] of rows that count as often as the weights of each class that occurs say."""
-        every = np.concatenate(weights, axis=1)
+        """float64 [k, 5 + classes * bins]: those of rows that count as often as the weights of each class that occurs say, [k, rows of it],
+        as many of each as there are.
+        """
+        pairs = enumerate(zip(self._rankings, weights, strict=True))
+        areas = [ranking.auc(own, differences.others(weights, at)) for at, (ranking, own) in pairs]
+        every = np.concatenate(weights, axis=1).astype(np.float64)
         rows = every.shape[1]
-        others = [np.concatenate([*weights[:at], *weights[at + 1 :]], axis=1) for at in range(len(weights))]
-        areas = [ranking.auc(weights[at], others[at]) for at, ranking in enumerate(self._rankings)]
-        accuracy, brier, log_loss = (every @ self._means / rows).T
-        right, labelled, predicted = np.split(every @ self._confusion, 3, axis=1)
-        f1 = (2 * right / np.maximum(labelled + predicted, 1)).mean(axis=1)
-        bins = [every @ distance / rows for distance in self._distances]
-        return np.column_stack([np.mean(areas, axis=0), accuracy, f1, brier, log_loss, *bins])
+        accuracy, brier, log_loss = bootstrap.sums(every, self._means).T / rows
+        right, predicted = (self._predicted.sums(counted)[:, self._classes] for counted in (every * self._right, every))
+        f1 = (2 * right / (self._counts + predicted)).mean(axis=1)
+        distances = [bins.sums(every * apart) / rows for bins, apart in self._bins]
+        return np.column_stack([np.mean(areas, axis=0), accuracy, f1, brier, log_loss, *distances])
 
 
 def of_amounts(labels: Values, scores: Values) -> dict[str, Interval]:
@@ -144,20 +147,25 @@ def of_amounts(labels: Values, scores: Values) -> dict[str, Interval]:
     if len(labels) < 2 or labels.min() == labels.max():
         return {}
     centred, errors = labels - labels.mean(), scores - labels
-    placed = np.eye(calibration.BINS)[calibration.bins(scores, np.sort(scores))]
-    moments = np.column_stack([errors, errors**2, np.abs(errors), centred, centred**2, placed * errors[:, None]])
+    moments = np.array([errors, errors**2, np.abs(errors), centred, centred**2])
+    bins, rows = _bins(scores), len(labels)
 
     def figures(weights: Weights) -> Values:
-        error, square, size, sums, squares = (weights @ moments[:, :5] / len(labels)).T
-        variance = np.maximum(squares - sums**2, np.finfo(np.float64).tiny)
-        spread = np.sqrt(variance)
-        bins = (weights @ moments[:, 5:] / len(labels)) / spread[:, None]
-        return np.column_stack([1 - square / variance, np.sqrt(square), size, error / spread, bins])
+        error, square, size, mean, squares = bootstrap.sums(weights, moments).T / rows
+        variance = differences.varied(squares, mean**2)
+        spread, distances = np.sqrt(variance), bins.sums(weights * errors) / rows
+        return np.column_stack([1 - square / variance, np.sqrt(square), size, error / spread, distances / spread[:, None]])
 
     measured = figures(np.ones((1, len(labels)), dtype=np.int64))[0]
     drawn = np.concatenate([figures(weights) for (weights,) in bootstrap.resamples(len(labels), count=RESAMPLES)])
-    found = {name: _corrected(float(measured[at]), drawn[:, at]) for at, name in enumerate(("r2", "rmse", "mae", "bias"))}
-    return found | {"calibration_error": calibration_error(measured[4:], drawn[:, 4:] - measured[4:], most=np.inf)}
+    drawn = drawn[~np.isnan(drawn).any(axis=1)]  # of rows that are all of one number there is no R²
+    bounds = {name: _corrected(float(measured[at]), drawn[:, at]) for at, name in enumerate(("r2", "rmse", "mae", "bias"))}
+    return bounds | {"calibration_error": calibration_error(measured[4:], drawn[:, 4:] - measured[4:], most=np.inf)}
+
+
+def _bins(scores: Values) -> Parts:
+    """The rows in the bins of their scores, float64 [rows]."""
+    return Parts(calibration.bins(scores, np.sort(scores)), calibration.BINS)
 
 
 def calibration_error(distances: Values, deviations: Values, *, most: float = 1.0) -> Interval:
@@ -191,8 +199,8 @@ def _size(usual: Callable[[float], float], measured: float) -> float:
     return high
 
 
-def _before(values: Values | Weights) -> Values:
-    """float64 [k, n + 1]: the sum of the values before each place, and of all of them."""
-    sums = np.zeros((len(values), values.shape[1] + 1))
+def _before(values: Values | Weights) -> Values | Weights:
+    """[k, n + 1]: the sum of the values before each place, and of all of them."""
+    sums: Values | Weights = np.zeros((len(values), values.shape[1] + 1), dtype=values.dtype)
     np.cumsum(values, axis=1, out=sums[:, 1:])
     return sums

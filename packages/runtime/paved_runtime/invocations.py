@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from paved_runtime import __version__, artifact, explain, frameworks, plugin, scoring
-from paved_runtime.answers import Answer, Description, Explained, ExplainedAnswer, Prediction, Reason
+from paved_runtime import __version__, answers, artifact, explain, frameworks, plugin, scoring
+from paved_runtime.answers import Answer, Description, ExplainedAnswer, Reason
 from paved_runtime.cells import written
-from paved_runtime.explain import Explainer
+from paved_runtime.explain import Explainer, most_probable
 from paved_runtime.media_types import CSV, JSON, MediaType, RequestError, acceptable, content
 from paved_runtime.protocol import model_sha256, model_version
 from paved_runtime.requests import Requests
@@ -27,7 +27,7 @@ LIMIT = 6 * 1024 * 1024  # what SageMaker passes on
 
 
 class Reply(NamedTuple):
-    """An HTTP answer. `scores` are those in it."""
+    """An HTTP answer. `scores` are those in it, one number a row."""
 
     status: int
     content_type: str
@@ -51,7 +51,7 @@ class Invocations:
         self._name, self._schema = spec.name, schema
         self._requests, self._rules = Requests(spec.data), rules(spec.data)
         self._score, self.explainer = score, explainer
-        self._features = features.features
+        self._features, self._form = features.features, answers.form(spec.data)
         self._encoder = msgspec.json.Encoder()
 
     @classmethod
@@ -81,14 +81,14 @@ class Invocations:
         """What the model answers, float32 [rows], or, of several classes, [rows, classes]."""
         return self._score(self._features(table))
 
-    def _scored(self, kind: MediaType, scores: list[float]) -> Reply:
+    def _scored(self, kind: MediaType, scores: list[Any]) -> Reply:
         if kind.format == CSV:
-            body = "".join(f"{score!r}\n" for score in scores).encode()
+            body = self._form.lines(scores).encode()
         elif kind.format == JSON:
-            body = self._encoder.encode(Answer([Prediction(score) for score in scores], self.version))
+            body = self._encoder.encode(Answer(self._form.predictions(scores), self.version))
         else:
-            body = self._encoder.encode_lines([Prediction(score) for score in scores])
-        return Reply(200, kind.name, body, scores)
+            body = self._encoder.encode_lines(self._form.predictions(scores))
+        return Reply(200, kind.name, body, self._form.scalars(scores))
 
     def _in_json(self, offers: Sequence[MediaType], accept: str, table: Table | None) -> Reply:
         """Reasons for a table's rows or, without one, what the model is: both have no other form than JSON."""
@@ -99,23 +99,25 @@ class Invocations:
             return Reply(200, JSON, self._encoder.encode(description))
         if self.explainer is None:
             raise RequestError(400, f"expected no question for reasons, found one: {self._name} gives none (reasons in its model.toml)")
-        answer = self._explained(table, self.explainer)
-        return Reply(200, JSON, self._encoder.encode(answer), [prediction.score for prediction in answer.predictions])
+        return self._explained(table, self.explainer)
 
-    def _explained(self, table: Table, explainer: Explainer) -> ExplainedAnswer:
+    def _explained(self, table: Table, explainer: Explainer) -> Reply:
         if len(table) > explainer.most:
             raise RequestError(413, f"expected at most {explainer.most} rows to explain, found {len(table)}")
         matrix = self._features(table)
-        base, contributions, errors = explainer.contributions(matrix)
+        scores = self._score(matrix)
+        base, contributions, errors = explainer.contributions(matrix, most_probable(scores))
         columns = [(name, written(table, name, rule, rule.write)) for name, rule in self._rules.items()]
         weightiest = np.argsort(-np.abs(contributions), axis=1, kind="stable").tolist()
         doubts = [[msgspec.UNSET] * len(columns)] * len(table) if errors is None else errors.tolist()
-        rows = zip(self._score(matrix).tolist(), contributions.tolist(), doubts, weightiest, strict=True)
-        predictions = [
-            Explained(score, [Reason(columns[at][0], columns[at][1][row], adds[at], doubt[at]) for at in order])
-            for row, (score, adds, doubt, order) in enumerate(rows)
+        rows = zip(contributions.tolist(), doubts, weightiest, strict=True)
+        reasons = [
+            [Reason(columns[at][0], columns[at][1][row], adds[at], doubt[at]) for at in order]
+            for row, (adds, doubt, order) in enumerate(rows)
         ]
-        return ExplainedAnswer(predictions, base, self.version, explainer.method)
+        listed = scores.tolist()
+        answer = ExplainedAnswer(self._form.explained(listed, reasons), self._form.base(base), self.version, explainer.method)
+        return Reply(200, JSON, self._encoder.encode(answer), self._form.scalars(listed))
 
 
 def sha256(model: Path) -> str:

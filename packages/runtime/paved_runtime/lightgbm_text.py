@@ -5,12 +5,21 @@ Read is what a server needs, the header and the trees; what the booster was trai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
-LOG_ODDS = "binary sigmoid:1"  # the objective of a booster whose leaves add up to log-odds
+from paved_runtime.tree_graph import Link
+
+LINKS: Mapping[str, Link] = {  # objectives as a booster writes them, and what its sums of leaves are; MULTICLASS is another
+    "binary sigmoid:1": "logistic",
+    **dict.fromkeys(("regression", "regression_l1", "huber", "fair", "quantile", "mape"), "identity"),
+    **dict.fromkeys(("poisson", "gamma", "tweedie"), "exponential"),
+}
+MULTICLASS = re.compile(r"multiclass num_class:([1-9]\d{0,3})")
 END = "\nend of trees\n"
 WHOLE = "\nend of parameters\n\npandas_categorical:null\n"
-HEADER = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "label_index": "0", "objective": LOG_ODDS}
+HEADER = {"version": "v4", "label_index": "0"}
+OF_TASK = ("objective", "num_class", "num_tree_per_iteration")
 COUNTED = ("feature_names", "feature_infos", "monotone_constraints")  # a word for each feature; the last may be left out
 OF_SPLITS = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child")
 OF_INNER = ("internal_value", "internal_weight", "internal_count")
@@ -20,11 +29,24 @@ ALONE = ("num_leaves", "num_cat", "is_linear", "shrinkage")
 CATEGORY, BITS = 1, 32  # of decision_type; values that a word of cat_threshold stands for
 
 
+def link(objective: str) -> tuple[Link, int]:
+    """What the leaves of a booster add up to, and how many sums there are.
+
+    Raises:
+        ValueError: no scores are made of its leaves.
+    """
+    if classes := MULTICLASS.fullmatch(objective):
+        return "softmax", int(classes[1])
+    if objective not in LINKS:
+        raise ValueError(f"objective is {objective!r}: accepted are multiclass, {', '.join(LINKS)}")
+    return LINKS[objective], 1
+
+
 def trees(text: str) -> str:
     """The header and the trees of a whole text, with its end.
 
     Raises:
-        ValueError: it is not whole, or not what a booster of log-odds writes.
+        ValueError: it is not whole, or not what a booster writes whose leaves add up to scores, whatever the link.
     """
     if not text.startswith("tree\n") or not text.endswith(WHOLE) or text.count(END) != 1:
         raise ValueError("it is not the whole text of a booster")
@@ -49,10 +71,16 @@ def _header(header: dict[str, str]) -> None:
     for name, value in HEADER.items():
         if header.get(name) != value:
             raise ValueError(f"{name} is {header.get(name)!r}: expected {value!r}")
-    if lacking := {"max_feature_idx", "tree_sizes", *COUNTED[:2]} - set(header):
+    if lacking := {"max_feature_idx", "tree_sizes", *COUNTED[:2], *OF_TASK} - set(header):
         raise ValueError(f"{min(lacking)} is missing")
-    if unknown := set(header) - {"max_feature_idx", "tree_sizes", *COUNTED, *HEADER}:
+    if unknown := set(header) - {"max_feature_idx", "tree_sizes", *COUNTED, *HEADER, *OF_TASK}:
         raise ValueError(f"{min(unknown)!r} is unknown")
+    _, sums = link(header["objective"])
+    for name in OF_TASK[1:]:
+        if header[name] != str(sums):
+            raise ValueError(f"{name} is {header[name]!r}: expected '{sums}'")
+    if len(_integers(header["tree_sizes"])) % sums:
+        raise ValueError(f"tree_sizes has {len(_integers(header['tree_sizes']))} values: expected {sums} a round")
     for name in COUNTED:
         _count(header, name, int(header["max_feature_idx"]) + 1, optional=name == COUNTED[-1])
 

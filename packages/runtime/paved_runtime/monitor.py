@@ -17,20 +17,20 @@ from typing import Any
 
 import msgspec
 
-from paved_runtime import artifact, plugin, rules
+from paved_runtime import artifact, plugin
 from paved_runtime.invocations import sha256
 from paved_runtime.job import Job
 from paved_runtime.monitoring import coverage, metrics, notification, page
 from paved_runtime.monitoring.baseline import Baseline
 from paved_runtime.monitoring.counts import Counts
-from paved_runtime.monitoring.judgement import EvaluationMetrics, judge
+from paved_runtime.monitoring.judgement import judge
 from paved_runtime.monitoring.labels import Joined, Labels
+from paved_runtime.monitoring.quality import EvaluationMetrics
 from paved_runtime.monitoring.request_log import AnswerEntry, Entry, Reader, lines
 from paved_runtime.monitoring.services import Services
 from paved_runtime.monitoring.store import Object, Shard, Store, place
 from paved_runtime.monitoring.window import Window
 from paved_runtime.protocol import model_version
-from paved_runtime.rules import TargetRule
 from paved_runtime.spec import Monitoring
 
 ARCHIVE, COUNTS, REPORT = "processing/input/model/model.tar.gz", "processing/counts", "monitor.json"
@@ -39,7 +39,7 @@ NEEDED = ("MODEL_VERSION", "ENDPOINT_NAME", "VARIANT", "CAPTURE_URI", "LABELS_UR
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Run:
     """One run: which version of which endpoint, where its traffic lies, until when it is looked at, and what evaluation saw."""
 
     model: str
@@ -58,8 +58,8 @@ class Task:
     evaluation: EvaluationMetrics
 
     @classmethod
-    def of(cls, job: Job) -> Task:
-        """The task of a job's environment and of the model that it has as its input.
+    def of(cls, job: Job) -> Run:
+        """The run of a job's environment and of the model that it has as its input.
 
         Raises:
             ValueError: `model.toml` has no [monitoring], a variable is not set, or WINDOW_END is no time.
@@ -103,37 +103,37 @@ def monitor(job: Job, services: Services | None = None) -> None:
     """Write monitor.json and monitor.html, put metrics, and notify of what moved. Drift is a result, not a failure.
 
     Raises:
-        ValueError: as `Task.of` and `Services.of` say.
-        ArtifactError: as `Task.of` says.
+        ValueError: as `Run.of` and `Services.of` say.
+        ArtifactError: as `Run.of` says.
     """
-    services, task = services or Services.of(job.environ), Task.of(job)
+    services, run = services or Services.of(job.environ), Run.of(job)
     shards = job.root / SHARDS
-    counts = _merged(shards) if shards.is_dir() else counted(job, services, task, Shard())
-    identity = {"model": task.model, "model_version": task.version, "endpoint": task.endpoint, "variant": task.variant}
-    report = identity | judge(counts, task.baseline, task.evaluation, task.rule) | {"capture": _coverage(services, task, counts)}
+    counts = _merged(shards) if shards.is_dir() else counted(services, run, Shard())
+    identity = {"model": run.model, "model_version": run.version, "endpoint": run.endpoint, "variant": run.variant}
+    report = identity | judge(counts, run.baseline, run.evaluation, run.rule) | {"capture": _coverage(services, run, counts)}
     artifact.write_json(job.report / REPORT, report)
     (job.report / notification.PAGE).write_text(page.render(report, job.spec.purpose), encoding="utf-8")
-    metrics.put(services.cloudwatch, task.namespace, report)
-    if report["moved"] and task.topic_arn:
-        notification.publish(services.sns, task.topic_arn, report, task.report_uri, task.console)
+    metrics.put(services.cloudwatch, run.namespace, report)
+    if report["moved"] and run.topic_arn:
+        notification.publish(services.sns, run.topic_arn, report, run.report_uri, run.console)
     print(notification.summary(report), flush=True)
 
 
 def count(job: Job, services: Services | None = None) -> None:
     """Write this machine's counts. Raises what `monitor` raises."""
-    services, task = services or Services.of(job.environ), Task.of(job)
+    services, run = services or Services.of(job.environ), Run.of(job)
     host, shard = _host(job.root / "config/resourceconfig.json")
-    counts = counted(job, services, task, shard)
+    counts = counted(services, run, shard)
     artifact.write_json(job.root / COUNTS / f"{host}.json", {"machines": shard.of, **counts.as_json()})
     print(f"{host}, {shard.place + 1} of {shard.of}: {counts.totals['rows']} rows in {counts.totals['requests']} requests", flush=True)
 
 
-def counted(job: Job, services: Services, task: Task, shard: Shard) -> Counts:
+def counted(services: Services, run: Run, shard: Shard) -> Counts:
     """Everything that this machine's part of the objects holds about the window, and about rows that have a label by now."""
-    bucket, prefix = place(task.capture_uri)
-    capture, root = Store(services.s3, bucket), f"{prefix}/{task.version}/{task.endpoint}/{task.variant}"
-    counts, window = Counts.none(task.window, task.baseline), task.window
-    reader, decoder = Reader(job.spec.data), msgspec.json.Decoder(Entry)
+    bucket, prefix = place(run.capture_uri)
+    capture, root = Store(services.s3, bucket), f"{prefix}/{run.version}/{run.endpoint}/{run.variant}"
+    counts, window = Counts.none(run.window, run.baseline), run.window
+    reader, decoder = Reader(run.baseline.task), msgspec.json.Decoder(Entry)
     for blocks in capture.contents(_filed(capture, root, window, shard)):
         readable = False
         for block in blocks:
@@ -144,24 +144,24 @@ def counted(job: Job, services: Services, task: Task, shard: Shard) -> Counts:
             exchanges = [entry.captureData for entry in inside if not entry.eventMetadata.own]
             counts.totals["own"] += len(inside) - len(exchanges)
             for reading in reader.read(exchanges):
-                counts.add(reading, task.baseline)
+                counts.add(reading, run.baseline)
         counts.totals.update(objects=1, unreadable_objects=int(not readable))
-    labels = _labels(services, task, rules.target(job.spec.data))
-    counts.joined = Joined(len(labels.positive), labels.malformed)
-    if labels.positive:
-        labels.join(_answers(capture, _filed(capture, root, task.labelled, shard), task.labelled), counts.joined)
+    labels = _labels(services, run)
+    counts.joined = Joined(len(labels.known), labels.malformed)
+    if labels.known:
+        labels.join(_answers(capture, _filed(capture, root, run.labelled, shard), run.labelled), reader.answers, counts.joined)
     return counts
 
 
-def _coverage(services: Services, task: Task, counts: Counts) -> dict[str, Any]:
+def _coverage(services: Services, run: Run, counts: Counts) -> dict[str, Any]:
     """Whether what the endpoint was asked got this far. Where it did not, what lies beside it says why."""
-    endpoint = coverage.served(services, task.endpoint, task.variant, counts.window)
+    endpoint = coverage.served(services, run.endpoint, run.variant, counts.window)
     others: dict[str, int] = {}
     if coverage.few(counts.totals, endpoint):
-        bucket, prefix = place(task.capture_uri)
-        ours = f"{task.version}/{task.variant}"
-        others = coverage.elsewhere(Store(services.s3, bucket), prefix, task.endpoint, counts.window, besides=ours)
-    return coverage.judge(counts.totals, endpoint, others, task.rule.unread)
+        bucket, prefix = place(run.capture_uri)
+        ours = f"{run.version}/{run.variant}"
+        others = coverage.elsewhere(Store(services.s3, bucket), prefix, run.endpoint, counts.window, besides=ours)
+    return coverage.judge(counts.totals, endpoint, others, run.rule.unread)
 
 
 def _merged(folder: Path) -> Counts:
@@ -188,12 +188,12 @@ def _answers(capture: Store, objects: Iterator[Object], window: Window) -> Itera
         yield from (entry for entry in lines(block, decoder)[0] if window.holds(entry.eventMetadata.inferenceTime))
 
 
-def _labels(services: Services, task: Task, rule: TargetRule) -> Labels:
+def _labels(services: Services, run: Run) -> Labels:
     """Every label that may be of a row scored in time: it cannot have been written before the row was scored."""
-    bucket, prefix = place(task.labels_uri)
+    bucket, prefix = place(run.labels_uri)
     store = Store(services.s3, bucket)
-    files = sorted(file for file in store.objects(f"{prefix}/") if file.written >= task.labelled.start)
-    return Labels.read((_text(store, file) for file in files), rule)
+    files = sorted(file for file in store.objects(f"{prefix}/") if file.written >= run.labelled.start)
+    return Labels.read((_text(store, file) for file in files), run.baseline.task.rule)
 
 
 def _text(store: Store, file: Object) -> Iterator[str]:
@@ -211,9 +211,9 @@ def _evaluated(job: Job, wanted: str) -> tuple[Baseline, EvaluationMetrics]:
             raise artifact.ArtifactError(
                 f"the model is version {packed}, not {wanted}, which the endpoint serves: give the step that one's"
             )
+        baseline = Baseline.of(artifact.read_json(model / artifact.BASELINE), job.spec.data)
         values = artifact.read_json(model / artifact.EVALUATION)["metrics"]
-        evaluation = EvaluationMetrics(*(values[name]["value"] for name in ("roc_auc", "calibration_error")))
-        return Baseline.of(artifact.read_json(model / artifact.BASELINE), job.spec.data), evaluation
+        return baseline, EvaluationMetrics(*(values[name]["value"] for name in (baseline.task.headline, "calibration_error")))
 
 
 def _moment(text: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from paved_runtime import links
 from paved_runtime.explain import Explainer
 from paved_runtime.invocations import LIMIT
 from paved_runtime.media_types import CSV, JSON, LINES
@@ -104,37 +105,64 @@ def _accepted(column: Column) -> dict[str, Any]:
 
 
 def _answer(spec: ModelSpec, explainer: Explainer | None) -> dict[str, Any]:
-    score = {"type": "number", "minimum": 0, "maximum": 1}
     version = {"type": "string", "description": "Begins the model's digest."}
     digest = {"type": "string", "description": "SHA-256 of the model's ONNX file and metadata, which has the digests of its other files."}
     runtime = {"type": "string", "description": "The version of paved-runtime that answers."}
     memory = {"type": "number", "description": "MiB of memory that the answering process holds."}
     schema = {"type": "object", "description": "The contract that the model was trained under."}
     answers = [
-        _object(predictions={"type": "array", "items": _object(score=score)}, model_version=version),
-        *([_explained(spec, explainer, score, version)] if explainer else []),
+        _object(predictions={"type": "array", "items": _object(**_scored(spec))}, model_version=version),
+        *([_explained(spec, explainer, version)] if explainer else []),
         _object(model={"const": spec.name}, model_version=version, model_sha256=digest, runtime=runtime, schema=schema, memory_mb=memory),
     ]
     plain_lines = {"type": "string", "description": "One score a line."}
     json_lines = {"type": "string", "description": 'One line a row: {"score": …}.'}
+    if spec.data.classes:
+        plain_lines = {"type": "string", "description": f"One line a row: the probabilities of {', '.join(spec.data.classes)}."}
+        json_lines = {"type": "string", "description": 'One line a row: {"class": …, "scores": {…}}.'}
     description = "A score for each row, in order, with reasons where they were asked for; or what the model is."
     content = {JSON: {"schema": {"oneOf": answers}}, CSV: {"schema": plain_lines}, LINES: {"schema": json_lines}}
     return {"description": description, "content": content}
 
 
-def _explained(spec: ModelSpec, explainer: Explainer, score: dict[str, Any], version: dict[str, Any]) -> dict[str, Any]:
+def _scored(spec: ModelSpec) -> dict[str, dict[str, Any]]:
+    """The properties of a row's answer."""
+    data, probability = spec.data, {"type": "number", "minimum": 0, "maximum": 1}
+    if data.classes:
+        most = {"type": "string", "enum": list(data.classes), "description": f"The most probable {data.target}."}
+        each = _object(**dict.fromkeys(data.classes, probability)) | {"description": "The probability of each; together they are 1."}
+        return {"class": most, "scores": each}
+    if spec.task == "regression":
+        known = f"those that it learnt lie from {data.target_minimum:g} to {data.target_maximum:g}"
+        return {"score": {"type": "number", "description": f"What {data.target} is expected to be, in its own unit: {known}."}}
+    return {"score": probability | {"description": f"The probability that {data.target} is {data.positive}."}}
+
+
+def _explained(spec: ModelSpec, explainer: Explainer, version: dict[str, Any]) -> dict[str, Any]:
     """An answer with reasons."""
     reasons = {"type": "array", "minItems": len(spec.features), "maxItems": len(spec.features), "items": _reason(spec, explainer)}
-    base = {"type": "number", "description": "Log-odds: the base plus a row's contributions is the logit of its score."}
-    explained = _object(score=score, reasons=reasons | {"description": "The weightiest first."})
+    order = "The weightiest first" + (", of the most probable class against all others." if spec.data.classes else ".")
+    explained = _object(**_scored(spec), reasons=reasons | {"description": order})
     method = {"const": explainer.method, "description": "How contributions are had."}
-    return _object(predictions={"type": "array", "items": explained}, base=base, model_version=version, method=method)
+    return _object(predictions={"type": "array", "items": explained}, base=_base(spec), model_version=version, method=method)
+
+
+def _base(spec: ModelSpec) -> dict[str, Any]:
+    """What a row's contributions are added to."""
+    if spec.data.classes:
+        words = "Log-odds: the base of a row's class plus its contributions is the logit of that class's probability."
+        return _object(**{name: {"type": "number"} for name in spec.data.classes}) | {"description": words}
+    words = "Log-odds: the base plus a row's contributions is the logit of its score."
+    if spec.task == "regression":
+        words = f"In the unit of {spec.data.target}: the base plus a row's contributions is its score."
+    return {"type": "number", "description": words}
 
 
 def _reason(spec: ModelSpec, explainer: Explainer) -> dict[str, Any]:
     value = {"type": ["string", "number", "boolean", "null"], "description": "The row's own value."}
-    contribution = {"type": "number", "description": "What the column adds to the score, in log-odds."}
-    error = {"type": "number", "minimum": 0, "description": "The contribution's standard error, in log-odds."}
+    unit = links.of(spec.task).unit
+    contribution = {"type": "number", "description": f"What the column adds to the score, in {unit}."}
+    error = {"type": "number", "minimum": 0, "description": f"The contribution's standard error, in {unit}."}
     errors = {"error": error} if explainer.method == "sampled" else {}
     return _object(column={"enum": list(spec.features)}, value=value, contribution=contribution, **errors)
 

@@ -50,10 +50,12 @@ def sides(examples: Examples, parts: Parts, data: Data) -> Iterator[Check]:
         return
     counts = {name: _rarest(examples.labels[side], task) for name, side in (("training", parts.train), ("held out", parts.holdout))}
     found = ", ".join(f"{count} {name}" for name, count in counts.items())
-    allowed = f"at least {OUTCOMES} rows of each outcome on either side of a split by {data.split}"
+    each = "of each outcome" if data.task != "regression" else "with outcomes that differ"
+    allowed = f"at least {OUTCOMES} rows {each} on either side of a split by {data.split}"
     advice = f"deliver rows of more {'days' if data.split == 'time' else 'groups'}, or change data.holdout or data.split in model.toml"
     passed = min(counts.values()) >= OUTCOMES
-    yield Check(column=data.target, rule="split", found=f"of the rarer one {found}", allowed=allowed, passed=passed, advice=advice)
+    found = found if data.task == "regression" else f"of the {'rarer' if data.task == 'binary' else 'rarest'} one {found}"
+    yield Check(column=data.target, rule="split", found=found, allowed=allowed, passed=passed, advice=advice)
 
 
 def repeats(examples: Examples) -> Rows:
@@ -85,8 +87,8 @@ def _readable(table: Table, rows: Rows) -> Mask:
 
 
 def _rarest(labels: Values, task: Task) -> int:
-    """Rows of the rarest outcome; of numbers, all of them."""
-    return min(task.counts(labels).values(), default=len(labels))
+    """Rows of the rarest outcome; of numbers, all of them where they differ."""
+    return min(task.counts(labels).values(), default=task.fewest(labels))
 
 
 def _either(event: Mask) -> bool:

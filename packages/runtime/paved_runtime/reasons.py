@@ -11,39 +11,48 @@ from typing import Any
 
 import numpy as np
 
+from paved_runtime.links import LOG_ODDS, Link
 from paved_runtime.table import Matrix, Values
 from paved_runtime.verdict import Verdict, at_most, reported
 
 GATE = "reason codes"
-TOLERANCE = 1e-3  # log-odds
+TOLERANCE = 1e-3  # in the link's measure: log-odds, or standard deviations of the scores
 NONE = 'reasons = "none" in model.toml: a request for reasons is refused'
-ROUNDING = 2.0**-22  # a few units in the last place of a float32 near 1: what a score may have lost since it was log-odds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reasons:
-    """Scores of some rows, float64 [rows], and what explains them, in log-odds: `base`, and `contributions` [rows, columns].
+    """Scores of some rows, float64 [rows], and what explains them, in the `link`'s unit: `base`, the same for all rows or float64 [rows],
+    and `contributions` [rows, columns]. Of several classes, those of each row's most probable one.
 
     `errors` [rows, columns] are the standard errors of sampled contributions; None where they are exact.
     """
 
     columns: Sequence[str]
     scores: Values
-    base: float
+    base: float | Values
     contributions: Matrix
     errors: Matrix | None = None
+    link: Link = LOG_ODDS
 
     @property
     def difference(self) -> float:
-        """The largest distance between reasons and score, in log-odds. NaN without rows.
+        """The largest distance between reasons and score, in the link's measure. NaN without rows.
 
-        What the rounding of a score may hide does not count: near 0 and 1, one float32 stands for many log-odds.
+        What the rounding of a score may hide does not count.
         """
         explained = self.base + self.contributions.sum(axis=1, dtype=np.float64)
-        with np.errstate(divide="ignore"):
-            low, high = (log_odds(np.clip(self.scores + way * ROUNDING, 0, 1)) for way in (-1, 1))
+        low, high = self.link.bounds(self.scores, self.base)
         beyond = np.maximum(np.maximum(low - explained, explained - high), 0)
-        return float(beyond.max()) if len(beyond) else np.nan
+        return float(beyond.max()) / self.link.scale(self.scores) if len(beyond) else np.nan
+
+    @property
+    def error(self) -> tuple[float, float]:
+        """The mean and the largest standard error of sampled contributions, in the link's measure. NaN without rows."""
+        if self.errors is None or not len(self.errors):
+            return np.nan, np.nan
+        scale = self.link.scale(self.scores)
+        return float(self.errors.mean(dtype=np.float64)) / scale, float(self.errors.max()) / scale
 
     @property
     def importance(self) -> list[dict[str, Any]]:
@@ -59,16 +68,15 @@ def judge(reasons: Reasons | None, accepted: float) -> Iterator[Verdict]:
         yield reported(GATE, "reasons of scores", None, why=NONE)
         return
     advice = "the reasons do not explain these scores: model.json and model.onnx must come from one training"
-    subject = f"reasons against scores of {len(reasons.scores)} rows, largest difference in log-odds"
+    subject = f"reasons against scores of {len(reasons.scores)} rows, largest difference in {reasons.link.measure}"
     if reasons.errors is None:
         yield at_most(GATE, subject, reasons.difference, TOLERANCE, advice=advice)
         return
     advice = "what answers for this model answers the same row differently each time: see its framework's predict"
     yield at_most(GATE, subject, reasons.difference, TOLERANCE, advice=advice)
     advice = 'the columns act together more than the samples can tell apart: set reasons = "none", or raise gates.reasons_error'
-    subject = f"mean standard error of sampled reasons of {len(reasons.scores)} rows, in log-odds"
-    error = float(reasons.errors.mean(dtype=np.float64)) if len(reasons.errors) else np.nan
-    yield at_most(GATE, subject, error, accepted, advice=advice)
+    subject = f"mean standard error of sampled reasons of {len(reasons.scores)} rows, in {reasons.link.measure}"
+    yield at_most(GATE, subject, reasons.error[0], accepted, advice=advice)
 
 
 def described(reasons: Reasons | None) -> dict[str, Any]:
@@ -77,10 +85,5 @@ def described(reasons: Reasons | None) -> dict[str, Any]:
         return {"method": "none", "mean_error": None, "largest_error": None}
     if reasons.errors is None:
         return {"method": "exact", "mean_error": None, "largest_error": None}
-    mean, largest = (float(f"{error:.6g}") for error in (reasons.errors.mean(dtype=np.float64), reasons.errors.max()))
+    mean, largest = (float(f"{error:.6g}") for error in reasons.error)
     return {"method": "sampled", "mean_error": mean, "largest_error": largest}
-
-
-def log_odds(scores: Values) -> Values:
-    """The logarithm of the odds of probabilities; infinite at 0 and 1."""
-    return np.asarray(np.log(scores) - np.log1p(-scores), dtype=np.float64)

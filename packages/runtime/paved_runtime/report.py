@@ -32,6 +32,7 @@ def evaluation(findings: Findings, verdicts: Sequence[Verdict], metadata: Mappin
         "version": 1,
         **origin,
         "task": findings.holdout.task.name,
+        **_target(findings.spec.data),
         "reasons": reasons.described(findings.reasons),
         "metrics": {name: _metric(value, findings.intervals.get(name)) for name, value in findings.metrics.items()},
         "rows": {**metadata["rows"], "holdout": len(findings.holdout)},
@@ -51,7 +52,7 @@ def report(findings: Findings) -> Content:
         "drawn": _each(findings.holdout),
         "edges": curves.EDGES.round(2).tolist(),
         "slices": [part.as_json() for part in findings.slices],
-        "fairness": {"threshold": fairness.threshold, "groups": treatments} if fairness else None,
+        "fairness": {"threshold": fairness.threshold, "selected": list(fairness.selected), "groups": treatments} if fairness else None,
         "behaviour": [outcome.as_json() for outcome in findings.behaviour],
         "importance": findings.reasons.importance if findings.reasons else [],
         "data": findings.data,
@@ -65,6 +66,13 @@ def parity(holdout: Holdout, data: Data) -> Content:
     columns = {name: written(table, name, rule, rule.write) for name, rule in rules(data).items()}
     instances = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return {"content_type": JSON, "instances": instances, "scores": holdout.challenger[rows].tolist()}
+
+
+def _target(data: Data) -> Content:
+    """What scores are of: the classes in their order, or the accepted range of a number; of two outcomes the task says it all."""
+    if data.task == "regression":
+        return {"target": {"minimum": data.target_minimum, "maximum": data.target_maximum}}
+    return {"classes": list(data.classes)} if data.classes else {}
 
 
 def _metric(value: float, interval: Interval | None) -> Content:

@@ -27,11 +27,11 @@ class Graph:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-        self._run, self._output = session.run, VALUES if VALUES in {output.name for output in session.get_outputs()} else PROBABILITIES
+        self._run, self.output = session.run, VALUES if VALUES in {output.name for output in session.get_outputs()} else PROBABILITIES
 
     def __call__(self, features: Matrix) -> Matrix:
-        answer: Matrix = self._run([self._output], {"features": features})[0]
-        if self._output == VALUES:
+        answer: Matrix = self._run([self.output], {"features": features})[0]
+        if self.output == VALUES:
             return answer.reshape(-1)
         return answer[:, 1] if answer.shape[1] == 2 else answer
 

@@ -70,10 +70,10 @@ def judge(slices: Sequence[Slice], holdout: Holdout, gates: Gates) -> Iterator[V
     """A floor for every slice, and, where there is a champion, the question whether the slice is shown to be worse."""
     if gates.slices is None:
         return
-    title = holdout.task.title
+    title, few = holdout.task.title, holdout.task.few
     for part in slices:
         if not part.judged:
-            why = f"of the rarer outcome there are {part.fewest} of {len(part.group)} rows: judged from {gates.slices.minimum_outcomes}"
+            why = f"{few} there are {part.fewest} of {len(part.group)} rows: judged from {gates.slices.minimum_outcomes}"
             yield reported(GATE, f"{part.group}: {title}", part.figure, why=why)
             continue
         assert part.figure is not None
@@ -94,15 +94,15 @@ def _against_champion(part: Slice, compared: str, margin: float) -> Verdict:
 
 def _slice(holdout: Holdout, group: Group, judged: bool, compared: bool, *, confidence: float, least: int) -> Slice:
     champion, task = holdout.champion, holdout.task
-    least = least if judged else 1
+    shown = least if judged else 1
     common = group.rows & champion.comparable if champion else group.rows
     return Slice(
         group=group,
         metric=task.headline,
         fewest=task.fewest(holdout.labels[group.rows]),
-        figure=task.figure(holdout.labels[group.rows], holdout.challenger[group.rows], least),
-        champion=task.figure(holdout.labels[common], champion.scores[common], least) if champion else None,
-        difference=comparison.between(holdout, group.rows, confidence),
+        figure=task.figure(holdout.labels[group.rows], holdout.challenger[group.rows], shown),
+        champion=task.figure(holdout.labels[common], champion.scores[common], shown) if champion else None,
+        difference=comparison.between(holdout, group.rows, confidence, least),
         judged=judged,
         compared=compared,
     )

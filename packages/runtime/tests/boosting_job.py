@@ -1,4 +1,4 @@
-"""A training by itself, for tests that end it: `python boosting_job.py PORT OWN FOLDER HOST...` prints its checkpoints, then its trees."""
+"""A training by itself, for tests that end it: `boosting_job.py TASK PORT OWN FOLDER HOST...` prints its checkpoints, then its trees."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from paved_runtime.hosts import Hosts
 from paved_runtime.table import Matrix
 
 ROUNDS, PATIENCE = 150, 40
-PARAMETERS = {
-    "objective": "binary:logistic",
+OBJECTIVES: dict[str, dict[str, float | str]] = {
+    "binary": {"objective": "binary:logistic", "eval_metric": "logloss"},
+    "multiclass": {"objective": "multi:softprob", "eval_metric": "mlogloss", "num_class": 3},
+    "regression": {"objective": "reg:squarederror", "eval_metric": "rmse"},
+}
+SETTINGS: dict[str, float | str] = {
     "tree_method": "hist",
-    "eval_metric": "logloss",
     "nthread": 1,
     "eta": 0.03,
     "max_depth": 3,
@@ -27,19 +30,25 @@ PARAMETERS = {
 }
 
 
-def rows(count: int, seed: int = 0) -> tuple[Matrix, Matrix]:
-    """Columns of which the first tells the outcome in part."""
+def parameters(task: str) -> dict[str, float | str]:
+    """XGBoost's, of a task."""
+    return {**OBJECTIVES[task], **SETTINGS}
+
+
+def rows(task: str, count: int, seed: int = 0) -> tuple[Matrix, Matrix]:
+    """Columns of which the first tells the outcome in part; amounts are large ones."""
     draw = np.random.default_rng(seed)
     matrix = draw.normal(size=(count, 6)).astype(np.float32)
-    labels = (draw.random(count) < 1 / (1 + np.exp(1 - 2 * matrix[:, 0]))).astype(np.float32)
-    return matrix, labels
+    strength = 2 * matrix[:, 0] - 1 + draw.logistic(size=count)
+    labels = {"binary": strength > 0, "multiclass": np.digitize(strength, [-2, 0]), "regression": 50_000 + 10_000 * strength}
+    return matrix, labels[task].astype(np.float32)
 
 
-def main(port: str, own: str, folder: str, *names: str) -> None:
+def main(task: str, port: str, own: str, folder: str, *names: str) -> None:
     hosts = Hosts(names=names, own=own, port=int(port))
-    matrix, labels = rows(2000)
+    matrix, labels = rows(task, 2000)
     booster = interruptible_boosting.train(
-        PARAMETERS,
+        parameters(task),
         matrix,
         labels,
         np.arange(len(labels)) % 8 == 0,

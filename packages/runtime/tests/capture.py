@@ -12,6 +12,7 @@ from fakes import END
 
 ENDPOINT, VARIANT = "scores-production", "AllTraffic"
 Row = Mapping[str, Any]
+Score = float | Mapping[str, float]
 
 
 def key(version: str, at: datetime = END, name: str = "a.jsonl") -> str:
@@ -34,14 +35,21 @@ def line(request: str, answer: str | None, *, encoding: str = "JSON", at: dateti
     return json.dumps({"captureData": data, "eventMetadata": event, "eventVersion": "0"}) + "\n"
 
 
-def json_line(rows: Sequence[Row], scores: Sequence[float], **event: Any) -> str:
+def prediction(score: Score) -> dict[str, Any]:
+    """What is answered of a row: its score, or the probability of each class."""
+    return {"class": max(score, key=score.__getitem__), "scores": score} if isinstance(score, Mapping) else {"score": score}
+
+
+def json_line(rows: Sequence[Row], scores: Sequence[Score], **event: Any) -> str:
     """A captured request in JSON: one bare row, or several as instances."""
     request = rows[0] if len(rows) == 1 else {"instances": list(rows)}
-    answer = {"predictions": [{"score": score} for score in scores], "model_version": "0123456789ab"}
+    answer = {"predictions": [prediction(score) for score in scores], "model_version": "0123456789ab"}
     return line(json.dumps(request), json.dumps(answer), **event)
 
 
-def csv_line(rows: Sequence[Row], scores: Sequence[float], **event: Any) -> str:
+def csv_line(rows: Sequence[Row], scores: Sequence[Score], **event: Any) -> str:
     """The same as CSV."""
     request = "".join(",".join("" if cell is None else str(cell) for cell in row.values()) + "\n" for row in rows)
-    return line(request, "".join(f"{score!r}\n" for score in scores), encoding=event.pop("encoding", "CSV"), **event)
+    answers = [list(score.values()) if isinstance(score, Mapping) else [score] for score in scores]
+    answer = "".join(",".join(map(repr, numbers)) + "\n" for numbers in answers)
+    return line(request, answer, encoding=event.pop("encoding", "CSV"), **event)

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from network_rows import run
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from paved_runtime import stop
 from paved_runtime.checkpoints import Checkpoints
 from paved_runtime.frameworks import torch as framework
 from paved_runtime.hosts import Hosts
-from paved_runtime.networks.inputs import Scales
 from paved_runtime.networks.launch import learn
-from paved_runtime.networks.perceptron import Perceptron
+from paved_runtime.networks.perceptron import perceptron
 from paved_runtime.networks.settings import Settings
 from paved_runtime.plugin import TrainingRun
+from paved_runtime.spec import TaskName
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Host:
     signal: int = 0
     above: bool = False
     processes: int = 1
+    task: TaskName = "binary"
     settings: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
@@ -46,32 +47,33 @@ class Host:
         """What it learns from."""
         names = tuple(f"127.0.0.{number + 1}" for number in range(self.size))  # all are this machine
         return replace(
-            run(checkpoint_steps=7, **self.settings),  # type: ignore[arg-type]
+            run(task=self.task, checkpoint_steps=7, **self.settings),  # type: ignore[arg-type]
             hosts=Hosts(names=names, own=names[self.rank], port=self.port),
             checkpoints=Checkpoints(folder=Path(self.checkpoints), writes=self.rank == 0),
         )
 
 
-class Struck(Perceptron):
-    """A perceptron in whose host something happens in a step."""
+class Struck(nn.Module):
+    """A network in whose host something happens in a step."""
 
-    steps, at, signal, above = 0, 0, 0, False
+    def __init__(self, network: nn.Module, host: Host) -> None:
+        super().__init__()
+        self.network, self.host, self.steps = network, host, 0
 
     def forward(self, features: Tensor) -> Tensor:
         self.steps += self.training
-        if self.training and self.steps == self.at:
-            os.kill(os.getppid() if self.above else os.getpid(), self.signal)
-        return super().forward(features)
+        if self.training and self.steps == self.host.at:
+            os.kill(os.getppid() if self.host.above else os.getpid(), self.host.signal)
+        outputs: Tensor = self.network(features)
+        return outputs
 
 
 def main(host: Host) -> None:
     stop.on_stop(lambda: print("stopped", flush=True))
     example = host.run
     settings = Settings.of(example.hyperparameters)
-    network = Struck(Scales.of(example.matrix), settings)
-    network.at, network.signal, network.above = host.at, host.signal, host.above
-    network = learn(network, example, settings, processes=host.processes)
-    save_file(network.state_dict(), host.weights)
+    network = learn(Struck(perceptron(example, settings), host), example, settings, processes=host.processes)
+    save_file(network.network.state_dict(), host.weights)
     assert framework.predict(network, example.matrix).std() > 0.1
 
 

@@ -117,3 +117,17 @@ def test_the_rows_themselves_are_left_alone() -> None:
     }
     assert len(list(behaviour.examine(table, DATA, Behaviour.model_validate(every), falls))) == 3
     assert np.array_equal(table.values, before, equal_nan=True)
+
+
+@pytest.mark.parametrize(("fall", "passes"), [(0.5e-6, True), (2e-6, False)])
+@pytest.mark.parametrize("span", [1e-3, 1.0, 1e9])
+def test_a_step_counts_by_the_range_of_the_scores(span: float, fall: float, passes: bool) -> None:
+    """Scores of single precision take steps of about a millionth of it."""
+    numbers = DATA.model_dump(exclude={"positive", "negative"}) | {"target_minimum": 0, "target_maximum": span}
+    data = Data.model_validate(numbers)
+
+    def score(table: Table) -> Values:
+        return np.where(table["rate"] > 0.5, span * (0.5 - fall), span * 0.5)
+
+    (test,) = behaviour.examine(rows(), data, Behaviour.model_validate({"monotone": {"rate": "increasing"}}), score)
+    assert test.verdict.passed is passes

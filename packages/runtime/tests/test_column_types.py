@@ -23,7 +23,8 @@ from paved_runtime.groups import groups
 from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import CSV, JSON, RequestError
 from paved_runtime.monitoring.baseline import Baseline
-from paved_runtime.monitoring.request_log import Body, Exchange, Reader
+from paved_runtime.monitoring.bodies import Body
+from paved_runtime.monitoring.request_log import Exchange, Reader
 from paved_runtime.prepare import prepare
 from paved_runtime.requests import Question, Requests
 from paved_runtime.spec import Boolean, Column, Date
@@ -245,7 +246,7 @@ def test_a_profile_is_no_change_against_itself_and_a_shift_is_one(root: Path) ->
 
 
 def test_data_capture_is_read_as_it_was_asked(model: Invocations) -> None:
-    reader = Reader(SPEC.data)
+    reader = Reader(tasks.of(SPEC.data))
     bodies = [(JSON, json.dumps({"instances": INSTANCES})), (CSV, lines_of(INSTANCES).decode())]
     exchanges = [
         Exchange(Body(body, kind_name, kind), Body(model.reply(kind, body.encode()).body.decode(), kind_name, kind))
@@ -262,7 +263,7 @@ def test_data_capture_is_read_as_it_was_asked(model: Invocations) -> None:
 
 def test_a_capture_with_a_wrong_date_is_read_as_far_as_it_goes() -> None:
     wrong = json.dumps({"instances": [ROW | {"pdays": "2026-02-30"}, ROW]})
-    (reading,) = Reader(SPEC.data).read([Exchange(Body(wrong, "JSON", JSON), Body("{}", "JSON", JSON))])
+    (reading,) = Reader(tasks.of(SPEC.data)).read([Exchange(Body(wrong, "JSON", JSON), Body("{}", "JSON", JSON))])
 
     assert reading.failed == 1
     assert np.isinf(reading.table["pdays"]).tolist() == [True, False]

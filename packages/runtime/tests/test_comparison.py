@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import declared
 import numpy as np
 import pytest
+from declared import AMOUNTS, CLASSES, GRADES, graded, measured
 from frames import DATA
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +16,12 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from paved_runtime import tasks
+from paved_runtime.artifact import ArtifactError, write_json
 from paved_runtime.comparison import between, judge
 from paved_runtime.differences import Ranking, of_outcomes
 from paved_runtime.holdout import Champion, Holdout
 from paved_runtime.spec import Champion as Rule
+from paved_runtime.spec import Data
 from paved_runtime.table import Mask, Table, Values
 from paved_runtime.verdict import Verdict
 
@@ -239,3 +244,84 @@ def test_without_a_comparison_nothing_is_judged_and_it_says_why() -> None:
     assert left_out.passed is None
     assert left_out.found is not None
     assert "gates.champion.compare is false" in left_out.advice
+
+
+@pytest.mark.parametrize(("data", "drawn", "title"), [(GRADES, graded, "mean ROC AUC"), (AMOUNTS, measured, "R²")])
+def test_in_every_task_a_worse_challenger_fails_and_an_equal_or_better_one_passes(data: Data, drawn: declared.Drawn, title: str) -> None:
+    labels, champion, equal, worse, better = drawn(5000, 2.0, 2.0, 3.0, 1.5, common=0.97)
+    verdicts = [verdict(declared.holdout(data, labels, scores, champion), Rule(margin=0.01)) for scores in (worse, equal, better)]
+
+    assert [each.passed for each in verdicts] == [False, True, True]
+    assert verdicts[0].subject == f"{title}, challenger minus champion, lower bound"
+
+
+SCORED = {
+    "model_package_arn": "arn",
+    "reason": "",
+    "scores": [[0.1, 0.2, 0.3, 0.4], None, [1, 0, 0, 0]],
+    "task": "multiclass",
+    "classes": list(CLASSES),
+}
+
+
+def loaded(tmp_path: Path, data: Data, **changed: object) -> Champion:
+    write_json(tmp_path / "champion.json", {**SCORED, **changed})
+    return Champion.load(tmp_path / "champion.json", 3, tasks.of(data))
+
+
+def test_what_a_champion_said_of_classes_is_read(tmp_path: Path) -> None:
+    champion = loaded(tmp_path, GRADES)
+
+    assert champion.scores.shape == (3, 4)
+    assert champion.scored.tolist() == [True, False, True]
+    assert champion.reason == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "changed", "reason"),
+    [
+        (GRADES, {"classes": ["low", "high", "medium", "severe"]}, "the champion has the classes low, high, medium, severe"),
+        (GRADES, {"classes": ["a", "b", "c"], "scores": [[0.1, 0.2, 0.7]] * 3}, "the champion has the classes a, b, c"),
+        (GRADES, {"task": "binary", "classes": [], "scores": [0.1, 0.2, 0.3]}, "a model for binary, the challenger one for multiclass"),
+        (GRADES, {"task": "regression", "classes": [], "scores": [5, 6, 7]}, "a model for regression, the challenger one for multiclass"),
+        (AMOUNTS, {}, "a model for multiclass, the challenger one for regression"),
+        (DATA, {"task": "regression", "classes": [], "scores": [5, 6, 7]}, "a model for regression, the challenger one for binary"),
+    ],
+)
+def test_a_champion_of_another_task_or_other_classes_is_refused_with_its_reason(
+    tmp_path: Path, data: Data, changed: dict[str, object], reason: str
+) -> None:
+    champion = loaded(tmp_path, data, **changed)
+    labels = np.array([0.0, 1.0, 1.0])
+    scores = np.full((3, 4), 0.25) if data is GRADES else np.array([0.1, 0.2, 0.3])
+    rows = replace(declared.holdout(data, labels, scores), champion=champion)
+
+    judgement = verdict(rows, Rule())
+
+    assert not champion.scored.any()
+    assert (judgement.passed, judgement.found, judgement.threshold) == (False, 0.0, 0.99)
+    assert reason in judgement.advice
+    assert judgement.advice.endswith("set gates.champion.compare = false in model.toml for this push; the evidence will show it")
+
+
+def test_a_champion_that_names_no_task_is_binary(tmp_path: Path) -> None:
+    write_json(tmp_path / "champion.json", {"model_package_arn": "arn", "reason": "", "scores": [0.1, None, 1.0]})
+    champion = Champion.load(tmp_path / "champion.json", 3, tasks.of(DATA))
+
+    assert champion.scored.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [[0.1, 0.2, 0.3, 0.5], None, None],  # they make more than one
+        [[0.1, 0.2, 0.3, None], None, None],
+        [[0.1, 0.2, 0.7], None, None],
+        [0.1, 0.2, 0.3],
+        [[0.25] * 4] * 2,
+        "abc",
+    ],
+)
+def test_what_is_no_answer_of_classes_is_not_read(tmp_path: Path, scores: object) -> None:
+    with pytest.raises(ArtifactError):
+        loaded(tmp_path, GRADES, scores=scores)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from paved_runtime import artifact, background, explain, plugin, scoring
+from paved_runtime import artifact, background, explain, frameworks, plugin, scoring, spec
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.explain import Explainer
 from paved_runtime.frameworks import xgboost as FRAMEWORK  # noqa: N812 - it is what is passed
@@ -133,18 +133,25 @@ def test_feature_code_may_do_without_sources(tmp_path: Path, matrix: Matrix) -> 
     assert np.abs(contributions).sum(axis=0).argmax() == COLUMNS.index("month")
 
 
+def test_exact_reasons_of_classes_are_refused() -> None:
+    grades = spec.load("risk_grade").model_copy(update={"reasons": "exact"})
+
+    with pytest.raises(ValueError, match=r'^reasons: found "exact", a model of several classes has none that are; accepted are "sampled"'):
+        frameworks.method(grades, FRAMEWORK)
+
+
 @pytest.mark.parametrize(("wanted", "method"), [(None, "exact"), ("exact", "exact"), ("sampled", "sampled"), ("none", None)])
 def test_reasons_are_had_as_is_wanted(
     trained: Path, model_spec: ModelSpec, wanted: Literal["exact", "sampled", "none"] | None, method: str | None
 ) -> None:
-    spec, model, features = model_spec.model_copy(update={"reasons": wanted}), trained / "model", plugin.features(model_spec.name)
+    known, model, features = model_spec.model_copy(update={"reasons": wanted}), trained / "model", plugin.features(model_spec.name)
     score = scoring.load(FRAMEWORK, model)
-    explainer = explain.load(spec, model, FRAMEWORK, features, score)
-    matrix = features.features(background.draw(artifact.read_json(model / artifact.DATA), spec.data, 20, "rows"))
+    explainer = explain.load(known, model, FRAMEWORK, features, score)
+    matrix = features.features(background.draw(artifact.read_json(model / artifact.DATA), known.data, 20, "rows"))
 
     assert (explainer and explainer.method) == method
     if explainer:
         base, contributions, errors = explainer.contributions(matrix)
         scores = score(matrix).astype(np.float64)
         assert (errors is None) == (method == "exact")
-        assert Reasons(columns=spec.features, scores=scores, base=base, contributions=contributions).difference < TOLERANCE
+        assert Reasons(columns=known.features, scores=scores, base=base, contributions=contributions).difference < TOLERANCE

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import declared
 import numpy as np
 import pytest
+from declared import AMOUNTS, CLASSES, GRADES
 
 from paved_runtime import fairness, tasks
 from paved_runtime.fairness import Treatment
@@ -106,3 +108,59 @@ def test_when_nobody_is_selected_it_does_not_pass() -> None:
 
     assert verdicts["colour red: selection-rate ratio"].passed is False
     assert verdicts["colour red: selection-rate ratio"].found == "not a number"
+
+
+def by_part(**more: object) -> Fairness:
+    return Fairness.model_validate({"groups": {"part": []}, "minimum_rows": 10, "minimum_positives": 5, **more})
+
+
+def test_of_classes_those_are_selected_whose_most_probable_one_is_in_favour() -> None:
+    """In the north 20 of 40 rows are low or medium, 15 of them are told so, and 5 of the others are, too."""
+    told = {place: np.eye(4)[place] * 0.6 + 0.1 for place in range(4)}
+    north = [(0.0, 1)] * 15 + [(1.0, 3)] * 5 + [(2.0, 0)] * 5 + [(3.0, 3)] * 15
+    south = [(0.0, 0)] * 20 + [(3.0, 2)] * 20
+    labels = np.array([label for label, _ in north + south])
+    scores = np.array([told[place] for _, place in north + south])
+    rows = declared.holdout(GRADES, labels, scores, parts=np.repeat([0.0, 1.0], 40))
+
+    treatments = fairness.measure(rows, GRADES, by_part(selected=["low", "medium"]))
+    verdicts = {verdict.subject: verdict for verdict in fairness.judge(treatments, by_part(selected=["low", "medium"]))}
+
+    first = treatments[0].as_json()
+    assert (first["positives"], first["selected"], first["true_positive_rate"], first["opportunity_difference"]) == (20, 20, 0.75, 0.25)
+    assert verdicts["part north: selection-rate ratio"].passed is True
+    assert verdicts["part north: equal-opportunity difference"].passed is False
+    assert "error_difference" not in first
+    assert set(CLASSES) > {"low", "medium"}
+
+
+def test_numbers_of_a_group_that_are_off_are_found_and_those_of_all_are_not() -> None:
+    labels, scores = declared.measured(3000, 3.0)
+    parts = np.arange(3000.0) % 3
+    rule = by_part(threshold=5, error_difference=0.1, selection_rate_ratio=0.01, equal_opportunity_difference=0.9)
+    spread = labels.std()
+
+    def failed(off: np.ndarray) -> list[tuple[str, object]]:
+        rows = declared.holdout(AMOUNTS, labels, scores + off * spread, parts=parts)
+        treatments = fairness.measure(rows, AMOUNTS, rule)
+        return [(verdict.subject.partition(":")[0], verdict.found) for verdict in fairness.judge(treatments, rule) if not verdict.passed]
+
+    assert failed(np.full(3000, 0.5)) == []
+    (group, found), *others = failed(np.where(parts == 1, -0.3, 0.0))
+    assert (group, others) in (("part south", []), ("part north", others))
+    assert found == pytest.approx(0.2, abs=0.1)
+
+
+def test_a_group_of_a_few_numbers_is_reported() -> None:
+    labels, scores = declared.measured(1000, 3.0)
+    parts = np.where(np.arange(1000) < 5, 1.0, 0.0)
+    rows = declared.holdout(AMOUNTS, labels, scores + 100 * (parts == 1), parts=parts)
+    rule = by_part(threshold=5, selection_rate_ratio=0.01, equal_opportunity_difference=0.9)
+    treatments = fairness.measure(rows, AMOUNTS, rule)
+    verdicts = {verdict.subject: verdict for verdict in fairness.judge(treatments, rule)}
+
+    small = verdicts["part south: mean error against all rows', in standard deviations of the target"]
+    assert small.passed is None
+    assert isinstance(small.found, float)
+    assert small.found > 5
+    assert treatments[2].as_json()["error_difference"] is None  # nobody is in the east

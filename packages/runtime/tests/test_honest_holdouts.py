@@ -17,13 +17,14 @@ from container import MODEL, job, put_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paved_runtime import artifact, contract, dates, golden, spec
+from paved_runtime import artifact, contract, dates, golden, spec, tasks
 from paved_runtime.contract import ContractError
 from paved_runtime.csv_requests import CsvRequests
 from paved_runtime.evaluate import evaluate
 from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import JSON, RequestError
-from paved_runtime.monitoring.request_log import Body, Exchange, Reader
+from paved_runtime.monitoring.bodies import Body
+from paved_runtime.monitoring.request_log import Exchange, Reader
 from paved_runtime.prepare import prepare
 from paved_runtime.requests import Requests
 from paved_runtime.spec import Data, Date, ModelSpec
@@ -285,7 +286,7 @@ def test_golden_requests_keep_to_the_order_of_dates() -> None:
 def test_the_monitor_counts_a_late_date_as_a_broken_row() -> None:
     answer = json.dumps({"predictions": [{"score": 0.5}] * 2})
     asked = [Exchange(Body(json.dumps({"instances": [GOOD, LATE]}), "JSON", JSON), Body(answer, "JSON", JSON))]
-    (reading,) = Reader(DATES).read(asked)
+    (reading,) = Reader(tasks.of(DATES)).read(asked)
 
     assert np.isinf(reading.table["paid"]).tolist() == [False, True]
 

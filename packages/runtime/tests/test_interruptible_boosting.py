@@ -12,14 +12,15 @@ from pathlib import Path
 import boosting_job
 import numpy as np
 import pytest
-from boosting_job import PARAMETERS, PATIENCE, ROUNDS, rows
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
+from boosting_job import PATIENCE, ROUNDS, parameters, rows
+from sklearn.metrics import r2_score, roc_auc_score  # type: ignore[import-untyped]
 
 from paved_runtime import interruptible_boosting
 from paved_runtime.checkpoints import Checkpoints
 from paved_runtime.hosts import Hosts
 from paved_runtime.interruptible_boosting import EVERY, best
 
+TASKS = ("binary", "multiclass", "regression")
 ONE, TWO = ("127.0.0.1",), ("127.0.0.1", "127.0.0.2")
 Process = subprocess.Popen[str]
 
@@ -30,16 +31,16 @@ def port() -> int:
         return int(free.getsockname()[1])
 
 
-def started(port: int, own: str, folder: Path, names: tuple[str, ...]) -> Process:
-    command = [sys.executable, boosting_job.__file__, str(port), own, str(folder), *names]
+def started(task: str, port: int, own: str, folder: Path, names: tuple[str, ...]) -> Process:
+    command = [sys.executable, boosting_job.__file__, task, str(port), own, str(folder), *names]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
-def run(port: int, folder: Path, names: tuple[str, ...], *, lost: str = "", at: int = 0) -> tuple[list[str], int]:
+def run(task: str, port: int, folder: Path, names: tuple[str, ...], *, lost: str = "", at: int = 0) -> tuple[list[str], int]:
     """What each host says its trees are, and how many checkpoints were written; `lost` is killed when there are `at`."""
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        jobs = {own: stack.enter_context(started(port, own, folder, names)) for own in names}
+        jobs = {own: stack.enter_context(started(task, port, own, folder, names)) for own in names}
         first = jobs[names[0]]
         assert first.stdout is not None
         written, trees = 0, []
@@ -57,16 +58,19 @@ def run(port: int, folder: Path, names: tuple[str, ...], *, lost: str = "", at: 
     return trees, written
 
 
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("names", [pytest.param(ONE, id="one host"), pytest.param(TWO, id="two hosts", marks=pytest.mark.slow)])
-def test_a_training_that_is_killed_and_begins_again_ends_with_the_same_trees(tmp_path: Path, port: int, names: tuple[str, ...]) -> None:
-    undisturbed, all_of_them = run(port, tmp_path / "undisturbed", names)
+def test_a_training_that_is_killed_and_begins_again_ends_with_the_same_trees(
+    tmp_path: Path, port: int, task: str, names: tuple[str, ...]
+) -> None:
+    undisturbed, all_of_them = run(task, port, tmp_path / "undisturbed", names)
     draw = random.Random(7)  # noqa: S311 - repeatable, not secret
     places = sorted(draw.sample(range(1, all_of_them), 2))
     again = 0
     for place in places:
-        assert run(port, tmp_path / "disturbed", names, lost=draw.choice(names), at=place - again)[0] == []
+        assert run(task, port, tmp_path / "disturbed", names, lost=draw.choice(names), at=place - again)[0] == []
         again = place
-    resumed, more = run(port, tmp_path / "disturbed", names)
+    resumed, more = run(task, port, tmp_path / "disturbed", names)
 
     assert len(undisturbed) == len(names)
     assert len(set(undisturbed)) == 1
@@ -74,18 +78,24 @@ def test_a_training_that_is_killed_and_begins_again_ends_with_the_same_trees(tmp
     assert more <= all_of_them - places[-1] + 1
 
 
-def test_it_ranks_rows_that_it_has_not_seen_and_takes_as_many_trees_as_they_ask_for() -> None:
-    matrix, labels = rows(2000)
+@pytest.mark.parametrize("task", TASKS)
+def test_it_tells_of_rows_that_it_has_not_seen_and_takes_as_many_trees_as_they_ask_for(task: str) -> None:
+    matrix, labels = rows(task, 2000)
     validation = np.arange(len(labels)) % 8 == 0
     booster = interruptible_boosting.train(
-        PARAMETERS, matrix, labels, validation, rounds=ROUNDS, patience=PATIENCE, hosts=Hosts(), checkpoints=Checkpoints()
+        parameters(task), matrix, labels, validation, rounds=ROUNDS, patience=PATIENCE, hosts=Hosts(), checkpoints=Checkpoints()
     )
-    unseen, outcomes = rows(2000, seed=1)
-    area = roc_auc_score(outcomes == 1, booster.inplace_predict(unseen))
+    unseen, outcomes = rows(task, 2000, seed=1)
+    scores = booster.inplace_predict(unseen)
 
-    assert area is not None
-    assert area > 0.8
     assert EVERY < booster.num_boosted_rounds() <= ROUNDS
+    if task == "regression":
+        assert r2_score(outcomes, scores) > 0.4
+    elif task == "multiclass":
+        assert scores.shape == (2000, 3)
+        assert roc_auc_score(outcomes, scores, multi_class="ovr") > 0.75
+    else:
+        assert roc_auc_score(outcomes, scores) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -107,7 +117,10 @@ def test_the_search_ends_where_nothing_has_become_better_for_a_while(
 
 
 def test_two_hosts_that_would_go_on_from_different_checkpoints_do_not(tmp_path: Path, port: int) -> None:
-    run(port, tmp_path / "first", ONE, lost=ONE[0], at=2)
+    run(TASKS[0], port, tmp_path / "first", ONE, lost=ONE[0], at=2)
     (tmp_path / "second").mkdir()
-    with started(port, TWO[1], tmp_path / "second", TWO) as second, started(port, TWO[0], tmp_path / "first", TWO) as first:
+    with (
+        started(TASKS[0], port, TWO[1], tmp_path / "second", TWO) as second,
+        started(TASKS[0], port, TWO[0], tmp_path / "first", TWO) as first,
+    ):
         assert (first.wait(), second.wait()) == (1, 1)

@@ -115,7 +115,7 @@ def test_a_window_like_the_held_out_rows(world: World, capsys: pytest.CaptureFix
     assert report["scores"]["psi"] == 0
     assert list(report["columns"]) == list(world.spec.features)
     assert (report["quality"]["labelled"], report["quality"]["unknown"]) == (600, 1)
-    assert report["quality"]["roc_auc"] == pytest.approx(report["quality"]["evaluation_roc_auc"], abs=0.1)
+    assert report["quality"]["figure"] == pytest.approx(report["quality"]["evaluation_figure"], abs=0.1)
     assert cloud.cloudwatch.namespaces == {f"Scores/{ENDPOINT}"}
     metrics = cloud.cloudwatch.metrics
     assert {name: metrics[name] for name in ("MonitorRuns", "MonitoredRows", "Drift", "DriftedColumns", "LabelledRows")} == {

@@ -16,8 +16,9 @@ from paved_runtime.holdout import Holdout
 from paved_runtime.monitoring import baseline
 from paved_runtime.monitoring.baseline import Baseline
 from paved_runtime.monitoring.counts import Counts
-from paved_runtime.monitoring.judgement import EvaluationMetrics, judge
-from paved_runtime.monitoring.labels import Joined
+from paved_runtime.monitoring.judgement import judge
+from paved_runtime.monitoring.labels import Joined, Pair
+from paved_runtime.monitoring.quality import EvaluationMetrics
 from paved_runtime.monitoring.request_log import Reading
 from paved_runtime.monitoring.window import Window
 from paved_runtime.spec import Category, Column, Data, Monitoring, Number
@@ -69,8 +70,8 @@ def evaluation(rows: Drawn) -> EvaluationMetrics:
 
 
 def judged(rows: Drawn, labelled: int = 0, rule: Monitoring = RULE) -> dict[str, Any]:
-    pairs = {
-        str(n): ("", float(score), bool(label))
+    pairs: dict[str, Pair] = {
+        str(n): ("", float(score), float(label))
         for n, (score, label) in enumerate(zip(rows["scores"][:labelled], rows["labels"][:labelled], strict=True))
     }
     counts = Counts.none(WINDOW, BASELINE, Joined(labelled, 0, pairs))
@@ -182,7 +183,7 @@ def test_too_few_rows_are_neither_drift_nor_its_absence() -> None:
     assert result["skipped"] == "499 rows in the window, at least 500 are needed to judge it"
     assert (result["moved"], result["columns"], result["scores"], result["tests"]) == ([], {}, None, 0)
     assert result["quality"]["skipped"] == "0 scored rows have a label, at least 200 are needed"
-    assert result["quality"]["roc_auc"] is None
+    assert result["quality"]["figure"] is None
 
 
 def test_labels_are_judged_even_when_the_window_is_not() -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
+from sklearn import metrics  # type: ignore[import-untyped]
 
 from paved_runtime import calibration, drift
 from paved_runtime.monitoring import statistics
-from paved_runtime.monitoring.baseline import POINTS, Categories, Numbers
+from paved_runtime.monitoring.baseline import POINTS, Bins, Categories, Numbers
 from paved_runtime.table import Values
 
 few = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 7.0]), min_size=2, max_size=80).map(np.array)
@@ -98,6 +99,15 @@ def test_a_flag_that_moves_from_5_to_40_percent(value: float) -> None:
     assert statistics.chi_square(expected, actual).p_value < 1e-100  # type: ignore[union-attr]
 
 
+def test_the_bins_of_large_numbers_have_names_that_people_can_read() -> None:
+    cuts = np.array([-12_345.6, 0.123456, 9_999.4, 1_234_567.0, 1e15])
+
+    assert Bins(cuts).labels == Numbers(np.append(cuts, 2e15), cuts).labels
+    assert Bins(cuts).labels[0] == "up to -12,350"
+    assert Bins(cuts).labels[3:] == ["9999 to 1,235,000", "1,235,000 to 1e+15", "above 1e+15"]
+    assert Bins(np.array([])).labels == ["all"]
+
+
 def test_categories_are_counted_by_their_place() -> None:
     assert Categories(["red", "green", "blue"]).count(np.array([2.0, 0, np.nan, 2, np.inf])).tolist() == [1, 0, 2]
 
@@ -130,3 +140,49 @@ def test_what_chance_adds_to_the_calibration_error_is_taken_off(off: float, rows
         left.append(statistics.certain_error(found, 0.99))
     assert np.mean(np.array(left) > off) <= 0.03
     assert off == 0 or np.mean(left) > off - 0.05
+
+
+def amounts(seed: int, rows: int, bias: float = 0) -> tuple[Values, Values]:
+    """Labels and scores of a regression, which are right but for a bias."""
+    draw = np.random.default_rng(seed)
+    scores = draw.gamma(2, 5_000, rows)
+    return scores + draw.normal(0, 4_000, rows) + bias, scores
+
+
+@given(st.integers(0, 100), st.integers(2, 50))
+def test_r2_is_scikit_learns_and_its_interval_holds_it(seed: int, rows: int) -> None:
+    value, low, high = statistics.r2(*amounts(seed, rows), 0.95)
+
+    assert value == pytest.approx(metrics.r2_score(*amounts(seed, rows)))
+    assert low <= value <= high <= 1
+
+
+def test_the_interval_of_r2_holds_the_truth_as_often_as_it_says() -> None:
+    truth = statistics.r2(*amounts(0, 1_000_000), 0.9)[0]
+    intervals = [statistics.r2(*amounts(seed, 1_000), 0.9)[1:] for seed in range(1, 601)]
+
+    assert 0.02 <= np.mean([high < truth for _, high in intervals]) <= 0.08
+    assert 0.02 <= np.mean([low > truth for low, _ in intervals]) <= 0.08
+
+
+def test_a_score_that_is_the_label_leaves_nothing_to_be_sure_of() -> None:
+    labels = np.arange(10.0)
+
+    assert statistics.r2(labels, labels, 0.99) == (1, 1, 1)
+    assert statistics.certain_distance(labels, labels, 0.99) == 0
+
+
+@pytest.mark.parametrize(("off", "rows"), [(0.0, 100), (0.0, 1000), (2_000.0, 1000)])
+def test_what_chance_adds_to_the_distance_of_numbers_is_taken_off(off: float, rows: int) -> None:
+    left = np.array([statistics.certain_distance(*amounts(seed, rows, off), 0.99) for seed in range(100)])
+
+    assert np.mean(left > off) <= 0.03
+    assert off == 0 or np.mean(left) > off - 700
+
+
+def test_rows_of_one_score_and_a_bin_of_one_row_are_no_trouble() -> None:
+    scores = np.array([1.0] * 20 + [2.0])
+    labels = np.concatenate([np.tile([0.0, 2.0], 10), [9.0]])
+
+    assert 0 <= statistics.certain_distance(labels, scores, 0.99) < 7 / 21
+    assert statistics.certain_distance(labels + 1_000, scores, 0.99) == pytest.approx(1_000, rel=0.01)

@@ -41,7 +41,7 @@ def noise(seed: int = 2, rows: int = ROWS) -> Values:
     return np.random.default_rng(seed).normal(size=rows)
 
 
-def examples(amount: Values, outcome: Matrix) -> Examples:
+def examples(amount: Values, outcome: Matrix | Values) -> Examples:
     return frames.examples(Table({"amount": 0, "other": 1}, np.column_stack([amount, noise(3, len(amount))])), outcome)
 
 
@@ -244,3 +244,106 @@ def test_a_change_against_the_champion() -> None:
     assert (stays.passed, moves.passed) == (True, False)
     assert moves.found == "0.2501"
     assert "raise data.maximum_change" in moves.advice
+
+
+CLASSES = ("a", "b", "c", "d", "e")
+PLACES = np.random.default_rng(8).permutation(np.arange(ROWS) % 5).astype(np.float64)
+AMOUNTS = np.random.default_rng(9).gamma(2.0, 500.0, ROWS)
+UNDECLARED = {"positive": None, "negative": None}
+GRADED = data(**UNDECLARED, classes=CLASSES)
+MEASURED = data(**UNDECLARED, target_minimum=0, target_maximum=1e6)
+
+
+@pytest.mark.parametrize(
+    ("amount", "event"),
+    [
+        (np.where(PLACES == 3, 5.0, 0.0) + 0.3 * noise(), "d"),
+        (np.where(PLACES == 0, np.nan, noise()), "a"),
+        (np.where(PLACES == 4, 2.0 * noise(4).round() + 0.5, 2.0 * noise(5).round()), "e"),
+    ],
+)
+def test_a_column_that_tells_one_class_of_five_is_a_leak_and_the_class_is_named(amount: Values, event: str) -> None:
+    column = NUMBER.model_copy(update={"missing": 1.0})
+    contract = GRADED.model_copy(update={"columns": {"amount": column, "other": NUMBER}})
+    failed = {check.rule: check for check in failing(examples(amount, PLACES), contract)}
+
+    assert failed["leak"].column == "amount"
+    assert failed["leak"].found.endswith(f" for {event!r}")
+    assert float(failed["leak"].found.split()[0]) > 0.95
+
+
+@pytest.mark.parametrize("contract", [GRADED, MEASURED])
+def test_a_good_data_set_of_another_task_passes(contract: Data) -> None:
+    """What tells something of the outcome, as features do, is no leak."""
+    outcome = PLACES if contract is GRADED else AMOUNTS
+    telling = outcome / outcome.std() + noise()
+
+    assert failing(examples(telling, outcome), contract) == []
+
+
+@pytest.mark.parametrize("amount", [AMOUNTS + 50 * noise(), -AMOUNTS, np.log(AMOUNTS) + 0.05 * noise(), np.round(AMOUNTS, -2)])
+def test_a_column_that_tells_a_number_is_a_leak(amount: Values) -> None:
+    (check,) = failing(examples(amount, AMOUNTS), MEASURED)
+
+    assert (check.column, check.rule) == ("amount", "leak")
+    assert "tells the outcome" in check.advice
+
+
+@pytest.mark.parametrize(("share", "most"), [(0.6, 1000.0), (0.6, 0.0), (0.4, 1000.0)])
+def test_a_number_that_most_rows_share_hides_no_leak(share: float, most: float) -> None:
+    """Most of them have the largest amount, the smallest, or a usual one."""
+    amounts = np.where(np.arange(ROWS) < share * ROWS, most, np.random.default_rng(2).random(ROWS) * (900 if most else 1000) + 1)
+    outcome = np.random.default_rng(3).permutation(amounts)
+    (check,) = failing(examples(outcome + 0.01 * noise(), outcome), MEASURED)
+
+    assert (check.column, check.rule) == ("amount", "leak")
+
+
+def test_two_columns_that_tell_one_class_together_are_a_leak() -> None:
+    amount = noise(6)
+    rows = examples(amount, PLACES)
+    rows.table["other"][:] = np.where(PLACES == 2, 1, -1) * np.sign(amount) * np.abs(noise(7))
+    (check,) = failing(rows, GRADED)
+
+    assert (check.column, check.rule) == ("amount and other", "pair leak")
+    assert check.found.endswith(" for 'c'")
+
+
+def test_which_cells_are_empty_may_tell_one_class() -> None:
+    column = NUMBER.model_copy(update={"missing": 1.0})
+    contract = GRADED.model_copy(update={"columns": {"amount": column, "other": NUMBER}})
+    amount = np.where((PLACES == 1) & (noise(4) > -0.5) | (noise(5) > 1.5), np.nan, noise())
+    (check,) = failing(examples(amount, PLACES), contract)
+
+    assert check.rule == "missing leak"
+    assert "of the rows with 'b'" in check.found
+
+
+@pytest.mark.parametrize(("rare", "rules"), [(25, []), (24, ["outcomes"]), (0, ["outcomes", "label rate"])])
+def test_a_class_that_is_too_rare_is_refused(rare: int, rules: list[str]) -> None:
+    kept = np.setdiff1d(np.arange(ROWS), np.flatnonzero(PLACES == 4)[rare:])
+    rows = examples(noise(), PLACES).take(kept)
+
+    assert [check.rule for check in failing(rows, GRADED)] == rules
+
+
+def test_an_unusual_share_of_a_class_names_it() -> None:
+    (check,) = failing(examples(noise(), np.where(PLACES == 4, 0, PLACES)[:ROWS]), GRADED)[1:]
+
+    assert str(check) == "column 'y': expected a share of 'e' between 0.001 and 0.999, found 0.0000"
+
+
+@pytest.mark.parametrize(("low", "high", "passes"), [(900, 1100, True), (1100, 2000, False), (0, 900, False)])
+def test_an_unusual_mean(low: float, high: float, passes: bool) -> None:
+    contract = data(**UNDECLARED, target_minimum=0, target_maximum=1e6, target_mean={"minimum": low, "maximum": high})
+    failed = failing(examples(noise(), AMOUNTS), contract)
+
+    assert [str(check) for check in failed] == (
+        [] if passes else [f"column 'y': expected a mean between {low} and {high}, found {AMOUNTS.mean():.4f}"]
+    )
+
+
+def test_a_number_that_is_the_same_in_every_row_is_refused() -> None:
+    failed = failing(examples(noise(), np.full(ROWS, 0.1)), MEASURED)
+
+    assert [(check.rule, check.found) for check in failed] == [("outcomes", "1 different")]

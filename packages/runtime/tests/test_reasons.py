@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from paved_runtime.links import IDENTITY
 from paved_runtime.reasons import NONE, TOLERANCE, Reasons, described, judge
 from paved_runtime.table import Matrix
 from paved_runtime.verdict import Verdict
@@ -52,6 +53,49 @@ def test_reasons_that_are_no_numbers_fail(wrong: float) -> None:
     contributions[2, 1] = wrong
 
     assert verdict(explained).passed is False
+
+
+def numbers(base: float, contributions: Matrix, off: float = 0.0) -> Reasons:
+    """Reasons of numbers, which are `off` standard deviations away from what they say."""
+    exact = base + contributions.sum(axis=1, dtype=np.float64)
+    scores = (exact + off * IDENTITY.scale(exact)).astype(np.float32).astype(np.float64)
+    return Reasons(columns=COLUMNS, scores=scores, base=base, contributions=contributions, link=IDENTITY)
+
+
+@given(matrices, st.floats(-1e7, 1e7), st.sampled_from([1e-3, 1.0, 1e4]))
+def test_what_adds_up_to_a_number_passes_however_far_from_0_it_is(contributions: Matrix, base: float, size: float) -> None:
+    assert verdict(numbers(base, contributions * np.float32(size))).passed is True
+
+
+@given(
+    matrices.filter(lambda matrix: matrix.sum(axis=1, dtype=np.float64).std() > 0.1), st.sampled_from([-1, 1]), st.sampled_from([1.0, 1e4])
+)
+def test_what_does_not_add_up_to_a_number_fails(contributions: Matrix, way: int, size: float) -> None:
+    failed = verdict(numbers(100 * size, contributions * np.float32(size), off=2 * way * TOLERANCE))
+
+    assert failed.passed is False
+    assert failed.subject.endswith("largest difference in standard deviations of the scores")
+
+
+def test_errors_of_numbers_are_counted_in_standard_deviations_of_the_scores() -> None:
+    contributions = np.array([[0, 0, 0], [200, 0, 0]], dtype=np.float32)
+    explained = replace(numbers(1000.0, contributions), errors=np.full((2, 3), 4, dtype=np.float32))
+    _, errors = judge(explained, accepted=0.05)
+
+    assert (errors.passed, errors.found) == (True, 0.04)
+    assert errors.subject == "mean standard error of sampled reasons of 2 rows, in standard deviations of the scores"
+    assert described(explained)["largest_error"] == 0.04
+
+
+def test_each_row_may_have_a_base_of_its_own() -> None:
+    contributions = np.array([[1, -3, 0], [0.5, 0, 0]], dtype=np.float32)
+    bases = np.array([0.25, -2.0])
+    of_each = [reasons(float(base), contributions[[row]]) for row, base in enumerate(bases)]
+    scores = np.concatenate([each.scores for each in of_each])
+    together = Reasons(columns=COLUMNS, scores=scores, base=bases, contributions=contributions)
+
+    assert verdict(together).passed is True
+    assert verdict(replace(together, base=bases[::-1])).passed is False
 
 
 def test_no_rows_do_not_pass() -> None:

@@ -30,6 +30,11 @@ import numpy as np
 
 NAME, PACKAGE = "logistic", "numpy"
 FILES = ("weights.json",)
+TASKS = ("binary",)
+
+
+def hyperparameters(task):
+    return {}
 
 
 def bent(matrix):

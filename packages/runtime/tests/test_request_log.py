@@ -19,6 +19,7 @@ from fakes import BUCKET, END, S3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paved_runtime import tasks
 from paved_runtime.media_types import CSV, JSON, LINES
 from paved_runtime.monitoring import request_log, store
 from paved_runtime.monitoring.labels import Joined, Labels
@@ -33,7 +34,7 @@ COLUMNS: dict[str, Column] = {
     "job": Category(type="category", values=("a", 'b, "quoted"', "ü"), missing=1.0),
 }
 DATA = Data(target="y", positive="yes", negative="no", minimum_rows=1, holdout=0.2, columns=COLUMNS)
-READER, DECODER = Reader(DATA), msgspec.json.Decoder(Entry)
+READER, DECODER = Reader(tasks.of(DATA)), msgspec.json.Decoder(Entry)
 GOOD = {"age": 30, "income": 1.5, "job": "a"}
 
 
@@ -245,8 +246,8 @@ def test_every_object_falls_to_one_machine(keys: list[str], machines: int) -> No
 
 def joined(labels: Labels, *texts: str) -> Joined:
     entries, _ = request_log.lines("".join(texts).encode(), msgspec.json.Decoder(AnswerEntry))
-    rows = Joined(len(labels.positive), labels.malformed)
-    labels.join(entries, rows)
+    rows = Joined(len(labels.known), labels.malformed)
+    labels.join(entries, READER.answers, rows)
     return rows
 
 
@@ -266,16 +267,16 @@ def test_labels_are_joined_by_the_inference_id() -> None:
         json_line([GOOD], [0.9], name="other"),
     )
 
-    assert {name: pair[1:] for name, pair in rows.pairs.items()} == {"one": (0.7, True), "many/0": (0.1, False), "many/2": (0.3, True)}
+    assert {name: pair[1:] for name, pair in rows.pairs.items()} == {"one": (0.7, 1), "many/0": (0.1, 0), "many/2": (0.3, 1)}
     assert (rows.labels, rows.unknown, rows.malformed) == (4, 1, 0)
-    positive, scores = rows.outcomes
-    assert (positive.tolist(), scores.tolist()) == ([False, True, True], [0.1, 0.3, 0.7])
+    known, scores = rows.rows
+    assert (known.tolist(), scores.tolist()) == ([0, 1, 1], [0.1, 0.3, 0.7])
 
 
 def test_a_later_label_takes_an_earlier_ones_place_and_mistakes_are_counted() -> None:
     labels = label_files("a,yes b,yes c,no", "a,no d,Yes c,no b,", "e,no f g,yes,1 ,yes")
 
-    assert labels.positive == {"a": False, "b": True, "c": False, "e": False}
+    assert labels.known == {"a": 0, "b": 1, "c": 0, "e": 0}
     assert labels.malformed == 5
     assert Labels.read([["id,label", "a,yes"], []], OUTCOMES) == Labels({}, 3)
     assert Labels.read([["inference_id,label", '"a,yes' + "x" * 200_000]], OUTCOMES).malformed == 1
@@ -285,14 +286,14 @@ def test_a_later_label_takes_an_earlier_ones_place_and_mistakes_are_counted() ->
 def test_no_other_text_stands_for_an_outcome(label: str) -> None:
     """However often it occurs."""
     lines = ["inference_id,label", "a,yes", *(f"{row},{label}" for row in "bcd")]
-    assert Labels.read([lines], OUTCOMES) == Labels({"a": True}, 3)
+    assert Labels.read([lines], OUTCOMES) == Labels({"a": 1}, 3)
 
 
 def test_of_a_row_scored_twice_the_later_score_counts() -> None:
     labels = label_files("a,yes")
     early, late = (json_line([GOOD], [score], name="a", at=END.replace(hour=hour)) for score, hour in ((0.9, 8), (0.1, 10)))
 
-    assert joined(labels, early, late).pairs == joined(labels, late, early).pairs == {"a": ("2026-11-21T10:00:00Z", 0.1, True)}
+    assert joined(labels, early, late).pairs == joined(labels, late, early).pairs == {"a": ("2026-11-21T10:00:00Z", 0.1, 1)}
 
 
 @pytest.mark.parametrize("number", ["nan", "NaN", "inf", "-Infinity", "1e999"])
@@ -316,7 +317,7 @@ def test_an_answer_without_scores_joins_nothing() -> None:
     st.randoms(use_true_random=False),
 )
 def test_joins_merge_in_any_order(scored: list[tuple[str, int, bool]], shards: int, draw: Random) -> None:
-    labels = Labels({name: name == "a" for name in "abc"})
+    labels = Labels({name: float(name == "a") for name in "abc"})
     texts = [json_line([GOOD], [score / 4], name=name, at=END.replace(hour=6 + later)) for name, score, later in scored]
     once = joined(labels, *texts)
     draw.shuffle(texts)

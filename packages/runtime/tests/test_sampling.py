@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from paved_runtime.artifact import ArtifactError
+from paved_runtime.links import IDENTITY
+from paved_runtime.links import log_odds as log_odds_of
 from paved_runtime.reasons import Reasons
-from paved_runtime.sampling import BACKGROUND, Sampler
+from paved_runtime.sampling import BACKGROUND, CELLS, Sampler
 from paved_runtime.table import Matrix, Values
 
 POSITIONS = (0, 1, 2, 3, 1)  # of each feature's column: the second column gives two features
@@ -126,7 +128,7 @@ def test_scores_of_0_and_1_are_taken_for_what_float32_can_tell() -> None:
 
     base, added, _ = Sampler(sure, np.array([[-1], [1]], dtype=np.float32), (0,), 1, "5")(np.array([[2.0]], dtype=np.float32))
 
-    assert (base, added[0, 0]) == (0, pytest.approx(np.log(2**22 - 1)))
+    assert (base.tolist(), added[0, 0]) == ([0], pytest.approx(np.log(2**22 - 1)))
 
 
 def test_a_row_has_the_same_reasons_beside_whatever_others() -> None:
@@ -157,6 +159,70 @@ def test_the_rows_that_are_scored_are_as_many_as_is_said() -> None:
     explain(normal(3, 9))
 
     assert sum(asked) - BACKGROUND == 3 * explain.scorings
+
+
+def numbers(matrix: Matrix) -> Matrix:
+    """The log-odds as numbers around a million, which float32 tells apart by a sixteenth."""
+    return (1_000_000 + 1000 * log_odds(matrix)).astype(np.float32)
+
+
+@given(rows.map(lambda matrix: np.clip(matrix, -4, 4)), st.integers(0, 99))
+def test_those_of_a_number_add_up_to_it(matrix: Matrix, seed: int) -> None:
+    explain = Sampler(numbers, normal(BACKGROUND, 8), POSITIONS, COLUMNS, str(seed), link=IDENTITY)
+    base, added, _ = explain(matrix)
+    scores = numbers(matrix).astype(np.float64)
+
+    assert np.abs(base + added.sum(axis=1, dtype=np.float64) - scores).max() < 0.25
+    assert base == pytest.approx(numbers(normal(BACKGROUND, 8)).astype(np.float64).mean(), abs=0.01)
+
+
+def test_those_of_a_number_are_a_thousand_times_those_of_its_thousandth(exact: Values) -> None:
+    _, added, errors = Sampler(numbers, normal(BACKGROUND, 8), POSITIONS, COLUMNS, "0", link=IDENTITY)(normal(10, 9))
+    _, small, doubts = sampler()(normal(10, 9))
+
+    np.testing.assert_allclose(added / 1000, small, atol=1e-3)
+    np.testing.assert_allclose(errors / 1000, doubts, atol=1e-3)
+    np.testing.assert_allclose(added / 1000, exact, atol=0.35)
+
+
+def three(matrix: Matrix) -> Matrix:
+    """The probabilities of three classes."""
+    strengths = np.stack([log_odds(matrix), -0.5 * log_odds(matrix), np.zeros(len(matrix))], axis=1)
+    odds = np.exp(strengths - strengths.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=4), st.integers(0, 99))
+def test_those_of_a_class_are_those_of_it_against_all_others(chosen: list[int], seed: int) -> None:
+    background, matrix, places = normal(BACKGROUND, 8), normal(len(chosen), seed), np.array(chosen)
+    base, added, errors = Sampler(three, background, POSITIONS, COLUMNS, "0")(matrix, places)
+    scores = three(matrix)[np.arange(len(chosen)), places].astype(np.float64)
+
+    assert Reasons(columns="abcd", scores=scores, base=base[places], contributions=added).difference < 1e-4
+    np.testing.assert_allclose(base, log_odds_of(three(background).astype(np.float64)).mean(axis=0), atol=1e-5)
+    for row, place in enumerate(chosen):
+        alone = Sampler(lambda rows, at=place: three(rows)[:, at], background, POSITIONS, COLUMNS, "0")  # type: ignore[misc]
+        np.testing.assert_allclose(alone(matrix[[row]])[1:], np.stack([added[[row]], errors[[row]]]), atol=1e-5)
+
+
+def test_no_more_is_scored_at_once_than_is_bounded_however_many_classes_there_are() -> None:
+    largest: list[int] = []
+
+    def many(matrix: Matrix) -> Matrix:
+        largest.append(len(matrix) * 300)
+        return np.full((len(matrix), 300), 1 / 300, dtype=np.float32)
+
+    columns = 60
+    explain = Sampler(many, normal(BACKGROUND, 3, columns), range(columns), columns, "5")
+    explain(normal(1, 4, columns), np.array([299]))
+
+    assert explain.outcomes == 300
+    assert max(largest) <= CELLS
+
+
+def test_a_background_without_a_finite_number_is_refused() -> None:
+    with pytest.raises(ArtifactError, match="gets a score that is no finite number"):
+        Sampler(lambda _: np.array([1e9, np.inf], dtype=np.float32), normal(2, 8), POSITIONS, COLUMNS, "0", link=IDENTITY)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, -0.0001, 1.0001])

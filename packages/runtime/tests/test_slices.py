@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import declared
 import numpy as np
+import pytest
+from declared import AMOUNTS, GRADES
 
 from paved_runtime import slices, tasks
 from paved_runtime.holdout import Champion, Holdout
@@ -137,3 +140,73 @@ def test_a_slice_that_the_champion_cannot_score_is_reported_as_such() -> None:
     assert verdicts["champion", "part v2"].passed is None
     assert verdicts["champion", "part v2"].advice == "the champion cannot score these rows"
     assert verdicts["slices", "part v2"].passed is True
+
+
+GRADED = Gates.model_validate({"roc_auc": 0.5, "slices": {"by": {"part": []}}})
+MEASURED = Gates.model_validate({"r2": 0.1, "slices": {"by": {"part": []}}})
+
+
+def of_task(data: Data, worse: int | None, seed: int = 0) -> Holdout:
+    """4,500 rows over three parts, the challenger's scores being worse in one of them."""
+    drawn, noises = (declared.graded, (1.5, 3.0)) if data is GRADES else (declared.measured, (5.0, 8.0))
+    labels, champion, challenger, bad = drawn(4500, noises[0], noises[0], noises[1], seed=seed)
+    parts = np.arange(4500.0) % 3
+    chosen = (parts == worse).reshape(-1, *[1] * (challenger.ndim - 1))
+    return declared.holdout(data, labels, np.where(chosen, bad, challenger), champion, parts=parts)
+
+
+@pytest.mark.parametrize(("data", "rules"), [(GRADES, GRADED), (AMOUNTS, MEASURED)])
+def test_a_slice_of_any_task_that_got_worse_is_named(data: Data, rules: Gates) -> None:
+    rows = of_task(data, 1)
+    parts = slices.measure(rows, data, rules)
+    failed = [verdict for verdict in slices.judge(parts, rows, rules) if verdict.passed is False]
+
+    title = rows.task.title
+    assert [verdict.subject for verdict in failed] == [f"part south: {title}, challenger minus champion, upper bound"]
+    assert [part.metric for part in parts] == [rows.task.headline] * 3
+    for place, part in enumerate(parts):
+        own = rows.table["part"] == place
+        assert part.figure == rows.task.figure(rows.labels[own], rows.challenger[own])
+    assert not any(verdict.passed is False for verdict in slices.judge(slices.measure(of_task(data, None), data, rules), rows, rules))
+
+
+def test_classes_with_few_rows_in_a_slice_are_left_out_of_it() -> None:
+    """In the south the challenger gets the three severe cases wrong: three rows say nothing."""
+    rows = of_task(GRADES, None)
+    severe = (rows.labels == 3) & (rows.table["part"] == 1)
+    few = np.flatnonzero(severe)[:3]
+    kept = np.setdiff1d(np.arange(4500), np.flatnonzero(severe)[3:])
+    challenger = rows.challenger.copy()
+    challenger[few] = [0.97, 0.01, 0.01, 0.01]
+    assert rows.champion is not None
+    left = declared.holdout(GRADES, rows.labels[kept], challenger[kept], rows.champion.scores[kept], parts=rows.table["part"][kept])
+
+    parts = slices.measure(left, GRADES, GRADED)
+
+    south = (left.table["part"] == 1) & (left.labels != 3)
+    assert parts[1].figure == left.task.figure(left.labels[south], left.challenger[south])
+    assert parts[1].difference is not None
+    assert parts[1].difference.high > 0
+    assert not any(verdict.passed is False for verdict in slices.judge(parts, left, GRADED))
+
+
+@pytest.mark.parametrize(("data", "counted"), [(GRADES, "of the second most frequent class"), (AMOUNTS, "with outcomes that differ")])
+def test_a_slice_of_one_outcome_is_reported_with_what_was_counted(data: Data, counted: str) -> None:
+    rows = of_task(data, None)
+    labels = np.where(rows.table["part"] == 2, 1.0, rows.labels)
+    same = replace(rows, labels=labels)
+    rules = GRADED if data is GRADES else MEASURED
+    parts = slices.measure(same, data, rules)
+    (verdict,) = (verdict for verdict in slices.judge(parts, same, rules) if verdict.subject.startswith("part east"))
+
+    assert (parts[2].figure, parts[2].fewest, parts[2].difference, verdict.passed, verdict.found) == (None, 0, None, None, None)
+    assert verdict.advice == f"{counted} there are 0 of 1500 rows: judged from 50"
+
+
+def test_a_slice_of_numbers_is_judged_by_its_rows_and_a_floor_fails() -> None:
+    rows = of_task(AMOUNTS, 0)
+    rules = Gates.model_validate({"r2": 0.1, "slices": {"by": {"part": []}, "r2": 0.6, "minimum_outcomes": 1500}})
+    verdicts = {verdict.subject: verdict for verdict in slices.judge(slices.measure(rows, AMOUNTS, rules), rows, rules)}
+
+    assert verdicts["part north: R²"].passed is False
+    assert verdicts["part south: R²"].passed is True

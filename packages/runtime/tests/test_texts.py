@@ -17,13 +17,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from paved_runtime import artifact, behaviour, contract, golden, openapi, quality, rules, spec
+from paved_runtime import artifact, behaviour, contract, golden, openapi, quality, rules, spec, tasks
 from paved_runtime.csv_requests import CsvRequests
 from paved_runtime.evaluate import evaluate
 from paved_runtime.invocations import Invocations
 from paved_runtime.media_types import CSV, JSON, RequestError
 from paved_runtime.monitoring.baseline import Baseline
-from paved_runtime.monitoring.request_log import Body, Exchange, Reader
+from paved_runtime.monitoring.bodies import Body
+from paved_runtime.monitoring.request_log import Exchange, Reader
 from paved_runtime.prepare import prepare
 from paved_runtime.requests import Question, Requests
 from paved_runtime.spec import Column, ModelSpec, Text
@@ -231,7 +232,7 @@ def test_the_monitor_counts_lengths() -> None:
     answer = json.dumps({"predictions": [{"score": 0.5}] * len(INSTANCES)})
     exchange = Exchange(Body(json.dumps({"instances": INSTANCES}), "JSON", JSON), Body(answer, "JSON", JSON))
     csv_exchange = Exchange(Body(lines_of(INSTANCES[:3]).decode(), "CSV", CSV), Body("0.5\n0.5\n0.5\n", "CSV", CSV))
-    readings = list(Reader(SPEC.data).read([exchange, csv_exchange]))
+    readings = list(Reader(tasks.of(SPEC.data)).read([exchange, csv_exchange]))
 
     assert [reading.failed for reading in readings] == [0, 0]
     assert sorted(len(reading.table) for reading in readings) == [3, 4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 import xgboost
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
+from paved_runtime import scoring
+from paved_runtime.artifact import ArtifactError
 from paved_runtime.frameworks import xgboost as framework
 from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.table import Matrix
@@ -89,3 +92,44 @@ def test_directions_are_kept(direction: int) -> None:
 
     assert (steps >= 0).all()
     assert (steps > 0).any() == (direction == 1)
+
+
+def test_a_large_mean_takes_no_digits_from_what_is_served(tmp_path: Path) -> None:
+    """Temperatures in kelvin, say: a sum that is rounded after each of 400 trees would be off by more than 1e-5 of the target's range."""
+    matrix, labels = rows(1500)
+    kelvin = (290 + 5 * matrix[:, 0] + labels).astype(np.float32)
+    settings: Hyperparameters = {"rounds": 400, "patience": 400, "eta": 0.02, "max_depth": 4}
+    booster = framework.train(TrainingRun(matrix=matrix, labels=kelvin, task="regression", hyperparameters=settings, monotone=FREE))
+    framework.save(booster, tmp_path)
+    served = scoring.graph(tmp_path)(matrix)
+    base, adds = framework.contributions(booster, matrix)
+
+    assert np.abs(framework.predict(booster, matrix) - served).max() <= np.spacing(np.float32(300))
+    assert np.abs(base + adds.sum(axis=1, dtype=np.float64) - served).max() < 1e-3
+    assert np.corrcoef(served, kelvin)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("objective", ["reg:gamma", "reg:tweedie", "count:poisson"])
+def test_scores_that_are_powers_are_served_and_have_no_exact_reasons(tmp_path: Path, objective: str) -> None:
+    matrix, labels = rows(800)
+    settings: Hyperparameters = {**SETTINGS, "objective": objective, "eval_metric": "rmse"}
+    run = TrainingRun(matrix=matrix, labels=3 + labels, task="regression", hyperparameters=settings, monotone=FREE)
+    booster = framework.train(run)
+    framework.save(booster, tmp_path)
+
+    np.testing.assert_allclose(scoring.graph(tmp_path)(matrix), framework.predict(booster, matrix), rtol=1e-5)
+    assert framework.predict(booster, matrix).mean() == pytest.approx(3 + labels.mean(), abs=0.1)
+    with pytest.raises(
+        ArtifactError, match=rf'^model\.json learnt {objective}, whose trees share out a logarithm: set reasons = "sampled"'
+    ):
+        framework.contributions(booster, matrix)
+
+
+def test_rounds_are_counted_not_the_trees_of_each_class() -> None:
+    matrix, labels = rows(600)
+    classes = labels + (matrix[:, 0] > 1)
+    settings: Hyperparameters = {**framework.hyperparameters("multiclass"), "rounds": 7}
+    run = TrainingRun(matrix=matrix, labels=classes, task="multiclass", classes=3, hyperparameters=settings, monotone=FREE)
+    booster = framework.train(run)
+
+    assert (booster.num_boosted_rounds(), len(trees(booster))) == (7, 21)

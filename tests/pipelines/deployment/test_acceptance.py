@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from paved_runtime.spec import Load
+from paved_runtime.spec import Load, ModelSpec
 from pipelines.deployment.acceptance import Answers, ask, held_out_rows, stand
 from pipelines.deployment.endpoint import Endpoint
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.pace import Clock as AnyClock
 from pipelines.evidence import document
+from tests import reference
 from tests.support.fakes import Clock, Fake, archive, refusal
 from tests.support.packages import PACKAGE
 from tests.support.served_model import GOLDEN, HELD_OUT, SCHEMA, Served
@@ -30,10 +31,16 @@ DEPLOYED = {
 LIMITS = Load(requests_per_second=20, seconds=5, p50_ms=10_000, p95_ms=10_000, p99_ms=10_000, parity=1e-6)
 
 
-def answers(runtime: Served, limits: Load = LIMITS, clock: AnyClock | None = None) -> Answers:
+def limited(limits: Load, name: str = reference.MODEL) -> ModelSpec:
+    """A frozen model with these limits."""
+    model = reference.model(name)
+    return model.model_copy(update={"gates": model.gates.model_copy(update={"load": limits})})
+
+
+def answers(runtime: Served, limits: Load = LIMITS, clock: AnyClock | None = None, model: str = reference.MODEL) -> Answers:
     """What is known of an endpoint that is in service, under load."""
     recorded = ask(Endpoint(runtime, "lead-staging"), GOLDEN)
-    return recorded + stand(lambda _: runtime, "lead-staging", HELD_OUT, SCHEMA, limits, clock or Clock())
+    return recorded + stand(lambda _: runtime, "lead-staging", HELD_OUT, SCHEMA, limited(limits, model), clock or Clock())
 
 
 def failed(answers: Answers) -> list[str]:
@@ -77,6 +84,12 @@ def test_every_gate_that_fails_says_so() -> None:
     assert "parity: largest difference of scores, 230 held-out rows: found 0.01, accepted is <= 1e-06: the endpoint does not" in told
     assert "error rate: share of 100 requests: found 1.0, accepted is <= 0: 100 times another score than" in told
     assert 'schema.target is "z", not "y"' in told
+
+
+@pytest.mark.parametrize(("shift", "failing"), [(0.04, ["golden requests"]), (0.06, ["golden requests", "parity", "error rate"])])
+def test_amounts_may_differ_by_a_share_of_their_range(shift: float, failing: list[str]) -> None:
+    """It is 50000 wide, of which 1e-6 is 0.05; the golden requests here are those of a probability."""
+    assert failed(answers(Served(shift=shift), model="claim_amount")) == failing
 
 
 def test_a_server_that_stalls_under_load_is_too_slow() -> None:

@@ -81,6 +81,33 @@ def test_scores_that_evaluation_did_not_record(endpoint: Endpoint, found: float 
     assert live_gates.parity(endpoint, {"instances": rows(30, 40), "scores": [0.25, 0.5]}, 1e-6).found == found
 
 
+GRADES: dict[str, Any] = {"tolerance": 1e-6, "requests": [{"body": {"age": 30}, "scores": [[0.25, 0.5, 0.25]]}]}
+
+
+def grading(**scores: Any) -> Endpoint:
+    """An endpoint that answers one row with these probabilities of classes."""
+    return saying({"predictions": [{"class": "medium", "scores": scores}], "base": {"low": -1.0, "medium": 0.5}})
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "found"),
+    [
+        (grading(low=0.25, medium=0.5, high=0.25), 0.0),
+        (grading(low=0.25, medium=0.25, high=0.5), 0.25),
+        (grading(low=0.25, medium=0.75), "scores of other classes"),
+        (grading(low=0.25, medium=0.5, high=None), "an answer without scores"),
+        (grading(low=0.25, medium=0.5, high=float("nan")), "not a number"),
+        (saying({"predictions": [{"scores": [0.25, 0.5, 0.25]}]}), "an answer without scores"),
+        (scoring(0.25), "scores of other classes"),
+    ],
+)
+def test_each_class_has_the_probability_that_evaluation_recorded(endpoint: Endpoint, found: float | str) -> None:
+    verdict = live_gates.golden(endpoint, GRADES)
+
+    assert (verdict.passed, verdict.found) == (found == 0, found)
+    assert live_gates.parity(endpoint, {"instances": rows(30), "scores": [[0.25, 0.5, 0.25]]}, 1e-6).found == found
+
+
 def test_aws_own_refusals_are_no_answer_of_the_endpoint() -> None:
     with pytest.raises(Exception, match="AccessDenied"):
         live_gates.golden(refusing("AccessDeniedException"), TWO)
@@ -112,6 +139,30 @@ def test_reasons(change: dict[str, Any], found: float | str) -> None:
 
     assert verdict.found == (pytest.approx(found) if not isinstance(found, str) else found)
     assert verdict.passed is (found == 0)
+
+
+@pytest.mark.parametrize(
+    ("base", "found"),
+    [
+        ({"low": -1.0, "high": 2.0}, 0.0),
+        ({"low": -1.0, "high": 2.5}, 0.5),
+        ({"low": -1.0}, "an answer without the reasons"),
+        (0.5, "an answer without the reasons"),
+    ],
+)
+def test_reasons_of_classes_have_a_base_each(base: Any, found: float | str) -> None:
+    recorded = {"explained": GOLDEN["explained"] | {"base": {"low": -1.0, "high": 2.0}}}
+    rows = [{"reasons": [{"column": "age", "contribution": contribution}]} for contribution in (1.8, 12.0)]
+    verdict = live_gates.reasons(saying({"predictions": rows, "base": base}), recorded)
+
+    assert (verdict.passed, verdict.found) == (found == 0, found)
+
+
+@pytest.mark.parametrize(("more", "unit"), [({}, "log-odds"), ({"unit": "the target's unit"}, "the target's unit")])
+def test_reasons_are_compared_in_the_unit_that_they_have(more: dict[str, str], unit: str) -> None:
+    verdict = live_gates.reasons(saying({}), {"explained": GOLDEN["explained"] | more})
+
+    assert verdict.subject == f"largest difference of contributions in {unit}, 2 rows"
 
 
 def test_bad_requests_are_refused_with_their_status() -> None:

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 import naming
+from paved_runtime.spec import Data
 from pipelines.deployment import package
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.pin import pin
 from pipelines.evidence import card, document, pack
-from tests.support.fakes import Altered
+from tests.support import task_samples
+from tests.support.fakes import Altered, archive
 from tests.support.ledger import wipe
 from tests.support.world import World
 
@@ -66,6 +68,31 @@ def test_the_registry_shows_what_evaluation_found(trained: World) -> None:
     assert card.ModelCardContent.model_validate(content).evaluation_details
     assert {metric["value"] for metric in content["evaluation_details"][0]["metric_groups"][0]["metric_data"]} >= {value}
     assert statistics["ContentType"] == "application/json"
+
+
+@pytest.mark.parametrize("data", [task_samples.grades(), task_samples.amounts()], ids=["classes", "amounts"])
+def test_the_registry_shows_the_figures_of_the_task(trained: World, data: Data) -> None:
+    """The headline under its own name, and what SageMaker reads of such a problem."""
+    evaluation = task_samples.evaluation(data)
+    files = pack.members(trained.read(trained.model_data), "metadata.json", "model.onnx")
+    left = archive(model=files["model.onnx"], evaluation=evaluation, metadata=json.loads(files["metadata.json"]))
+    pack.write(trained.s3, trained.model_data, left)
+    pack.write(trained.s3, pack.report_of(trained.model_data), archive(report=task_samples.report(data)))
+    pin(trained.registry(), trained.arn)
+    described = trained.sagemaker.describe_model_package(ModelPackageName=trained.arn)
+    statistics = json.loads(trained.read(described["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]))
+    headline, group = ("roc_auc", "multiclass_classification_metrics") if data.classes else ("r2", "regression_metrics")
+
+    assert described["CustomerMetadataProperties"][headline] == repr(evaluation["metrics"][headline]["value"])
+    assert [key for key in statistics if key.endswith("_metrics")] == [group]
+    assert json.loads(described["ModelCard"]["ModelCardContent"])["additional_information"]["custom_details"]["task"] == data.task
+
+
+def test_a_report_that_is_none_is_not_pinned(trained: World) -> None:
+    pack.write(trained.s3, pack.report_of(trained.model_data), archive(parity={}))
+
+    with pytest.raises(DeploymentError, match=r"holds no report.json: training has left no report that can be shown: push again"):
+        pin(trained.registry(), trained.arn)
 
 
 def test_a_file_outside_of_what_is_pinned_is_not_written(trained: World) -> None:

@@ -29,7 +29,13 @@ SERVING = Serving(
 
 
 def judged(
-    *, rows: tuple[int, int] = (100, 100), requests: int = 100, expected: float = 0, clock: Clock | None = None, **metrics: Any
+    *,
+    rows: tuple[int, int] = (100, 100),
+    requests: int = 100,
+    expected: float = 0,
+    span: float = 1,
+    clock: Clock | None = None,
+    **metrics: Any,
 ) -> list[Verdict]:
     """The verdicts on a shadow whose version and the live one scored so many rows; `metrics` is what CloudWatch has of the shadow."""
 
@@ -47,7 +53,7 @@ def judged(
 
     score_metrics = ScoreMetrics(cloudwatch=Fake(get_metric_statistics=get_metric_statistics), namespace="n")
     shift = dict.fromkeys((10, 50, 90), expected)
-    trial = Trial(metrics=score_metrics, live=LIVE, variant="shadow", new="new", old="old", expected=shift)
+    trial = Trial(metrics=score_metrics, live=LIVE, variant="shadow", new="new", old="old", expected=shift, span=span)
     return compared(trial, SERVING, Pace(poll_seconds=15, clock=clock or Clock()))
 
 
@@ -85,6 +91,14 @@ def test_what_evaluation_found_is_expected(shift: float, wrong: list[str]) -> No
     same: dict[str, Any] = dict.fromkeys(("ScoreP10", "ScoreP90"), 0.2)
 
     assert failed(judged(expected=0.2, **{**same, "ScoreP50": shift})) == wrong
+
+
+@pytest.mark.parametrize(("shift", "wrong"), [(5000, []), (-5000, []), (5001, ["90th percentile of scores"])])
+def test_amounts_are_compared_in_their_own_unit(shift: float, wrong: list[str]) -> None:
+    verdicts = judged(span=50_000, ScoreP90=shift)
+
+    assert failed(verdicts) == wrong
+    assert verdicts[-1].threshold == 5000
 
 
 @pytest.mark.parametrize(("rows", "requests"), [((99, 500), 99), ((500, 99), 500), ((0, 0), 0), ((0, 500), 500)])

@@ -105,9 +105,14 @@ def test_an_unknown_field_and_a_missing_one_are_refused() -> None:
 
 
 def test_older_evidence_keeps_its_bytes() -> None:
-    """It has no version of the runtime, no framework, no intervals, and nothing of the rows that the champion was trained on."""
+    """It has no task, no version of the runtime, no framework, no intervals, and nothing of the rows that the champion was trained on."""
     older = copy.deepcopy(CONTENT)
-    del older["evaluation"]["runtime"], older["evaluation"]["framework"], older["evaluation"]["champion"]["trained_rows"]
+    del (
+        older["evaluation"]["task"],
+        older["evaluation"]["runtime"],
+        older["evaluation"]["framework"],
+        older["evaluation"]["champion"]["trained_rows"],
+    )
     for metric in older["evaluation"]["metrics"].values():
         del metric["low"], metric["high"]
     content = document.canonical(document.parse(document.Evidence, older, "evidence.json"))

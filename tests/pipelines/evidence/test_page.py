@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from paved_runtime.page import figure, legible
-from pipelines.evidence import evaluation_page, page
+from pipelines.evidence import evaluation_page, page, wording
 from pipelines.evidence.document import Evidence, Search, Trial
 from tests.support import sample
 from tests.support.pages import HOSTILE, SECTIONS, approved, hostile, usual
@@ -201,7 +201,7 @@ def test_what_a_person_is_asked_stands_at_the_top_with_what_to_look_at() -> None
 def test_a_failed_verdict_is_never_folded_away() -> None:
     evaluation = sample.content()["evaluation"]
     evaluation["gates"] += [sample.verdict("slices", f"slice {i}", 0.4, passed=False, threshold=0.6, advice="look") for i in range(20)]
-    (gate,) = (g for g in page._gates(evaluation["gates"]) if g.name == "slices")
+    (gate,) = (g for g in page._gates(evaluation["gates"], wording.BINARY) if g.name == "slices")
 
     assert [verdict["passed"] for verdict in gate.shown] == [False] * 20
     assert not [verdict for verdict in gate.folded if verdict["passed"] is False]
@@ -238,10 +238,9 @@ def test_data_that_are_the_same_as_before_need_no_chart() -> None:
 
 def test_without_a_champion_the_page_says_that_floors_alone_decide() -> None:
     report = sample.report()
-    for curves in (*report["curves"].values(), report["reliability"], report["scores"]):
-        curves.pop("champion")
+    report["drawn"].pop("champion")
     for row in report["slices"]:
-        row |= dict.fromkeys(("champion_roc_auc", "difference", "low", "high"))
+        row |= dict.fromkeys(("champion_figure", "difference", "low", "high"))
     evaluation = {**sample.content()["evaluation"], "champion": None}
 
     html = page.render(sample.evidence(evaluation=evaluation), report)

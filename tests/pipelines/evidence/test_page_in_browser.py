@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from paved_runtime.spec import Data
 from pipelines.evidence import page
 from tests.browser import chromium
 from tests.browser.chromium import Browser, Page
 from tests.reference import MODEL
-from tests.support import sample
+from tests.support import sample, task_samples
 from tests.support.pages import HOSTILE, SECTIONS, UNREADABLE, approved, hostile, usual
 
 PHONE, DESK = (390, 844), (1280, 900)
@@ -25,6 +26,13 @@ SHAPES = """[...document.querySelectorAll("main > section, .plot")].map(part => 
 SEEN_AT_FIRST = """[...document.querySelectorAll("header *")]
     .filter(part => part.children.length == 0 && part.getBoundingClientRect().bottom < innerHeight)
     .map(part => part.textContent)"""
+OVERLAPPING = """[...document.querySelectorAll(".plot")].flatMap(plot => {
+    const shared = (a, b) => [Math.min(a.right, b.right) - Math.max(a.left, b.left), Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)];
+    const labels = [...plot.querySelectorAll("text")].filter(text => !/^digit/.test(text.textContent));  // some are slanted
+    const boxes = labels.map(text => [text.textContent, text.getBoundingClientRect()]);
+    const over = ([, a], [, b]) => shared(a, b)[0] > 3 && shared(a, b)[1] > 5;
+    return boxes.flatMap((one, i) => boxes.slice(i + 1).filter(other => over(one, other)).map(other => `${one[0]} over ${other[0]}`));
+})"""
 HIDDEN = '[...document.querySelectorAll("td, th[scope]")].filter(cell => !cell.checkVisibility()).length'
 Write = Callable[[str], str]
 
@@ -74,6 +82,23 @@ def test_the_page_is_whole_and_readable(browser: Browser, write: Write, width: i
     assert colours(shown.screenshot()) > 50
     assert shown.said == []
     assert shown.asked == [address]
+
+
+DIGITS = tuple(f"digit {number}" for number in range(10))
+
+
+@pytest.mark.parametrize("data", [task_samples.grades(DIGITS), task_samples.amounts()], ids=["classes", "amounts"])
+def test_the_pages_of_other_tasks_are_whole_readable_and_accessible(browser: Browser, write: Write, data: Data) -> None:
+    address = write(page.render(task_samples.evidence(data), task_samples.report(data)))
+    for width, height in (PHONE, DESK):
+        shown = browser.open(address, width=width, height=height, dark=width == PHONE[0])
+
+        assert shown.run("document.documentElement.scrollWidth") == width
+        assert [shape["id"] for shape in shown.run(SHAPES) if shape["id"]] == SECTIONS
+        assert unseen(shown, width) == []
+        assert shown.run(OVERLAPPING) == []
+        assert shown.said == []
+        assert shown.run(accessibility()) == []
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

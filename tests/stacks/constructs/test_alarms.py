@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import naming
 from localcloud.cloudwatch.metric_math import Expression
 from paved_runtime.spec import Alarms
+from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.api_requests import accepted
 from tests.support.layouts import PRODUCTION, Layout, production, serving
@@ -33,6 +35,7 @@ LIMITS = Alarms(
     score_shift=0.25,
     score_rows=300,
 )
+AMOUNTS = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3)
 IDS = ("n10", "n50", "n90", "o10", "o50", "o90", "nrows", "orows")
 WATCHED = {  # metric, statistic, dimensions, limit
     "ServerErrors": ("Invocation5XXErrors", "Average", FLEET, 0.03),
@@ -148,6 +151,27 @@ def test_a_shift_must_hold_as_long_as_a_bake_allows(tmp_path: Path, bake: int, m
 
     assert alarm["Threshold"] == 0.1
     assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"] == minutes < bake
+
+
+@pytest.mark.parametrize(("model", "threshold"), [("claim_amount", 12_500), ("risk_grade", 0.25)])
+def test_a_shift_is_a_share_of_the_range_that_scores_may_have(tmp_path: Path, model: str, threshold: float) -> None:
+    """Amounts lie from 0 to 50000; of grades it is the mean place among them, from 0 to 1."""
+    layout = production(tmp_path, reference.model(model), graded=serving("canary", instances=2, alarms=LIMITS))
+
+    assert alarms(layout, "graded")["ScoreShift"]["Threshold"] == threshold
+
+
+@given(new=AMOUNTS, old=AMOUNTS, known=st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3))
+def test_amounts_are_compared_in_their_own_unit(limited: Layout, new: list[float], old: list[float], known: list[float]) -> None:
+    pattern = limited.templates["limited"]["Parameters"]["ExpectedShiftP10"]["AllowedPattern"]
+    expression, metrics = shift(limited, "limited", tuple(known))
+    minute: dict[str, list[float | None]] = {name: [v] for name, v in zip(IDS, [*new, *old, 500, 500], strict=True)}
+    assert minute.keys() == metrics.keys()
+
+    (difference,) = Expression(expression)(minute, 1)
+
+    assert all(re.fullmatch(pattern, f"{each:+.6f}") for each in known)
+    assert difference == pytest.approx(max(abs(n - o - each) for n, o, each in zip(new, old, known, strict=True)), abs=1e-5)
 
 
 SCORES = st.lists(st.floats(0, 1), min_size=3, max_size=3)

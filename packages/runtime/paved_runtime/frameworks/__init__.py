@@ -58,10 +58,11 @@ class Framework(Protocol):
 
 @runtime_checkable
 class Explaining(Framework, Protocol):
-    """A framework whose models share a score out over its features exactly, in log-odds."""
+    """A framework whose models share a score out over its features exactly: a probability in log-odds, a number in its own unit."""
 
     def contributions(self, model: Any, matrix: Matrix) -> tuple[float, Matrix]:
-        """The base, and what each feature adds to it, float32 [rows, features]: together they are the logit of each row's score.
+        """The base, and what each feature adds to it, float32 [rows, features]: together they are the logit of each row's score,
+        or, of a regression, the score.
 
         Takes at least one row. The base is the same for every row.
         """
@@ -102,11 +103,12 @@ def method(model: ModelSpec, framework: Framework) -> Literal["exact", "sampled"
     those of classes always are.
 
     Raises:
-        ValueError: `model.toml` wants exact reasons of a framework that has none.
+        ValueError: `model.toml` wants exact reasons where there are none.
     """
     exact = isinstance(framework, Explaining) and model.task != "multiclass"
     if model.reasons == "exact" and not exact:
-        raise ValueError(f'reasons: found "exact", framework {framework.NAME} has none that are; accepted are "sampled" and "none"')
+        whose = "a model of several classes" if model.task == "multiclass" else f"framework {framework.NAME}"
+        raise ValueError(f'reasons: found "exact", {whose} has none that are; accepted are "sampled" and "none"')
     return model.reasons or ("exact" if exact else "sampled")
 
 

@@ -23,19 +23,19 @@ from paved_runtime.table import Matrix
 NAME, PACKAGE = "keras", "keras"
 ARCHITECTURE, WEIGHTS = "architecture.json", "model.weights.h5"
 FILES = (ONNX, ARCHITECTURE, WEIGHTS)
-TASKS: tuple[TaskName, ...] = ("binary",)
+TASKS: tuple[TaskName, ...] = ("binary", "multiclass", "regression")
 AT_ONCE = 65_536  # rows
 
 
 def hyperparameters(task: TaskName) -> Hyperparameters:
-    """Those of a new model."""
+    """Those of a new model, whatever its task."""
     del task
     return settings.DEFAULTS
 
 
 def train(run: TrainingRun) -> Any:
-    """A perceptron for P(label = 1): layers over standardised features, of which a missing one counts as its mean and is told apart by a
-    flag. Its hyperparameters are those of `paved_runtime.networks.settings.Settings`. It learns on processors.
+    """A perceptron for the run's task, which gives scores: layers over standardised features, of which a missing one counts as its mean and
+    is told apart by a flag. Its hyperparameters are those of `paved_runtime.networks.settings.Settings`. It learns on processors.
 
     Of several hosts each calls this with all rows, and gets the same model.
 
@@ -43,25 +43,26 @@ def train(run: TrainingRun) -> Any:
         ValueError: a direction is declared, or a hyperparameter is wrong.
     """
     library()
-    from paved_runtime.networks.inputs import Scales
-    from paved_runtime.networks.keras_perceptron import Logits, answering, perceptron
+    from paved_runtime.networks.keras_perceptron import Learning, answering, perceptron
     from paved_runtime.networks.launch import learn
 
     settings.refuse_directions(NAME, run.monotone)
     chosen = settings.Settings.of(run.hyperparameters)
-    network = Logits(perceptron(Scales.of(run.matrix), chosen))
-    return answering(learn(network, run, chosen, gpus=0).model)
+    network = learn(Learning(perceptron(run, chosen)), run, chosen, gpus=0)
+    return answering(network.model, run.task)
 
 
 def save(model: Any, folder: Path) -> None:
     """Write what is left of a keras.Model that takes float32 [rows, features] and gives probabilities [rows] or [rows, 1].
 
+    One whose attribute `task` is "multiclass" gives those of the classes [rows, classes], a "regression" numbers [rows] or [rows, 1].
+
     Raises:
-        ValueError: its architecture holds code, or layers that Keras cannot build again.
+        ValueError: it gives something else, its architecture holds code, or layers that Keras cannot build again.
     """
     keras = library()
     from paved_runtime.networks.graph import export
-    from paved_runtime.networks.keras_perceptron import Probabilities
+    from paved_runtime.networks.keras_perceptron import Answers
 
     architecture = model.to_json()
     try:
@@ -69,8 +70,9 @@ def save(model: Any, folder: Path) -> None:
     except (TypeError, ValueError) as error:
         why = str(error).strip().splitlines()[0]
         raise ValueError(f"Keras would not build the model again from {ARCHITECTURE}: {why}") from error
+    answers = Answers(model)
+    (folder / ONNX).write_bytes(export(answers, model.input_shape[-1], answers.task))
     (folder / ARCHITECTURE).write_text(json.dumps(json.loads(architecture), indent=1) + "\n", encoding="utf-8")
-    (folder / ONNX).write_bytes(export(Probabilities(model), model.input_shape[-1]))
     model.save_weights(folder / WEIGHTS)
 
 
@@ -93,13 +95,17 @@ def load(folder: Path) -> Graph:
 
 
 def predict(model: Any, matrix: Matrix) -> Matrix:
-    """Probabilities of the positive outcome, float32 [rows]: of a model that has just learnt, or of a graph that was loaded."""
+    """Scores, float32 [rows], of classes [rows, classes]: of a model that has just learnt, or of a graph that was loaded."""
     if isinstance(model, Graph):
         return model(matrix)
     import torch
 
+    from paved_runtime.networks.outputs import rowwise, task
+
+    named = task(model)
     with torch.no_grad():
-        parts = [model(part, training=False).reshape(-1).cpu().numpy() for part in torch.split(torch.tensor(matrix), AT_ONCE)]
+        split = torch.split(torch.tensor(matrix), AT_ONCE)
+        parts = [rowwise(model(part, training=False), len(part), named).cpu().numpy() for part in split]
     scores: Matrix = np.concatenate(parts)
     return scores
 

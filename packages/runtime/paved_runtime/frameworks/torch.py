@@ -24,44 +24,48 @@ if TYPE_CHECKING:
 NAME, PACKAGE = "torch", "torch"
 WEIGHTS = "weights.safetensors"
 FILES = (ONNX, WEIGHTS)
-TASKS: tuple[TaskName, ...] = ("binary",)
+TASKS: tuple[TaskName, ...] = ("binary", "multiclass", "regression")
 AT_ONCE = 65_536  # rows
 
 
 def hyperparameters(task: TaskName) -> Hyperparameters:
-    """Those of a new model."""
+    """Those of a new model, whatever its task."""
     del task
     return settings.DEFAULTS
 
 
 def train(run: TrainingRun) -> nn.Module:
-    """A perceptron for the logit of P(label = 1): layers over standardised features, of which a missing one counts as its mean and is
-    told apart by a flag. Its hyperparameters are those of `paved_runtime.networks.settings.Settings`.
+    """A perceptron for the run's task: layers over standardised features, of which a missing one counts as its mean and is told apart by
+    a flag. It gives logits, or numbers in the target's unit. Its hyperparameters are those of `paved_runtime.networks.settings.Settings`.
 
     Of several hosts each calls this with all rows, and gets the same network.
 
     Raises:
         ValueError: a direction is declared, or a hyperparameter is wrong.
     """
-    from paved_runtime.networks.inputs import Scales
     from paved_runtime.networks.launch import learn
-    from paved_runtime.networks.perceptron import Perceptron
+    from paved_runtime.networks.perceptron import perceptron
 
     settings.refuse_directions("torch", run.monotone)
     chosen = settings.Settings.of(run.hyperparameters)
-    return learn(Perceptron(Scales.of(run.matrix), chosen), run, chosen)
+    return learn(perceptron(run, chosen), run, chosen)
 
 
 def save(model: nn.Module, folder: Path) -> None:
     """Write the graph and the weights of a network that takes float32 [rows, features] and gives logits [rows] or [rows, 1].
 
-    How many features there are is its attribute `in_features`, which learning by `paved_runtime.networks` gives it.
+    How many features there are is its attribute `in_features`, which learning by `paved_runtime.networks` gives it, as it does `task`: a
+    "multiclass" network gives logits [rows, classes], a "regression" numbers [rows] or [rows, 1].
+
+    Raises:
+        ValueError: it gives something else, or does what ONNX has no words for.
     """
     from safetensors.torch import save as written
 
-    from paved_runtime.networks.graph import Probabilities, export, width
+    from paved_runtime.networks.graph import Answers, export, width
 
-    (folder / ONNX).write_bytes(export(Probabilities(model), width(model)))
+    answers = Answers(model)
+    (folder / ONNX).write_bytes(export(answers, width(model), answers.task))
     weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(model.state_dict().items())}
     (folder / WEIGHTS).write_bytes(written(weights))
 
@@ -79,13 +83,16 @@ def load(folder: Path) -> Graph:
 
 
 def predict(model: nn.Module | Graph, matrix: Matrix) -> Matrix:
-    """Probabilities of the positive outcome, float32 [rows]: of a network that has just learnt, or of a graph that was loaded."""
+    """Scores, float32 [rows], of classes [rows, classes]: of a network that has just learnt, or of a graph that was loaded."""
     if isinstance(model, Graph):
         return model(matrix)
     import torch
 
+    from paved_runtime.networks import outputs
+
     model.eval()
+    task = outputs.task(model)
     with torch.no_grad():
-        parts = [torch.sigmoid(model(part).reshape(-1)).numpy() for part in torch.split(torch.tensor(matrix), AT_ONCE)]
+        parts = [outputs.scores(model(part), len(part), task).numpy() for part in torch.split(torch.tensor(matrix), AT_ONCE)]
     scores: Matrix = np.concatenate(parts)
     return scores

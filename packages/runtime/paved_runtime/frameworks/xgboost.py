@@ -5,11 +5,14 @@ Trees are as many as a part of the training rows asks for: one part of them find
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from paved_runtime import validation
+import numpy as np
+
+from paved_runtime import directions, validation
 from paved_runtime.artifact import ONNX, ArtifactError
 from paved_runtime.plugin import Hyperparameters, TrainingRun
 from paved_runtime.scoring import VALUES
@@ -38,6 +41,8 @@ SETTINGS: Hyperparameters = {
     "colsample_bytree": 0.6,
     "seed": 0,
 }
+SUMS = ("reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror", "reg:squaredlogerror")  # scores that are sums
+LOGARITHMS = ("count:poisson", "reg:gamma", "reg:tweedie")  # scores whose logarithms are
 OUTPUT = "variable"  # of a regression's graph, as the converter calls it
 THREADS = 1  # sums over more threads may round differently, and two threads on a busy machine wait for each other
 
@@ -52,17 +57,20 @@ def train(run: TrainingRun) -> Booster:
 
     Of the hyperparameters, `rounds` is the most trees that there may be, and `patience` how many may be added without validation getting
     better; the others are XGBoost's own.
+
+    Raises:
+        ValueError: a direction is declared of a model of classes.
     """
     import xgboost
 
+    directions.refuse_of_classes(NAME, run)
     settings = dict(run.hyperparameters)
     rounds, patience = int(settings.pop("rounds")), int(settings.pop("patience"))
-    directions = ",".join(str(direction) for direction in run.monotone.values())
     objective, metric = OBJECTIVES[run.task]
     parameters = {"objective": objective, "tree_method": "hist", "eval_metric": metric, "nthread": THREADS, **settings}
     if run.classes:
         parameters["num_class"] = run.classes
-    parameters["monotone_constraints"] = f"({directions})"
+    parameters["monotone_constraints"] = f"({','.join(map(str, run.monotone.values()))})"
     matrix, labels, held = run.matrix, run.labels, validation.rows(run.labels)
     if len(run.hosts) > 1 or run.checkpoints.folder:
         from paved_runtime import interruptible_boosting
@@ -106,16 +114,38 @@ def load(folder: Path) -> Booster:
 
 
 def predict(model: Booster, matrix: Matrix) -> Matrix:
-    """Scores, float32 [rows], of classes [rows, classes]."""
-    scores: Matrix = model.inplace_predict(matrix)
-    return scores
+    """Scores, float32 [rows], of classes [rows, classes].
+
+    Where they are sums, the trees' shares are added up before the mean from which they begin, as ONNX Runtime adds them: XGBoost rounds
+    the sum after each tree, and what the roundings of a thousand trees lose beside a large mean is no longer small.
+    """
+    objective, base = _learnt(model)
+    if objective not in SUMS:
+        scores: Matrix = model.inplace_predict(matrix)
+        return scores
+    shares = model.inplace_predict(matrix, base_margin=np.zeros(len(matrix), dtype=np.float32))
+    return np.asarray(base + shares.astype(np.float64), dtype=np.float32)
 
 
 def contributions(model: Booster, matrix: Matrix) -> tuple[float, Matrix]:
-    """TreeSHAP: the base and what each feature adds to it, float32 [rows, features], in log-odds."""
+    """TreeSHAP: the base and what each feature adds to it, float32 [rows, features]: in log-odds, of a regression in the target's unit.
+
+    Raises:
+        ArtifactError: the model has other features, or scores that are no sums of such shares.
+    """
     import xgboost
 
     if model.num_features() != matrix.shape[1]:
         raise ArtifactError(f"{BOOSTER} has {model.num_features()} features, the model's code {matrix.shape[1]}")
+    objective, _ = _learnt(model)
+    if objective in LOGARITHMS:
+        raise ArtifactError(f'{BOOSTER} learnt {objective}, whose trees share out a logarithm: set reasons = "sampled" in model.toml')
     shares = model.predict(xgboost.DMatrix(matrix, nthread=THREADS), pred_contribs=True, validate_features=False)
     return float(shares[0, -1]), shares[:, :-1]
+
+
+def _learnt(model: Booster) -> tuple[str, float]:
+    """A booster's objective, and where its sums begin, in the unit of its scores."""
+    learner: dict[str, Any] = json.loads(model.save_config())["learner"]
+    base = json.loads(learner["learner_model_param"]["base_score"])
+    return str(learner["objective"]["name"]), float(base[0] if isinstance(base, list) else base)

@@ -7,7 +7,7 @@ gaps are small. Counts are whole numbers and add up, so neither the order of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol, Self
@@ -15,11 +15,12 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from paved_runtime import dates
-from paved_runtime.drift import BINS, edges
+from paved_runtime import dates, delong, tasks
+from paved_runtime.drift import BINS, counted, edges
 from paved_runtime.holdout import Holdout
 from paved_runtime.spec import Boolean, Category, Column, Data, Date, Text
 from paved_runtime.table import Values
+from paved_runtime.tasks.task import Task
 
 VERSION = 1
 POINTS = 1000  # of a grid, at most about so many
@@ -78,12 +79,11 @@ class Numbers:
         cuts = list(map(self.written, self.cuts.tolist()))
         if not self.ordered:
             return [*cuts, "other"]
-        between = [f"{low} to {high}" for low, high in pairwise(cuts)]
-        return [f"up to {cuts[0]}", *between, f"above {cuts[-1]}"]
+        return _between(cuts)
 
     def written(self, cut: float) -> str:
         """A cut as people are shown it."""
-        return f"{cut:.4g}"
+        return _written(cut)
 
     def count(self, values: Values) -> Counts:
         finite = values[np.isfinite(values)]
@@ -134,32 +134,68 @@ class Categories:
 
 
 @dataclass(frozen=True)
+class Bins:
+    """The bins of a number whose values are not known one by one: `cuts` are the upper edges of all but the last."""
+
+    cuts: Values
+    kind = "number"
+    ordered = False
+
+    @property
+    def labels(self) -> list[str]:
+        return _between(list(map(_written, self.cuts.tolist())))
+
+    def count(self, values: Values) -> Counts:
+        return counted(values, self.cuts)
+
+    def bins(self, counts: Counts) -> Counts:
+        return counts
+
+
+@dataclass(frozen=True)
 class Distribution:
-    """One column of the baseline, or the scores: the scale, the counts on it, and how many cells were empty."""
+    """One column of the baseline, its scores or its labels: the scale, the counts on it, and how many cells were empty."""
 
     scale: Scale
     counts: Counts
     missing: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """The held-out rows: how many, their share of positive ones, their columns and their scores."""
+    """The held-out rows: how many, their labels, their columns and their scores.
 
+    Of a model of classes, `predicted` has the most probable ones, which of any other are of none, and `areas` the ROC AUC of each class
+    against the others, by its place; a class that no held-out row has, or all, has none. `mean` is that of labels that are numbers.
+    """
+
+    task: Task
     rows: int
-    positive_share: float
+    labels: Distribution
     columns: Mapping[str, Distribution]
     scores: Distribution
+    predicted: Distribution
+    areas: Mapping[int, float]
+    mean: float | None
 
     @classmethod
     def of(cls, content: Mapping[str, Any], data: Data) -> Baseline:
         """What `record` wrote about a model of this contract."""
         columns = {}
         for name, column in data.columns.items():
-            counted = content["columns"][name]
-            columns[name] = Distribution(_recorded(counted, column), np.array(counted["counts"], dtype=np.int64), counted["missing"])
-        scores = Distribution(_numbers(content["scores"]), np.array(content["scores"]["counts"], dtype=np.int64))
-        return cls(content["rows"], content["positive_share"], columns, scores)
+            recorded = content["columns"][name]
+            columns[name] = Distribution(_recorded(recorded, column), _cells(recorded["counts"]), recorded["missing"])
+        classes = list(data.classes)
+        return cls(
+            task=tasks.of(data),
+            rows=content["rows"],
+            labels=_labels(content, data),
+            columns=columns,
+            scores=Distribution(_numbers(content["scores"]), _cells(content["scores"]["counts"])),
+            predicted=Distribution(Categories(classes), _cells([content["predicted"][name] for name in classes])),
+            areas={place: content["roc_auc"][name] for place, name in enumerate(classes) if name in content["roc_auc"]},
+            mean=content["target"]["mean"] if data.task == "regression" else None,
+        )
 
 
 def record(holdout: Holdout) -> dict[str, Any]:
@@ -172,7 +208,37 @@ def record(holdout: Holdout) -> dict[str, Any]:
         **task.profile(holdout.labels),
         "columns": {name: _counted(_fitting(table[name], column), table[name]) for name, column in data.columns.items()},
         "scores": _counted(Numbers.of(scores), scores),
+        **(_of_classes(holdout) if data.classes else {}),
     }
+
+
+def predicted(scores: Values) -> Values:
+    """The place of each row's most probable class, where scores are float64 [rows, classes]; else of no row."""
+    return scores.argmax(axis=1).astype(np.float64) if scores.ndim > 1 else np.empty(0)
+
+
+def _of_classes(holdout: Holdout) -> dict[str, Any]:
+    classes, scores, labels = holdout.task.data.classes, holdout.challenger, holdout.labels
+    counts = Categories(list(classes)).count(predicted(scores))
+    present = {name: place for place, name in enumerate(classes) if 0 < (labels == place).sum() < len(labels)}
+    areas = {name: delong.area(scores[labels == place, place], scores[labels != place, place]) for name, place in present.items()}
+    return {"predicted": dict(zip(classes, counts.tolist(), strict=True)), "roc_auc": areas}
+
+
+def _labels(content: Mapping[str, Any], data: Data) -> Distribution:
+    """The held-out rows' labels, by outcome or, where they are numbers, in bins. A label of two outcomes is the place of its own."""
+    if data.task == "regression":
+        return Distribution(Bins(np.array(content["target"]["edges"], dtype=np.float64)), _cells(content["target"]["counts"]))
+    shares = {name: content["class_shares"][name] for name in data.classes} or _binary(content["positive_share"], data)
+    return Distribution(Categories(list(shares)), np.rint(content["rows"] * np.array(list(shares.values()))).astype(np.int64))
+
+
+def _binary(positive: float, data: Data) -> dict[str, float]:
+    return {str(data.negative): 1 - positive, str(data.positive): positive}
+
+
+def _cells(counts: Sequence[int]) -> Counts:
+    return np.array(counts, dtype=np.int64)
 
 
 def _counted(scale: Categories | Numbers, values: Values) -> dict[str, Any]:
@@ -198,3 +264,16 @@ def _grid(column: Column) -> type[Numbers]:
 
 def _numbers(counted: Mapping[str, Any], kind: type[Numbers] = Numbers) -> Numbers:
     return kind(np.array(counted["points"], dtype=np.float64), np.array(counted["cuts"], dtype=np.float64))
+
+
+def _written(cut: float) -> str:
+    """A number with four digits that count: `12,350`, `0.1235`, `1.235e+15`."""
+    short = f"{cut:.4g}"
+    return f"{float(short):,.0f}" if 1e4 <= abs(cut) < 1e15 else short
+
+
+def _between(cuts: Sequence[str]) -> list[str]:
+    """The names of the bins that are parted by cuts."""
+    if not cuts:
+        return ["all"]
+    return [f"up to {cuts[0]}", *(f"{low} to {high}" for low, high in pairwise(cuts)), f"above {cuts[-1]}"]

@@ -10,13 +10,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from paved_runtime.monitoring.baseline import Baseline
+from paved_runtime.monitoring.baseline import Baseline, predicted
 from paved_runtime.monitoring.baseline import Counts as Cells
 from paved_runtime.monitoring.labels import Joined
 from paved_runtime.monitoring.request_log import Reading
 from paved_runtime.monitoring.window import Window
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -24,13 +24,14 @@ class Counts:
     """The window's requests, rows and cells.
 
     `totals` has `requests`, `failed` and `unreadable` ones, `malformed` lines, `own` requests of the road, `objects` and
-    `unreadable_objects`, `rows`, and those `broken` that break the contract; `broken` and `missing` are cells by column, `columns` and
-    `scores` the counts on the scales of the baseline.
+    `unreadable_objects`, `rows`, and those `broken` that break the contract; `broken` and `missing` are cells by column, `columns`,
+    `scores` and, where there are classes, `predicted` the counts on the scales of the baseline.
     """
 
     window: Window
     columns: dict[str, Cells]
     scores: Cells
+    predicted: Cells
     joined: Joined
     totals: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
@@ -40,7 +41,8 @@ class Counts:
     def none(cls, window: Window, baseline: Baseline, joined: Joined | None = None) -> Self:
         """Nothing counted yet."""
         columns = {name: np.zeros_like(column.counts) for name, column in baseline.columns.items()}
-        return cls(window, columns, np.zeros_like(baseline.scores.counts), joined or Joined())
+        scores, predicted = (np.zeros_like(part.counts) for part in (baseline.scores, baseline.predicted))
+        return cls(window, columns, scores, predicted, joined or Joined())
 
     def add(self, reading: Reading, baseline: Baseline) -> None:
         """Count some requests."""
@@ -53,7 +55,8 @@ class Counts:
             self.columns[name] += column.scale.count(table[name])
             self.broken[name] += int(refused[:, position].sum())
             self.missing[name] += int(np.isnan(table[name]).sum())
-        self.scores += baseline.scores.scale.count(reading.scores)
+        self.scores += baseline.scores.scale.count(baseline.task.scalar(reading.scores))
+        self.predicted += baseline.predicted.scale.count(predicted(reading.scores))
 
     def merge(self, other: Self) -> None:
         """Add what another machine has counted. Machines look at the clock one after the other: the window is what they saw together."""
@@ -61,6 +64,7 @@ class Counts:
         for name, counts in other.columns.items():
             self.columns[name] += counts
         self.scores += other.scores
+        self.predicted += other.predicted
         self.totals.update(other.totals)
         self.broken.update(other.broken)
         self.missing.update(other.missing)
@@ -73,6 +77,7 @@ class Counts:
             "window": {"start": self.window.start.isoformat(), "end": self.window.end.isoformat()},
             "columns": {name: counts.tolist() for name, counts in self.columns.items()},
             "scores": self.scores.tolist(),
+            "predicted": self.predicted.tolist(),
             "totals": dict(self.totals),
             "broken": dict(self.broken),
             "missing": dict(self.missing),
@@ -82,10 +87,12 @@ class Counts:
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
         """What another machine wrote."""
+        scores, predicted = (np.array(content[name], dtype=np.int64) for name in ("scores", "predicted"))
         return cls(
             Window(*(datetime.fromisoformat(content["window"][end]) for end in ("start", "end"))),
             {name: np.array(counts, dtype=np.int64) for name, counts in content["columns"].items()},
-            np.array(content["scores"], dtype=np.int64),
+            scores,
+            predicted,
             Joined.of(content["joined"]),
             *(Counter(content[name]) for name in ("totals", "broken", "missing")),
         )

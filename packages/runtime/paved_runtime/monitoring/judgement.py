@@ -13,19 +13,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from paved_runtime import calibration, delong
 from paved_runtime.drift import index
-from paved_runtime.monitoring import statistics
+from paved_runtime.monitoring import quality, statistics
 from paved_runtime.monitoring.baseline import Baseline, Distribution
 from paved_runtime.monitoring.baseline import Counts as Cells
 from paved_runtime.monitoring.counts import Counts
 from paved_runtime.monitoring.labels import Joined
+from paved_runtime.monitoring.quality import Calibration, EvaluationMetrics, Quality
 from paved_runtime.monitoring.statistics import Test
 from paved_runtime.spec import Monitoring
+from paved_runtime.table import Values
+from paved_runtime.tasks.task import Task
 
-VERSION = 1
-OUTCOMES = 25  # labelled rows of either outcome; with fewer, nothing can be said about how they are ranked
-RULES = ("minimum_rows", "false_alarm_rate", "psi", "missing", "violations", "minimum_labels", "roc_auc_loss", "calibration_error")
+VERSION = 2
+RULES = ("minimum_rows", "false_alarm_rate", "psi", "missing", "violations", "minimum_labels")
+SUBJECTS = {"scores": "the scores are", "class": "the most probable classes are", "labels": "the labels are"}
 Kind = Literal["feature", "missing", "violations", "scores", "quality", "calibration", "labels"]
 Json = dict[str, Any]
 
@@ -55,29 +57,23 @@ class Suspect:
         return self.large and self.adjusted <= rate
 
 
-@dataclass(frozen=True)
-class EvaluationMetrics:
-    """What evaluation measured: the model's ROC AUC, and its calibration error."""
-
-    roc_auc: float
-    calibration_error: float
-
-
 def judge(counts: Counts, baseline: Baseline, evaluation: EvaluationMetrics, rule: Monitoring) -> Json:
     """The content of monitor.json: everything that was found, and what of it has moved."""
-    rows = counts.totals["rows"]
+    rows, (labels, scores), task = counts.totals["rows"], counts.joined.rows, baseline.task
     skipped = None if rows >= rule.minimum_rows else f"{rows} rows in the window, at least {rule.minimum_rows} are needed to judge it"
-    unlabelled = _unlabelled(counts.joined, rule)
+    unlabelled = quality.unjudged(baseline, labels, rule)
+    outcomes = baseline.labels.scale.count(labels)
     suspects = {} if skipped else _suspects(counts, baseline, rule)
-    if not unlabelled:
-        suspects["labels", ""] = _outcomes(counts.joined, baseline, rule)
+    if not unlabelled and (test := _test(baseline.labels, outcomes)):
+        suspects["labels", "labels"] = _changed("labels", "labels", baseline.labels, outcomes, test, rule)
     suspects = _adjusted(suspects)
+    judged = None if unlabelled else quality.measured(baseline, labels, scores, evaluation, 1 - rule.false_alarm_rate)
     moved = [] if skipped else _violations(counts, rule)
     moved += [suspect.change for suspect in sorted(suspects.values(), key=_urgency) if suspect.confirmed(rule.false_alarm_rate)]
-    quality, worse = _quality(counts.joined, evaluation, rule) if not unlabelled else ({}, [])
-    moved += worse
+    moved += _worse(judged, task, len(labels), rule) if judged else []
     return {
         "version": VERSION,
+        "task": task.name,
         "window": {end: moment.strftime("%Y-%m-%dT%H:%M:%SZ") for end, moment in asdict(counts.window).items()},
         "requests": counts.totals["requests"],
         "rows": rows,
@@ -86,11 +82,11 @@ def judge(counts: Counts, baseline: Baseline, evaluation: EvaluationMetrics, rul
         "drifted": bool(moved),
         "moved": [asdict(change) for change in moved],
         "tests": len(suspects),
-        "columns": {} if skipped else {name: _column(name, counts, baseline, suspects, rule) for name in baseline.columns},
-        "scores": None if skipped else _distribution(baseline.scores, counts.scores, suspects.get(("scores", "")), rule),
+        **({"columns": {}, "scores": None, "predicted": None} if skipped else _window(counts, baseline, suspects, rule)),
+        "labels": _distribution(baseline.labels, outcomes, suspects.get(("labels", "labels")), rule) if len(labels) else None,
         "violations": _broken(counts),
-        "quality": {"skipped": unlabelled, **_joined(counts.joined), **_unjudged(evaluation, baseline), **quality},
-        "rules": {name: getattr(rule, name) for name in RULES},
+        "quality": {"skipped": unlabelled, **_joined(counts.joined), **_means(labels, baseline), **_quality(judged, task, evaluation)},
+        "rules": {name: getattr(rule, name) for name in (*RULES, f"{task.headline}_loss", "calibration_error")},
     }
 
 
@@ -102,8 +98,10 @@ def _suspects(counts: Counts, baseline: Baseline, rule: Monitoring) -> dict[tupl
             suspects["feature", name] = _changed(name, "feature", column, counts.columns[name], test, rule)
         if suspect := _emptied(name, counts, baseline, rule):
             suspects["missing", name] = suspect
-    if test := _test(baseline.scores, counts.scores):
-        suspects["scores", ""] = _changed("scores", "scores", baseline.scores, counts.scores, test, rule)
+    answered = {"scores": (baseline.scores, counts.scores), "class": (baseline.predicted, counts.predicted)}
+    for name, (expected, actual) in answered.items():
+        if test := _test(expected, actual):
+            suspects["scores", name] = _changed(name, "scores", expected, actual, test, rule)
     return suspects
 
 
@@ -118,7 +116,7 @@ def _test(expected: Distribution, actual: Cells) -> Test | None:
 
 def _changed(what: str, kind: Kind, expected: Distribution, actual: Cells, test: Test, rule: Monitoring) -> Suspect:
     psi = _psi(expected, actual)
-    subject = "the scores are" if kind == "scores" else f"{what} is"
+    subject = f"{what} is" if kind == "feature" else SUBJECTS[what]
     sentence = (
         f"{subject} distributed differently: population stability index {psi:.2f}, accepted is {rule.psi:g}; {_most(expected, actual)}"
     )
@@ -148,66 +146,52 @@ def _violations(counts: Counts, rule: Monitoring) -> list[Change]:
     return [Change(what="data contract", kind="violations", found=broken["share"], accepted=rule.violations, sentence=sentence)]
 
 
-def _outcomes(joined: Joined, baseline: Baseline, rule: Monitoring) -> Suspect:
-    """The share of positive rows among those that have a label."""
-    positive, _ = joined.outcomes
-    expected_positive = round(baseline.positive_share * baseline.rows)
-    expected = np.array([expected_positive, baseline.rows - expected_positive])
-    actual = np.array([positive.sum(), (~positive).sum()])
-    psi, share = index(expected.tolist(), actual.tolist()), float(positive.mean())
-    sentence = f"{_percent(share)} of the labelled rows turned out positive instead of {_percent(baseline.positive_share)}"
-    change = Change(
-        what="labels", kind="labels", found=psi, accepted=rule.psi, sentence=f"{sentence}: population stability index {psi:.2f}"
-    )
-    return Suspect(change=change, large=psi >= rule.psi, test=statistics.chi_square(expected, actual) or Test("chi2", 0.0, 1.0))
-
-
-def _unlabelled(joined: Joined, rule: Monitoring) -> str | None:
-    """Why the model's quality cannot be judged."""
-    positive, _ = joined.outcomes
-    if len(positive) < rule.minimum_labels:
-        return f"{len(positive)} scored rows have a label, at least {rule.minimum_labels} are needed"
-    fewest = min(int(positive.sum()), int((~positive).sum()))
-    return f"{fewest} labelled rows have the rarer outcome, at least {OUTCOMES} are needed" if fewest < OUTCOMES else None
-
-
-def _quality(joined: Joined, evaluation: EvaluationMetrics, rule: Monitoring) -> tuple[Json, list[Change]]:
-    positive, scores = joined.outcomes
-    confidence = 1 - rule.false_alarm_rate
-    area, low, high = delong.roc_auc(scores[positive], scores[~positive], confidence)
-    reliability = calibration.reliability(positive, scores)
-    surely = statistics.certain_error(reliability, confidence)
-    moved, sure = [], f"with {_percent(confidence)} confidence"
-    if high < evaluation.roc_auc - rule.roc_auc_loss:
-        loss = f"at most {high:.3f} {sure}, evaluation's was {evaluation.roc_auc:.3f}, accepted is a loss of {rule.roc_auc_loss:g}"
-        sentence = f"the ROC AUC of {len(scores)} labelled rows is {area:.3f}: {loss}"
-        moved += [Change(what="ROC AUC", kind="quality", found=area, accepted=evaluation.roc_auc - rule.roc_auc_loss, sentence=sentence)]
-    if surely > rule.calibration_error:
-        sentence = f"the calibration error of {len(scores)} labelled rows is {reliability.error:.3f}: at least {surely:.3f} {sure}"
+def _worse(judged: Quality, task: Task, rows: int, rule: Monitoring) -> list[Change]:
+    """What is surely worse than it may be."""
+    moved, sure, loss = [], f"with {_percent(1 - rule.false_alarm_rate)} confidence", getattr(rule, f"{task.headline}_loss")
+    least, high, worst = judged.evaluation - loss, judged.interval[1], judged.worst
+    if high < least:
+        sentence = f"the {task.title} of {rows} labelled rows is {judged.figure:.3f}: at most {high:.3f} {sure}, "
+        sentence += f"evaluation's was {judged.evaluation:.3f}, accepted is a loss of {loss:g}"
+        moved.append(Change(what=task.title, kind="quality", found=judged.figure, accepted=least, sentence=sentence))
+    if worst.certain > rule.calibration_error:
+        whose = f" of {worst.name!r}" if len(judged.calibrations) > 1 else ""
+        unit = " standard deviations" if task.name == "regression" else ""
+        sentence = f"the calibration error{whose} of {rows} labelled rows is {worst.error:.3f}{unit}: at least {worst.certain:.3f} {sure}"
         sentence += f", accepted is {rule.calibration_error:g}"
-        moved += [
-            Change(what="calibration", kind="calibration", found=reliability.error, accepted=rule.calibration_error, sentence=sentence)
-        ]
-    judged = {
-        "roc_auc": area,
-        "interval": [low, high],
-        "calibration_error": reliability.error,
-        "certain_calibration_error": surely,
-        "reliability": {name: values.tolist() for name, values in asdict(reliability).items()},
+        moved.append(Change(what="calibration", kind="calibration", found=worst.error, accepted=rule.calibration_error, sentence=sentence))
+    return moved
+
+
+def _quality(judged: Quality | None, task: Task, evaluation: EvaluationMetrics) -> Json:
+    """What labels say; nothing where they could not be judged."""
+    worst = judged.worst if judged else None
+    return {
+        "metric": task.headline,
+        "title": task.title,
+        "figure": judged.figure if judged else None,
+        "interval": list(judged.interval) if judged else None,
+        "evaluation_figure": judged.evaluation if judged else evaluation.headline,
+        "classes": list(judged.classes) if judged and judged.classes else None,
+        "calibration_error": worst.error if worst else None,
+        "certain_calibration_error": worst.certain if worst else None,
+        "evaluation_calibration_error": evaluation.calibration_error,
+        "reliability": {each.name: _reliability(each) for each in judged.calibrations} if judged else None,
     }
-    return judged, moved
 
 
-def _unjudged(evaluation: EvaluationMetrics, baseline: Baseline) -> Json:
-    nothing = dict.fromkeys(("roc_auc", "interval", "calibration_error", "certain_calibration_error", "reliability"))
-    evaluated = {"evaluation_roc_auc": evaluation.roc_auc, "evaluation_calibration_error": evaluation.calibration_error}
-    return {**nothing, **evaluated, "evaluation_positive_share": baseline.positive_share}
+def _reliability(each: Calibration) -> Json:
+    return {name: values.tolist() for name, values in asdict(each.reliability).items()}
 
 
 def _joined(joined: Joined) -> Json:
-    positive, _ = joined.outcomes
-    share = float(positive.mean()) if len(positive) else None
-    return {"labelled": len(positive), "unknown": joined.unknown, "malformed": joined.malformed, "positive_share": share}
+    return {"labelled": len(joined.pairs), "unknown": joined.unknown, "malformed": joined.malformed}
+
+
+def _means(labels: Values, baseline: Baseline) -> Json:
+    """The mean of labels that are numbers, and that of evaluation's."""
+    known = baseline.mean is not None and len(labels)
+    return {"mean": float(labels.mean()) if known else None, "evaluation_mean": baseline.mean}
 
 
 def _adjusted(suspects: Mapping[tuple[str, str], Suspect]) -> dict[tuple[str, str], Suspect]:
@@ -219,6 +203,17 @@ def _adjusted(suspects: Mapping[tuple[str, str], Suspect]) -> dict[tuple[str, st
 def _urgency(suspect: Suspect) -> tuple[int, float]:
     order: Sequence[Kind] = ("scores", "missing", "feature", "labels")
     return order.index(suspect.change.kind), -suspect.change.found
+
+
+def _window(counts: Counts, baseline: Baseline, suspects: Mapping[tuple[str, str], Suspect], rule: Monitoring) -> Json:
+    """What was asked and answered, column by column; `predicted` only where there are classes."""
+    scores = _distribution(baseline.scores, counts.scores, suspects.get(("scores", "scores")), rule)
+    predicted = _distribution(baseline.predicted, counts.predicted, suspects.get(("scores", "class")), rule)
+    return {
+        "columns": {name: _column(name, counts, baseline, suspects, rule) for name in baseline.columns},
+        "scores": scores,
+        "predicted": predicted if predicted["bins"] else None,
+    }
 
 
 def _column(name: str, counts: Counts, baseline: Baseline, suspects: Mapping[tuple[str, str], Suspect], rule: Monitoring) -> Json:
@@ -259,9 +254,10 @@ def _psi(expected: Distribution, actual: Cells) -> float:
 
 
 def _most(expected: Distribution, actual: Cells) -> str:
-    """The bin whose share has changed most."""
+    """The bin whose share has changed most; of two outcomes, which change alike, the positive one, which is the last."""
     before, now = (_shares(expected.scale.bins(cells)) for cells in (expected.counts, actual))
-    bin_ = int(np.argmax(np.abs(np.subtract(now, before))))
+    changes = np.abs(np.subtract(now, before)).round(9)
+    bin_ = len(changes) - 1 - int(np.argmax(changes[::-1]))
     return f"{expected.scale.labels[bin_]!r} is {_percent(now[bin_])} instead of {_percent(before[bin_])}"
 
 

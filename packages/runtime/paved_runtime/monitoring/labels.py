@@ -13,23 +13,26 @@ from typing import Any, Self
 
 import numpy as np
 
-from paved_runtime.monitoring.request_log import UNREADABLE, AnswerEntry, scores
+from paved_runtime.monitoring.answers import UNREADABLE, Answers
+from paved_runtime.monitoring.request_log import AnswerEntry
 from paved_runtime.rules import TargetRule
-from paved_runtime.table import Mask, Values
+from paved_runtime.table import Values
 
 HEADER = ["inference_id", "label"]
+Score = float | list[float]  # of one row: a number, or that of each class
+Pair = tuple[str, Score, float]
 
 
 @dataclass
 class Joined:
-    """Rows with a label: those that say neither outcome are `malformed`, those with a score are in `pairs`.
+    """Rows with a label: those that say no outcome are `malformed`, those with a score are in `pairs`.
 
-    A pair is when the row was scored, the score, and whether the row turned out positive. Of a row scored twice the later score counts.
+    A pair is when the row was scored, its score and its label, as their task has them. Of a row scored twice the later score counts.
     """
 
     labels: int = 0
     malformed: int = 0
-    pairs: dict[str, tuple[str, float, bool]] = field(default_factory=dict)
+    pairs: dict[str, Pair] = field(default_factory=dict)
 
     @property
     def unknown(self) -> int:
@@ -37,13 +40,12 @@ class Joined:
         return self.labels - len(self.pairs)
 
     @property
-    def outcomes(self) -> tuple[Mask, Values]:
-        """Which rows turned out positive, bool [rows], and their scores, float64 [rows]; in an order that depends on them alone."""
-        pairs = sorted((score, positive) for _, score, positive in self.pairs.values())
-        scores, outcomes = (np.array(part) for part in zip(*pairs, strict=True)) if pairs else (np.empty(0), np.empty(0))
-        return outcomes.astype(np.bool_), scores.astype(np.float64)
+    def rows(self) -> tuple[Values, Values]:
+        """The labels, float64 [rows], and the scores, float64 [rows] or [rows, classes]; in an order that depends on them alone."""
+        pairs = sorted((score, label) for _, score, label in self.pairs.values())
+        return np.array([label for _, label in pairs], dtype=np.float64), np.array([score for score, _ in pairs], dtype=np.float64)
 
-    def add(self, name: str, pair: tuple[str, float, bool]) -> None:
+    def add(self, name: str, pair: Pair) -> None:
         """Note one scored row."""
         self.pairs[name] = max(pair, self.pairs.get(name, pair))
 
@@ -60,24 +62,24 @@ class Joined:
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
         """What another machine wrote."""
-        pairs = {name: (time, score, positive) for name, (time, score, positive) in content["pairs"].items()}
+        pairs = {name: (time, score, label) for name, (time, score, label) in content["pairs"].items()}
         return cls(content["labels"], content["malformed"], pairs)
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What rows turned out to be, by their names, and how many lines say something that is no outcome."""
+    """What rows turned out to be, by their names: labels as their task has them, and how many lines say something that is no outcome."""
 
-    positive: Mapping[str, bool]
+    known: Mapping[str, float]
     malformed: int = 0
 
     @classmethod
     def read(cls, files: Iterable[Iterable[str]], rule: TargetRule) -> Self:
         """CSV files with the header `inference_id,label`, the oldest first: a later label takes the place of an earlier one.
 
-        A label that is neither of the two outcomes, spelt exactly so, is none: an earlier one of the row stays.
+        A label that `rule` does not accept is none: an earlier one of the row stays.
         """
-        labels: dict[str, bool] = {}
+        labels: dict[str, float] = {}
         malformed = 0
         for file in files:
             rows = _rows(file)
@@ -85,26 +87,26 @@ class Labels:
                 malformed += 1 + sum(1 for _ in rows)
             for cells in rows:
                 if len(cells) == len(HEADER) and cells[0] and rule.accepts(cells[1]):
-                    labels[cells[0]] = rule.label(cells[1]) == 1
+                    labels[cells[0]] = rule.label(cells[1])
                 else:
                     malformed += 1
         return cls(labels, malformed)
 
-    def join(self, entries: Iterable[AnswerEntry], joined: Joined) -> None:
+    def join(self, entries: Iterable[AnswerEntry], answers: Answers, joined: Joined) -> None:
         """Note the scores of every row that has a label."""
-        requests = {name.rpartition("/")[0] for name in self.positive}.union(self.positive)
+        requests = {name.rpartition("/")[0] for name in self.known}.union(self.known)
         for entry in entries:
             event, answer = entry.eventMetadata, entry.captureData.endpointOutput
             if answer is None or event.name not in requests:
                 continue
             try:
-                answered = scores(answer).tolist()
+                scores = answers.read(answer).tolist()
             except UNREADABLE:
                 continue  # counted among the failed requests where the window is read
-            names = [event.name] if len(answered) == 1 else [f"{event.name}/{row}" for row in range(len(answered))]
-            for name, score in zip(names, answered, strict=True):
-                if name in self.positive and 0 <= score <= 1:
-                    joined.add(name, (event.inferenceTime, score, self.positive[name]))
+            names = [event.name] if len(scores) == 1 else [f"{event.name}/{row}" for row in range(len(scores))]
+            for name, score in zip(names, scores, strict=True):
+                if name in self.known:
+                    joined.add(name, (event.inferenceTime, score, self.known[name]))
 
 
 def _rows(file: Iterable[str]) -> Iterator[list[str]]:

@@ -8,6 +8,7 @@ from typing import Any
 from paved_runtime.monitoring.services import CloudWatch
 
 AT_ONCE = 500  # metrics a call; CloudWatch takes 1000
+HEADLINES = {"roc_auc": "RocAuc", "r2": "R2"}  # by the names that evaluation gives them
 Metric = dict[str, Any]
 
 
@@ -36,13 +37,15 @@ def metrics(report: Mapping[str, Any]) -> Iterator[Metric]:
         yield _metric("Violations", report["violations"]["share"], "None")
         if report["scores"]["psi"] is not None:
             yield _metric("ScorePSI", report["scores"]["psi"], "None")
+        if report["predicted"] and report["predicted"]["psi"] is not None:
+            yield _metric("ClassPSI", report["predicted"]["psi"], "None")
     for name, column in report["columns"].items():
         if column["psi"] is not None:
             yield _metric("PSI", column["psi"], "None") | {"Dimensions": [{"Name": "Column", "Value": name}]}
     quality = report["quality"]
     yield _metric("LabelledRows", quality["labelled"], "Count")
     if not quality["skipped"]:
-        yield _metric("RocAuc", quality["roc_auc"], "None")
+        yield _metric(HEADLINES[quality["metric"]], quality["figure"], "None")
         yield _metric("CalibrationError", quality["calibration_error"], "None")
 
 

@@ -48,7 +48,7 @@ def summary(report: Json) -> str:
     lines += [f"{what}: {report[name]}" for name, what in UNUSUAL.items() if report[name]]
     lines += [f"capture: {sentence}" for sentence in report["capture"]["sentences"]]
     lines += [f"skipped: {report['skipped']}"] if report["skipped"] else [f"{report['tests']} tests"]
-    lines += [f"quality not judged: {quality['skipped']}"] if quality["skipped"] else [f"ROC AUC {quality['roc_auc']:.4f}"]
+    lines += [f"quality not judged: {quality['skipped']}"] if quality["skipped"] else [f"{quality['title']} {quality['figure']:.4f}"]
     lines += [f"labels of rows that were not captured: {quality['unknown']}"] if quality["unknown"] else []
     lines += [f"lines that are no label: {quality['malformed']}"] if quality["malformed"] else []
     moved = [f"moved: {change['sentence']}" for change in report["moved"]]

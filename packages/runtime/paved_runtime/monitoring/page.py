@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from markupsafe import Markup
 
 from paved_runtime.monitoring import plots
 from paved_runtime.page import NONE, count, environment, figure, legible, legible_json
@@ -16,6 +18,7 @@ RULES = {
     "violations": "share of rows that may break the data contract",
     "minimum_labels": "fewest labelled rows that are judged",
     "roc_auc_loss": "loss of ROC AUC that is accepted",
+    "r2_loss": "loss of R² that is accepted",
     "calibration_error": "calibration error that is accepted",
 }
 
@@ -23,7 +26,7 @@ RULES = {
 def render(report: Mapping[str, Any], purpose: str) -> str:
     """The page about one run; `report` is monitor.json."""
     content = legible_json(report)
-    columns, reliability = content["columns"], content["quality"]["reliability"]
+    columns, quality = content["columns"], content["quality"]
     order = sorted(columns, key=lambda name: (not columns[name]["moved"], -(columns[name]["psi"] or 0.0)))
     judged = any(column["psi"] is not None for column in columns.values())
     templates = environment("paved_runtime.monitoring")
@@ -36,8 +39,21 @@ def render(report: Mapping[str, Any], purpose: str) -> str:
         rules=[(RULES[name], count(value) if isinstance(value, int) else figure(value)) for name, value in content["rules"].items()],
         shares=plots.shares,
         changes=plots.changes(columns, content["rules"]["psi"]) if judged else None,
-        reliability=plots.reliability(reliability) if reliability else None,
+        reliabilities=_reliabilities(content["task"], quality["reliability"] or {}),
+        unit={"regression": " standard deviations"}.get(content["task"], ""),
     )
+
+
+def _reliabilities(task: str, each: Mapping[str, Any]) -> dict[str, Markup]:
+    """The plot of each outcome's scores, by its name, the one that is off most first; of a number, the target's."""
+    shown = {"regression": "mean outcome"}
+    worst = sorted(each, key=lambda name: -_error(each[name]))
+    return {name: plots.reliability(each[name], shown.get(task, f"share of {name!r}")) for name in worst}
+
+
+def _error(bins: Mapping[str, Sequence[float]]) -> float:
+    rows = zip(bins["score"], bins["positive"], bins["count"], strict=True)
+    return sum(abs(score - positive) * count for score, positive, count in rows) / sum(bins["count"])
 
 
 def chance(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,32 +45,32 @@ def changes(columns: Mapping[str, Mapping[str, Any]], limit: float) -> Markup:
     return _svg(f"Population stability index of each column, accepted is {limit:g}: {spoken}", WIDTH, HEAD + ROW * len(rows), drawn)
 
 
-def reliability(bins: Mapping[str, Sequence[float]]) -> Markup:
-    """The share of positives against the mean score, a point for each tenth of the labelled rows."""
-    points = list(zip(bins["score"], bins["positive"], bins["count"], strict=True))
-    top = _ceiling(max(max(score, positive) for score, positive, _ in points))
+def reliability(bins: Mapping[str, Sequence[float]], outcome: str) -> Markup:
+    """What became of the rows against their mean score, a point for each tenth of the labelled rows; `outcome` says what that is."""
+    points = list(zip(bins["score"], bins["positive"], strict=True))
+    low, high = _range([value for point in points for value in point])
 
     def x(value: float) -> float:
-        return LEFT + value / top * SQUARE
+        return LEFT + (value - low) / (high - low) * SQUARE
 
     def y(value: float) -> float:
-        return 10 + (1 - value / top) * SQUARE
+        return 10 + (high - value) / (high - low) * SQUARE
 
     drawn = []
     for step in range(5):
-        value = top * step / 4
+        value = low + (high - low) * step / 4
         drawn.append(f'<line class="grid" x1="{LEFT}" x2="{LEFT + SQUARE}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
-        drawn.append(f'<text class="muted" x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
-        drawn.append(f'<text class="muted" x="{x(value):.1f}" y="{SQUARE + 26}" text-anchor="middle">{value:.3g}</text>')
-    drawn.append(f'<line class="chance" x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(top):.1f}" y2="{y(top):.1f}"/>')
-    path = " ".join(f"{x(score):.1f},{y(positive):.1f}" for score, positive, _ in points)
+        drawn.append(f'<text class="muted" x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{_short(value)}</text>')
+        drawn.append(f'<text class="muted" x="{x(value):.1f}" y="{SQUARE + 26}" text-anchor="middle">{_short(value)}</text>')
+    drawn.append(f'<line class="chance" x1="{x(low):.1f}" y1="{y(low):.1f}" x2="{x(high):.1f}" y2="{y(high):.1f}"/>')
+    path = " ".join(f"{x(score):.1f},{y(positive):.1f}" for score, positive in points)
     drawn.append(f'<polyline class="curve" points="{path}"/>')
-    drawn += [f'<circle class="challenger" cx="{x(score):.1f}" cy="{y(positive):.1f}" r="4"/>' for score, positive, _ in points]
+    drawn += [f'<circle class="challenger" cx="{x(score):.1f}" cy="{y(positive):.1f}" r="4"/>' for score, positive in points]
     drawn.append(f'<text class="muted" x="{LEFT + SQUARE / 2}" y="{SQUARE + 42}" text-anchor="middle">mean score</text>')
     side = f'transform="translate(11 {10 + SQUARE / 2}) rotate(-90)"'
-    drawn.append(f'<text class="muted" {side} text-anchor="middle">share of positives</text>')
-    spoken = "; ".join(f"{score:.2f} to {positive:.2f}" for score, positive, _ in points)
-    return _svg(f"Reliability, mean score to share of positives: {spoken}", LEFT + SQUARE + 16, SQUARE + BELOW + 14, drawn)
+    drawn.append(f'<text class="muted" {side} text-anchor="middle">{escape(outcome)}</text>')
+    spoken = "; ".join(f"{score:.3g} to {positive:.3g}" for score, positive in points)
+    return _svg(f"Reliability, mean score to {outcome}: {spoken}", LEFT + SQUARE + 16, SQUARE + BELOW + 14, drawn)
 
 
 def _svg(label: str, width: int, height: int, drawn: Sequence[str]) -> Markup:
@@ -103,9 +104,22 @@ def _legend(*entries: tuple[str, str]) -> str:
     return "".join(each)
 
 
-def _ceiling(value: float) -> float:
-    """The end of an axis: a little more than `value`, and round."""
-    return next((end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8) if value <= end), 1.0)
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of both axes: from 0 to a little more than the highest value, and round; where there is less, from the lowest."""
+    low, high = min(*values, 0.0), max(values)
+    if low == 0 and 0 < high <= 1:
+        return 0.0, next((end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8) if high <= end), 1.0)
+    size = max(abs(low), abs(high), 1e-9)
+    step = 10 ** math.floor(math.log10(size)) / 2
+    return math.floor(low / step) * step, max(math.ceil(high / step) * step, math.floor(low / step) * step + step)
+
+
+def _short(value: float) -> str:
+    """A number beside an axis: in thousands, millions and so on where it is large, so that it has room."""
+    for size, name in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 10 * size or (abs(value) >= size and size > 1e3):
+            return f"{value / size:.3g}{name}"
+    return f"{value:.4g}"
 
 
 def _percent(share: float) -> str:

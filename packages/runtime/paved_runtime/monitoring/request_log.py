@@ -6,8 +6,6 @@ is to blame stands alone, and that is read plainly: as far as it goes, each cell
 
 from __future__ import annotations
 
-import base64
-import binascii
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,24 +17,17 @@ import numpy as np
 
 from paved_runtime.contract import encode
 from paved_runtime.csv_requests import CsvRequests
-from paved_runtime.media_types import CSV, JSON, LINES, RequestError, content
+from paved_runtime.media_types import CSV, JSON, LINES
 from paved_runtime.moments import Moment
+from paved_runtime.monitoring.answers import UNREADABLE, Answers
+from paved_runtime.monitoring.bodies import Body
 from paved_runtime.protocol import OWN
 from paved_runtime.requests import codes, row
 from paved_runtime.rules import RuleError, rules
-from paved_runtime.spec import Data
 from paved_runtime.table import Table, Values
+from paved_runtime.tasks.task import Task
 
-UNREADABLE = (ValueError, RecursionError, csv.Error, msgspec.MsgspecError)
 Kind = TypeVar("Kind")
-
-
-class Body(msgspec.Struct, gc=False):
-    """A request's or an answer's body, and how the log has it."""
-
-    data: str = ""
-    encoding: str = ""
-    observedContentType: str = ""  # noqa: N815 - SageMaker's name
 
 
 class Exchange(msgspec.Struct, gc=False):
@@ -84,21 +75,11 @@ class AnswerEntry(msgspec.Struct, gc=False):
     eventMetadata: Event  # noqa: N815
 
 
-class Score(msgspec.Struct, gc=False):
-    """One row's answer, whatever else is said about it."""
-
-    score: float
-
-
-class Scores(msgspec.Struct, gc=False):
-    """An answer in JSON."""
-
-    predictions: list[Score]
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Some captured requests. A cell that breaks the contract is infinite; `failed` have no scores, `unreadable` no rows either."""
+    """Some captured requests, with scores as their task has them. A cell that breaks the contract is infinite; `failed` have no scores that
+    the task may give, `unreadable` no rows either.
+    """
 
     table: Table
     scores: Values
@@ -108,9 +89,11 @@ class Reading:
 
 
 class Reader:
-    """Reads what was captured under one contract."""
+    """Reads what was captured of one model: its task's answers, under its contract."""
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, task: Task) -> None:
+        data = task.data
+        self.answers = Answers(task)
         self._rules = rules(data)
         self._positions = {name: position for position, name in enumerate(self._rules)}
         self._codes = codes(data)
@@ -122,9 +105,12 @@ class Reader:
 
     def read(self, exchanges: Sequence[Exchange]) -> Iterator[Reading]:
         """The rows and scores of some requests, in an order that says nothing."""
-        yield from self._all([exchange for exchange in exchanges if _formats(exchange) == {CSV}], self._in_csv)
-        yield from self._all([exchange for exchange in exchanges if _plain_json(exchange)], self._in_json)
-        yield from (self._alone(exchange) for exchange in exchanges if _formats(exchange) != {CSV} and not _plain_json(exchange))
+        parted: dict[str, list[Exchange]] = {CSV: [], JSON: [], "": []}
+        for exchange in exchanges:
+            parted[_common(exchange)].append(exchange)
+        yield from self._all(parted[CSV], self._in_csv)
+        yield from self._all(parted[JSON], self._in_json)
+        yield from map(self._alone, parted[""])
 
     def _all(self, exchanges: Sequence[Exchange], at_once: Callable[[Sequence[Exchange]], Reading]) -> Iterator[Reading]:
         if not exchanges:
@@ -140,7 +126,7 @@ class Reader:
                 yield from self._all(exchanges[middle:], at_once)
 
     def _in_json(self, exchanges: Sequence[Exchange]) -> Reading:
-        """Raises ValueError where a request does not keep the contract or an answer has no scores."""
+        """Raises UNREADABLE where a request does not keep the contract or an answer has no scores."""
         bodies = [exchange.endpointInput.data for exchange in exchanges]
         single = [body for body in bodies if '"instances"' not in body]
         if any(body[:32].lstrip().startswith("[") for body in single):
@@ -150,8 +136,7 @@ class Reader:
             raise ValueError("a request is no object")
         for batch in self._batches.decode(_list([body for body in bodies if '"instances"' in body])):
             rows += batch.instances
-        answers = ANSWERS.decode(_list([_answer(exchange).data for exchange in exchanges]))
-        scores = np.array([prediction.score for answer in answers for prediction in answer.predictions])
+        scores = self.answers.together([_answer(exchange).data for exchange in exchanges])
         columns = zip(*(row if type(row) is tuple else msgspec.structs.astuple(row) for row in rows), strict=True)
         values = np.empty((len(rows), len(self._rules)))
         for position, (column, places) in enumerate(zip(columns, self._codes, strict=False)):
@@ -159,18 +144,17 @@ class Reader:
         return self._reading(values, scores, len(exchanges))
 
     def _in_csv(self, exchanges: Sequence[Exchange]) -> Reading:
-        """Raises ValueError, or csv.Error, where a request does not keep the contract or an answer has no scores."""
-        rows = [cells for exchange in exchanges for cells in _cells(_text(exchange.endpointInput))]
+        """Raises UNREADABLE where a request does not keep the contract or an answer has no scores."""
+        rows = [cells for exchange in exchanges for cells in _cells(exchange.endpointInput.text)]
         table, violations = encode(dict(zip(self._rules, zip(*rows, strict=True), strict=True)), self._rules)
         if violations:
             raise ValueError("a request breaks the contract")
-        return self._reading(table.values, np.concatenate([scores(_answer(exchange)) for exchange in exchanges]), len(exchanges))
+        scores = np.concatenate([self.answers.read(_answer(exchange)) for exchange in exchanges])
+        return self._reading(table.values, scores, len(exchanges))
 
     def _reading(self, values: Values, scores: Values, requests: int) -> Reading:
         if len(values) != len(scores):
             raise ValueError("an answer has not as many scores as its request has rows")
-        if not np.isfinite(scores).all():
-            raise ValueError("an answer has a score that is no number")
         return Reading(self._judged(values), scores, requests)
 
     def _judged(self, values: Values) -> Table:
@@ -182,22 +166,23 @@ class Reader:
 
     def _alone(self, exchange: Exchange) -> Reading:
         """One request by itself, read as far as it goes."""
+        none = self.answers.none
         try:
             values = self._values(exchange.endpointInput)
         except UNREADABLE:
-            return Reading(Table(self._positions, np.empty((0, len(self._rules)))), np.empty(0), requests=1, failed=1, unreadable=1)
+            return Reading(Table(self._positions, np.empty((0, len(self._rules)))), none, requests=1, failed=1, unreadable=1)
         table = self._judged(values)
         try:
-            answered = scores(_answer(exchange))
+            scores = self.answers.read(_answer(exchange))
         except UNREADABLE:
-            return Reading(table, np.empty(0), requests=1, failed=int(len(table) > 0))
-        return Reading(table, answered, requests=1) if len(answered) == len(table) else Reading(table, np.empty(0), requests=1, failed=1)
+            return Reading(table, none, requests=1, failed=int(len(table) > 0))
+        return Reading(table, scores, requests=1) if len(scores) == len(table) else Reading(table, none, requests=1, failed=1)
 
     def _values(self, body: Body) -> Values:
         """float64 [rows, columns]. Raises ValueError where there is no telling what the rows are."""
-        text, form = _text(body), _format(body)
+        text, form = body.text, body.format
         if form == CSV:
-            return self._table([self._row(cells, parse=True) for cells in self._csv_rows(text, _header(body))])
+            return self._table([self._row(cells, parse=True) for cells in self._csv_rows(text, body.header)])
         rows = [json.loads(line) for line in text.split("\n") if line.strip()] if form == LINES else _rows(json.loads(text))
         return self._table([self._row(self._named(row)) for row in rows])
 
@@ -227,24 +212,6 @@ class Reader:
             except (KeyError, RuleError):
                 values.append(np.inf)
         return values
-
-
-ANSWERS = msgspec.json.Decoder(list[Scores])
-ANSWER, SCORE = msgspec.json.Decoder(Scores), msgspec.json.Decoder(Score)
-
-
-def scores(body: Body) -> Values:
-    """The scores of an answer. Raises ValueError where it has none."""
-    text, form = _text(body), _format(body)
-    if form == CSV:
-        answered = np.array([float(line) for line in text.split()])
-    elif form == LINES:
-        answered = np.array([line.score for line in SCORE.decode_lines(text)])
-    else:
-        answered = np.array([prediction.score for prediction in ANSWER.decode(text).predictions])
-    if not np.isfinite(answered).all():
-        raise ValueError("a score is no number")  # which JSON cannot even write
-    return answered
 
 
 def _rows(body: Any) -> list[Any]:
@@ -280,44 +247,13 @@ def _answer(exchange: Exchange) -> Body:
     return exchange.endpointOutput
 
 
-def _plain_json(exchange: Exchange) -> bool:
-    """Whether both sides are JSON as it stands."""
-    answer = exchange.endpointOutput
-    return exchange.endpointInput.encoding == "JSON" and answer is not None and answer.encoding == "JSON" and _formats(exchange) == {JSON}
-
-
-def _formats(exchange: Exchange) -> set[str]:
-    """The formats of both sides; of a request without an answer, its own."""
-    return {_format(body) for body in (exchange.endpointInput, exchange.endpointOutput) if body is not None}
-
-
-def _format(body: Body) -> str:
-    """What a body is: as data capture encoded it, which knows CSV and JSON, and by its content type."""
-    if body.encoding == "CSV":
+def _common(exchange: Exchange) -> str:
+    """CSV where both sides are CSV, or the request that has no answer; JSON where both are, as it stands; else nothing."""
+    request, answer = exchange.endpointInput, exchange.endpointOutput
+    formats = {body.format for body in (request, answer) if body is not None}
+    if formats == {CSV}:
         return CSV
-    try:
-        known = content(body.observedContentType).format
-    except RequestError:
-        return JSON
-    return JSON if body.encoding == "JSON" and known != LINES else known
-
-
-def _header(body: Body) -> bool | None:
-    """What the content type says of a header."""
-    try:
-        return content(body.observedContentType).header
-    except RequestError:
-        return None
-
-
-def _text(body: Body) -> str:
-    """Raises ValueError."""
-    if body.encoding != "BASE64":
-        return body.data
-    try:
-        return base64.b64decode(body.data, validate=True).decode()
-    except binascii.Error as error:
-        raise ValueError("no base64") from error
+    return JSON if formats == {JSON} and answer is not None and request.encoding == answer.encoding == "JSON" else ""
 
 
 def _cells(text: str) -> list[list[str]]:

@@ -2,7 +2,7 @@
 
 Kolmogorov and Smirnov's statistic of two samples has the asymptotic p-value that scipy's `ks_2samp` gives it. On tied values it errs on the
 safe side: it says "changed" less often than it may. The calibration error of few rows is never zero: what chance adds is drawn, bin by bin,
-from the binomial distribution (the parametric bootstrap), and taken off before anything is judged.
+from the binomial distribution, of numbers from the normal one (the parametric bootstrap), and taken off before anything is judged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
+from paved_runtime import calibration
 from paved_runtime.calibration import Reliability
+from paved_runtime.table import Values
 
 LEAST_EXPECTED = 1  # rows in a cell of a chi-square test (Cochran, Biometrics 10, 1954); more would hide what was rare and is no longer
 DRAWS, SEED = 2000, 0
@@ -74,9 +76,42 @@ def adjusted(p_values: Sequence[float]) -> list[float]:
 
 
 def certain_error(reliability: Reliability, confidence: float) -> float:
-    """The calibration error less what chance adds: it is at least so large with this confidence."""
+    """The calibration error of an outcome less what chance adds: it is at least so large with this confidence."""
     draw = np.random.default_rng(SEED)
     count = reliability.count.astype(np.int64)
-    drawn = np.abs(draw.binomial(count, reliability.positive, (DRAWS, len(count))) / count - reliability.positive)
-    chance = float(np.quantile(np.average(drawn, weights=count, axis=1), confidence, method="higher"))
-    return max(reliability.error - chance, 0.0)
+    drawn = draw.binomial(count, reliability.positive, (DRAWS, len(count))) / count - reliability.positive
+    return _surely(reliability, drawn, confidence)
+
+
+def certain_distance(labels: Values, scores: Values, confidence: float) -> float:
+    """The same of numbers, in their unit: labels and scores float64 [rows]."""
+    reliability = calibration.reliability(labels, scores)
+    placed = np.unique(calibration.bins(scores, np.sort(scores)), return_inverse=True)[1]
+    errors = labels - scores
+    squares = np.bincount(placed, (errors - (reliability.positive - reliability.score)[placed]) ** 2)
+    several = np.maximum(reliability.count - 1, 1)
+    variances = np.where(reliability.count > 1, squares / several, errors.var())  # of one row nothing is known but of all of them
+    draw = np.random.default_rng(SEED)
+    drawn = draw.normal(size=(DRAWS, len(variances))) * np.sqrt(variances / reliability.count)
+    return _surely(reliability, drawn, confidence)
+
+
+def r2(labels: Values, scores: Values, confidence: float) -> tuple[float, float, float]:
+    """R² and its two-sided interval: labels, which differ, and scores float64 [rows].
+
+    The delta method (van der Vaart, Asymptotic Statistics, 1998, ch. 3) on the logarithm of 1 - R², a ratio of two means of squares.
+    """
+    errors, distances = (scores - labels) ** 2, (labels - labels.mean()) ** 2
+    error, variance = errors.mean(), distances.mean()
+    if not error:
+        return 1.0, 1.0, 1.0
+    spread = np.sqrt(((errors / error - distances / variance) ** 2).mean() / len(labels))
+    reach = stats.norm.isf((1 - confidence) / 2) * spread
+    value, low, high = (float(1 - error / variance * factor) for factor in (1, np.exp(reach), np.exp(-reach)))
+    return value, low, high
+
+
+def _surely(reliability: Reliability, drawn: Values, confidence: float) -> float:
+    """The error less the `confidence` quantile of what chance alone would make of it; `drawn` are distances, float64 [draws, bins]."""
+    chance = np.quantile(np.average(np.abs(drawn), weights=reliability.count, axis=1), confidence, method="higher")
+    return max(reliability.error - float(chance), 0.0)

@@ -13,15 +13,15 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from paved_runtime import stop, validation
 from paved_runtime.checkpoints import Checkpoints
 from paved_runtime.networks import interruption
 from paved_runtime.networks.group import Group
+from paved_runtime.networks.objective import Objective
 from paved_runtime.networks.settings import Settings
 from paved_runtime.networks.state import State, Weights
-from paved_runtime.table import Matrix
+from paved_runtime.plugin import TrainingRun
 
 SEEDS = 2**31  # apart from each other: those of two seeds
 AT_ONCE = 65_536  # rows
@@ -49,17 +49,11 @@ class Rows:
         return Rows(self.matrix[positions], self.labels[positions])
 
 
-def fit(
-    network: nn.Module,
-    matrix: Matrix,
-    labels: Matrix,
-    settings: Settings,
-    group: Group = Group(),  # noqa: B008 - it is frozen
-    checkpoints: Checkpoints = Checkpoints(),  # noqa: B008
-) -> None:
-    """Leave in `network`, which gives logits [rows] or [rows, 1], the weights that were best over the validation rows.
+def fit(network: nn.Module, run: TrainingRun, settings: Settings, group: Group = Group()) -> None:  # noqa: B008 - it is frozen
+    """Leave in `network` the weights that were best over the validation rows. It gives logits [rows] or [rows, 1], of several classes
+    [rows, classes], of a regression numbers in the target's unit, [rows] or [rows, 1].
 
-    Every process of the group calls it with the same rows and the same network; the first alone reads and writes checkpoints. All end with
+    Every process of the group calls it with the same run and the same network; the first alone reads and writes checkpoints. All end with
     the same weights, however often training was stopped and resumed. A group of another size ends with others: sums of more parts round
     differently.
 
@@ -67,23 +61,25 @@ def fit(
         ArithmeticError: nothing finite is learnt.
         ConnectionError: another process of the group is gone.
         Interrupted: SIGTERM came to one of them; all stop after the same step.
-        ValueError: the checkpoint is of another network, or several processes would normalise by batches.
+        ValueError: the network gives something else, the checkpoint is of another one, or several processes would normalise by batches.
     """
     if group.size > 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
         raise ValueError(f"batch normalisation would see the rows of one process of {group.size}: take layer normalisation")
     _deterministic()
-    held = validation.rows(labels)
-    rows, kept = (Rows(torch.tensor(matrix[chosen]), torch.tensor(labels[chosen])) for chosen in (~held, held))
+    objective, checkpoints = Objective.of(run), run.checkpoints
+    held = validation.rows(run.labels)
+    rows, kept = (Rows(torch.tensor(run.matrix[chosen]), torch.tensor(run.labels[chosen])) for chosen in (~held, held))
     network.to(group.device)
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, foreach=False)
     state = _resumed(network, optimizer, group, checkpoints)
     epoch = math.ceil(len(rows) / settings.batch_size)
     with interruption.held() as told:
         while state.step < settings.epochs * epoch and state.stale < settings.patience:
-            stopping = _step(network, optimizer, _batch(rows, state.step, epoch, settings, group), told, settings, state.step, group)
+            batch = _batch(rows, state.step, epoch, settings, group)
+            stopping = _step(network, objective, optimizer, batch, told, settings, state.step, group)
             state.step += 1
             if state.step % epoch == 0:
-                _judge(network, kept, state, group)
+                _judge(network, objective, kept, state, group)
             if group.rank == 0 and (stopping or state.step % settings.checkpoint_steps == 0):
                 checkpoints.save(state.step, partial(state.write, network=network, optimizer=optimizer))
             if stopping:
@@ -125,6 +121,7 @@ def _batch(rows: Rows, step: int, epoch: int, settings: Settings, group: Group) 
 
 def _step(
     network: nn.Module,
+    objective: Objective,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     told: Callable[[], bool],
@@ -136,8 +133,7 @@ def _step(
     torch.manual_seed(settings.seed * SEEDS + step * group.size + group.rank)
     network.train()
     optimizer.zero_grad()
-    logits = network(batch.rows.matrix.to(group.device)).reshape(-1)
-    loss = binary_cross_entropy_with_logits(logits, batch.rows.labels.to(group.device), reduction="sum") / batch.size
+    loss = objective.loss(network(batch.rows.matrix.to(group.device)), batch.rows.labels.to(group.device)) / batch.size
     loss.backward()  # type: ignore[no-untyped-call]
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     slopes = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
@@ -149,21 +145,20 @@ def _step(
     return bool(total[-1] > 0)
 
 
-def _judge(network: nn.Module, rows: Rows, state: State, group: Group) -> None:
+def _judge(network: nn.Module, objective: Objective, rows: Rows, state: State, group: Group) -> None:
     """Keep the weights where they are the best so far. Each process looks at a part of the rows."""
     network.eval()
     loss = torch.zeros(1, dtype=torch.float64)
     with torch.no_grad():
         for part in torch.split(torch.arange(len(rows))[group.rank :: group.size], AT_ONCE):
             chosen = rows.at(part)
-            logits = network(chosen.matrix.to(group.device)).reshape(-1).cpu().double()
-            loss += binary_cross_entropy_with_logits(logits, chosen.labels.double(), reduction="sum")
-    found = float(group.sum(loss.to(group.device))) / len(rows)
-    if not math.isfinite(found):
-        raise ArithmeticError(f"the loss is {found} after step {state.step}: take a smaller learning_rate")
-    state.stale = 0 if found < state.loss else state.stale + 1
-    if found < state.loss:
-        state.loss, state.best = found, _copied(network)
+            loss += objective.loss(network(chosen.matrix.to(group.device)).cpu().double(), chosen.labels.double())
+    mean = float(group.sum(loss.to(group.device))) / len(rows)
+    if not math.isfinite(mean):
+        raise ArithmeticError(f"the loss is {mean} after step {state.step}: take a smaller learning_rate")
+    state.stale = 0 if mean < state.loss else state.stale + 1
+    if mean < state.loss:
+        state.loss, state.best = mean, _copied(network)
 
 
 def _copied(network: nn.Module) -> Weights:

@@ -9,19 +9,22 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from paved_runtime.networks import outputs
+from paved_runtime.spec import TaskName
+
 ROWS = 3  # of the example that the network is traced with: no number that a network may have a meaning for, such as 1
 
 
-class Probabilities(nn.Module):
-    """float32 [rows, 2] of both outcomes, from a network's logits [rows] or [rows, 1]."""
+class Answers(nn.Module):
+    """What callers get of a network (paved_runtime.networks.outputs)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.task = network, outputs.task(network)
 
     def forward(self, features: Tensor) -> Tensor:
-        positive = torch.sigmoid(self.network(features).reshape(-1))
-        return torch.stack([1 - positive, positive], dim=1)
+        scores = outputs.scores(self.network(features), features.shape[0], self.task)  # len() would be that of the example
+        return outputs.answers(scores, self.task)
 
 
 def width(network: nn.Module) -> int:
@@ -32,22 +35,24 @@ def width(network: nn.Module) -> int:
         raise ValueError(f"{type(network).__name__} does not say how many features it takes: give it the attribute in_features") from error
 
 
-def export(module: nn.Module, features: int) -> bytes:
-    """The graph of a module that takes float32 [rows, features] and gives probabilities, float32 [rows, 2]: input `features`, output
-    `probabilities`, as many rows as there are.
+def export(module: nn.Module, features: int, task: TaskName) -> bytes:
+    """The graph of a module that takes float32 [rows, features] and gives a task's answers: input `features`, output `probabilities`,
+    float32 [rows, outcomes], or of a regression `values`, float32 [rows]; as many rows as there are.
 
     Raises:
-        ValueError: the network does what ONNX has no words for.
+        ValueError: the network gives what is no answer of its task, or does what ONNX has no words for.
     """
+    example = torch.zeros(ROWS, features)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nobody asked for
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of torch's own use of itself
+            module.eval()(example)  # an error here says what it is
             program = torch.onnx.export(
-                module.eval(),
-                (torch.zeros(ROWS, features),),
+                module,
+                (example,),
                 input_names=["features"],
-                output_names=["probabilities"],
+                output_names=[outputs.GIVES[task]],
                 dynamic_shapes={"features": {0: torch.export.Dim("rows")}},
                 dynamo=True,
                 verbose=False,

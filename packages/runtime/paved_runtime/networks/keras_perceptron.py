@@ -8,15 +8,23 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import torch
 from torch import Tensor, nn
 
+from paved_runtime.networks import outputs
 from paved_runtime.networks.inputs import FARTHEST, Scales
 from paved_runtime.networks.settings import Settings
+from paved_runtime.networks.target import Standard
+from paved_runtime.plugin import TrainingRun
+from paved_runtime.spec import TaskName
+
+ACTIVATIONS: dict[TaskName, str] = {"binary": "sigmoid", "multiclass": "softmax"}  # from logits to probabilities
 
 
-def perceptron(scales: Scales, settings: Settings) -> Any:
-    """A keras.Model: float32 [rows, features] → logits [rows, 1]. Its names and first weights depend on the arguments alone."""
+def perceptron(run: TrainingRun, settings: Settings) -> Any:
+    """The keras.Model that learns from a run: float32 [rows, features] → logits [rows, 1], of several classes [rows, classes], or numbers
+    in the target's unit [rows, 1]. Its names and first weights depend on the arguments alone.
+    """
+    scales = Scales.of(run.matrix)
     keras.utils.clear_session()
     keras.utils.set_random_seed(settings.seed)
     with keras.device("cpu"):
@@ -29,16 +37,23 @@ def perceptron(scales: Scales, settings: Settings) -> Any:
         for position, size in enumerate(settings.layers):
             layer = keras.layers.Dense(size, activation="relu")(layer)
             layer = keras.layers.Dropout(settings.dropout, seed=settings.seed + position)(layer)
-        return keras.Model(features, keras.layers.Dense(1)(layer))
+        layer = keras.layers.Dense(run.classes or 1)(layer)
+        if run.task == "regression":
+            standard = Standard.of(run.labels)
+            layer = keras.layers.Rescaling(standard.deviation, standard.mean)(layer)
+        return keras.Model(features, layer)
 
 
-def answering(model: Any) -> Any:
-    """The keras.Model that gives probabilities where `model` gives logits."""
-    with keras.device("cpu"):
-        return keras.Model(model.inputs, keras.layers.Activation("sigmoid")(model.output))
+def answering(model: Any, task: TaskName) -> Any:
+    """The keras.Model of a task that gives scores where `model` gives what learns: probabilities instead of logits."""
+    if task in ACTIVATIONS:
+        with keras.device("cpu"):
+            model = keras.Model(model.inputs, keras.layers.Activation(ACTIVATIONS[task])(model.output))
+    model.task = task
+    return model
 
 
-class Logits(nn.Module):
+class Learning(nn.Module):
     """A keras.Model as PyTorch calls it: it learns in training, and not in evaluation."""
 
     def __init__(self, model: Any) -> None:
@@ -46,17 +61,17 @@ class Logits(nn.Module):
         self.model = model
 
     def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.model(features, training=self.training)
-        return logits
+        outputs: Tensor = self.model(features, training=self.training)
+        return outputs
 
 
-class Probabilities(nn.Module):
-    """float32 [rows, 2] of both outcomes, from a keras.Model that gives [rows] or [rows, 1] of the positive one."""
+class Answers(nn.Module):
+    """What callers get of a keras.Model, which gives scores (paved_runtime.networks.outputs)."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.task = model, outputs.task(model)
 
     def forward(self, features: Tensor) -> Tensor:
-        positive = self.model(features, training=False).reshape(-1)
-        return torch.stack([1 - positive, positive], dim=1)
+        scores = outputs.rowwise(self.model(features, training=False), features.shape[0], self.task)  # len() would be that of the example
+        return outputs.answers(scores, self.task)

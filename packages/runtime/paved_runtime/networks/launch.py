@@ -29,7 +29,7 @@ def learn(
     gpus: int | None = None,
     processes: int | None = None,
 ) -> Network:
-    """The network, which gives logits [rows] or [rows, 1], once it has learnt from a run (paved_runtime.networks.fit).
+    """The network, once it has learnt from a run (paved_runtime.networks.fit), whose task it has from then on.
 
     Each of several hosts calls this with all rows, and gets the same. On each of them `processes` train: as many as it has GPUs, with one
     each, or one; with `gpus` 0 none is used.
@@ -40,8 +40,8 @@ def learn(
         network = _by_torchrun(network, run, settings, processes, gpus=bool(gpus))
     else:
         with joined(hosts.rank, len(hosts), hosts, port=hosts.port, gpu=0 if gpus else None) as group:
-            fit(network, run.matrix, run.labels, settings, group, run.checkpoints)
-    network.in_features = run.matrix.shape[1]
+            fit(network, run, settings, group)
+    network.in_features, network.task = run.matrix.shape[1], run.task
     return network
 
 
@@ -73,5 +73,5 @@ def _work(network: Network, run: TrainingRun, settings: Settings, gpus: bool) ->
     rank, size, gpu = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     network = deepcopy(network)  # what comes from another process is memory that all of them share
     with joined(rank, size, run.hosts, port=int(os.environ["MASTER_PORT"]), gpu=gpu if gpus else None) as group:
-        fit(network, run.matrix, run.labels, settings, group, run.checkpoints)
+        fit(network, run, settings, group)
     return network

@@ -17,6 +17,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 SPELLED = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # control, format, private, surrogate, separators of lines: nothing that prints
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 NONE = DASH  # what there is not
+LARGE, LARGEST = 9_999.5, 1e12  # measured values between are written whole, and not with a power of ten
+SMALL = 10  # measured values below it have three decimals at the least
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -34,14 +36,14 @@ def environment(package: str) -> Environment:
 
 
 def figure(value: float | str | None) -> str:
-    """A measured value, with four digits that count.
+    """A measured value, with four digits that count; a large one whole.
 
-    >>> figure(0.80934612), figure(8), figure("equal"), figure(0.00000012)
-    ('0.8093', '8', 'equal', '1.2·10⁻⁷')
+    >>> figure(0.80934612), figure(8), figure("equal"), figure(0.00000012), figure(51234.4)
+    ('0.8093', '8', 'equal', '1.2·10⁻⁷', '51,234')
     """
     if not isinstance(value, float):
         return NONE if value is None else str(value)
-    mantissa, _, exponent = f"{value:,.4g}".partition("e")
+    mantissa, _, exponent = (f"{value:,.0f}" if LARGE <= abs(value) < LARGEST else f"{value:,.4g}").partition("e")
     return mantissa.replace("-", MINUS) + (f"·10{str(int(exponent)).translate(RAISED)}" if exponent else "")
 
 
@@ -50,11 +52,14 @@ def interval(value: float, low: float | None, high: float | None) -> str:
 
     >>> interval(0.808412, 0.800113, 0.816187) == "0.808 (0.800\\N{EN DASH}0.816)", interval(0.8, None, None)
     (True, '0.8')
+    >>> interval(2917.9, 2823.2, 3013.2) == "2,918 (2,823\\N{EN DASH}3,013)"
+    True
     """
     if low is None or high is None:
         return figure(value)
-    places = max(3, -math.floor(math.log10((high - low) / 2))) if high > low else 3
-    return f"{value:.{places}f} ({low:.{places}f}{DASH}{high:.{places}f})".replace("-", MINUS)
+    least = 3 if max(abs(low), abs(high)) < SMALL else 0
+    places = max(least, -math.floor(math.log10((high - low) / 2))) if high > low else 3
+    return f"{value:,.{places}f} ({low:,.{places}f}{DASH}{high:,.{places}f})".replace("-", MINUS)
 
 
 def count(value: float | None) -> str:

@@ -23,7 +23,7 @@ from paved_runtime.verdict import Verdict, at_most
 class Binary(Task):
     """The task of two outcomes."""
 
-    name, title, answer = "binary", "ROC AUC", "probability"
+    name, title, answer, few = "binary", "ROC AUC", "probability", "of the rarer outcome"
 
     def strata(self, labels: Values) -> NDArray[np.intp]:
         return labels.astype(np.intp)
@@ -70,7 +70,8 @@ class Binary(Task):
     def figure(self, labels: Values, scores: Values, least: int = 1) -> float | None:
         return float(metrics.roc_auc_score(labels, scores)) if self.fewest(labels) >= max(least, 1) else None
 
-    def difference(self, labels: Values, challenger: Values, champion: Values, confidence: float) -> Difference:
+    def difference(self, labels: Values, challenger: Values, champion: Values, confidence: float, least: int = 1) -> Difference:
+        del least
         return differences.of_outcomes(labels == 1, challenger, champion, confidence=confidence)
 
     def calibration(self, labels: Values, scores: Values, gates: Gates) -> Iterator[Verdict]:

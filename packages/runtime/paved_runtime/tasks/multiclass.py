@@ -14,6 +14,7 @@ from sklearn import metrics  # type: ignore[import-untyped]
 
 from paved_runtime import calibration as calibrated
 from paved_runtime import curves, differences, intervals
+from paved_runtime.answers import mean_place
 from paved_runtime.calibration import Reliability
 from paved_runtime.differences import Difference
 from paved_runtime.intervals import Interval
@@ -29,6 +30,7 @@ class Multiclass(Task):
     """The task of several outcomes."""
 
     name, title, answer = "multiclass", "mean ROC AUC", "probability of each class"
+    few = "of the second most frequent class"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -73,7 +75,11 @@ class Multiclass(Task):
 
     def scalar(self, scores: Values) -> Values:
         """The mean place among the classes: 0 is the first, 1 the last."""
-        return np.asarray(scores @ np.linspace(0, 1, self.width))
+        return mean_place(scores)
+
+    def outcome(self, scores: Values, name: str | None) -> Values:
+        assert name is not None  # `model.toml` names one where there are such tests
+        return np.asarray(scores[:, self.classes.index(name)])
 
     def metrics(self, labels: Values, scores: Values) -> dict[str, float]:
         predicted = scores.argmax(axis=1)
@@ -82,7 +88,7 @@ class Multiclass(Task):
         return {
             "roc_auc": np.nan if figure is None else figure,
             "accuracy": float((predicted == labels).mean()),
-            "f1": float(metrics.f1_score(labels, predicted, labels=range(self.width), average="macro", zero_division=0)),
+            "f1": float(metrics.f1_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0)),
             "brier": float(((scores - self._certain(labels)) ** 2).sum(axis=1).mean()),
             "log_loss": float(-np.log(chosen).mean()),
             "calibration_error": max(reliability.error for reliability in self._reliabilities(labels, scores).values()),
@@ -97,12 +103,18 @@ class Multiclass(Task):
     def figure(self, labels: Values, scores: Values, least: int = 1) -> float | None:
         if self.fewest(labels) < max(least, 1):
             return None
-        kept = np.flatnonzero(self._counted(labels) >= max(least, 1))
+        kept = self._frequent(labels, max(least, 1))
         rows = np.isin(labels, kept)
         return float(np.mean([metrics.roc_auc_score(labels[rows] == place, scores[rows, place]) for place in kept]))
 
-    def difference(self, labels: Values, challenger: Values, champion: Values, confidence: float) -> Difference:
-        return differences.of_classes(labels, challenger, champion, confidence=confidence)
+    def rare(self, labels: Values, scores: Values, least: int) -> Mapping[str, tuple[int, float | None]]:
+        counts = self._counted(labels)
+        areas = {place: float(metrics.roc_auc_score(labels == place, scores[:, place])) for place in np.flatnonzero(counts).tolist()}
+        return {name: (int(counts[place]), areas.get(place)) for place, name in enumerate(self.classes) if counts[place] < least}
+
+    def difference(self, labels: Values, challenger: Values, champion: Values, confidence: float, least: int = 1) -> Difference:
+        rows = np.isin(labels, self._frequent(labels, least if self.fewest(labels) >= least else 1))
+        return differences.of_classes(labels[rows], challenger[rows], champion[rows], confidence=confidence)
 
     def calibration(self, labels: Values, scores: Values, gates: Gates) -> Iterator[Verdict]:
         for name, reliability in self._reliabilities(labels, scores).items():
@@ -129,6 +141,10 @@ class Multiclass(Task):
 
     def _counted(self, labels: Values) -> NDArray[np.intp]:
         return np.bincount(labels.astype(np.intp), minlength=self.width)
+
+    def _frequent(self, labels: Values, least: int) -> NDArray[np.intp]:
+        """The places of the classes that have at least so many rows."""
+        return np.flatnonzero(self._counted(labels) >= least)
 
     def _certain(self, labels: Values) -> Values:
         """The scores of somebody who knows: float64 [rows, classes]."""

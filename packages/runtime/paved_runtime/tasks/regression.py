@@ -24,13 +24,15 @@ DRAWN = 500  # rows of a scatter
 class Regression(Task):
     """The task of a number. `r2` is 1 less the squared errors' share of the squared distances from the mean; 0 is as good as the mean."""
 
-    name, title, answer = "regression", "R²", "finite number"
+    name, title, answer, few = "regression", "R²", "finite number", "with outcomes that differ"
 
     def strata(self, labels: Values) -> NDArray[np.intp]:
         return np.zeros(len(labels), dtype=np.intp)
 
     def events(self, labels: Values) -> Mapping[str, Mask]:
-        return {"above the median": labels > np.median(labels)}
+        middle = np.median(labels)
+        above, not_below = labels > middle, labels >= middle  # where many rows have the median, one of the two may be nobody, or all
+        return {"above the median": min(above, not_below, key=lambda rows: abs(rows.mean() - 0.5))}
 
     def counts(self, labels: Values) -> Mapping[str, int]:
         del labels
@@ -67,14 +69,15 @@ class Regression(Task):
         return intervals.of_amounts(labels, scores)
 
     def fewest(self, labels: Values) -> int:
-        return len(labels) if len(labels) and labels.min() < labels.max() else 0
+        return len(labels) if _spread(labels) > 0 else 0
 
     def figure(self, labels: Values, scores: Values, least: int = 1) -> float | None:
         if self.fewest(labels) < max(least, 1):
             return None
         return float(1 - ((scores - labels) ** 2).sum() / ((labels - labels.mean()) ** 2).sum())
 
-    def difference(self, labels: Values, challenger: Values, champion: Values, confidence: float) -> Difference:
+    def difference(self, labels: Values, challenger: Values, champion: Values, confidence: float, least: int = 1) -> Difference:
+        del least
         return differences.of_amounts(labels, challenger, champion, confidence=confidence)
 
     def calibration(self, labels: Values, scores: Values, gates: Gates) -> Iterator[Verdict]:
@@ -111,5 +114,5 @@ class Regression(Task):
 
 
 def _spread(labels: Values) -> float:
-    """The standard deviation of the labels; NaN where they are all the same."""
-    return float(labels.std()) or np.nan
+    """The standard deviation of the labels; NaN without any, or where they are all the same but for what squares can tell."""
+    return float(labels.std()) or np.nan if len(labels) and labels.min() < labels.max() else np.nan

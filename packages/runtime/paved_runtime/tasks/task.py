@@ -41,6 +41,7 @@ class Task(ABC):
     name: ClassVar[TaskName]
     title: ClassVar[str]
     answer: ClassVar[str]  # what a score is, in an error: "probability"
+    few: ClassVar[str]  # which rows `fewest` counts: "of the rarer outcome"
 
     def __init__(self, data: Data) -> None:
         self.data, self.rule = data, rules.target(data)
@@ -91,6 +92,11 @@ class Task(ABC):
         """One number a row, float64 [rows], by which scores are logged, and their drift is looked for."""
         return scores
 
+    def outcome(self, scores: Values, name: str | None) -> Values:
+        """One number a row, float64 [rows], at which tests of behaviour look: of classes the probability of the one of that name."""
+        del name
+        return scores
+
     # Worth
 
     @abstractmethod
@@ -109,9 +115,17 @@ class Task(ABC):
     def figure(self, labels: Values, scores: Values, least: int = 1) -> float | None:
         """The headline; None where `fewest` is below `least`. Outcomes with fewer rows than that are left out."""
 
+    def rare(self, labels: Values, scores: Values, least: int) -> Mapping[str, tuple[int, float | None]]:
+        """Of several outcomes, those with fewer rows than `least`: how many, and their own part of the headline where there are any."""
+        del labels, scores, least
+        return {}
+
     @abstractmethod
-    def difference(self, labels: Values, challenger: Values, champion: Values, confidence: float) -> Difference:
-        """The headline of the challenger less the champion's, of rows of which `fewest` is not 0."""
+    def difference(self, labels: Values, challenger: Values, champion: Values, confidence: float, least: int = 1) -> Difference:
+        """The headline of the challenger less the champion's, of rows of which `fewest` is not 0.
+
+        Of several outcomes, those with fewer rows than `least` are left out where two remain: of so few no draw says how unsure they are.
+        """
 
     @abstractmethod
     def calibration(self, labels: Values, scores: Values, gates: Gates) -> Iterator[Verdict]:

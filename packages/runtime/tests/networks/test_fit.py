@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from network_host import Host
-from network_rows import rows, run
+from network_rows import run
 from safetensors.numpy import load_file
 
 from paved_runtime.checkpoints import Checkpoints
@@ -25,6 +25,7 @@ from paved_runtime.networks.fit import fit
 from paved_runtime.networks.group import Group
 from paved_runtime.networks.settings import Settings
 from paved_runtime.networks.state import State
+from paved_runtime.spec import TaskName
 
 PROGRAM = Path(__file__).parents[1] / "network_host.py"
 PATIENCE = 240  # seconds in which the slowest machine has imported torch twice
@@ -66,27 +67,36 @@ class Job:
         return self.folder / f"weights-{rank}"
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def trained(folder: Path, task: TaskName) -> bytes:
     """The weights of two hosts that nothing happens to."""
-    job = Job(tmp_path_factory.mktemp("undisturbed"))
-    for code, output in job.train():
+    job = Job(folder)
+    for code, output in job.train(task=task):
         assert code == 0, output
     assert job.weights(0).read_bytes() == job.weights(1).read_bytes()
     return job.weights(0).read_bytes()
 
 
-def test_a_host_that_is_lost_without_warning_costs_steps_and_changes_nothing(undisturbed: bytes, tmp_path: Path) -> None:
-    job, step = Job(tmp_path), random.SystemRandom().randrange(8, 40)
-    (left, said), (lost, _) = job.train(at=step, number=signal.SIGKILL)
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Those of a binary network."""
+    return trained(tmp_path_factory.mktemp("undisturbed"), "binary")
+
+
+@pytest.mark.parametrize("task", framework.TASKS)
+def test_a_host_that_is_lost_without_warning_costs_steps_and_changes_nothing(
+    task: TaskName, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    expected = request.getfixturevalue("undisturbed") if task == "binary" else trained(tmp_path / "undisturbed", task)
+    job, step = Job(tmp_path / "disturbed"), random.SystemRandom().randrange(8, 40)
+    (left, said), (lost, _) = job.train(at=step, number=signal.SIGKILL, task=task)
 
     assert lost == -signal.SIGKILL
     assert left == 1, said
     assert "one of the 2 processes that train is gone" in said
-    again = job.train()
+    again = job.train(task=task)
     assert [code for code, _ in again] == [0, 0], again
     assert all(f"resumed after step {(step - 1) // 7 * 7}\n" in output for _, output in again), (step, again)
-    assert job.weights(0).read_bytes() == job.weights(1).read_bytes() == undisturbed, step
+    assert job.weights(0).read_bytes() == job.weights(1).read_bytes() == expected, step
 
 
 def test_hosts_of_which_one_is_told_to_stop_all_stop_after_the_same_step(undisturbed: bytes, tmp_path: Path) -> None:
@@ -144,6 +154,18 @@ def test_one_host_that_is_stopped_ends_as_if_it_had_not_been(tmp_path: Path) -> 
     assert once.weights(0).read_bytes() == twice.weights(0).read_bytes()
 
 
+@pytest.mark.parametrize("task", framework.TASKS)
+def test_a_run_that_goes_on_from_a_checkpoint_ends_as_it_would_have_ended(task: TaskName, tmp_path: Path) -> None:
+    example = run(task=task, epochs=3, checkpoint_steps=7, checkpoints=Checkpoints(folder=tmp_path))
+    once = framework.train(example).state_dict()
+    written = sorted(file.name for file in tmp_path.iterdir())
+    (tmp_path / written[-1]).unlink()
+    again = framework.train(example).state_dict()
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == written  # each says what its bytes are
+    assert all(torch.equal(once[name], again[name]) for name in once)
+
+
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     example = run(checkpoint_steps=5, checkpoints=Checkpoints(folder=tmp_path))
     framework.train(example)
@@ -156,11 +178,10 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_batches_of_several_processes_are_not_normalised() -> None:
-    matrix, labels = rows(100)
     network = torch.nn.Sequential(torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1))
 
     with pytest.raises(ValueError, match="one process of 2: take layer normalisation"):
-        fit(network, matrix, labels, Settings(), Group(rank=1, size=2))
+        fit(network, run(100), Settings(), Group(rank=1, size=2))
 
 
 def test_a_run_that_was_over_is_over_when_it_resumes(tmp_path: Path) -> None:

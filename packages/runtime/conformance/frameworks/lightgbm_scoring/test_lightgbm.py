@@ -36,10 +36,22 @@ def train(rows: tuple[Matrix, Matrix], settings: Hyperparameters) -> lightgbm.Bo
     return framework.train(TrainingRun(matrix=matrix, labels=labels, hyperparameters=settings, monotone=free))
 
 
-def boosted(matrix: Matrix, labels: Matrix, *, categories: list[int] | str = "auto", **parameters: Any) -> lightgbm.Booster:
+def boosted(
+    matrix: Matrix, labels: Matrix, *, categories: list[int] | str = "auto", rounds: int = 60, **parameters: Any
+) -> lightgbm.Booster:
     """A booster that a team has trained by itself."""
     data = lightgbm.Dataset(matrix, labels, categorical_feature=categories)
-    return lightgbm.train({"objective": "binary", **QUIET, **parameters}, data, 60)
+    return lightgbm.train({"objective": "binary", **QUIET, **parameters}, data, rounds)
+
+
+def grades(matrix: Matrix) -> Matrix:
+    """Which of three classes a row is of."""
+    return np.digitize(matrix[:, 0] + matrix[:, 1] / 6, [0.3, 1.5]).astype(np.float32)
+
+
+def amounts(matrix: Matrix) -> Matrix:
+    """Amounts above 0, of which a row's are of the size of 1000."""
+    return (1000 * np.exp(matrix[:, 0] / 2 + matrix[:, 1] / 12)).astype(np.float32)
 
 
 def differences(booster: lightgbm.Booster, folder: Path, matrix: Matrix) -> float:
@@ -94,6 +106,58 @@ def test_the_graph_decides_as_the_trees_do_at_their_very_thresholds(tmp_path: Pa
 
 
 @pytest.mark.parametrize("categories", ["auto", [1]], ids=["numbers", "categories"])
+@pytest.mark.parametrize(
+    ("objective", "of", "unit"),
+    [
+        ("multiclass", grades, 1),
+        *((objective, amounts, 10_000) for objective in ("regression", "regression_l1", "huber", "fair", "quantile", "mape")),
+        *((objective, amounts, 10_000) for objective in ("poisson", "gamma", "tweedie")),
+    ],
+)
+def test_the_graph_says_what_leaves_of_every_objective_add_up_to(
+    tmp_path: Path, objective: str, of: Callable[[Matrix], Matrix], unit: float, categories: list[int] | str
+) -> None:
+    matrix, _ = rows(2000)
+    classes = {"num_class": 3} if objective == "multiclass" else {}
+    booster = boosted(matrix, of(matrix), categories=categories, objective=objective, rounds=20, min_data_per_group=5, **classes)
+
+    assert differences(booster, tmp_path, matrix) < 1e-6 * unit
+    loaded = framework.load(tmp_path)
+    np.testing.assert_array_equal(framework.predict(loaded, matrix), framework.predict(booster, matrix))
+    if objective in ("poisson", "gamma", "tweedie"):
+        with pytest.raises(
+            ArtifactError, match=rf'^model\.txt learnt {objective}, whose trees share out a logarithm: set reasons = "sampled"'
+        ):
+            framework.contributions(loaded, matrix)
+
+
+@pytest.mark.parametrize("labels", [[0, 2], [0, 1]], ids=["the second", "the last"])
+def test_a_class_without_rows_is_next_to_impossible(tmp_path: Path, labels: list[int]) -> None:
+    matrix, outcomes = rows(400)
+    classes = np.where(outcomes, *labels).astype(np.float32)
+    settings: Hyperparameters = {**framework.hyperparameters("multiclass"), "rounds": 20}
+    free = {"signal": 0, "code": 0, "close": 0}
+    run = TrainingRun(matrix=matrix, labels=classes, task="multiclass", classes=3, hyperparameters=settings, monotone=free)
+    framework.save(framework.train(run), tmp_path)
+    scores = scoring.graph(tmp_path)(matrix)
+
+    assert scores.shape == (400, 3)
+    assert scores[:, ({0, 1, 2} - {*labels}).pop()].max() < 1e-6
+
+
+def test_boosting_that_never_stops_early_grows_every_round() -> None:
+    assert train(rows(500), {**SETTINGS, "boosting": "dart", "rounds": 12}).num_trees() == 12
+
+
+@pytest.mark.parametrize("unknown", ["max_deep", "n_iterations_of_search"])
+def test_a_hyperparameter_that_lightgbm_would_pass_over_is_refused(unknown: str) -> None:
+    with pytest.raises(ValueError, match=rf"^hyperparameter '{unknown}': LightGBM has none of this name; .+") as caught:
+        train(rows(300), {**SETTINGS, unknown: 3})
+    assert "\n" not in str(caught.value)
+    train(rows(300), {**SETTINGS, "eta": 0.3, "lambda": 1.0, "rounds": 2})  # names that LightGBM gives to others of its own
+
+
+@pytest.mark.parametrize("categories", ["auto", [1]], ids=["numbers", "categories"])
 def test_cells_that_training_never_saw_missing_or_so_near_to_zero(tmp_path: Path, categories: list[int] | str) -> None:
     matrix, labels = rows(3000)
     matrix[:, 0] *= matrix[:, 0] > -1  # a split at zero
@@ -110,14 +174,16 @@ def test_cells_that_training_never_saw_missing_or_so_near_to_zero(tmp_path: Path
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"objective": "regression"}, "LightGBM learnt 'regression': the leaves of a model here add up to log-odds"),
-        ({"objective": "cross_entropy"}, "LightGBM learnt 'cross_entropy'"),
-        ({"sigmoid": 2.0}, "LightGBM learnt 'binary sigmoid:2'"),
-        ({"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5}, "LightGBM learnt 'binary sigmoid:1', averaged"),
+        ({"objective": "cross_entropy"}, "objective is 'cross_entropy': accepted are multiclass, binary sigmoid:1, regression,"),
+        ({"sigmoid": 2.0}, "objective is 'binary sigmoid:2'"),
+        ({"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5}, "objective is 'binary sigmoid:1, averaged'"),
+        ({"objective": "multiclassova", "num_class": 2}, "objective is 'multiclassova num_class:2 sigmoid:1'"),
+        ({"objective": "regression", "reg_sqrt": True}, "objective is 'regression sqrt'"),
+        ({"objective": "regression", "linear_tree": True}, "its leaves are linear models"),
     ],
 )
-def test_a_booster_whose_leaves_are_no_log_odds_is_not_written(tmp_path: Path, parameters: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+def test_a_booster_whose_leaves_add_up_to_no_score_is_not_written(tmp_path: Path, parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^LightGBM learnt what its graph cannot say: {message}"):
         framework.save(boosted(*rows(300), **parameters), tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -151,11 +217,23 @@ def once(old: str, new: str) -> Callable[[str], str]:
     return change
 
 
+def several(text: str, classes: int) -> str:
+    """The text of a booster that says of itself that it is of so many classes."""
+    return once("binary sigmoid:1", f"multiclass num_class:{classes}")(text)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (once("version=v4", "version=v5"), "version is 'v5': expected 'v4'"),
-        (once("num_class=1", "num_class=3"), "num_class is '3'"),
+        (once("num_class=1", "num_class=3"), "num_class is '3': expected '1'"),
+        (once("num_class=1\n", ""), "num_class is missing"),
+        (once("binary sigmoid:1", "multiclass num_class:3"), "num_class is '1': expected '3'"),
+        (once("binary sigmoid:1", "multiclass num_class:0"), "objective is 'multiclass num_class:0'"),
+        (
+            lambda text: once("per_iteration=1", "per_iteration=2")(once("num_class=1", "num_class=2")(several(text, 2))),
+            "tree_sizes has 5 values: expected 2 a round",
+        ),
         (once("sigmoid:1", "sigmoid:2"), "objective is 'binary sigmoid:2'"),
         (once("max_feature_idx=2", "max_feature_idx=9"), "feature_names has 3 values: expected 10"),
         (once("feature_names=", "average_output\nfeature_names="), "'average_output' is no field"),
