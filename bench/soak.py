@@ -214,7 +214,7 @@ def _look(codepipeline: CodePipelineClient, pipeline: str, execution_id: str) ->
 
 def sender(production: Production, cloud: LocalCloud) -> Callable[[int], None]:
     """Asks for the scores of the data set's rows, request after request."""
-    asked = [rows.request(row, production.model) for row in rows.read(production.data)]
+    asked = [rows.request(row, production.model) for row in rows.read(production.data, production.model.data)]
     bodies = [json.dumps({"instances": asked[first : first + ROWS]}) for first in range(0, len(asked) - ROWS, ROWS)]
     keys = cloud.variables(PRODUCTION.account)
     runtime = boto3.client(
