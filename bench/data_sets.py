@@ -60,11 +60,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     pandas = str(environment("data_sets_pandas", "pandas==2.3.3"))
-    figures = [figure for rows in [*arguments.rows, *([FULL] if arguments.full else [])] for figure in measured(rows, pandas)]
+    figures = [figure for rows in [*arguments.rows, *([FULL] if arguments.full else [])] for figure in steps(rows, pandas)]
     print(json.dumps([asdict(figure) for figure in figures]) if arguments.json else table(figures))
 
 
-def measured(rows: int, pandas: str) -> list[Figures]:
+def steps(rows: int, pandas: str) -> list[Figures]:
     """Every step over so many rows, and pandas."""
     root = FOLDER / str(rows)
     shutil.rmtree(root, ignore_errors=True)
@@ -122,10 +122,10 @@ def table(figures: Sequence[Figures]) -> str:
     """The result as a person reads it."""
     lines = [f"{'step':16} {'rows':>12} {'seconds':>10} {'peak MB':>9} {'bytes a row':>12}"]
     for each in figures:
-        figures = "over the limit"
+        measured = "over the limit"
         if each.seconds is not None and each.peak_mb is not None:
-            figures = f"{each.seconds:10.1f} {each.peak_mb:9,.0f} {each.peak_mb * 1e6 / each.rows:12,.0f}"
-        lines.append(f"{each.step:16} {each.rows:12,} {figures}")
+            measured = f"{each.seconds:10.1f} {each.peak_mb:9,.0f} {each.peak_mb * 1e6 / each.rows:12,.0f}"
+        lines.append(f"{each.step:16} {each.rows:12,} {measured}")
     return "\n".join(lines)
 
 

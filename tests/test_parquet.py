@@ -133,7 +133,7 @@ def test_a_row_is_the_same_row_in_either(rows: list[Row], types: dict[str, Any],
     assert plain.digested == columnar.digested
 
 
-WRONG = {
+WRONG: dict[str, list[tuple[Any, Any, str]]] = {
     "age": [(-1, pa.int64(), "-1"), (1.5, pa.float64(), "1.5"), (float("nan"), pa.float64(), "nan"), ("old", pa.string(), "old")],
     "income": [(float("inf"), pa.float64(), "inf"), (2e12, pa.float64(), "2e+12")],
     "city": [("Bonn", pa.string(), "Bonn"), (3, pa.int64(), "3"), (True, pa.bool_(), "true")],

@@ -174,7 +174,7 @@ def encode(columns: Cells, accepted: Mapping[str, Rule]) -> tuple[Table, list[Ch
     values = np.empty((len(next(iter(columns.values()))), len(accepted)))
     violations: list[Check] = []
     for position, (name, rule) in enumerate(accepted.items()):
-        read = Column(encoding.by(rule))
+        read = Column.of(rule)
         values[:, position] = read.encode(columns[name]).numbers
         violations += _violations(name, read.refused, rule.expected)
     texts = {name: column(columns[name]) for name, rule in accepted.items() if is_text(rule)}
@@ -197,10 +197,10 @@ class _Rows:
         """`digested` is that of `inspect`."""
         self.data, self._digested = data, digested
         self._rules = rules(data)
-        self._features = {name: Column(encoding.by(rule), digested=self.digests(name)) for name, rule in self._rules.items()}
+        self._features = {name: Column.of(rule, digested=self.digests(name)) for name, rule in self._rules.items()}
         self.target = Column(encoding.by_target(target(data)), digested=self.digests(data.target))
         self._group = Column(encoding.filled, digested=True) if data.group else None
-        self._time = Column(encoding.by(ANY_DAY)) if data.time and data.time not in self._rules else None
+        self._time = Column.of(ANY_DAY) if data.time and data.time not in self._rules else None
         self._others: dict[str, Column] = {}
         self._kept = list(self._rules)
         self._texts: dict[str, list[Texts]] = {name: [] for name, rule in self._rules.items() if is_text(rule)}

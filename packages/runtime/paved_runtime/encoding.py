@@ -1,13 +1,15 @@
 """Columns of CSV cells as numbers, some rows at a time: of a file of any length no more is held than what its rows come to.
 
 Columns repeat themselves: each different cell is judged, and digested, once, as long as it is remembered. What is remembered is bounded.
+A column with more different cells than that, as measurements have, is judged a chunk at a time where it needs no digests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -18,6 +20,7 @@ from paved_runtime.table import Values
 
 FIRST, EXAMPLES = 5, 3
 Judge = Callable[[str], tuple[float, str]]  # a cell's number, and what it breaks: nothing where it is accepted
+AtOnce = Callable[[Sequence[str]], Values]
 
 
 class Encoded(NamedTuple):
@@ -47,13 +50,28 @@ class Refused:
 class Column:
     """One column, read chunk by chunk. `refused` has the rows that break a rule, by what they break."""
 
-    def __init__(self, judge: Judge, *, digested: bool = False) -> None:
+    def __init__(self, judge: Judge, *, digested: bool = False, at_once: AtOnce | None = None) -> None:
+        """`at_once` gives the same numbers as `judge`, or raises RuleError where that refuses a cell."""
         self.refused: dict[str, Refused] = {}
-        self._judge, self._digested, self._rows = judge, digested, 0
+        self._judge, self._digested, self._at_once, self._rows = judge, digested, None if digested else at_once, 0
         self._cells = _Cells(judge, digested=digested)
+        self._diverse = False
+
+    @classmethod
+    def of(cls, rule: Rule, *, digested: bool = False) -> Self:
+        """A column with a rule. A refused cell is infinite, which no accepted one is."""
+        return cls(_by(rule), digested=digested, at_once=rule.parse_all)
 
     def encode(self, cells: Sequence[str]) -> Encoded:
         """The next rows. A refused cell has whatever number `judge` gives it."""
+        if self._diverse and self._at_once:
+            with suppress(RuleError):
+                numbers = self._at_once(cells)
+                self._rows += len(cells)
+                return Encoded(numbers, self._cells.no_digests)
+        return self._one_by_one(cells)
+
+    def _one_by_one(self, cells: Sequence[str]) -> Encoded:
         known = self._cells
         places = np.fromiter(map(known.__getitem__, cells), dtype=np.intp, count=len(cells))
         encoded = known.take(places)
@@ -61,6 +79,7 @@ class Column:
             self._refuse(cells, places, known.broken)
         self._rows += len(cells)
         if known.full:
+            self._diverse = True
             self._cells = _Cells(self._judge, digested=self._digested)
         return encoded
 
@@ -81,7 +100,8 @@ class _Cells(dict[str, int]):
         self._judge, self._digested, self._long = judge, digested, False
         self._numbers: list[float] = []
         self._digests: list[int] = []
-        self._encoded = Encoded(np.empty(0), np.empty(0, dtype=np.uint64))
+        self.no_digests: Digests = np.empty(0, dtype=np.uint64)
+        self._encoded = Encoded(np.empty(0), self.no_digests)
 
     def __missing__(self, cell: str) -> int:
         place = self[cell] = len(self)
@@ -135,9 +155,7 @@ class Growing:
         self._array.resize((rows, *self._array.shape[1:]), refcheck=False)  # moves pages, where the system can, and copies nothing
 
 
-def by(rule: Rule) -> Judge:
-    """A column's rule. A refused cell is infinite, which no accepted one is."""
-
+def _by(rule: Rule) -> Judge:
     def judge(cell: str) -> tuple[float, str]:
         try:
             return rule.parse(cell), ""

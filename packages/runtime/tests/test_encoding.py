@@ -47,7 +47,7 @@ def parsed(rule: Rule, cell: str) -> tuple[float, str]:
 @given(st.sampled_from(sorted(RULES)), columns, st.lists(st.integers(0, 40), max_size=5))
 def test_parts_come_to_what_the_whole_does(kind: str, cells: list[str], cuts: list[int]) -> None:
     rule = RULES[kind]
-    column = Column(encoding.by(rule), digested=True)
+    column = Column.of(rule, digested=True)
     parts = [column.encode(part) for part in parted(cells, cuts)]
     expected = [parsed(rule, cell) for cell in cells]
 
@@ -74,7 +74,7 @@ def test_a_target_refuses_each_cell_with_its_advice(cells: list[str], cuts: list
 
 def test_what_is_remembered_of_cells_is_bounded_and_changes_nothing() -> None:
     rule = NumberRule(0, 1e9, whole=True)
-    column, plain = Column(encoding.by(rule), digested=True), Column(encoding.by(rule), digested=True)
+    column, plain = Column.of(rule, digested=True), Column.of(rule, digested=True)
     many = [str(number % (REMEMBERED + 500)) for number in range(3 * REMEMBERED)]
     parts = [column.encode(many[start : start + CHUNK]) for start in range(0, len(many), CHUNK)]
 
@@ -84,8 +84,22 @@ def test_what_is_remembered_of_cells_is_bounded_and_changes_nothing() -> None:
     assert np.array_equal(np.concatenate([part.digests for part in parts]), whole.digests)
 
 
+@pytest.mark.parametrize("wrong", [[], [5], [REMEMBERED + 2 * CHUNK, REMEMBERED + 2 * CHUNK + 7]])
+def test_a_column_of_many_different_cells_is_judged_like_any_other(wrong: list[int]) -> None:
+    cells = [f"{number / 7:.9f}" for number in range(REMEMBERED + 4 * CHUNK)]
+    for row in wrong:
+        cells[row] = "x"
+    column = Column.of(OptionalRule(NumberRule(0, 1e9, whole=False)))
+    numbers = np.concatenate([column.encode(cells[start : start + CHUNK]).numbers for start in range(0, len(cells), CHUNK)])
+
+    assert numbers.tolist() == [np.inf if cell == "x" else float(cell) for cell in cells]
+    assert {broken: (refused.count, refused.rows) for broken, refused in column.refused.items()} == (
+        {"type": (len(wrong), [row + 1 for row in wrong])} if wrong else {}
+    )
+
+
 def test_long_cells_are_not_remembered() -> None:
-    column = Column(encoding.by(TextRule(10_000)))
+    column = Column.of(TextRule(10_000))
     column.encode(["x" * SHORT])
     assert len(column._cells) == 1
     column.encode(["x" * (SHORT + 1)])

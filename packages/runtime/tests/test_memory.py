@@ -15,14 +15,9 @@ from frames import DATA
 from paved_runtime import testing
 from paved_runtime.rules import CategoryRule, NumberRule, rules
 
-FEW, MANY = 150_000, 450_000  # rows
-NUMBERS = 8 * (len(DATA.columns) + 1)  # bytes of a row and its outcome
-LIMITS = {
-    "prepare": 3 * NUMBERS,
-    "train": 3 * NUMBERS,
-    "score": 3 * NUMBERS,
-}  # bytes a row at most; cells as Python has them are 10 times as many
-
+FEW, MANY = 80_000, 200_000  # rows
+NUMBERS = 8 * (len(DATA.columns) + 1)  # bytes of a row's numbers and its outcome
+LIMIT = 3 * NUMBERS  # bytes a row: seen are 2 times as many; kept as Python has them, its cells alone were 8 times as many
 PROGRAM = """import os, sys
 from paved_runtime.__main__ import main
 assert main([sys.argv[1]], os.environ) == 0
@@ -57,11 +52,12 @@ def peak(root: Path, command: str) -> int:
     return int(process.stdout.split()[-1]) * 1024
 
 
-@pytest.mark.parametrize("command", ["prepare"])
-def test_a_row_takes_little_more_than_its_numbers(tmp_path: Path, command: str) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process held")
+def test_preparation_holds_little_more_of_a_row_than_its_numbers(tmp_path: Path) -> None:
+    """Beyond what is remembered of a column's cells, which is bounded: no two rows have the same balance."""
     peaks = []
     for rows in (FEW, MANY):
         put(tmp_path / f"{rows}/input/data/data/data.csv", rows)
-        peaks.append(peak(tmp_path / str(rows), command))
+        peaks.append(peak(tmp_path / str(rows), "prepare"))
 
-    assert (peaks[1] - peaks[0]) / (MANY - FEW) < LIMITS[command]
+    assert (peaks[1] - peaks[0]) / (MANY - FEW) < LIMIT
