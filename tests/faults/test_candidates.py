@@ -68,7 +68,7 @@ def test_a_worse_challenger_is_refused(candidate: Candidate) -> None:
     assert (overall["comparison"], overall["threshold"]) == (">=", -0.01)
     assert overall["found"] == pytest.approx(difference["low"], rel=1e-5)
     assert difference["low"] < difference["value"] < -0.01
-    assert overall["advice"].startswith(f"the challenger ranks worse by {-difference['value']:.4f}: train a better one")
+    assert overall["advice"].startswith(f"the challenger is worse by {-difference['value']:.4f}: train a better one")
     assert evaluation["champion"]["model_package_arn"] == ARN
 
 

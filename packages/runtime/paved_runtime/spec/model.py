@@ -1,0 +1,180 @@
+"""The whole of a `model.toml`: its tables, and what one of them says of another."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, get_args
+
+from pydantic import Field, model_validator
+
+from paved_runtime import dates
+from paved_runtime.spec.columns import Boolean, Category, Column, Date, Number, Text
+from paved_runtime.spec.data import Data
+from paved_runtime.spec.gates import Gates, Groups
+from paved_runtime.spec.monitoring import Monitoring
+from paved_runtime.spec.serving import Serving
+from paved_runtime.spec.task import HEADLINES, OBJECTIVES, TARGETS, TaskName
+from paved_runtime.spec.training import Training
+from paved_runtime.spec.values import Name, Section
+
+Framework = Literal["keras", "lightgbm", "sklearn", "torch", "xgboost"]  # the runtime's own: paved_runtime.frameworks
+FRAMEWORKS: tuple[str, ...] = get_args(Framework)
+NUMBERS = "a number: accepted are rising cut points such as [30, 60]"
+
+
+class ModelSpec(Section):
+    """One model, as its `model.toml` states it.
+
+    `task` is what it answers with: the probability of one of two outcomes, that of each of several classes, or a number.
+    `framework` is what it is learnt with: one of the runtime's own, or that of the model's `framework.py`. `reasons` says how a score is
+    shared out over the columns: left out, exactly where the framework can, else by sampling.
+    """
+
+    name: Name
+    purpose: str = Field(min_length=10)
+    owner: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    task: TaskName = "binary"
+    framework: Name = "xgboost"
+    reasons: Literal["exact", "sampled", "none"] | None = None
+    data: Data
+    gates: Gates
+    training: Training
+    serving: dict[str, Serving] = Field(min_length=1)
+    monitoring: Monitoring | None = None
+
+    @model_validator(mode="after")
+    def _data_are_of_the_task(self) -> ModelSpec:
+        if self.data.task != self.task:
+            raise ValueError(f"data: the target is that of {self.data.task}, task is {self.task!r}, which needs {TARGETS[self.task]}")
+        return self
+
+    @model_validator(mode="after")
+    def _gates_are_of_the_task(self) -> ModelSpec:
+        headline, gates = HEADLINES[self.task], self.gates
+        other = "r2" if headline == "roc_auc" else "roc_auc"
+        if getattr(gates, headline) is None or getattr(gates, other) is not None:
+            raise ValueError(f"gates: the floor of {self.task} is {headline}: give it, and not {other}")
+        for invariance in gates.behaviour.invariance:
+            if self.task != "regression" and invariance.maximum_change >= 1:
+                raise ValueError(f"gates.behaviour.invariance: maximum_change {invariance.maximum_change:g} is no change of a probability")
+        if self.reasons == "exact" and self.task == "multiclass":
+            raise ValueError('reasons: found "exact", those of classes are none; accepted are "sampled" and "none"')
+        return self
+
+    @model_validator(mode="after")
+    def _behaviour_is_of_a_class(self) -> ModelSpec:
+        behaviour = self.gates.behaviour
+        tested = behaviour.monotone or behaviour.invariance or behaviour.minimum_function
+        if self.task == "multiclass" and tested and behaviour.outcome not in self.data.classes:
+            raise ValueError(f"gates.behaviour.outcome: found {behaviour.outcome!r}; accepted is one of {', '.join(self.data.classes)}")
+        if self.task != "multiclass" and behaviour.outcome is not None:
+            raise ValueError(f"gates.behaviour.outcome is a class of a multi-class model: take it out of one for {self.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _selection_is_of_the_task(self) -> ModelSpec:
+        rule = self.gates.fairness
+        if rule is None:
+            return self
+        if self.task == "multiclass":
+            if rule.threshold is not None or not rule.selected or not set(rule.selected) < set(self.data.classes):
+                raise ValueError("gates.fairness: of classes, give those as selected that are in a person's favour, and no threshold")
+        elif rule.selected or rule.threshold is None:
+            raise ValueError(f"gates.fairness: of {self.task}, give the threshold from which a score selects, and nothing as selected")
+        elif self.task == "binary" and not 0 < rule.threshold < 1:
+            raise ValueError(f"gates.fairness.threshold: found {rule.threshold:g}; accepted is a probability between 0 and 1")
+        return self
+
+    @model_validator(mode="after")
+    def _objective_is_of_the_task(self) -> ModelSpec:
+        search, objectives = self.training.search, OBJECTIVES[self.task]
+        if search and search.objective not in objectives:
+            raise ValueError(f"training.search.objective: found {search.objective!r}; accepted for {self.task} are {', '.join(objectives)}")
+        return self
+
+    @model_validator(mode="after")
+    def _gates_name_columns(self) -> ModelSpec:
+        for where, column in self._named_columns():
+            if column not in self.data.columns:
+                raise ValueError(f"gates.{where}: there is no column {column!r} in data.columns")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_fit_columns(self) -> ModelSpec:
+        for where, groups in self._groups():
+            for column, cuts in groups.items():
+                if why := _unfit(cuts, self.data.columns[column]):
+                    raise ValueError(f"gates.{where}: {column!r} is {why}")
+        return self
+
+    @model_validator(mode="after")
+    def _behaviour_fits_columns(self) -> ModelSpec:
+        for column in self.gates.behaviour.monotone:
+            if (kind := self.data.columns[column].type) in ("category", "text"):
+                raise ValueError(f"gates.behaviour.monotone: {column!r} is a {kind}, which has no more or less")
+        for invariance in self.gates.behaviour.invariance:
+            if self.data.columns[invariance.column].type == "text":
+                raise ValueError(f"gates.behaviour.invariance: {invariance.column!r} is a text, whose values nobody can try")
+        for function in self.gates.behaviour.minimum_function:
+            for name, cell in (*function.higher.items(), *function.lower.items()):
+                if not _holds(self.data.columns[name], cell):
+                    raise ValueError(f"gates.behaviour.minimum_function: {name!r} does not accept {cell!r}; data.columns says what it does")
+        return self
+
+    def _groups(self) -> list[tuple[str, Groups]]:
+        gates = self.gates
+        slices = [("slices.by", gates.slices.by)] if gates.slices else []
+        return slices + ([("fairness.groups", gates.fairness.groups)] if gates.fairness else [])
+
+    def _named_columns(self) -> list[tuple[str, str]]:
+        behaviour = self.gates.behaviour
+        named = [(where, column) for where, groups in self._groups() for column in groups]
+        named += [("behaviour.monotone", column) for column in behaviour.monotone]
+        named += [("behaviour.invariance", invariance.column) for invariance in behaviour.invariance]
+        for function in behaviour.minimum_function:
+            named += [("behaviour.minimum_function", column) for column in (*function.higher, *function.lower)]
+        return named
+
+    @property
+    def slug(self) -> str:
+        """The name as AWS resource names allow it: `lead-scoring`."""
+        return self.name.replace("_", "-")
+
+    @property
+    def serving_types(self) -> list[str]:
+        """The instance types of its endpoints, sorted."""
+        return sorted({serving.instance_type for serving in self.serving.values()})
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Column names in the contract's order: the order of a CSV request."""
+        return tuple(self.data.columns)
+
+
+def _unfit(cuts: tuple[float | date, ...], column: Column) -> str:
+    """What a column is, and which cut points it has, where these are none of them."""
+    if isinstance(column, Category | Boolean):
+        return f"a {column.type}: its values are the groups, accepted is []" if cuts else ""
+    if isinstance(column, Text):
+        return "a text, which has no groups: name another column"
+    kind, example = (date, "a date: accepted are rising dates such as [2025-01-01]") if isinstance(column, Date) else (float, NUMBERS)
+    rising = bool(cuts) and all(isinstance(cut, kind) for cut in cuts) and list(cuts) == sorted(set(cuts))
+    return "" if rising else example
+
+
+def _holds(column: Column, cell: bool | int | float | str) -> bool:
+    if isinstance(column, Boolean) or isinstance(cell, bool):
+        return isinstance(column, Boolean) and isinstance(cell, bool)
+    if isinstance(column, Date):
+        return isinstance(cell, str) and _in_range(cell, column)
+    if isinstance(column, Category | Text) or isinstance(cell, str):
+        return isinstance(column, Category) and cell in column.values
+    return column.minimum <= cell <= column.maximum and (isinstance(column, Number) or cell == int(cell))
+
+
+def _in_range(cell: str, column: Date) -> bool:
+    low, high = column.days
+    try:
+        return low <= dates.days(cell) <= high
+    except ValueError:
+        return False

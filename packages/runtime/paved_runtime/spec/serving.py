@@ -1,0 +1,176 @@
+"""`[serving]`: the endpoint of each environment, and how a new version takes it over."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from paved_runtime.spec.values import InferenceAmi, InstanceType, Section, TimeOfDay
+
+LONGEST = 8 * 60  # minutes; SageMaker gives no deployment more
+STARTING, SLACK = 10, 20  # minutes in which machines are ready when all goes well, and how much longer they may take
+TERMINATION = 2  # minutes that an old fleet stays, to finish what it is answering
+ALARM_MINUTES = 3  # an alarm goes into ALARM when two of three are bad
+
+
+class Deployment(Section):
+    """How a new version takes over an endpoint's traffic: all of it at once, or in parts, each watched by the alarms.
+
+    `size_percent` is the part of the instances that moves at a time: a canary's first move, each step of the others. `bake_minutes` is
+    how long alarms are watched after each move. Fewer than `minimum_requests` answered by the new version prove nothing.
+    """
+
+    policy: Literal["all-at-once", "canary", "linear", "rolling", "shadow"]
+    size_percent: int = Field(default=50, ge=1, le=50)
+    bake_minutes: int = Field(default=10, ge=0, le=60)
+    maximum_minutes: int | None = Field(default=None, ge=10, le=LONGEST)
+    minimum_requests: int = Field(default=100, ge=0)
+
+    @model_validator(mode="after")
+    def _sagemaker_accepts(self) -> Deployment:
+        least = {"linear": 10, "rolling": 5}.get(self.policy, 1)
+        if self.size_percent < least:
+            raise ValueError(f"a {self.policy} step moves at least {least} percent of the instances: set size_percent to {least} or more")
+        if self.in_parts and self.bake_minutes < ALARM_MINUTES:
+            raise ValueError(f"alarms go into ALARM after up to {ALARM_MINUTES} minutes: set bake_minutes to {ALARM_MINUTES} or more")
+        return self
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the old version still serves when the new one begins to."""
+        return self.policy != "all-at-once"
+
+    def moves(self, instances: int) -> int:
+        """How often traffic moves in a fleet of that size, at most: in steps of that share, or of whole instances, rounded down."""
+        if self.policy in ("linear", "rolling"):
+            whole = max(1, instances * self.size_percent // 100)
+            return max(math.ceil(100 / self.size_percent), math.ceil(instances / whole))
+        return 2 if self.in_parts else 1
+
+    def minutes(self, moves: int) -> int:
+        """The least that a deployment of so many moves takes. A rolling one starts machines for each, the others a whole fleet at once."""
+        if self.policy == "rolling":
+            return moves * (STARTING + self.bake_minutes)
+        return STARTING + moves * self.bake_minutes + TERMINATION
+
+
+class Alarms(Section):
+    """Above which values alarms go into ALARM, and take a deployment back. Rates are shares of requests, percents those of one instance.
+    Those of GPUs are for instance types that have some.
+
+    `score_shift` is how far the 10th, 50th or 90th percentile of the new version's scores may be from the old one's, beyond the difference
+    that evaluation found, where both scored `score_rows` rows a minute: percentiles of fewer rows differ by chance. It is a share of the
+    range that scores may have. The score of classes is the mean place among them: 0 is the first, 1 the last.
+    """
+
+    server_error_rate: float = Field(default=0.01, ge=0, lt=1)
+    client_error_rate: float = Field(default=0.2, ge=0, lt=1)
+    model_latency_p99_ms: float = Field(default=500, gt=0, le=60_000)
+    overhead_latency_p99_ms: float = Field(default=500, gt=0, le=60_000)
+    cpu_percent: float = Field(default=90, gt=0, lt=100)
+    memory_percent: float = Field(default=90, gt=0, lt=100)
+    gpu_percent: float = Field(default=95, gt=0, lt=100)
+    gpu_memory_percent: float = Field(default=95, gt=0, lt=100)
+    score_shift: float = Field(default=0.1, gt=0, lt=1)
+    score_rows: int = Field(default=100, gt=0)
+
+
+class OffHours(Section):
+    """When few ask: from `start` to `end` (times of day in `timezone`) scaling stays between `instances` and `maximum_instances`.
+
+    `weekends`: one night from the last start of the working week to the end on Monday.
+    """
+
+    start: TimeOfDay
+    end: TimeOfDay
+    timezone: str = Field(pattern=r"^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$")
+    weekends: bool = False
+    instances: int = Field(ge=1)
+    maximum_instances: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _there_is_such_a_time(self) -> OffHours:
+        if self.start == self.end:
+            raise ValueError("start and end are the same time of day")
+        if self.maximum_instances < self.instances:
+            raise ValueError("maximum_instances is smaller than instances")
+        return self
+
+
+class Serving(Section):
+    """One environment's endpoint. It scales where `maximum_instances` is given.
+
+    The scaling targets, for each instance: `invocations_per_instance` requests a minute and `concurrency_per_instance` requests at a time.
+    `inference_ami` is SageMaker's name of the machine image, and so of the GPU's driver; without it SageMaker chooses.
+    """
+
+    instance_type: InstanceType
+    inference_ami: InferenceAmi | None = None
+    instances: int = Field(ge=1)
+    maximum_instances: int | None = None
+    invocations_per_instance: int = Field(default=1000, gt=0)
+    concurrency_per_instance: int | None = Field(default=None, gt=0)
+    capture_percent: int = Field(default=100, ge=0, le=100)
+    deployment: Deployment
+    alarms: Alarms = Alarms()
+    off_hours: OffHours | None = None
+
+    @model_validator(mode="after")
+    def _scaling_fits(self) -> Serving:
+        if self.maximum_instances is None:
+            for key in ("concurrency_per_instance", "off_hours"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key} is for an endpoint that scales: give maximum_instances, too")
+        elif self.maximum_instances < self.instances:
+            raise ValueError("maximum_instances is smaller than instances")
+        elif self.instance_type.startswith(("ml.t2.", "ml.t3.", "ml.t4g.")):
+            raise ValueError(f"SageMaker does not scale burstable instances such as {self.instance_type}: take maximum_instances out")
+        return self
+
+    @model_validator(mode="after")
+    def _machine_image_fits(self) -> Serving:
+        kinds = {"gpu": ("ml.g", "ml.p"), "neuron": ("ml.inf", "ml.trn")}
+        for kind, families in kinds.items():
+            if self.inference_ami and f"-{kind}-" in self.inference_ami and not self.instance_type.startswith(families):
+                raise ValueError(f"inference_ami {self.inference_ami!r} is not for {self.instance_type}: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _fleet_has_parts(self) -> Serving:
+        policy = self.deployment.policy
+        if not self.deployment.in_parts:
+            return self
+        if self.instances < 2:
+            raise ValueError(f"a {policy} shift moves at most half of the instances: instances must be 2 or more")
+        if self.off_hours and self.off_hours.instances < 2:
+            raise ValueError(f"a {policy} shift moves at most half of the instances: off_hours.instances must be 2 or more")
+        if self.instance_type.startswith("ml.inf1."):
+            raise ValueError(f"SageMaker moves {self.instance_type} all at once, whatever is asked for: policy must be 'all-at-once'")
+        return self
+
+    @model_validator(mode="after")
+    def _deployment_can_end(self) -> Serving:
+        shift, moves = self.deployment, self._moves
+        if (least := shift.minutes(moves)) > (shift.maximum_minutes or LONGEST):
+            limit = f"the {LONGEST} that SageMaker gives: lower bake_minutes or raise size_percent"
+            if shift.maximum_minutes:
+                limit = f"maximum_minutes = {shift.maximum_minutes}: raise it or lower bake_minutes"
+            waits = f"{moves} x {shift.bake_minutes} minutes of a {shift.policy} shift"
+            raise ValueError(f"{waits}, and machines to start, take {least} minutes at least, more than {limit}")
+        return self
+
+    @property
+    def deployment_minutes(self) -> int:
+        """After how long SageMaker takes a deployment back: `maximum_minutes`, or what it takes at least and 20 minutes."""
+        return self.deployment.maximum_minutes or min(self.deployment.minutes(self._moves) + SLACK, LONGEST)
+
+    @property
+    def _moves(self) -> int:
+        """The most moves that a deployment may have, over every size that the fleet may have scaled to."""
+        sizes = [self.instances, self.maximum_instances or self.instances]
+        if self.off_hours:
+            sizes += [self.off_hours.instances, self.off_hours.maximum_instances]
+        enough = min(sizes) + math.ceil(200 / self.deployment.size_percent)  # in larger fleets steps fit better: there are no more moves
+        return max(self.deployment.moves(size) for size in range(min(sizes), min(max(sizes), enough) + 1))
