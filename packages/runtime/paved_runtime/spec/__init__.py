@@ -14,14 +14,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from paved_runtime.spec.columns import Boolean, Category, Column, Date, Integer, Number, Text
-from paved_runtime.spec.data import RESERVED, Data, Share, alike
+from paved_runtime.spec.data import RESERVED, Data, Share
 from paved_runtime.spec.gates import Behaviour, Champion, Fairness, Gates, Invariance, Load, MinimumFunction, Slices
 from paved_runtime.spec.model import FRAMEWORKS, Framework, ModelSpec
 from paved_runtime.spec.monitoring import Monitoring, Retraining
 from paved_runtime.spec.serving import TERMINATION, Alarms, Deployment, OffHours, Serving
 from paved_runtime.spec.task import HEADLINES, OBJECTIVES, TaskName
 from paved_runtime.spec.training import VALIDATION, Range, Search, Training
-from paved_runtime.spec.values import Cut
+from paved_runtime.spec.values import Cut, alike
 
 __all__ = [
     "FRAMEWORKS",

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from paved_runtime import dates
-from paved_runtime.spec.data import alike
-from paved_runtime.spec.values import Day, Section, Tuple
+from paved_runtime.spec.values import Day, Section, Tuple, alike
 
 
 class _Column(Section):

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from paved_runtime.spec.columns import Column, Date
 from paved_runtime.spec.task import TARGETS, TaskName
-from paved_runtime.spec.values import Section, Tuple
+from paved_runtime.spec.values import Section, Tuple, alike
 
 RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
 
@@ -188,8 +188,3 @@ class Data(Section):
     def ignored(self) -> tuple[str, ...]:
         """The columns that a request may have and that nothing reads."""
         return (*self.exclude, *self.keys, self.target)
-
-
-def alike(text: str, outcome: str) -> bool:
-    """Whether two texts differ in nothing but capitals and the blanks around them."""
-    return text.strip().casefold() == outcome.strip().casefold()

@@ -59,3 +59,8 @@ class Section(BaseModel):
     """Nothing is converted but an integer where a number is due: `"18"` is a text, and `true` is no 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def alike(text: str, outcome: str) -> bool:
+    """Whether two texts differ in nothing but capitals and the blanks around them."""
+    return text.strip().casefold() == outcome.strip().casefold()
