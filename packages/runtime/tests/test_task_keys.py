@@ -57,6 +57,15 @@ def written(tmp_path: Path, model: str, *changes: tuple[str, str]) -> Path:
         ),
         (AMOUNT, ENDS, "target_minimum = 0", [f"data: target 'amount' needs {RANGE}"]),
         (AMOUNT, ENDS, "target_minimum = 7\ntarget_maximum = 7", ["data: target_minimum 7 is not smaller than target_maximum 7"]),
+        (
+            AMOUNT,
+            ENDS,
+            "target_minimum = 1000000\ntarget_maximum = 1000016",
+            [
+                "data: the range from target_minimum to target_maximum is 16 wide at numbers of 1.00002e+06: scores are float32, which cannot"
+                " tell such numbers apart: take an offset off the target"
+            ],
+        ),
         (AMOUNT, "target_maximum = 50000", "target_maximum = inf", ["data.target_maximum: found inf; Input should be a finite number"]),
         (
             AMOUNT,

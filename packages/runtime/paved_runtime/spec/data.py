@@ -10,6 +10,7 @@ from paved_runtime.spec.columns import Column, Date
 from paved_runtime.spec.task import TARGETS, TaskName
 from paved_runtime.spec.values import Section, Tuple, alike
 
+NARROW = 1 / 80  # of its numbers, the least width of a target's range: a score's last digit is then a hundred-thousandth of it, or less
 RESERVED = ("instances", "explain", "describe")  # what a request to the model says beside its rows
 
 
@@ -115,6 +116,9 @@ class Data(Section):
     def _target_range_holds_something(self) -> Data:
         if self._ends and self._ends[0] >= self._ends[-1]:
             raise ValueError(f"target_minimum {self._ends[0]:g} is not smaller than target_maximum {self._ends[-1]:g}")
+        if self._ends and self.span < NARROW * max(map(abs, self._ends)):
+            narrow = f"the range from target_minimum to target_maximum is {self.span:g} wide at numbers of {max(map(abs, self._ends)):g}"
+            raise ValueError(f"{narrow}: scores are float32, which cannot tell such numbers apart: take an offset off the target")
         return self
 
     @model_validator(mode="after")
