@@ -62,8 +62,8 @@ def written(tmp_path: Path, model: str, *changes: tuple[str, str]) -> Path:
             ENDS,
             "target_minimum = 1000000\ntarget_maximum = 1000016",
             [
-                "data: the range from target_minimum to target_maximum is 16 wide at numbers of 1.00002e+06: scores are float32, which cannot"
-                " tell such numbers apart: take an offset off the target"
+                "data: the range from target_minimum to target_maximum is 16 wide at numbers of 1.00002e+06: scores are float32, "
+                "which cannot tell such numbers apart: take an offset off the target"
             ],
         ),
         (AMOUNT, "target_maximum = 50000", "target_maximum = inf", ["data.target_maximum: found inf; Input should be a finite number"]),
