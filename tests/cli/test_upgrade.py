@@ -549,8 +549,12 @@ def test_a_refusal_is_one_line(real: Tree, road: Run) -> None:
 
 TRAINED = re.compile(r"training\.train\((.+?), (\w+\.labels), (SPEC\.training\.hyperparameters), (\w+)\)")  # as it was called then
 RENAMED = {
-    "import behaviour, contract, spec, testing\n": "import behaviour, contract, frameworks, scoring, spec, testing\n",
+    "import behaviour, contract, spec, testing\n": "import behaviour, contract, frameworks, scoring, spec, tasks, testing\n",
     "from paved_runtime.rules import rules\n": "from paved_runtime.plugin import TrainingRun\nfrom paved_runtime.rules import rules\n",
+    "from paved_runtime.curves import roc_auc\n": "",
+    "split(contract.read(folder, SPEC.data), share": "split(contract.read(folder, SPEC.data), tasks.of(SPEC.data), share",
+    "roc_auc(holdout.labels == 1, ": "tasks.of(SPEC.data).figure(holdout.labels, ",
+    "SPEC.gates.roc_auc": "SPEC.gates.floor",
     "from paved_runtime.scoring import Scorer\n": "",
     'Scorer.load(trained / "model")': 'scoring.load(frameworks.of(SPEC), trained / "model")',
     "Scorer": "scoring.Score",
@@ -581,7 +585,9 @@ def as_the_guide_says(fork: Tree, home: str) -> None:
     fork.edit(f"{home}/model.toml", 'positive = "yes"\n', 'positive = "yes"\nnegative = "no"\n')
     fork.edit(f"{home}/training.py", "paved_runtime.boosting", "paved_runtime.frameworks.xgboost")
     tests = f"{home}/tests/test_lead_scoring.py"
-    content = TRAINED.sub(r"training.train(TrainingRun(matrix=\1, labels=\2, hyperparameters=\3, monotone=\4))", fork.text(tests))
+    content = TRAINED.sub(
+        r"training.train(TrainingRun(matrix=\1, labels=\2.astype(np.float32), hyperparameters=\3, monotone=\4))", fork.text(tests)
+    )
     for before, after in RENAMED.items():
         assert before in content
         content = content.replace(before, after)

@@ -81,7 +81,7 @@ def verdicts(findings: Findings) -> Iterator[Verdict]:
     task = holdout.task
     yield _data(findings.data)
     advice = f"the model is too bad: look at its features, hyperparameters and data before the floor gates.{task.headline}"
-    yield at_least("floor", task.title, findings.metrics[task.headline], getattr(gates, task.headline), advice=advice)
+    yield at_least("floor", task.title, findings.metrics[task.headline], gates.floor, advice=advice)
     yield from _rare(holdout)
     yield from task.calibration(holdout.labels, holdout.challenger, gates)
     yield comparison.judge(findings.holdout, findings.difference, gates.champion)

@@ -129,6 +129,13 @@ class Gates(Section):
     behaviour: Behaviour = Behaviour()
     load: Load = Load()
 
+    @property
+    def floor(self) -> float:
+        """The least headline: `roc_auc`, of a regression `r2`."""
+        floor = self.roc_auc if self.r2 is None else self.r2
+        assert floor is not None  # the whole of a `model.toml` has the one of its task
+        return floor
+
     @model_validator(mode="after")
     def _what_is_wanted_is_not_suspicious(self) -> Gates:
         for key, title in (("roc_auc", "ROC AUC"), ("r2", "R²")):
