@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paved_runtime import artifact, contract, drift, quality, split, tasks, training_rows
+from paved_runtime import artifact, contract, drift, quality, split, tasks, training_rows, validation_rows
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.contract import Check, ContractError, Reading
 from paved_runtime.holdout import CHAMPION
@@ -21,7 +21,8 @@ OF_ROWS = ("scores", "trained")  # what a champion says row by row
 
 
 def prepare(job: Job) -> None:
-    """Write train.csv, data.json and rows.bin for training, holdout.csv and what the champion says of its rows for evaluation.
+    """Write train.csv, data.json and rows.bin for training, which of its rows a search judges on, and for evaluation holdout.csv and what
+    the champion says of its rows.
 
     Raises:
         ContractError: the data set is not the one that was stored, or breaks the contract; violations.json in the job's report lists how.
@@ -60,6 +61,8 @@ def _prepare(job: Job) -> None:
     profile["digested"] = sorted(set(map(tuple, reading.digested)))
     artifact.write_json(job.prepared("train") / artifact.DATA, _summary(profile, checks, change))
     training_rows.write(job.prepared("train") / artifact.ROWS, examples.digests[parts.train])
+    if data.split != "random" and (search := job.spec.training.search):
+        validation_rows.write(job.prepared("train") / validation_rows.NAME, examples, data, parts.train, search.validation)
     if champion:
         aligned = {name: _aligned(champion[name], len(examples), parts.holdout.tolist()) for name in OF_ROWS if name in champion}
         artifact.write_json(job.prepared("holdout") / CHAMPION, {**champion, **aligned})

@@ -1,7 +1,8 @@
 """A trial of a hyperparameter search: the model's own code learns from a part of the training rows, and is judged on the rest of them.
 
-Which rows those are is a property of what they say, as with the held-out ones, so every trial is judged on the same. No trial sees a
-held-out row, and none leaves a model: what won is trained again, on all training rows, by `train`.
+Which rows those are is a property of what they say, as with the held-out ones, so every trial is judged on the same: whole groups, or the
+newest, where the held-out ones are. No trial sees a held-out row, and none leaves a model: what won is trained again, on all training rows,
+by `train`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from paved_runtime import contract, frameworks, plugin, split, tasks
+from paved_runtime import contract, frameworks, plugin, split, tasks, validation_rows
 from paved_runtime.job import Job
 from paved_runtime.spec import VALIDATION
 from paved_runtime.table import Examples, Table, Values
+from paved_runtime.tasks.task import Task
 from paved_runtime.train import training_run
 
 
@@ -22,14 +24,16 @@ def search(job: Job) -> None:
 
     Raises:
         ContractError: the training rows are not what `model.toml` says.
-        ValueError: `model.toml` has no [training.search].
+        ValueError: `model.toml` has no [training.search], or the validation rows have one outcome alone.
     """
     settings = job.spec.training.search
     if settings is None:
         raise ValueError("model.toml has no [training.search]: write one, or train")
     examples = contract.read(job.channel("train"), job.spec.data)
     task = tasks.of(job.spec.data)
-    learnt, validation = split.split(examples, task, share=settings.validation, seed=job.spec.data.seed)
+    learnt, validation = _parts(job, examples, task, settings.validation)
+    if not task.fewest(validation.labels):
+        raise ValueError(f"the {len(validation)} validation rows have one outcome: change training.search.validation in model.toml")
     score = _learn(job, learnt)
     scores = score(validation.table)
     if wrong := int(task.refused(scores).sum()):
@@ -37,6 +41,14 @@ def search(job: Job) -> None:
     for name, value in task.metrics(validation.labels, scores).items():
         print(f"metric {VALIDATION}{name}={value:.6f}", flush=True)
     print(f"a trial on {len(learnt)} rows, judged on {len(validation)}", flush=True)
+
+
+def _parts(job: Job, examples: Examples, task: Task, share: float) -> tuple[Examples, Examples]:
+    """Rows to learn from and to judge on: parted by group or time as preparation has said, else at random."""
+    if job.spec.data.split == "random":
+        return split.split(examples, task, share=share, seed=job.spec.data.seed)
+    parts = validation_rows.read(job.channel("train") / validation_rows.NAME, len(examples))
+    return examples.take(parts.train), examples.take(parts.holdout)
 
 
 def _learn(job: Job, examples: Examples) -> Callable[[Table], Values]:

@@ -17,7 +17,8 @@ from container import MODEL, job, put_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paved_runtime import artifact, contract, dates, golden, spec, tasks
+from paved_runtime import artifact, contract, dates, golden, spec, tasks, validation_rows
+from paved_runtime.artifact import ArtifactError
 from paved_runtime.contract import ContractError
 from paved_runtime.csv_requests import CsvRequests
 from paved_runtime.evaluate import evaluate
@@ -27,6 +28,7 @@ from paved_runtime.monitoring.bodies import Body
 from paved_runtime.monitoring.request_log import Exchange, Reader
 from paved_runtime.prepare import prepare
 from paved_runtime.requests import Requests
+from paved_runtime.search import search
 from paved_runtime.spec import Data, Date, ModelSpec
 from paved_runtime.split import by_group, divide, newest, order
 from paved_runtime.table import Examples
@@ -312,6 +314,36 @@ def test_a_model_that_is_split_by_time_is_trained_and_evaluated_as_any_other(tmp
     assert (split["by"], split["share"], split["rows"]["left_out"] > 0) == ("time", 0.2, True)
     assert split["outcomes"]["holdout"][model.data.positive] == contract.read(tmp_path / "work/holdout", model.data).labels.sum()
     golden.replay(artifact.read_json(tmp_path / "model/golden.json"), Invocations.load(model, tmp_path / "model"))
+
+
+@pytest.mark.parametrize("settings", [{"split": "group", "group": "customer"}, {"split": "time", "time": "asked", "group": "customer"}])
+def test_a_search_is_judged_on_rows_that_are_parted_like_the_held_out_ones(
+    tmp_path: Path, rows: list[Row], settings: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    searching = {"jobs": 1, "ranges": {"eta": {"minimum": 0.1, "maximum": 0.3}}}
+    whole = declared(**settings).model_dump()
+    model = ModelSpec.model_validate(whole | {"training": whole["training"] | {"search": searching}})
+    train_rows, held = parted(tmp_path, rows, model)
+    capsys.readouterr()
+    search(job(tmp_path, model))
+    printed = capsys.readouterr().out
+
+    parts = validation_rows.read(tmp_path / "work/train" / validation_rows.NAME, len(train_rows))
+    learnt, judged = ([train_rows[row] for row in side] for side in (parts.train, parts.holdout))
+    customers = {name: {row["customer"] for row in side} for name, side in (("learnt", learnt), ("judged", judged), ("held", held))}
+    assert min(map(len, customers.values())) > 50
+    assert customers["learnt"].isdisjoint(customers["judged"])
+    assert customers["judged"].isdisjoint(customers["held"])
+    if "time" in settings:
+        assert max(row["asked"] for row in learnt) < min(row["asked"] for row in judged)
+    assert f"a trial on {len(learnt)} rows, judged on {len(judged)}" in printed
+    assert re.search(r"^metric validation_roc_auc=0\.[5-9]", printed, re.MULTILINE)
+
+
+def test_parts_of_other_rows_are_refused(tmp_path: Path) -> None:
+    (tmp_path / validation_rows.NAME).write_bytes(bytes(3))
+    with pytest.raises(ArtifactError, match=r"validation\.bin is of 3 rows, there are 4: prepare them again"):
+        validation_rows.read(tmp_path / validation_rows.NAME, 4)
 
 
 @pytest.mark.parametrize(
