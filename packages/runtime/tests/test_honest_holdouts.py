@@ -318,7 +318,7 @@ def test_a_model_that_is_split_by_time_is_trained_and_evaluated_as_any_other(tmp
 
 @pytest.mark.parametrize("settings", [{"split": "group", "group": "customer"}, {"split": "time", "time": "asked", "group": "customer"}])
 def test_a_search_is_judged_on_rows_that_are_parted_like_the_held_out_ones(
-    tmp_path: Path, rows: list[Row], settings: dict[str, str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, rows: list[Row], settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     searching = {"jobs": 1, "ranges": {"eta": {"minimum": 0.1, "maximum": 0.3}}}
     whole = declared(**settings).model_dump()
