@@ -41,7 +41,8 @@ def learn(
     else:
         with joined(hosts.rank, len(hosts), hosts, port=hosts.port, gpu=0 if gpus else None) as group:
             fit(network, run, settings, group)
-    network.in_features, network.task = run.matrix.shape[1], run.task
+    network.in_features = run.matrix.shape[1]
+    network.task = run.task  # type: ignore[assignment]  # torch's types know tensors and modules alone
     return network
 
 
