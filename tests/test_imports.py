@@ -87,7 +87,7 @@ RULES = (  # the first that fits holds
     Rule("pipelines.deployment.bill_of_materials", (*DEPLOYMENT, "cyclonedx", "packageurl", "packaging"), never=("argparse",)),
     Rule("pipelines.deployment", DEPLOYMENT, never=("argparse",)),
     Rule("pipelines.steps", ("pipelines.steps", *DEPLOYMENT)),
-    Rule(SPEC, ("pydantic", "paved_runtime.dates")),
+    Rule(SPEC, (SPEC, "pydantic", "paved_runtime.dates")),
     Rule("paved_runtime.dates"),
     Rule(PROTOCOL),
     Rule("paved_runtime.csv_text"),
