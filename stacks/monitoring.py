@@ -224,13 +224,11 @@ class Monitoring(Stack):
         )
 
     def _monitored(self, table: Table) -> Monitored:
-        gates = self.model.gates
-        metric, title, floor = {
-            "binary": ("RocAuc", "ROC AUC", gates.roc_auc),
-            "multiclass": ("RocAuc", "mean ROC AUC", gates.roc_auc),
-            "regression": ("R2", "R²", gates.r2),
+        metric, title = {
+            "binary": ("RocAuc", "ROC AUC"),
+            "multiclass": ("RocAuc", "mean ROC AUC"),
+            "regression": ("R2", "R²"),
         }[self.model.task]
-        assert floor is not None  # each task has its own
         return Monitored(
             hours=table.every_hours,
             psi=table.psi,
@@ -238,7 +236,7 @@ class Monitoring(Stack):
             unread=table.unread,
             headline=metric,
             title=title,
-            floor=floor,
+            floor=self.model.gates.floor,
             classes=self.model.task == "multiclass",
             calibration_error=table.calibration_error,
             labels=table.minimum_labels,

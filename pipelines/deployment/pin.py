@@ -41,9 +41,8 @@ def pin(registry: Registry, arn: str) -> Package:
     statistics = description.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri", "")
     if statistics.startswith(f"{registry.artifacts}/{naming.MODELS}/"):
         pack.write(registry.s3, statistics, quality.statistics(evaluation, _report(registry, pack.report_of(pinned))))
-    headline = (
-        {HEADLINES[evaluation.judged_as]: repr(evaluation.headline.value)} if evaluation.headline else {}
-    )  # Python's text of the double
+    # the registry shows Python's text of the double, whatever form the training took
+    headline = {HEADLINES[evaluation.judged_as]: repr(evaluation.headline.value)} if evaluation.headline else {}
     text = card.registered(registry.model, evaluation, artifact=pinned, data=version.metadata.get("data_uri", ""))
     registry.sagemaker.update_model_package(
         ModelPackageArn=arn,

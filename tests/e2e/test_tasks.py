@@ -185,7 +185,6 @@ def test_its_evidence_is_of_its_task(fork: Fork, first: dict[str, str], kind: Ki
 def test_it_answers_as_its_task_does(fork: Fork, first: dict[str, str], home: Path, kind: Kind) -> None:
     assert first
     sent = json.loads(fork.road("traffic", kind.name, "--data", str(kind.file(home)), "--rows", "50", "--batch", "10", "--json").stdout)
-
     mean = sent["mean_score"]
 
     assert (sent["rows"], sent["errors"]) == (50, 0)
