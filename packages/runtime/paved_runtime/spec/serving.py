@@ -7,10 +7,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from paved_runtime.spec.shapes import Asynchronous, Batch
 from paved_runtime.spec.values import InferenceAmi, InstanceType, Section, TimeOfDay
 
 LONGEST = 8 * 60  # minutes; SageMaker gives no deployment more
 STARTING, SLACK = 10, 20  # minutes in which machines are ready when all goes well, and how much longer they may take
+Style = Literal["real-time", "asynchronous"]
 TERMINATION = 2  # minutes that an old fleet stays, to finish what it is answering
 ALARM_MINUTES = 3  # an alarm goes into ALARM when two of three are bad
 
@@ -102,6 +104,8 @@ class OffHours(Section):
 class Serving(Section):
     """One environment's endpoint. It scales where `maximum_instances` is given.
 
+    Callers wait for its answers, or, with `asynchronous`, requests wait for it. `batch`: whole files of rows are scored there, too.
+
     The scaling targets, for each instance: `invocations_per_instance` requests a minute and `concurrency_per_instance` requests at a time.
     `inference_ami` is SageMaker's name of the machine image, and so of the GPU's driver; without it SageMaker chooses.
     """
@@ -116,6 +120,13 @@ class Serving(Section):
     deployment: Deployment
     alarms: Alarms = Alarms()
     off_hours: OffHours | None = None
+    asynchronous: Asynchronous | None = None
+    batch: Batch | None = None
+
+    @property
+    def style(self) -> Style:
+        """How the endpoint is asked."""
+        return "asynchronous" if self.asynchronous else "real-time"
 
     @model_validator(mode="after")
     def _scaling_fits(self) -> Serving:
