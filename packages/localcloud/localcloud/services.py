@@ -17,6 +17,8 @@ from localcloud.codepipeline import pipelines as delivery_pipelines
 from localcloud.core import clock, requests
 from localcloud.ecr import scans
 from localcloud.events import bus, rules, s3, targets
+from localcloud.featurestore import api as feature_store
+from localcloud.featurestore import groups as feature_groups
 from localcloud.iam import authorization, boundaries, documents, roles, service_policies, sessions
 from localcloud.kms import key_policies, keys, signing
 from localcloud.logs import metric_filters
@@ -64,6 +66,8 @@ SAGEMAKER: tuple[Part, ...] = (
     models,
     endpoints_api,
     invocations,
+    feature_groups,
+    feature_store,
     service_quotas,
     refusals,  # what is left
 )
@@ -83,5 +87,5 @@ def install(parts: Iterable[Part] = EVERYTHING) -> None:
 def shutdown() -> None:
     """Do nothing more that is due, and end every delivery, execution, build, job and endpoint."""
     clock.clear()
-    for running in (targets, delivery_pipelines, builds, pipelines, tuning, jobs, endpoints):
+    for running in (targets, delivery_pipelines, builds, pipelines, tuning, jobs, endpoints, feature_groups):
         running.shutdown()

@@ -19,7 +19,6 @@ FAKED = (
     "CreateCompilationJob",
     "CreateDataQualityJobDefinition",
     "CreateDomain",
-    "CreateFeatureGroup",
     "CreateModelBiasJobDefinition",
     "CreateModelExplainabilityJobDefinition",
     "CreateModelQualityJobDefinition",
