@@ -32,7 +32,7 @@ ROWS = 1000
 PRODUCTION = CONFIG.environments[-1]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Kind:
     """A model to be: its data, what is learnt with what, and how the world moves; `quality` is the metric that evidence is headed by.
 
