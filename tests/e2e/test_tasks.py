@@ -109,7 +109,7 @@ def fork(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Fork]
     made.aws.begin(made, CONFIG)
     try:
         for kind in KINDS:
-            made.road("data", "put", kind.name, str(kind.file(home)))
+            made.road("data", "put", kind.name, *halves(kind.file(home)))
         yield made
     finally:
         made.aws.end(made)
@@ -130,6 +130,17 @@ def second(fork: Fork, first: dict[str, str], home: Path) -> dict[str, str]:
         packages = delivered(fork, "learn with other frameworks")
     assert set(first.values()).isdisjoint(packages.values())
     return packages
+
+
+def halves(file: Path) -> list[str]:
+    """The paths of two files that have a data set's rows between them."""
+    header, *rows = file.read_text().splitlines()
+    parts = []
+    for name, some in (("first", rows[: len(rows) // 2]), ("second", rows[len(rows) // 2 :])):
+        part = file.with_name(f"{file.stem}-{name}.csv")
+        part.write_text("\n".join([header, *some]) + "\n")
+        parts.append(str(part))
+    return parts
 
 
 @contextmanager
