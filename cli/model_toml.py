@@ -177,9 +177,14 @@ def _selection(profile: Profile) -> str:
 
 def _training_table(task: TaskName, framework: str) -> Iterator[str]:
     yield from ("[training]", 'instance_type = "ml.m5.large"', "")
+    yield from hyperparameters(task, framework)
+    yield ""
+
+
+def hyperparameters(task: TaskName, framework: str) -> Iterator[str]:
+    """Those with which a framework begins, as the last table of `[training]`."""
     yield "[training.hyperparameters]" + _why(f"what `train` of paved_runtime/frameworks/{framework}.py makes of them stands there")
     yield from (f"{name} = {json.dumps(value)}" for name, value in frameworks.named(framework).hyperparameters(task).items())
-    yield ""
 
 
 def _serving(profile: Profile, config: Config) -> Iterator[str]:
