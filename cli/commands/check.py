@@ -77,7 +77,17 @@ def _of_models(models: Sequence[str]) -> Iterator[tuple[str, Run]]:
             f"tests of {model}",
             _command([python, "-m", "pytest", f"model_code/{model}"], advice=f"\nits tests: model_code/{model}/tests/"),
         )
-        yield f"types of {model}", _types(model, f"model_code/{model}", RUNTIME, python=python)
+    for python, same in _by_environment(models).items():
+        rooms = [f"model_code/{model}" for model in same]
+        yield f"types of {', '.join(same)}", _types(python.parents[1].name, *rooms, RUNTIME, python=str(python))
+
+
+def _by_environment(models: Sequence[str]) -> dict[Path, list[str]]:
+    """Models by the Python of their environment: those with the same packages are typed together, against one cache of the runtime."""
+    shared: dict[Path, list[str]] = {}
+    for model in models:
+        shared.setdefault(environments.python(environments.folder(model)), []).append(model)
+    return shared
 
 
 def _of_tree() -> Iterator[tuple[str, Run]]:
