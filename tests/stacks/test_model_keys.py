@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import date
@@ -478,9 +479,70 @@ def bases(base: Layout, tmp_path_factory: pytest.TempPathFactory) -> dict[str, L
     return {"binary": base, **others}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("key", KEYS)
-def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(bases: dict[str, Layout], tmp_path: Path, key: str) -> None:
-    model = changed(key)
+def places(key: str) -> set[str]:
+    """Where in the file another value of a key is written."""
+    other = OTHER[key]
+    return set(other.values) if isinstance(other, All) else {other.path if isinstance(other, At) else key}
 
-    assert differing(bases[task_of(key)], synthesised(model, tmp_path)) <= deployed(model).keys()
+
+def fit(keys: Sequence[str]) -> bool:
+    """Whether keys may change at once: no place is within another, whose value would hide it, and the contract allows them together.
+
+    What changes the task changes alone, as it decides what other keys mean.
+    """
+    if len(keys) > 1 and any(isinstance(OTHER[key], All) for key in keys):
+        return False
+    ordered = sorted(place.split(".") for key in keys for place in places(key))
+    if len({task_of(key) for key in keys}) > 1 or any(after[: len(before)] == before for before, after in pairwise(ordered)):
+        return False
+    try:
+        return bool(changed(*keys))
+    except ValidationError:
+        return False
+
+
+def together(keys: Sequence[str]) -> list[list[str]]:
+    """The keys in few groups, each of which may change at once."""
+    groups: list[list[str]] = []
+    for key in keys:
+        group = next((group for group in groups if fit([*group, key])), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(key)
+    return groups
+
+
+def guilty(keys: Sequence[str], wrong: Callable[[Sequence[str]], bool]) -> list[str]:
+    """The keys for which something is wrong, found by halving those that are wrong together."""
+    if not keys or not wrong(keys):
+        return []
+    if len(keys) == 1:
+        return list(keys)
+    half = len(keys) // 2
+    return guilty(keys[:half], wrong) + guilty(keys[half:], wrong)
+
+
+def test_keys_that_are_wrong_are_named() -> None:
+    keys = list("abcdefg")
+
+    assert guilty(keys, lambda some: not {"b", "g"}.isdisjoint(some)) == ["b", "g"]
+    assert guilty(keys, lambda some: "z" in some) == []
+
+
+def test_every_key_changes_in_one_group() -> None:
+    groups = together(KEYS)
+
+    assert sorted(key for group in groups for key in group) == KEYS
+    assert all(changed(*group) for group in groups)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keys", together(KEYS), ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more")
+def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(bases: dict[str, Layout], tmp_path: Path, keys: list[str]) -> None:
+    """Keys change together, as a stack that one of them reaches alone differs then, too."""
+
+    def reaches_others(some: Sequence[str]) -> bool:
+        model = changed(*some)
+        return not differing(bases[task_of(some[0])], synthesised(model, tmp_path)) <= deployed(model).keys()
+
+    assert guilty(keys, reaches_others) == []
