@@ -35,6 +35,7 @@ from localcloud.sagemaker import (
     processing,
     refusals,
     training,
+    transform,
     tuning,
 )
 from localcloud.scheduler import api as scheduler
@@ -60,6 +61,7 @@ SAGEMAKER: tuple[Part, ...] = (
     training,
     tuning,
     processing,
+    transform,
     pipelines,
     model_packages,
     model_cards,

@@ -23,7 +23,6 @@ FAKED = (
     "CreateModelExplainabilityJobDefinition",
     "CreateModelQualityJobDefinition",
     "CreateNotebookInstance",
-    "CreateTransformJob",
     "StartNotebookInstance",
     "StopAutoMLJob",
 )
