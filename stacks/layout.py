@@ -72,6 +72,19 @@ URL = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.-]+)*", re.ASCII)
 Name = tuple[str, str]  # its kind, one of LONGEST, and the name
 
 
+def chosen(models: Sequence[ModelSpec], name: str | None) -> list[ModelSpec]:
+    """The model of that name; every one without a name.
+
+    Raises:
+        ValueError: there is no such model; one line.
+    """
+    if name is None:
+        return [*models]
+    if named := [model for model in models if model.name == name]:
+        return named
+    raise ValueError(f"context model={name}: there is no such model: name one of {', '.join(model.name for model in models) or 'none'}")
+
+
 def check(config: Config, models: Sequence[ModelSpec]) -> None:
     """Raise when something does not fit.
 
