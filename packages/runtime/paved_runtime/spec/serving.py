@@ -19,7 +19,7 @@ ALARM_MINUTES = 3  # an alarm goes into ALARM when two of three are bad
 NO_INSTANCES = "it has no instances: memory_mb and maximum_concurrency stand in their place"
 SCALES = "it scales by itself, up to maximum_concurrency"
 UNMEASURED = "SageMaker publishes no such metric of it"
-NOT_SERVERLESS = {  # what is not had with `serverless`, and why (SageMaker guide, "Deploy models with Amazon SageMaker Serverless Inference")
+NOT_SERVERLESS = {  # what is not had with it, and why (SageMaker guide, "Deploy models with Amazon SageMaker Serverless Inference")
     "instance_type": NO_INSTANCES,
     "instances": NO_INSTANCES,
     "inference_ami": "it has neither instances nor GPUs",
