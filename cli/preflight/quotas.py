@@ -17,7 +17,6 @@ ENDPOINTS, TRAINING, PROCESSING = "endpoint usage", "training job usage", "proce
 WARM = "training warm pool usage"
 SPOT = "spot training job usage"
 CONCURRENCY = "Maximum total concurrency across all serverless endpoints"
-SERVERLESS = "Maximum number of serverless endpoints"
 
 
 def check(visit: Visit) -> Iterator[Finding]:
@@ -66,7 +65,7 @@ def _to_serve(serving: Serving) -> Counter[str]:
     count beside the first's is not documented; where they do, an update fails without it.
     """
     if serving.serverless:
-        return Counter({CONCURRENCY: 2 * serving.serverless.maximum_concurrency, SERVERLESS: 1})
+        return Counter({CONCURRENCY: 2 * serving.serverless.maximum_concurrency})
     fleet = serving.fleet
     assert fleet is not None, "without serverless there are instances"
     name = _name(fleet.instance_type, ENDPOINTS)

@@ -148,7 +148,6 @@ def test_a_serverless_endpoint_needs_requests_at_a_time_instead_of_instances() -
     demand = quotas.demand(replace(visit(LAST), models=(served,)))
 
     assert demand[quotas.CONCURRENCY] == 40  # those of the old version and the new one
-    assert demand[quotas.SERVERLESS] == 1
     assert not any(name.endswith("for endpoint usage") for name in demand)
 
 
