@@ -179,7 +179,8 @@ def test_a_container_must_have_the_memory_that_the_gate_lets_it_have(tmp_path: P
     with pytest.raises(spec.SpecError) as caught:
         spec.load(MODEL, tmp_path / "model_code")
     assert str(caught.value).endswith(
-        "serving.staging.serverless.memory_mb is 1024, and gates.load.memory_mb lets the container have 1500: raise the one or lower the other"
+        "serving.staging.serverless.memory_mb is 1024, and gates.load.memory_mb lets the container have 1500: raise the one or lower the"
+        " other"
     )
 
 

@@ -78,11 +78,12 @@ def _takes_shape(place: Place, stack: Stack | None) -> None:
     if stack is None or not place.serving.serverless:
         return
     config = standing.live_of(place, stack).endpoint_config
-    if "ServerlessConfig" not in place.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]:
+    variant = place.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+    if "ServerlessConfig" not in variant:
         raise DeploymentError(
-            f"endpoint {stack.serving.endpoint_name} has instances, and SageMaker makes no such endpoint serverless: delete it with its stack"
-            f" (aws cloudformation delete-stack --stack-name {stack.name}; what it captured stays), then run this again: nothing answers"
-            " meanwhile"
+            f"endpoint {stack.serving.endpoint_name} has instances, and SageMaker makes no such endpoint serverless: delete it with its"
+            f" stack (aws cloudformation delete-stack --stack-name {stack.name}; what it captured stays), then run this again: nothing"
+            " answers meanwhile"
         )
 
 
