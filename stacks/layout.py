@@ -200,7 +200,12 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         found = _listed(model.serving)
         yield f"model_code/{model.name}/model.toml: serving: found {found}; accepted is one table for each of {_listed(accepted)}"
     watched = model.serving.get(config.environments[-1].name)
-    if model.monitoring and watched and not watched.capture_percent:
+    if model.monitoring and watched and watched.serverless and not watched.batch:
+        yield (
+            f"model_code/{model.name}/model.toml: monitoring: found it with serving.{config.environments[-1].name}.serverless, of which"
+            " SageMaker captures no requests; accepted is it with batch, whose rows are what is looked at, or no table monitoring"
+        )
+    elif model.monitoring and watched and not watched.capture_percent:
         yield (
             f"model_code/{model.name}/model.toml: serving.{config.environments[-1].name}.capture_percent: found 0; accepted is more:"
             " monitoring looks at what was captured"
@@ -213,7 +218,7 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         )
     for environment in config.environments:
         if serving := model.serving.get(environment.name):
-            for problem in _serving(serving, environment):
+            for problem in (*_serving(serving, environment), *_serverless(config, serving, environment)):
                 yield f"model_code/{model.name}/model.toml: serving.{environment.name}.{problem}"
 
 
@@ -236,6 +241,25 @@ def _serving(serving: Serving, environment: Environment) -> Iterator[str]:
     zones = available_timezones()
     if serving.off_hours and zones and serving.off_hours.timezone not in zones:
         yield f"off_hours.timezone: found {serving.off_hours.timezone!r}; accepted is a zone of the IANA database such as 'Europe/Berlin'"
+
+
+def _serverless(config: Config, serving: Serving, environment: Environment) -> Iterator[str]:
+    """What SageMaker does not have for serverless endpoints (SageMaker guide, "Deploy models with Amazon SageMaker Serverless Inference").
+
+    CreateEndpointConfig refuses an image of another account, and a version's package names the one that was evaluated.
+    """
+    if not serving.serverless:
+        return
+    if environment.account.id != config.toolchain.id:
+        yield (
+            f"serverless: found it in account {environment.account.id}, and images lie in the toolchain's, {config.toolchain.id};"
+            " accepted is it where both are one account: SageMaker takes a serverless endpoint's image from its own account only"
+        )
+    if environment.account.network:
+        yield (
+            f"serverless: found it in account {environment.account.id}, which has a network in config.py; accepted is it where there is"
+            " none: SageMaker puts no serverless endpoint into a VPC"
+        )
 
 
 def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:

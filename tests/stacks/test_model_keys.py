@@ -45,6 +45,7 @@ class All:
     values: dict[str, Any]
 
 
+AT_TOOLCHAIN = replace(CONFIG, environments=tuple(replace(place, account=CONFIG.toolchain) for place in CONFIG.environments))
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
 BOOLEAN = {"type": "boolean", "true": "true", "false": "false", "missing": 0}
 DATE = {"type": "date", "minimum": date(2020, 1, 1), "maximum": date(2030, 12, 31), "planned": False, "missing": 0}
@@ -72,6 +73,8 @@ ON_GPUS = {
     "instances": 1,
     "deployment": {"policy": "all-at-once"},
 }
+ON_DEMAND = {"memory_mb": 3072, "maximum_concurrency": 5, "provisioned_concurrency": 1, "setup_seconds": 30}
+SERVERLESS = {"serverless": ON_DEMAND, "deployment": {"policy": "all-at-once"}}
 TASKS: dict[str, dict[str, Any]] = {  # what a model of another task than the reference's has otherwise
     "binary": {},
     "multiclass": {
@@ -268,6 +271,13 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "serving.off_hours.weekends": At(f"{PRODUCTION}.off_hours.weekends", True),
     "serving.off_hours.instances": At(f"{PRODUCTION}.off_hours.instances", 3),
     "serving.off_hours.maximum_instances": At(f"{PRODUCTION}.off_hours.maximum_instances", 5),
+    "serving.serverless": At("serving.staging", SERVERLESS),
+    "serving.serverless.memory_mb": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "memory_mb": 4096}}),
+    "serving.serverless.maximum_concurrency": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "maximum_concurrency": 6}}),
+    "serving.serverless.provisioned_concurrency": At(
+        "serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "provisioned_concurrency": 2}}
+    ),
+    "serving.serverless.setup_seconds": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "setup_seconds": 60}}),
     "monitoring": None,
     "monitoring.every_hours": 12,
     "monitoring.window_hours": 48,
@@ -297,6 +307,7 @@ OTHER: dict[str, Any] = {  # key → another valid value
 }
 
 
+AT_HOME = {key for key in KEYS if "serverless" in key}  # where the environment is in the toolchain's account
 NAMES = {**get_name_type_map(), **{kind.kind: kind.name for kind in resources.TYPES}}  # resource type → the property that names one
 CONTAINERS = {key for key in KEYS if any(other.startswith(f"{key}.") for other in KEYS)}
 
@@ -414,8 +425,11 @@ def test_a_push_to_a_model_deploys_all_that_is_its_own_and_what_others_need_firs
 
 @pytest.fixture(scope="module")
 def another() -> ModelSpec:
-    """The model with another value for all keys of its task at once, but for how long machines are kept: spot instances are not."""
-    keys = [key for key in KEYS if key not in CONTAINERS | OF.keys() | {"task", "training.keep_alive_minutes"}]
+    """The model with another value for all keys of its task at once, but for those of serverless endpoints, which need another
+    configuration, and for how long machines are kept: spot instances are not.
+    """
+    apart = CONTAINERS | OF.keys() | AT_HOME | {"task", "training.keep_alive_minutes"}
+    keys = [key for key in KEYS if key not in apart]
     return changed(*(key for key in keys if not key.startswith("data.columns.")))
 
 
@@ -426,6 +440,19 @@ def after(another: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> Layou
 
 def test_all_keys_at_once_reach_the_models_own_stacks_alone(base: Layout, after: Layout, another: ModelSpec) -> None:
     assert differing(base, after) == deployed(another).keys()
+
+
+def test_each_key_of_a_serverless_endpoint_reaches_its_own_stacks_alone(tmp_path: Path) -> None:
+    before = content()
+    change(before, "serving.staging", deepcopy(SERVERLESS))
+    base = synth(AT_TOOLCHAIN, [spec(before)], tmp_path / "base")
+    staging = CONFIG.environments[0]
+    own = {naming.serving_stack(CONFIG, MODEL, staging)}
+    dashboard = {naming.monitoring_stack(CONFIG, MODEL, staging)}
+    for key in sorted(AT_HOME - {"serving.serverless"}):
+        after = synth(AT_TOOLCHAIN, [changed(key)], tmp_path / key)
+        expected = own | dashboard if key.endswith(("memory_mb", "setup_seconds")) else own
+        assert differing(base, after) == expected, key
 
 
 def test_a_training_that_outlasts_an_action_reaches_the_road_that_its_push_takes(base: Layout, tmp_path: Path) -> None:
@@ -537,7 +564,7 @@ def test_every_key_changes_in_one_group() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keys", together(KEYS), ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more")
+@pytest.mark.parametrize("keys", together([key for key in KEYS if key not in AT_HOME]), ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more")
 def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(bases: dict[str, Layout], tmp_path: Path, keys: list[str]) -> None:
     """Keys change together, as a stack that one of them reaches alone differs then, too."""
 

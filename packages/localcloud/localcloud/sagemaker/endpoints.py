@@ -74,10 +74,17 @@ def wait(account: str, region: str, name: str) -> str:
 
 def machines(account: str, region: str) -> Counter[str]:
     """How many instances the endpoints of an account and region have, by type, those that start and end among them."""
-    held = [
-        fleet for (owner, place, _), endpoint in list(_endpoints.items()) if (owner, place) == (account, region) for fleet in endpoint.held
-    ]
-    return sum((fleet.machines() for fleet in held), Counter[str]())
+    return sum((fleet.machines() for fleet in _held(account, region)), Counter[str]())
+
+
+def concurrency(account: str, region: str) -> int:
+    """How many requests at a time the serverless endpoints of an account and region may have, those that are replaced among them."""
+    return sum(fleet.concurrency() for fleet in _held(account, region))
+
+
+def _held(account: str, region: str) -> list[Fleet]:
+    here = [endpoint for (owner, place, _), endpoint in list(_endpoints.items()) if (owner, place) == (account, region)]
+    return [fleet for endpoint in here for fleet in endpoint.held]
 
 
 class Endpoint:
@@ -93,6 +100,7 @@ class Endpoint:
         fleet = self._fleet(request["EndpointConfigName"])
         policy = self._policy(request.get("DeploymentConfig") or {}, fleet)
         quotas.require(quotas.ENDPOINT, machines(account, region), fleet.machines())
+        quotas.require_concurrency(concurrency(account, region), fleet.concurrency())
         self.record = keep(backend(account, region).create_endpoint, request)
         self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
         self.settled, self.deleted, self.gone = threading.Event(), threading.Event(), threading.Event()
@@ -121,6 +129,7 @@ class Endpoint:
         part = policy.steps[0] if policy.rolling else 1.0
         beside = {kind: math.ceil(count * part) for kind, count in fleet.machines().items()}
         quotas.require(quotas.ENDPOINT, machines(self.account, self.region), beside)
+        quotas.require_concurrency(concurrency(self.account, self.region), fleet.concurrency())
         self._start("Updating", fleet, policy, config)
 
     def delete(self) -> None:
@@ -136,6 +145,8 @@ class Endpoint:
     def rescale(self, wanted: list[dict[str, Any]]) -> None:
         """Change weights and instance counts of the live fleet, as UpdateEndpointWeightsAndCapacities asks."""
         changes = [(self.variant(w["VariantName"]), w) for w in wanted]
+        if self.live and self.live.concurrency():
+            raise invalid("localcloud does not change serverless variants but by another endpoint configuration")
         types = {v["VariantName"]: v["InstanceType"] for v in self.live.config.production_variants} if self.live else {}
         more = Counter[str]()
         for variant, change in changes:
@@ -197,6 +208,8 @@ class Endpoint:
         if self.live is None:
             return policy
         before, after = ({v["VariantName"]: v for v in f.config.production_variants} for f in (self.live, new))
+        if new.concurrency() and not self.live.concurrency():
+            raise invalid(f"Cannot update endpoint {self.name} from instances to serverless: create another endpoint")
         if config and set(before) != set(after):
             raise invalid(f"a guarded deployment keeps the variants' names: found {sorted(after)}, the endpoint has {sorted(before)}")
         scaled = applicationautoscaling_backends[self.account][self.region].targets.get("sagemaker:variant:DesiredInstanceCount", {})

@@ -14,7 +14,7 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.errors import invalid
 from localcloud.core.late_reads import Kind
-from localcloud.sagemaker import endpoints, state_changes
+from localcloud.sagemaker import endpoints, on_demand, state_changes
 from localcloud.sagemaker.models import refuse_existing
 from localcloud.sagemaker.records import answer, keep, refuse
 
@@ -92,9 +92,10 @@ def create_endpoint_config(self: Any) -> ActionResult:
     if len(set(names)) < len(names):
         raise invalid(f"the names of variants must differ: found {', '.join(names)}")
     for variant in [*request["ProductionVariants"], *shadows]:
-        refuse(variant, ("ServerlessConfig", "InstancePools"), f"variant {variant['VariantName']}")
+        refuse(variant, ("InstancePools",), f"variant {variant['VariantName']}")
         if "ModelName" not in variant:
             raise invalid(f"variant {variant['VariantName']} names no model: localcloud does not do inference components")
+    on_demand.check(request, held.describe_model, self.current_account, self.region)
     record = keep(held.create_endpoint_config, request)
     state_changes.endpoint_config(record)
     return ActionResult(record.response_create)

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localcloud.cloudwatch import metrics
 from localcloud.core.cloud import cloud
 from localcloud.sagemaker.fleets import Fleet
+from localcloud.sagemaker.on_demand import OnDemand
 from localcloud.sagemaker.records import reason
 from localcloud.sagemaker.s3_files import split
 from localcloud.sagemaker.usage import Usage
@@ -24,7 +25,7 @@ from localcloud.sagemaker.variants import Variant
 
 EVERY, SAMPLED_EVERY = 60.0, 10.0  # of SageMaker's seconds: captured requests are written, instances are looked at
 INVOCATIONS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
-UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds"}
+UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds", "ModelSetupTime": "Microseconds"}
 MODES = {"Input": "endpointInput", "Output": "endpointOutput"}
 HEADERS = {"CSV": "CsvContentTypes", "JSON": "JsonContentTypes"}
 Body = tuple[str, bytes]  # content type, bytes
@@ -51,12 +52,16 @@ class Telemetry:
         """Count one invocation; `status` 0 or 503 is one that no container answered; `model` and `overhead` are seconds."""
         values = {
             "Invocations": 1.0,
-            "InvocationsPerInstance": 1 / max(len(variant.instances), 1),
+            **({} if isinstance(variant, OnDemand) else {"InvocationsPerInstance": 1 / max(len(variant.instances), 1)}),
             "Invocation4XXErrors": float(400 <= status < 500),
             "Invocation5XXErrors": float(status >= 500 or not status),
             "OverheadLatency": overhead * 1e6,
         }
         self._record(INVOCATIONS, fleet, variant, values | ({} if model is None else {"ModelLatency": model * 1e6}))
+
+    def started(self, fleet: Fleet, variant: Variant, seconds: float) -> None:
+        """Note that a request waited so long for a container to start."""
+        self._record(INVOCATIONS, fleet, variant, {"ModelSetupTime": seconds * 1e6})
 
     def _record(self, namespace: str, fleet: Fleet, variant: Variant, values: dict[str, float]) -> None:
         """As SageMaker: by variant, and again by variant and endpoint configuration, which tells an old fleet from a new one."""
@@ -91,10 +96,20 @@ class Telemetry:
     def _sample(self) -> None:
         for fleet in self._fleets():
             for variant in fleet.every:
+                if isinstance(variant, OnDemand):
+                    self._sample_on_demand(fleet, variant)
+                    continue
                 for instance in list(variant.instances):
                     self._record(INVOCATIONS, fleet, variant, {"ConcurrentRequestsPerModel": float(instance.concurrency())})
                     if used := self._usage.of(instance.pid, instance.folder):
                         self._record(INSTANCES, fleet, variant, used)
+
+    def _sample_on_demand(self, fleet: Fleet, variant: OnDemand) -> None:
+        """Containers that nobody asks are not seen: there may be none."""
+        if variant.busy:
+            self._record(INVOCATIONS, fleet, variant, {"ServerlessConcurrentExecutionsUtilization": variant.busy})
+        for instance in list(variant.instances):
+            self._record(INSTANCES, fleet, variant, variant.used(instance))
 
     def _flush(self) -> None:
         with self._lock:

@@ -49,6 +49,13 @@ class Variant:
             ready = [i for i in self.instances if i.ready.is_set()]
             return ready[next(self.turn) % len(ready)].take() if ready else None
 
+    def set_up(self, _instance: Instance) -> float | None:
+        """The seconds that a request waited for an instance that was taken to start: none here, as what is taken is ready."""
+        return None
+
+    def end(self) -> None:
+        """Look after its instances no more: they are gone."""
+
     def describe(self) -> dict[str, Any]:
         """As DescribeEndpoint's ProductionVariantSummary."""
         image = {"SpecifiedImage": self.uri, "ResolvedImage": self.uri, "ResolutionTime": utcnow()}

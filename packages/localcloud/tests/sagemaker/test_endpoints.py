@@ -263,7 +263,6 @@ def test_what_an_endpoint_is_asked_in_vain_is_named(aws: Aws, image: str, name: 
     ("variant", "config", "said"),
     [
         ({"InstanceType": "ml.none.large"}, {}, "instanceType"),
-        ({"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}, {}, "cannot honour ServerlessConfig"),
         ({"InstanceType": "ml.m5.large"}, {"AsyncInferenceConfig": {"OutputConfig": {}}}, "cannot honour AsyncInferenceConfig"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How a model is asked beside requests that wait for their answer: what `[serving]` says of queues and of batches."""
+"""How a model is asked beside instances that wait for requests: what `[serving]` says of queues, of serverless endpoints and of batches."""
 
 from __future__ import annotations
 
@@ -26,6 +26,27 @@ class Asynchronous(Section):
     idle_minutes: int = Field(default=15, ge=1, le=24 * 60)
     notices: Literal["none", "failures", "all"] = "failures"
     result_days: int = Field(default=30, ge=1)
+
+
+class Serverless(Section):
+    """No instances: containers that SageMaker starts when somebody asks, and stops when nobody does.
+
+    Each has `memory_mb`, and processors in proportion; at most `maximum_concurrency` requests are answered at a time, one a container, and
+    further ones are throttled. `provisioned_concurrency` containers are kept ready, and paid for. A container that takes longer than
+    `setup_seconds` to start goes into ALARM. (API_ProductionVariantServerlessConfig; SageMaker guide, "Deploy models with Amazon SageMaker
+    Serverless Inference".)
+    """
+
+    memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144]
+    maximum_concurrency: int = Field(ge=1, le=200)
+    provisioned_concurrency: int | None = Field(default=None, ge=1, le=200)
+    setup_seconds: int = Field(default=30, ge=1, le=180)
+
+    @model_validator(mode="after")
+    def _provisioned_is_a_part(self) -> Serverless:
+        if (kept := self.provisioned_concurrency or 0) > self.maximum_concurrency:
+            raise ValueError(f"provisioned_concurrency is {kept}, more than maximum_concurrency = {self.maximum_concurrency}: lower it")
+        return self
 
 
 class Batch(Section):
