@@ -88,6 +88,26 @@ class MonitoringParameters(Parameters):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchParameters(Parameters):
+    """With which version rows of files are scored. `model_package_arn` is none where the parts that serve are of no known version."""
+
+    model_package_arn: str = _parameter("The registered version that scores", pattern=f"{NO_VERSION}|{PACKAGE}")
+    image_uri: str = _parameter("Its image, by digest", pattern=".+@sha256:[0-9a-f]{64}")
+    model_data_url: str = _parameter("Its model data", pattern="s3://.+")
+    model_version: str = _parameter("As its container names it in its log", pattern="[0-9a-f]{12}")
+    model_sha256: str = _parameter("The digest of its model: its containers score with no other", pattern="[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOutputs(Parameters):
+    """What a batch stack says of itself. `model_name` is the SageMaker model that scores."""
+
+    batch_bucket: str
+    batch_pipeline: str
+    model_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServingOutputs(Parameters):
     """What a serving stack says of itself. `rollback_alarms` are the names of those that guard a deployment."""
 

@@ -100,6 +100,12 @@ def monitored(config: Config, model: ModelSpec, environment: Environment) -> boo
     return model.monitoring is not None and environment == config.environments[-1]
 
 
+def batched(model: ModelSpec, environment: Environment) -> bool:
+    """Whether files of rows are scored there, too."""
+    table = model.serving.get(environment.name)
+    return table is not None and table.batch is not None
+
+
 def retrains(config: Config, model: ModelSpec, environment: Environment) -> bool:
     """Whether what moves there may start the road again."""
     return monitored(config, model, environment) and model.monitoring is not None and model.monitoring.retraining is not None
@@ -230,7 +236,9 @@ def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:
     if not PROJECT.fullmatch(config.project):
         yield f"config.py: project: found {config.project!r}; accepted are lower-case letters and digits in words joined by hyphens"
     named = {"config.py: project": _names_of_project(config)}
-    named |= {f"model_code/{model.name}": _names_of_model(config, model.name) for model in models}
+    for model in models:
+        batches = [each for place in config.environments if batched(model, place) for each in _names_of_batches(config, model.name, place)]
+        named[f"model_code/{model.name}"] = [*_names_of_model(config, model.name), *batches]
     owners: dict[Name, str] = {}
     for owner, names in named.items():
         kind, name = max(names, key=lambda each: len(each[1]) - LONGEST[each[0]])
@@ -271,6 +279,16 @@ def _names_of_model(config: Config, model: str) -> list[Name]:
         ("stack", naming.delivery_stack(config, model)),
         ("stack", naming.registry_stack(config, model)),
         *(name for environment in config.environments for name in _names_of_place(config, model, environment)),
+    ]
+
+
+def _names_of_batches(config: Config, model: str, environment: Environment) -> list[Name]:
+    return [
+        ("queue", naming.batch_dead_letters(config, model, environment)),
+        ("role", naming.batch_client_role(config, model, environment)),
+        ("role", naming.batch_role(config, model, environment)),
+        ("schedule", naming.batch_pipeline(config, model, environment)),
+        ("stack", naming.batch_stack(config, model, environment)),
     ]
 
 
