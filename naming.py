@@ -36,7 +36,8 @@ EVIDENCE, LEDGER, IMAGES, RETRAINING = "evidence", "ledger", "images", "retraini
 CAPTURE, LABELS, MONITORING = "capture", "labels", "monitoring"
 
 # Folders of the bucket of batches.
-BATCH_INPUT, BATCH_RUNS = "input", "runs"  # what is uploaded to be scored; of each run, all that it wrote
+BATCH_ROWS, BATCH_RUNS = "input", "runs"  # what is uploaded to be scored; of each run, all that it wrote
+BATCH_RESULTS, BATCH_MANIFEST = "results", "manifest.json"  # of a run what people read, and there, of which rows by which version it is
 
 # What the alarms of an endpoint are about. Those of deployments take a bad version back.
 DRIFT, MONITOR_SILENT, CAPTURE_UNREAD = "Drift", "MonitorSilent", "CaptureUnread"

@@ -15,6 +15,8 @@ from config import CONFIG, Environment
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+BATCHES = "batch-"  # so begin the names of objects with rows that a batch scored, as if they had been asked
+
 
 def bucket(aws: Target, model: str, place: Environment) -> str:
     """The bucket of what an environment's endpoint captured. Raises Problem when nothing serves there."""
@@ -26,12 +28,14 @@ def bucket(aws: Target, model: str, place: Environment) -> str:
 
 
 def answered(s3: S3Client, bucket: str) -> dict[str, Counter[datetime]]:
-    """Rows that each version answered, second by second."""
+    """Rows of requests that each version answered, second by second."""
     rows: dict[str, Counter[datetime]] = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{naming.CAPTURE}/"):
-        for entry in page.get("Contents", []):
-            seconds = rows.setdefault(entry["Key"].split("/")[1], Counter())
-            for line in s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].iter_lines():
+        for key in (entry["Key"] for entry in page.get("Contents", [])):
+            if key.rpartition("/")[2].startswith(BATCHES):
+                continue
+            seconds = rows.setdefault(key.split("/")[1], Counter())
+            for line in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_lines():
                 captured = json.loads(line)
                 answer = json.loads(captured["captureData"]["endpointOutput"]["data"])
                 seconds[datetime.fromisoformat(captured["eventMetadata"]["inferenceTime"])] += len(answer.get("predictions", ()))

@@ -14,14 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import naming
 from paved_runtime.spec import Batch
 from pipelines import job_steps
 from pipelines.job_steps import RETRIES, Json, Machines, Owner, job_input, job_output, of_execution, parameter, parameter_value
-from pipelines.serving_stack import BatchParameters
+from pipelines.serving_stack import BATCH_INPUT, BATCH_MODEL, BATCH_OUTPUT, BatchParameters
 
-INPUT, OUTPUT, MODEL_NAME = "InputUri", "OutputUri", "ModelName"  # parameters beside the version's
 PREPARE, TRANSFORM, COLLECT = "Prepare", "Transform", "Collect"
-RESULTS, MANIFEST = "results", "manifest.json"  # the folder of a run that has what people read, and what says in it of which rows, by whom
 LINES = "application/jsonlines"
 KEPT = "$['number','keep','SageMakerOutput']"  # of a row joined with its answer
 
@@ -47,8 +46,8 @@ class Place:
 
 
 def definition(batch: Batch, place: Place, version: BatchParameters, model_name: str) -> Json:
-    """The pipeline's definition; `model_name` is the SageMaker model of the version. Any value may be a reference that the stack resolves."""
-    values = {**version.values(), MODEL_NAME: model_name, INPUT: folder(batch.input), OUTPUT: folder(batch.output) or ""}
+    """The pipeline's definition; `model_name` is the version's SageMaker model. Any value may be a reference that the stack resolves."""
+    values = {**version.values(), BATCH_MODEL: model_name, BATCH_INPUT: folder(batch.input), BATCH_OUTPUT: folder(batch.output) or ""}
     steps = _Steps(batch, place)
     return job_steps.definition([parameter(*each) for each in values.items()], [steps.prepare(), steps.transform(), steps.collect()])
 
@@ -68,8 +67,10 @@ class _Steps:
 
     def prepare(self) -> Json:
         outputs = [job_output(name, self._run(name)) for name in ("parts", "prepared")]
-        environment = {"INPUT_URI": parameter_value(INPUT), "PAYLOAD_MB": str(self.batch.payload_mb)}
-        return self._processing(PREPARE, "batch-prepare", [job_input("rows", parameter_value(INPUT)), self.model], outputs, environment)
+        environment = {"INPUT_URI": parameter_value(BATCH_INPUT), "PAYLOAD_MB": str(self.batch.payload_mb)}
+        return self._processing(
+            PREPARE, "batch-prepare", [job_input("rows", parameter_value(BATCH_INPUT)), self.model], outputs, environment
+        )
 
     def transform(self) -> Json:
         """The model's containers reach nothing (its network isolation), and are told nothing that its stack does not tell them."""
@@ -80,7 +81,7 @@ class _Steps:
             "Type": "Transform",
             "DependsOn": [PREPARE],
             "Arguments": {
-                "ModelName": parameter_value(MODEL_NAME),
+                "ModelName": parameter_value(BATCH_MODEL),
                 "BatchStrategy": "MultiRecord",
                 "MaxConcurrentTransforms": batch.concurrency,
                 "MaxPayloadInMB": batch.payload_mb,
@@ -105,7 +106,7 @@ class _Steps:
 
     def collect(self) -> Json:
         inputs = [*(job_input(name, self._run(name)) for name in ("prepared", "scored", "parts")), self.model]
-        outputs = [job_output(RESULTS, self._run(RESULTS)), job_output("captured", self.place.capture)]
+        outputs = [job_output(naming.BATCH_RESULTS, self._run(naming.BATCH_RESULTS)), job_output("captured", self.place.capture)]
         return {**self._processing(COLLECT, "batch-collect", inputs, outputs, self._environment()), "DependsOn": [TRANSFORM]}
 
     def _environment(self) -> Json:
@@ -115,14 +116,14 @@ class _Steps:
             "ENDPOINT_NAME": place.endpoint,
             "EXECUTION": {"Get": "Execution.PipelineExecutionArn"},
             "IMAGE_URI": parameter_value("ImageUri"),
-            "INPUT_URI": parameter_value(INPUT),
+            "INPUT_URI": parameter_value(BATCH_INPUT),
             "MAXIMUM_FAILED": str(self.batch.maximum_failed),
             "MODEL": place.model,
             "MODEL_PACKAGE_ARN": parameter_value("ModelPackageArn"),
             "MODEL_SHA256": parameter_value("ModelSha256"),
             "MODEL_VERSION": parameter_value("ModelVersion"),
-            "OUTPUT_URI": parameter_value(OUTPUT),
-            "RESULTS_URI": self._run(RESULTS),
+            "OUTPUT_URI": parameter_value(BATCH_OUTPUT),
+            "RESULTS_URI": self._run(naming.BATCH_RESULTS),
             "VARIANT": place.variant,
         }
 

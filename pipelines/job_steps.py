@@ -35,8 +35,8 @@ class Machines:
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """As whom jobs run: `role`, with `key` of all they write; `subnets` and `security_groups` are ids, none where the account has no network
-    of its own.
+    """As whom jobs run: `role`, with `key` of all they write; `subnets` and `security_groups` are ids, none where the account has no
+    network of its own.
     """
 
     role: str

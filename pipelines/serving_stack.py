@@ -11,6 +11,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self
 
 NO_VERSION = "none"
+BATCH_INPUT, BATCH_OUTPUT, BATCH_MODEL = "InputUri", "OutputUri", "ModelName"  # parameters of a batch pipeline, beside the version's
 YES, NO = "yes", "no"
 PERCENTILES = (10, 50, 90)  # of the scores, as containers tell them
 

@@ -98,7 +98,7 @@ class Batch(Stack):
 
     def _store(self, table: Table) -> Store:
         logs = self.config.access_logs_of(self.place.account)
-        folders = [naming.BATCH_INPUT, naming.BATCH_RUNS]
+        folders = [naming.BATCH_ROWS, naming.BATCH_RUNS]
         return Store(self, "Store", key=self._key, expire_days=table.result_days, folders=folders, logs=logs)
 
     def _scoring(self, role: ModelRole) -> sagemaker.CfnModel:
@@ -148,7 +148,7 @@ class Batch(Stack):
             registered=permissions.registered(self, self.config, self.model.name),
             key=self._key.key_arn,
             statements=[
-                allow("s3:GetObject", on=[self.store.arn_for_objects(f"{naming.BATCH_INPUT}/*"), runs]),
+                allow("s3:GetObject", on=[self.store.arn_for_objects(f"{naming.BATCH_ROWS}/*"), runs]),
                 allow("s3:ListBucket", on=[self.store.bucket_arn]),
                 allow("s3:PutObject", on=[runs, f"{captured}/{naming.CAPTURE}/*"]),
                 allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=logs),
@@ -204,7 +204,7 @@ class Batch(Stack):
             trusted=[permissions.role_arn(self, self.config.toolchain, deployer)],
             pipeline=pipeline.arn,
             store=self.store,
-            inputs=f"{naming.BATCH_INPUT}/*",
+            inputs=f"{naming.BATCH_ROWS}/*",
             runs=f"{naming.BATCH_RUNS}/*",
             key=self._key.key_arn,
         )

@@ -206,7 +206,7 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         )
     for environment in config.environments:
         if serving := model.serving.get(environment.name):
-            for problem in _serving(serving, environment):
+            for problem in _serving(serving, environment, first=environment == config.environments[0]):
                 yield f"model_code/{model.name}/model.toml: serving.{environment.name}.{problem}"
 
 
@@ -214,13 +214,13 @@ def _jobs(model: ModelSpec) -> str:
     return f"{number} jobs in a row" if (number := jobs(model)) > 1 else "one job"
 
 
-def _serving(serving: Serving, environment: Environment) -> Iterator[str]:
+def _serving(serving: Serving, environment: Environment, *, first: bool) -> Iterator[str]:
     if serving.deployment.policy == "shadow" and not environment.approved_only:
         yield (
             "deployment.policy: found 'shadow' where nothing is approved; accepted are the others:"
             " a shadow is made of a registered version, and SageMaker makes models of approved ones only"
         )
-    if (longest := deploying_minutes(serving)) > LONGEST_ACTION:
+    if (longest := deploying_minutes(serving, first=first)) > LONGEST_ACTION:
         yield (
             f"deployment: found up to {serving.deployment_minutes} minutes for a {serving.deployment.policy} deployment, {longest} for its"
             f" stage; accepted are {LONGEST_ACTION}, after which CodePipeline ends a stage: lower bake_minutes or maximum_minutes, or raise"

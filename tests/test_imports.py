@@ -79,7 +79,7 @@ RULES = (  # the first that fits holds
     Rule("pipelines.search_space", (SPEC,)),
     Rule("pipelines.waiting", (SPEC,)),
     Rule("pipelines.delivery", ("config", "naming", "pipelines.commands", "pipelines.waiting", SPEC)),
-    Rule("pipelines.batch", ("pipelines.job_steps", "pipelines.serving_stack", SPEC)),
+    Rule("pipelines.batch", ("naming", "pipelines.job_steps", "pipelines.serving_stack", SPEC)),
     Rule("pipelines.job_steps", ("deployability.instances",)),
     Rule("pipelines.monitoring", ("pipelines.job_steps", "pipelines.serving_stack", SPEC)),
     Rule("pipelines.definition", ("pipelines.step_requests",)),

@@ -13,6 +13,7 @@ from paved_runtime.spec import ModelSpec, Serving
 
 SAGEMAKER = "sagemaker"
 ENDPOINTS, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+TRANSFORM = "transform job usage"
 WARM = "training warm pool usage"
 SPOT = "spot training job usage"
 
@@ -42,6 +43,7 @@ def demand(visit: Visit) -> Counter[str]:
             if environment.account == visit.account and environment.name in model.serving:
                 serving = model.serving[environment.name]
                 most[_name(serving.instance_type, ENDPOINTS)] += _to_serve(serving)
+                most += _to_score(serving)
         if model.monitoring and visit.config.environments[-1].account == visit.account:
             most[_name(model.monitoring.instance_type, PROCESSING)] += model.monitoring.instances
     return most
@@ -62,6 +64,14 @@ def _to_serve(serving: Serving) -> int:
     if serving.deployment.policy == "rolling":
         return largest + max(1, largest * serving.deployment.size_percent // 100)
     return 2 * largest
+
+
+def _to_score(serving: Serving) -> Counter[str]:
+    """A batch: one machine that reads or writes files, or those that score, one after the other."""
+    table = serving.batch
+    return (
+        Counter({_name(table.instance_type, TRANSFORM): table.instances, _name(table.instance_type, PROCESSING): 1}) if table else Counter()
+    )
 
 
 def _name(instance_type: str, use: str) -> str:

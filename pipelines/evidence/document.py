@@ -219,6 +219,12 @@ class Load(Document):
     error_rate: float
 
 
+class Batch(Parity):
+    """Held-out rows scored as a batch, and the largest difference to the scores of evaluation; `execution` is the batch pipeline's."""
+
+    execution: Text
+
+
 class Staging(Document):
     """What the live endpoint of the first environment showed. `memory_mb` is of the container's process."""
 
@@ -236,6 +242,7 @@ class Staging(Document):
     parity: Parity
     load: Load
     memory_mb: float
+    batch: Batch | None = Field(default=None, exclude_if=_is_none, description="of an environment that has batches")
     gates: list[Verdict]
 
 

@@ -1,5 +1,5 @@
-"""With which role a stage of the toolchain has rows scored in another account: it may put files there, start the pipeline and follow it, and
-read what its runs wrote.
+"""With which role a stage of the toolchain has rows scored in another account: it may put files there, start the pipeline and follow it,
+and read what its runs wrote.
 """
 
 from __future__ import annotations

@@ -80,7 +80,10 @@ class JobPipeline(Construct):
             "Starter",
             service="scheduler.amazonaws.com",
             description=f"Starts the pipeline {pipeline_name}",
-            statements=[iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[self.arn]), *dead_letters.for_schedules()],
+            statements=[
+                iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[self.arn]),
+                *dead_letters.for_schedules(),
+            ],
         )
         scheduler.CfnSchedule(
             self,
