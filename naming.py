@@ -301,9 +301,9 @@ def batch_role(config: Config, model: str, environment: Environment) -> str:
     return _name(config, model, environment.name, "batch")
 
 
-def batch_client_role(config: Config, model: str, environment: Environment) -> str:
+def batch_gate_role(config: Config, model: str, environment: Environment) -> str:
     """The role with which a stage has held-out rows scored."""
-    return _name(config, model, environment.name, "batch-client")
+    return _name(config, model, environment.name, "batch-gate")
 
 
 def batch_dead_letters(config: Config, model: str, environment: Environment) -> str:

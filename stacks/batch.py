@@ -26,7 +26,7 @@ from paved_runtime.spec import ModelSpec
 from pipelines import batch, tags
 from pipelines.serving_stack import PACKAGE, BatchOutputs, BatchParameters
 from stacks import facts, permissions
-from stacks.constructs.batch_client_role import BatchClientRole
+from stacks.constructs.batch_gate_role import BatchGateRole
 from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.endpoint import outlives_replacement
 from stacks.constructs.event_rule import EventNotice, unsuccessful_pattern
@@ -196,10 +196,10 @@ class Batch(Stack):
 
     def _client(self, pipeline: JobPipeline) -> None:
         deployer = naming.deploy_role(self.config, self.model.name, self.place)
-        BatchClientRole(
+        BatchGateRole(
             self,
             "Client",
-            role_name=naming.batch_client_role(self.config, self.model.name, self.place),
+            role_name=naming.batch_gate_role(self.config, self.model.name, self.place),
             toolchain=self.config.toolchain.id,
             trusted=[permissions.role_arn(self, self.config.toolchain, deployer)],
             pipeline=pipeline.arn,

@@ -285,7 +285,7 @@ def _names_of_model(config: Config, model: str) -> list[Name]:
 def _names_of_batches(config: Config, model: str, environment: Environment) -> list[Name]:
     return [
         ("queue", naming.batch_dead_letters(config, model, environment)),
-        ("role", naming.batch_client_role(config, model, environment)),
+        ("role", naming.batch_gate_role(config, model, environment)),
         ("role", naming.batch_role(config, model, environment)),
         ("schedule", naming.batch_pipeline(config, model, environment)),
         ("stack", naming.batch_stack(config, model, environment)),

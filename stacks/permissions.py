@@ -181,7 +181,7 @@ def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environm
     if first or last or approved:
         statements += _check(stack, config, name)
     if first and layout.batched(model, environment):
-        client = role_arn(stack, environment.account, naming.batch_client_role(config, name, environment))
+        client = role_arn(stack, environment.account, naming.batch_gate_role(config, name, environment))
         statements.append(allow("sts:AssumeRole", on=[client]))
     if first:
         statements.append(_use(stack, [naming.evidence_key(config, name)], "kms:Sign"))
@@ -229,7 +229,7 @@ def roads_roles(stack: Stack, config: Config, model: ModelSpec) -> list[str]:
         *(naming.deploy_role(config, every, environment) for environment in config.environments),
         *(naming.controller_role(config, every), naming.training_role(config, every), naming.pull_request_project(config)),
         *(role(config, every, each) for each in config.environments if each.account == home for role in serving),
-        *(role(config, every, each) for each in scored if each.account == home for role in (naming.batch_client_role, naming.batch_role)),
+        *(role(config, every, each) for each in scored if each.account == home for role in (naming.batch_gate_role, naming.batch_role)),
     ]
     return [role_arn(stack, home, name) for name in names]
 

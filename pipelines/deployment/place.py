@@ -132,7 +132,7 @@ class Place:
     @cached_property
     def batches(self) -> Batches:
         """The batches there, as the stage of the first environment may have some scored. Raises DeploymentError where none can be."""
-        role = naming.batch_client_role(self.config, self.model.name, self.environment)
+        role = naming.batch_gate_role(self.config, self.model.name, self.environment)
         clients = accounts.of(accounts.session(self.config, self.environment.account, role, changed=True))
         name = naming.batch_stack(self.config, self.model.name, self.environment)
         return Batches.open(self.cloudformation, clients, name)

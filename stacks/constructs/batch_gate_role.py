@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 
-class BatchClientRole(iam.Role):
+class BatchGateRole(iam.Role):
     """`trusted` are the ARNs of the roles of account `toolchain` that may take it; they need not exist yet. `pipeline` is the ARN of the
     batch pipeline, `inputs` and `runs` are what the keys of the store's objects are like; `key` (an ARN) encrypts them.
     """
