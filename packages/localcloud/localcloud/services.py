@@ -33,6 +33,7 @@ from localcloud.sagemaker import (
     processing,
     refusals,
     training,
+    transform,
     tuning,
 )
 from localcloud.scheduler import api as scheduler
@@ -58,6 +59,7 @@ SAGEMAKER: tuple[Part, ...] = (
     training,
     tuning,
     processing,
+    transform,
     pipelines,
     model_packages,
     model_cards,

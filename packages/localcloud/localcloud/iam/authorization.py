@@ -42,6 +42,7 @@ NAMED = {
     ("sagemaker", "PipelineName"): "pipeline/{}",
     ("sagemaker", "ProcessingJobName"): "processing-job/{}",
     ("sagemaker", "TrainingJobName"): "training-job/{}",
+    ("sagemaker", "TransformJobName"): "transform-job/{}",
     ("ssm", "Name"): "parameter{}",
 }
 
@@ -162,7 +163,7 @@ def _nothing_allows(kind: str, wanted: Permission) -> str:
 
 
 def _resource(response: Any, action: str, resource: str) -> str | None:
-    service = action.partition(":")[0]
+    service, _, operation = action.partition(":")
     if resource != "*":
         return resource
     if action == "sts:AssumeRole":
@@ -172,8 +173,8 @@ def _resource(response: Any, action: str, resource: str) -> str | None:
         return f"{here}:endpoint/{response.path.split('/')[2]}"
     if "x-amz-target" not in {name.lower() for name in dict(response.headers)}:
         return None
-    body = json.loads(response.body or "{}")
-    for parameter, value in body.items():
+    body, made = json.loads(response.body or "{}"), f"{operation.removeprefix('Create')}Name"
+    for parameter, value in sorted(body.items(), key=lambda member: member[0] != made):
         if isinstance(value, str) and value.startswith("arn:"):
             return value if parameter.endswith(("Arn", "ARN", "Name", "KeyId", "SecretId")) and "Role" not in parameter else None
         if pattern := NAMED.get((service, parameter)):

@@ -134,7 +134,7 @@ class Fleet:
         role, uri = model.execution_role_arn, definition["Image"]
         self._volumes.enter_context(encrypted(getattr(self.config, "KmsKeyId", None), role=role, region=self.region))
         image = images.find(uri, role_arn=role)
-        unpacked = _fetch(definition["ModelDataUrl"], role, self.region, folder) if definition.get("ModelDataUrl") else None
+        unpacked = fetch(definition["ModelDataUrl"], role, self.region, folder) if definition.get("ModelDataUrl") else None
         patience = declared.get("ContainerStartupHealthCheckTimeoutInSeconds", PATIENCE) / cloud().speed
         program = Program(
             image=image,
@@ -164,7 +164,7 @@ class Fleet:
         return Variant(name, weight, self.sizes[name], start_instance, uri, role)
 
 
-def _fetch(uri: str, role: str, region: str, folder: Path) -> Path:
+def fetch(uri: str, role: str, region: str, folder: Path) -> Path:
     """Download a model.tar.gz as the execution role, and unpack it where nothing in it can escape."""
     bucket, key = split(uri)
     archive, unpacked = folder / "model.tar.gz", folder / "model"

@@ -1,4 +1,5 @@
-"""How many instances of a type an account may have at once, each use by itself: endpoints, training, spot training, warm pools, processing.
+"""How many instances of a type an account may have at once, each use by itself: endpoints, training (on spot
+instances and in warm pools, too), processing, batch transform.
 
 A quota has the name that Service Quotas gives it, such as `ml.m5.large for endpoint usage`. AWS sets quotas by account and by region, low
 for new accounts, and publishes no table of them. So the defaults are localcloud's own: none of what has an accelerator, nor warm pools (the
@@ -18,7 +19,7 @@ import botocore.session
 from localcloud.core import quotas
 from localcloud.core.errors import error
 
-ENDPOINT, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+ENDPOINT, TRAINING, PROCESSING, TRANSFORM = "endpoint usage", "training job usage", "processing job usage", "transform job usage"
 SPOT = "spot training job usage"
 WARM = "training warm pool usage"
 TYPES = {
@@ -27,6 +28,7 @@ TYPES = {
     SPOT: "TrainingInstanceType",
     WARM: "TrainingInstanceType",
     PROCESSING: "ProcessingInstanceType",
+    TRANSFORM: "TransformInstanceType",
 }
 ACCELERATED = re.compile(r"ml\.(dl|g|inf|p|trn)\d")
 SMALL = re.compile(r"\.(medium|large|xlarge|2xlarge)$")

@@ -24,7 +24,6 @@ FAKED = (
     "CreateModelExplainabilityJobDefinition",
     "CreateModelQualityJobDefinition",
     "CreateNotebookInstance",
-    "CreateTransformJob",
     "StartNotebookInstance",
     "StopAutoMLJob",
 )
