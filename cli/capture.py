@@ -11,11 +11,10 @@ import naming
 from cli.problem import Problem
 from cli.target import Target
 from config import CONFIG, Environment
+from paved_runtime.protocol import BATCH_CAPTURE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-BATCHES = "batch-"  # so begin the names of objects with rows that a batch scored, as if they had been asked
 
 
 def bucket(aws: Target, model: str, place: Environment) -> str:
@@ -32,7 +31,7 @@ def answered(s3: S3Client, bucket: str) -> dict[str, Counter[datetime]]:
     rows: dict[str, Counter[datetime]] = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{naming.CAPTURE}/"):
         for key in (entry["Key"] for entry in page.get("Contents", [])):
-            if key.rpartition("/")[2].startswith(BATCHES):
+            if key.rpartition("/")[2].startswith(BATCH_CAPTURE):
                 continue
             seconds = rows.setdefault(key.split("/")[1], Counter())
             for line in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_lines():

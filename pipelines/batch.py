@@ -67,7 +67,11 @@ class _Steps:
 
     def prepare(self) -> Json:
         outputs = [job_output(name, self._run(name)) for name in ("parts", "prepared")]
-        environment = {"INPUT_URI": parameter_value(BATCH_INPUT), "PAYLOAD_MB": str(self.batch.payload_mb)}
+        environment = {
+            "INPUT_URI": parameter_value(BATCH_INPUT),
+            "MODEL_SHA256": parameter_value("ModelSha256"),
+            "PAYLOAD_MB": str(self.batch.payload_mb),
+        }
         return self._processing(
             PREPARE, "batch-prepare", [job_input("rows", parameter_value(BATCH_INPUT)), self.model], outputs, environment
         )
