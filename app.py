@@ -9,9 +9,10 @@ from aws_cdk import App
 import naming
 from config import CONFIG, Config, ManagedNetwork
 from paved_runtime.spec import ModelSpec, load_all
+from stacks.batch import Batch
 from stacks.budget import Budget
 from stacks.delivery import ModelDelivery, PlatformDelivery
-from stacks.layout import check, chosen
+from stacks.layout import batched, check, chosen
 from stacks.monitoring import Monitoring
 from stacks.network import Network
 from stacks.registry import Registry
@@ -41,6 +42,9 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
             serving = Serving(app, name, config=config, model=model, environment=environment)
             name = naming.monitoring_stack(config, model.name, environment)
             Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
+            if batched(model, environment):
+                name = naming.batch_stack(config, model.name, environment)
+                Batch(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
     for account in config.accounts:
         if account.budget:
             Budget(app, naming.budget_stack(config, account), config=config, account=account)

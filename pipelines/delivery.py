@@ -52,14 +52,13 @@ import naming
 from config import Config, Environment
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.commands import Command, Reference, Variable, Word, program, road
-from pipelines.waiting import LONGEST_ACTION, UNFINISHED, waits
+from pipelines.waiting import BATCH_MINUTES, LONGEST_ACTION, UNFINISHED, waits
 
 ASSEMBLY = "Assembly"  # the artifact that Build makes of the folder cdk.out
 CLOUD_ASSEMBLY = "cdk.out"
 DIFFER = "STACKS_DIFFER"  # what Build says of the model's own stacks: yes or no
 PATIENCE = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "10"}  # with calls that are throttled, as where fifty models deploy at once
 BEFORE_AND_AFTER = 60  # minutes of a stage that deploys, beside the deployment: its environment, evidence, the endpoint's answers
-
 COMMIT = Reference("Source", "CommitId")
 EXECUTION = Reference("codepipeline", "PipelineExecutionId")
 COMMITTED = Reference("Source", "AuthorDate")
@@ -228,9 +227,12 @@ def pull_request_check() -> Job:
     return Job(name="PullRequest", commands=(road("check"), road("test")), compute="LARGE", timeout_minutes=2 * 60)
 
 
-def deploying_minutes(serving: Serving) -> int:
-    """How long a stage that deploys may take: a deployment, watched as long again; the same once more where a shadow comes first."""
-    return BEFORE_AND_AFTER + serving.deployment_minutes * (4 if serving.deployment.policy == "shadow" else 2)
+def deploying_minutes(serving: Serving, *, first: bool = False) -> int:
+    """How long a stage that deploys may take: a deployment, watched as long again; the same once more where a shadow comes first. In the
+    first environment a batch is scored, too, where there are some.
+    """
+    deployment = serving.deployment_minutes * (4 if serving.deployment.policy == "shadow" else 2)
+    return BEFORE_AND_AFTER + deployment + (BATCH_MINUTES if first and serving.batch else 0)
 
 
 def _environments(config: Config, request: str, stage: Callable[[Environment], Job]) -> Iterator[Job | Approval]:

@@ -11,6 +11,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self
 
 NO_VERSION = "none"
+BATCH_INPUT, BATCH_OUTPUT, BATCH_MODEL = "InputUri", "OutputUri", "ModelName"  # parameters of a batch pipeline, beside the version's
 YES, NO = "yes", "no"
 PERCENTILES = (10, 50, 90)  # of the scores, as containers tell them
 
@@ -85,6 +86,26 @@ class MonitoringParameters(Parameters):
     image_uri: str = _parameter("The image of the version that serves; none: it is not known, and nothing is looked at", default=NO_VERSION)
     model_data_url: str = _parameter("Its model data", default=NO_VERSION)
     model_version: str = _parameter("As its container names it in its log", default=NO_VERSION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchParameters(Parameters):
+    """With which version rows of files are scored. `model_package_arn` is none where the parts that serve are of no known version."""
+
+    model_package_arn: str = _parameter("The registered version that scores", pattern=f"{NO_VERSION}|{PACKAGE}")
+    image_uri: str = _parameter("Its image, by digest", pattern=".+@sha256:[0-9a-f]{64}")
+    model_data_url: str = _parameter("Its model data", pattern="s3://.+")
+    model_version: str = _parameter("As its container names it in its log", pattern="[0-9a-f]{12}")
+    model_sha256: str = _parameter("The digest of its model: its containers score with no other", pattern="[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOutputs(Parameters):
+    """What a batch stack says of itself. `model_name` is the SageMaker model that scores."""
+
+    batch_bucket: str
+    batch_pipeline: str
+    model_name: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,6 +113,12 @@ def monitored(config: Config, model: ModelSpec, environment: Environment) -> boo
     return model.monitoring is not None and environment == config.environments[-1]
 
 
+def batched(model: ModelSpec, environment: Environment) -> bool:
+    """Whether files of rows are scored there, too."""
+    table = model.serving.get(environment.name)
+    return table is not None and table.batch is not None
+
+
 def retrains(config: Config, model: ModelSpec, environment: Environment) -> bool:
     """Whether what moves there may start the road again."""
     return monitored(config, model, environment) and model.monitoring is not None and model.monitoring.retraining is not None
@@ -218,7 +224,10 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         )
     for environment in config.environments:
         if serving := model.serving.get(environment.name):
-            for problem in (*_serving(serving, environment), *_serverless(config, serving, environment)):
+            for problem in (
+                *_serving(serving, environment, first=environment == config.environments[0]),
+                *_serverless(config, serving, environment),
+            ):
                 yield f"model_code/{model.name}/model.toml: serving.{environment.name}.{problem}"
 
 
@@ -226,13 +235,13 @@ def _jobs(model: ModelSpec) -> str:
     return f"{number} jobs in a row" if (number := jobs(model)) > 1 else "one job"
 
 
-def _serving(serving: Serving, environment: Environment) -> Iterator[str]:
+def _serving(serving: Serving, environment: Environment, *, first: bool) -> Iterator[str]:
     if serving.deployment.policy == "shadow" and not environment.approved_only:
         yield (
             "deployment.policy: found 'shadow' where nothing is approved; accepted are the others:"
             " a shadow is made of a registered version, and SageMaker makes models of approved ones only"
         )
-    if (longest := deploying_minutes(serving)) > LONGEST_ACTION:
+    if (longest := deploying_minutes(serving, first=first)) > LONGEST_ACTION:
         yield (
             f"deployment: found up to {serving.deployment_minutes} minutes for a {serving.deployment.policy} deployment, {longest} for its"
             f" stage; accepted are {LONGEST_ACTION}, after which CodePipeline ends a stage: lower bake_minutes or maximum_minutes, or raise"
@@ -267,7 +276,9 @@ def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:
     if not PROJECT.fullmatch(config.project):
         yield f"config.py: project: found {config.project!r}; accepted are lower-case letters and digits in words joined by hyphens"
     named = {"config.py: project": _names_of_project(config)}
-    named |= {f"model_code/{model.name}": _names_of_model(config, model.name) for model in models}
+    for model in models:
+        batches = [each for place in config.environments if batched(model, place) for each in _names_of_batches(config, model.name, place)]
+        named[f"model_code/{model.name}"] = [*_names_of_model(config, model.name), *batches]
     owners: dict[Name, str] = {}
     for owner, names in named.items():
         kind, name = max(names, key=lambda each: len(each[1]) - LONGEST[each[0]])
@@ -308,6 +319,16 @@ def _names_of_model(config: Config, model: str) -> list[Name]:
         ("stack", naming.delivery_stack(config, model)),
         ("stack", naming.registry_stack(config, model)),
         *(name for environment in config.environments for name in _names_of_place(config, model, environment)),
+    ]
+
+
+def _names_of_batches(config: Config, model: str, environment: Environment) -> list[Name]:
+    return [
+        ("queue", naming.batch_dead_letters(config, model, environment)),
+        ("role", naming.batch_gate_role(config, model, environment)),
+        ("role", naming.batch_role(config, model, environment)),
+        ("schedule", naming.batch_pipeline(config, model, environment)),
+        ("stack", naming.batch_stack(config, model, environment)),
     ]
 
 

@@ -28,8 +28,8 @@ from stacks.constructs.dashboard import Dashboard, Instances, Lines, Monitored, 
 from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.drift_alarms import DriftAlarms
 from stacks.constructs.event_rule import EventRule, alarm_pattern
+from stacks.constructs.job_pipeline import JobPipeline
 from stacks.constructs.model_role import ModelRole
-from stacks.constructs.monitoring_pipeline import MonitoringPipeline
 from stacks.network import vpc_config
 from stacks.permissions import allow
 
@@ -103,7 +103,7 @@ class Monitoring(Stack):
             key=kms.Key.from_key_arn(self, "NoticesKey", self._key),
             topic=self._notices,
         )
-        MonitoringPipeline(
+        JobPipeline(
             self,
             "Monitoring",
             pipeline_name=naming.monitoring_pipeline(self.config, self.model.name, self.place),
@@ -111,7 +111,7 @@ class Monitoring(Stack):
             definition=tags.with_jobs(definition, tags.of(self.config, self.model, self.place)),
             job_role=role.role_arn,
             key=self._key,
-            hours=table.every_hours,
+            schedule=f"rate({table.every_hours} hour{'s' if table.every_hours > 1 else ''})",
             state=Fn.condition_if(known.logical_id, "ENABLED", "DISABLED").to_string(),
             dead_letters=letters,
         )

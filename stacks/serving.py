@@ -55,7 +55,7 @@ class Serving(Stack):
         self.vpc = vpc_config(self, config, environment.account)
         self.capture = self._capture()
         self.log = self._log()
-        topic = Notices(self, "Notices", key=self.key, addresses=[*config.owners, model.owner], publishers=[ALARM_SENDER])
+        topic = Notices(self, "Notices", key=self.key, addresses=[*config.owners, model.owner], publishers=self._publishers())
         endpoint = self._endpoint()
         alarms = self._alarms(endpoint, topic)
         self._deployment(endpoint, alarms)
@@ -67,8 +67,15 @@ class Serving(Stack):
         self._outputs(endpoint, alarms)
 
     def _key_users(self) -> list[str]:
-        """Services that encrypt with it: CloudWatch notices of alarms, EventBridge what it could not tell the toolchain of drift."""
-        return [ALARM_SENDER, *([EVENTS] if layout.retrains(self.config, self.model, self.place) else [])]
+        """Services that encrypt with it: CloudWatch notices of alarms, EventBridge what it could not tell the toolchain of drift, or the
+        owners of a batch.
+        """
+        events = layout.retrains(self.config, self.model, self.place) or self.serving.batch is not None
+        return [ALARM_SENDER, *([EVENTS] if events else [])]
+
+    def _publishers(self) -> list[str]:
+        """Services that tell the owners: CloudWatch of alarms, EventBridge of batches."""
+        return [ALARM_SENDER, *([EVENTS] if self.serving.batch is not None else [])]
 
     def _fields(self) -> list[str]:
         """The parameters that this stack has."""

@@ -14,6 +14,7 @@ from paved_runtime.spec import ModelSpec, Serving
 
 SAGEMAKER = "sagemaker"
 ENDPOINTS, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+TRANSFORM = "transform job usage"
 WARM = "training warm pool usage"
 SPOT = "spot training job usage"
 CONCURRENCY = "Maximum total concurrency across all serverless endpoints"
@@ -43,7 +44,7 @@ def demand(visit: Visit) -> Counter[str]:
         for environment in visit.config.environments:
             if environment.account == visit.account and environment.name in model.serving:
                 serving = model.serving[environment.name]
-                most += _to_serve(serving)
+                most += _to_serve(serving) + _to_score(serving)
         if model.monitoring and visit.config.environments[-1].account == visit.account:
             most[_name(model.monitoring.instance_type, PROCESSING)] += model.monitoring.instances
     return most
@@ -73,6 +74,14 @@ def _to_serve(serving: Serving) -> Counter[str]:
     if serving.deployment.policy == "rolling":
         return Counter({name: largest + max(1, largest * serving.deployment.size_percent // 100)})
     return Counter({name: 2 * largest})
+
+
+def _to_score(serving: Serving) -> Counter[str]:
+    """A batch: one machine that reads or writes files, or those that score, one after the other."""
+    table = serving.batch
+    return (
+        Counter({_name(table.instance_type, TRANSFORM): table.instances, _name(table.instance_type, PROCESSING): 1}) if table else Counter()
+    )
 
 
 def _name(instance_type: str, use: str) -> str:

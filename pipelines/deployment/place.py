@@ -13,6 +13,7 @@ from config import Config, Environment
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.deployment import accounts
 from pipelines.deployment.accounts import Clients
+from pipelines.deployment.batches import Batches
 from pipelines.deployment.cloudwatch import CloudWatchClient
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.registry import Registry
@@ -74,6 +75,11 @@ class Place:
         return naming.monitoring_stack(self.config, self.model.name, self.environment)
 
     @property
+    def batch_stack(self) -> str | None:
+        """The stack of what scores files of rows; None where `model.toml` has no such table."""
+        return naming.batch_stack(self.config, self.model.name, self.environment) if self.serving.batch else None
+
+    @property
     def first(self) -> bool:
         """Whether evidence is made here."""
         return self.environment == self.config.environments[0]
@@ -122,6 +128,14 @@ class Place:
         """A client that reads alarms and metrics."""
         client: CloudWatchClient = self.verifier("cloudwatch")
         return client
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The batches there, as the stage of the first environment may have some scored. Raises DeploymentError where none can be."""
+        role = naming.batch_gate_role(self.config, self.model.name, self.environment)
+        clients = accounts.of(accounts.session(self.config, self.environment.account, role, changed=True))
+        name = naming.batch_stack(self.config, self.model.name, self.environment)
+        return Batches.open(self.cloudformation, clients, name)
 
     def runtime(self, config: ClientConfig) -> SageMakerRuntimeClient:
         """A client that asks endpoints."""

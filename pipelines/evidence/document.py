@@ -219,6 +219,12 @@ class Load(Document):
     error_rate: float
 
 
+class Batch(Parity):
+    """Held-out rows scored as a batch, and the largest difference to the scores of evaluation; `execution` is the batch pipeline's."""
+
+    execution: Text
+
+
 class Staging(Document):
     """What the live endpoint of the first environment showed. `memory_mb` is of the container's process."""
 
@@ -239,6 +245,7 @@ class Staging(Document):
         default=None, exclude_if=_is_none, description="of a serverless endpoint: the same load before, while its containers started"
     )
     memory_mb: float
+    batch: Batch | None = Field(default=None, exclude_if=_is_none, description="of an environment that has batches")
     gates: list[Verdict]
 
 

@@ -97,7 +97,7 @@ class Endpoint(Construct):
             shadow_production_variants=self._shadow(shadow) if shadow else None,
             data_capture_config=self._capture(capture, key) if capture else None,
         )
-        _outlives_replacement(self.config)
+        outlives_replacement(self.config)
         self.endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -125,7 +125,7 @@ class Endpoint(Construct):
             enable_network_isolation=True if isinstance(self._runs_on, Instances) else None,
             vpc_config=self._runs_on.vpc.sagemaker if isinstance(self._runs_on, Instances) and self._runs_on.vpc else None,
         )
-        _outlives_replacement(model)
+        outlives_replacement(model)
         return model
 
     def _variant(self, name: str, model: sagemaker.CfnModel) -> dict[str, Any]:
@@ -182,6 +182,7 @@ def _digest(deployment: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _outlives_replacement(resource: sagemaker.CfnModel | sagemaker.CfnEndpointConfig) -> None:
+def outlives_replacement(resource: sagemaker.CfnModel | sagemaker.CfnEndpointConfig) -> None:
+    """Have CloudFormation keep what an update replaces, and delete the last one with the stack."""
     resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
     resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE

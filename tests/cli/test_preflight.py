@@ -13,7 +13,7 @@ import naming
 from cli.preflight import bootstrapping, connection, job_logs, leftovers, network, quotas, regions
 from cli.preflight.finding import Finding, Verdict, Visit, look
 from config import Account
-from paved_runtime.spec import Deployment, Serverless, Serving
+from paved_runtime.spec import Batch, Deployment, Serverless, Serving
 from stacks.network import services
 from tests.reference import CONFIG, model
 from tests.support.fakes import Fake
@@ -180,6 +180,15 @@ def test_machines_that_stay_warm_have_a_quota_of_their_own() -> None:
     asked = quotas.demand(replace(visit(), models=(warm,))) - quotas.demand(visit())
 
     assert asked == {f"{training.instance_type} for training warm pool usage": training.instance_count}
+
+
+def test_batches_have_a_quota_of_their_own() -> None:
+    name = CONFIG.environments[-1].name
+    table = MODEL.serving[name].model_copy(update={"batch": Batch(instance_type="ml.c5.xlarge", instances=3)})
+    scored = MODEL.model_copy(update={"serving": {**MODEL.serving, name: table}})
+    asked = quotas.demand(replace(visit(LAST), models=(scored,))) - quotas.demand(visit(LAST))
+
+    assert asked == {"ml.c5.xlarge for transform job usage": 3, "ml.c5.xlarge for processing job usage": 1}
 
 
 def test_models_ask_for_instances_together() -> None:

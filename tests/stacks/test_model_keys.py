@@ -51,6 +51,7 @@ BOOLEAN = {"type": "boolean", "true": "true", "false": "false", "missing": 0}
 DATE = {"type": "date", "minimum": date(2020, 1, 1), "maximum": date(2030, 12, 31), "planned": False, "missing": 0}
 TEXT = {"type": "text", "maximum_length": 100, "missing": 0}
 NIGHTS = {"start": "20:00", "end": "06:00", "timezone": "Europe/Berlin", "instances": 2, "maximum_instances": 4}
+BATCH = {"instance_type": "ml.m5.large", "input": "s3://bank-rows/leads", "output": "s3://bank-rows/scores", "schedule": "rate(1 day)"}
 RETRAINING = {"on": ["drift", "schedule"], "schedule": "rate(7 days)"}
 SEARCH = {"jobs": 6, "parallel": 2, "ranges": {"eta": {"minimum": 0.01, "maximum": 0.3}, "max_depth": {"values": [4, 6]}}}
 BASE = {  # what the reference's model leaves to defaults
@@ -64,6 +65,7 @@ BASE = {  # what the reference's model leaves to defaults
     "data.columns.note": TEXT,
     "serving.production.concurrency_per_instance": 5,
     "serving.production.off_hours": NIGHTS,
+    "serving.production.batch": BATCH,
     "monitoring.of_windows": 3,
     "monitoring.retraining": RETRAINING,
 }
@@ -116,6 +118,7 @@ OF = {  # key → the task that has it, where it is not the reference's
     "gates.slices.r2": "regression",
     "monitoring.r2_loss": "regression",
 }
+PLACE = CONFIG.environments[-1]
 PRODUCTION, MONOTONE, ETA = "serving.production", "gates.behaviour.minimum_function.0", "training.search.ranges.eta"
 OTHER: dict[str, Any] = {  # key → another valid value
     "purpose": "Ranks customers by how likely they are to leave, so that somebody calls them first.",
@@ -278,6 +281,18 @@ OTHER: dict[str, Any] = {  # key → another valid value
         "serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "provisioned_concurrency": 2}}
     ),
     "serving.serverless.setup_seconds": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "setup_seconds": 60}}),
+    "serving.batch": At(f"{PRODUCTION}.batch.instances", 3),
+    "serving.batch.instance_type": At(f"{PRODUCTION}.batch.instance_type", "ml.m5.xlarge"),
+    "serving.batch.instances": At(f"{PRODUCTION}.batch.instances", 2),
+    "serving.batch.concurrency": At(f"{PRODUCTION}.batch.concurrency", 5),
+    "serving.batch.payload_mb": At(f"{PRODUCTION}.batch.payload_mb", 7),
+    "serving.batch.volume_gb": At(f"{PRODUCTION}.batch.volume_gb", 20),
+    "serving.batch.max_runtime_minutes": At(f"{PRODUCTION}.batch.max_runtime_minutes", 90),
+    "serving.batch.schedule": At(f"{PRODUCTION}.batch.schedule", "rate(2 days)"),
+    "serving.batch.input": At(f"{PRODUCTION}.batch.input", "s3://bank-rows/others"),
+    "serving.batch.output": At(f"{PRODUCTION}.batch.output", "s3://bank-rows/results"),
+    "serving.batch.result_days": At(f"{PRODUCTION}.batch.result_days", 30),
+    "serving.batch.maximum_failed": At(f"{PRODUCTION}.batch.maximum_failed", 0.02),
     "monitoring": None,
     "monitoring.every_hours": 12,
     "monitoring.window_hours": 48,
@@ -372,6 +387,8 @@ def deployed(model: ModelSpec) -> dict[str, str]:
                 environment = environments[str(flags["--environment"])]
                 stages |= {naming.serving_stack(CONFIG, model.name, environment): job.name}
                 stages |= {naming.monitoring_stack(CONFIG, model.name, environment): job.name}
+                batched = model.serving[environment.name].batch is not None
+                stages |= {naming.batch_stack(CONFIG, model.name, environment): job.name} if batched else {}
     return stages
 
 
@@ -419,6 +436,7 @@ def test_a_push_to_a_model_deploys_all_that_is_its_own_and_what_others_need_firs
         naming.delivery_stack(CONFIG, MODEL): naming.UPDATE,
         **{naming.serving_stack(CONFIG, MODEL, environment): naming.stage(environment) for environment in CONFIG.environments},
         **{naming.monitoring_stack(CONFIG, MODEL, environment): naming.stage(environment) for environment in CONFIG.environments},
+        naming.batch_stack(CONFIG, MODEL, PLACE): naming.stage(PLACE),
     }
     assert order.index(naming.UPDATE) < order.index(naming.TRAIN) < min(order.index(naming.stage(e)) for e in CONFIG.environments)
 
@@ -564,7 +582,9 @@ def test_every_key_changes_in_one_group() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keys", together([key for key in KEYS if key not in AT_HOME]), ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more")
+@pytest.mark.parametrize(
+    "keys", together([key for key in KEYS if key not in AT_HOME]), ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more"
+)
 def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(bases: dict[str, Layout], tmp_path: Path, keys: list[str]) -> None:
     """Keys change together, as a stack that one of them reaches alone differs then, too."""
 

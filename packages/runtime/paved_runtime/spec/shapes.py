@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from paved_runtime.spec.values import InstanceType, Schedule, Section
 
+# Of the kinds of TransformInstanceType (CreateTransformJob): it knows fewer than endpoints and processing jobs have.
+TRANSFORM_MACHINES = re.compile(r"ml\.([cm]4|[cm]5|[cmr][67]i|g4dn|g5|g6e?|inf2|p[23]|trn1)\.")
 MOST_IN_FLIGHT = 100  # MB; of concurrency x payload (CreateTransformJob, MaxPayloadInMB)
 Folder = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s?#]+)+/?$")]
 
@@ -73,6 +76,18 @@ class Batch(Section):
     def _sagemaker_accepts(self) -> Batch:
         if (most := self.concurrency * self.payload_mb) > MOST_IN_FLIGHT:
             raise ValueError(f"concurrency x payload_mb is {most}; SageMaker has at most {MOST_IN_FLIGHT} MB in flight: lower one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _transforms_run_on_it(self) -> Batch:
+        if not TRANSFORM_MACHINES.match(self.instance_type):
+            raise ValueError(f"instance_type: batch transform has no {self.instance_type}: take one of ml.m5, ml.c5, ml.m6i or ml.g5")
+        return self
+
+    @model_validator(mode="after")
+    def _results_are_no_rows(self) -> Batch:
+        if self.input and self.output and f"{self.output.rstrip('/')}/".startswith(f"{self.input.rstrip('/')}/"):
+            raise ValueError("output lies in input: the next batch would score results: name a folder beside it")
         return self
 
     @model_validator(mode="after")
