@@ -34,11 +34,14 @@ TRAINING_SHA256 = "training_sha256"  # in the registry: the digest of all that a
 EVIDENCE, LEDGER, IMAGES, RETRAINING = "evidence", "ledger", "images", "retraining"
 # Folders of an endpoint's capture bucket.
 CAPTURE, LABELS, MONITORING = "capture", "labels", "monitoring"
+# Folders of the bucket of an endpoint's queue.
+REQUESTS, ANSWERS, FAILURES = "requests", "answers", "failures"
 
 # What the alarms of an endpoint are about. Those of deployments take a bad version back.
 DRIFT, MONITOR_SILENT, CAPTURE_UNREAD = "Drift", "MonitorSilent", "CaptureUnread"
 GONE = "Gone"
 SERVER_ERRORS, MODEL_LATENCY = "ServerErrors", "ModelLatency"
+OLDEST_REQUEST, LOST_REQUESTS = "OldestRequest", "LostRequests"
 
 CONSOLES = {"cn-": "console.amazonaws.cn", "eusc-": "console.amazonaws-eusc.eu", "us-gov-": "console.amazonaws-us-gov.com"}
 # An image in a private ECR registry: whose, where, and its repository (https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html).

@@ -187,7 +187,12 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         found = _listed(model.serving)
         yield f"model_code/{model.name}/model.toml: serving: found {found}; accepted is one table for each of {_listed(accepted)}"
     watched = model.serving.get(config.environments[-1].name)
-    if model.monitoring and watched and not watched.capture_percent:
+    if model.monitoring and watched and watched.asynchronous:
+        yield (
+            f"model_code/{model.name}/model.toml: monitoring: found with serving.{config.environments[-1].name}.asynchronous; accepted is"
+            " one of them: monitoring looks at what was captured, and SageMaker captures nothing of an asynchronous endpoint"
+        )
+    elif model.monitoring and watched and not watched.capture_percent:
         yield (
             f"model_code/{model.name}/model.toml: serving.{config.environments[-1].name}.capture_percent: found 0; accepted is more:"
             " monitoring looks at what was captured"

@@ -51,15 +51,8 @@ class Monitoring(Stack):
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.vpc = vpc_config(self, config, environment.account) if layout.monitored(config, model, environment) else None
         self.namespace = naming.metric_namespace(config, model.name, environment)
-        gone = AbsenceAlarm(
-            self,
-            "Gone",
-            endpoint_name=self.endpoint_name,
-            variant=naming.VARIANT,
-            alarm_name=naming.alarm(config, model.name, environment, naming.GONE),
-            topic=self._notices,
-        )
-        alarms: list[cloudwatch.IAlarm] = [gone, *(self._alarm_of_serving(alarm) for alarm in (naming.SERVER_ERRORS, naming.MODEL_LATENCY))]
+        self.serving = model.serving[environment.name]
+        alarms = [*self._absence(), *(self._alarm_of_serving(alarm) for alarm in self._watched())]
         table = model.monitoring if layout.monitored(config, model, environment) else None
         if table:
             alarms += self._monitor(table)
@@ -69,14 +62,35 @@ class Monitoring(Stack):
             endpoint_name=self.endpoint_name,
             variant=naming.VARIANT,
             namespace=self.namespace,
-            processors=processors(model.serving[environment.name].instance_type),
-            gpus=gpus(model.serving[environment.name].instance_type),
+            processors=processors(self.serving.instance_type),
+            gpus=gpus(self.serving.instance_type),
             about=self._about(),
             alarms=alarms,
             lines=self._lines(),
             scores=SCORES[model.task],
             monitored=self._monitored(table) if table else None,
+            queue=60 * self.serving.asynchronous.oldest_request_minutes if self.serving.asynchronous else None,
         )
+
+    def _absence(self) -> list[cloudwatch.IAlarm]:
+        """The alarm on an endpoint that is gone; one that may have no instance is not missed."""
+        if self.serving.scales_to_zero:
+            return []
+        return [
+            AbsenceAlarm(
+                self,
+                "Gone",
+                endpoint_name=self.endpoint_name,
+                variant=naming.VARIANT,
+                alarm_name=naming.alarm(self.config, self.model.name, self.place, naming.GONE),
+                topic=self._notices,
+            )
+        ]
+
+    def _watched(self) -> tuple[str, ...]:
+        """The endpoint's own alarms that the serving stack has."""
+        of_queue = (naming.OLDEST_REQUEST, naming.LOST_REQUESTS) if self.serving.asynchronous else ()
+        return (naming.SERVER_ERRORS, naming.MODEL_LATENCY, *of_queue)
 
     def _monitor(self, table: Table) -> list[cloudwatch.IAlarm]:
         version = self._version()

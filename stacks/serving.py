@@ -31,6 +31,7 @@ from stacks.constructs.key import ALARMS as ALARM_SENDER
 from stacks.constructs.key import EVENTS, Key
 from stacks.constructs.model_role import ModelRole
 from stacks.constructs.notices import Notices
+from stacks.constructs.queue import Queue, QueueAlarms
 from stacks.constructs.scaling import CONCURRENCY, INVOCATIONS, Bounds, Scaling, nights
 from stacks.constructs.score_metrics import ScoreMetrics
 from stacks.constructs.store import Store
@@ -54,6 +55,7 @@ class Serving(Stack):
         self.key = Key(self, "Key", description=f"Captured requests, disks and alarms of {self.endpoint_name}", services=self._key_users())
         self.vpc = vpc_config(self, config, environment.account)
         self.capture = self._capture()
+        self.queue = self._queue()
         self.log = self._log()
         topic = Notices(self, "Notices", key=self.key, addresses=[*config.owners, model.owner], publishers=[ALARM_SENDER])
         endpoint = self._endpoint()
@@ -62,7 +64,7 @@ class Serving(Stack):
         if self.serving.maximum_instances is not None:
             self._scaling(endpoint, self.serving.maximum_instances)
         self._verifier()
-        stored = {"capture-bucket": self.capture.bucket_name, "key": self.key.key_arn, "topic": topic.topic_arn}
+        stored = {"capture-bucket": self.capture.bucket_name, "key": self.key.key_arn, "topic": topic.topic_arn, **self._told_of_queue()}
         facts.tell(self, stored, lambda fact: naming.environment_parameter(config, model.name, environment, fact))
         self._outputs(endpoint, alarms)
 
@@ -97,6 +99,28 @@ class Serving(Stack):
         logs = self.config.access_logs_of(self.place.account)
         return Store(self, "Capture", key=self.key, expire_days=days, folders=[naming.CAPTURE, naming.MONITORING], logs=logs)
 
+    def _queue(self) -> Queue | None:
+        table = self.serving.asynchronous
+        return table and Queue(
+            self,
+            "Queue",
+            key=self.key,
+            requests=naming.REQUESTS,
+            answers=naming.ANSWERS,
+            failures=naming.FAILURES,
+            days=table.result_days,
+            notices=table.notices,
+            concurrency=table.concurrency,
+            logs=self.config.access_logs_of(self.place.account),
+        )
+
+    def _told_of_queue(self) -> dict[str, str]:
+        """What callers of an endpoint whose requests wait must know."""
+        if self.queue is None:
+            return {}
+        topic = {"answers-topic": self.queue.topic.topic_arn} if self.queue.topic else {}
+        return {"queue-bucket": self.queue.store.bucket_name, **topic}
+
     def _log(self) -> logs.LogGroup:
         return logs.LogGroup(
             self,
@@ -124,7 +148,8 @@ class Serving(Stack):
             encrypt_volume=not has_local_storage(serving.instance_type),
             capture_uri=f"s3://{self.capture.bucket_name}/{naming.CAPTURE}/{self.parameters.model_version}",
             capture_percent=serving.capture_percent,
-            retain_count=serving.maximum_instances is not None,
+            queue=self.queue.config() if self.queue else None,
+            retain_count=serving.maximum_instances is not None and not serving.scales_to_zero,  # a fleet of none proves nothing
         )
 
     def _container(self) -> dict[str, Any]:
@@ -142,6 +167,15 @@ class Serving(Stack):
     def _alarms(self, endpoint: Endpoint, topic: Notices) -> Alarms:
         namespace = naming.metric_namespace(self.config, self.model.name, self.place)
         parameters = self.parameters
+        if table := self.serving.asynchronous:
+            QueueAlarms(
+                self,
+                "QueueAlarms",
+                endpoint_name=self.endpoint_name,
+                variant=naming.VARIANT,
+                topic=topic,
+                minutes=table.oldest_request_minutes,
+            )
         return Alarms(
             self,
             "Alarms",
@@ -164,7 +198,7 @@ class Serving(Stack):
             server_errors=alarms.server_error_rate,
             client_errors=alarms.client_error_rate,
             model_latency=1000 * alarms.model_latency_p99_ms,
-            overhead_latency=1000 * alarms.overhead_latency_p99_ms,
+            overhead_latency=None if self.queue else 1000 * alarms.overhead_latency_p99_ms,
             cpu=alarms.cpu_percent * processors(self.serving.instance_type),
             memory=alarms.memory_percent,
             gpu=alarms.gpu_percent * gpus(self.serving.instance_type),
@@ -182,7 +216,8 @@ class Serving(Stack):
         endpoint.move_by(policy, when=unhurried, otherwise=urgent(**times))
 
     def _scaling(self, endpoint: Endpoint, maximum: int) -> None:
-        serving, targets = self.serving, {"invocations-per-instance": (INVOCATIONS, self.serving.invocations_per_instance)}
+        serving, table = self.serving, self.serving.asynchronous
+        targets = {} if table else {"invocations-per-instance": (INVOCATIONS, serving.invocations_per_instance)}
         if serving.concurrency_per_instance is not None:
             targets["concurrency-per-instance"] = (CONCURRENCY, serving.concurrency_per_instance)
         schedule: list[Bounds] = []
@@ -198,10 +233,11 @@ class Serving(Stack):
             "Scaling",
             endpoint=endpoint.endpoint,
             variant=naming.VARIANT,
-            minimum=serving.instances,
+            minimum=0 if serving.scales_to_zero else serving.instances,
             maximum=maximum,
             targets=targets,
             schedule=schedule,
+            backlog=table.backlog_per_instance if table else None,
         )
 
     def _execution_role(self) -> ModelRole:
@@ -222,6 +258,7 @@ class Serving(Stack):
                 allow("logs:CreateLogGroup", on=[own_log]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=metrics),  # metrics have no resource to name
                 allow("cloudwatch:DescribeAlarms", on=[alarms]),  # those that may take a deployment back
+                *(self.queue.of_endpoint() if self.queue else []),
                 *(self.vpc.for_jobs(self) if self.vpc else []),
             ],
         )
@@ -240,6 +277,7 @@ class Serving(Stack):
             toolchain=config.toolchain.id,
             trusted=[permissions.role_arn(self, config.toolchain, role) for role in trusted],
             endpoint_name=self.endpoint_name,
+            queued=self.queue.of_caller() if self.queue else [],
         )
 
     def _outputs(self, endpoint: Endpoint, alarms: Alarms) -> None:
@@ -252,7 +290,9 @@ class Serving(Stack):
             rollback_alarms=Fn.join(",", [alarm.alarm_name for alarm in alarms.rollback]),
             log_group=self.log.log_group_name,
             capture_bucket=self.capture.bucket_name,
+            queue_bucket=self.queue.store.bucket_name if self.queue else "",
         )
         apart = Construct(self, "Outputs")  # some outputs have the name of a parameter
         for name, value in outputs.values().items():
-            CfnOutput(apart, name, value=value).override_logical_id(name)
+            if value:
+                CfnOutput(apart, name, value=value).override_logical_id(name)

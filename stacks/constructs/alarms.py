@@ -19,14 +19,14 @@ MINUTE = Duration.minutes(1)
 class Limits:
     """Above what alarms go into ALARM: shares of requests, microseconds that one request in a hundred exceeds, CloudWatch's percents.
 
-    `gpu` and `gpu_memory` are 0 where there is no GPU. `shift` is a difference of scores, in their own unit, that must hold for
+    `overhead_latency` is None where SageMaker measures none. `gpu` and `gpu_memory` are 0 where there is no GPU. `shift` is a difference of scores, in their own unit, that must hold for
     `shift_minutes` minutes in a row.
     """
 
     server_errors: float
     client_errors: float
     model_latency: float
-    overhead_latency: float
+    overhead_latency: float | None
     cpu: float
     memory: float
     gpu: float
@@ -63,13 +63,13 @@ class Alarms(Construct):
         variants = {"EndpointName": endpoint_name, "VariantName": variant}
         fleet = {**variants, "EndpointConfigName": configuration}
         errors, slow = _metric(REQUESTS, "Invocation5XXErrors", "Average", fleet), _metric(REQUESTS, "ModelLatency", "p99", fleet)
-        refused, waiting = _metric(REQUESTS, "Invocation4XXErrors", "Average", fleet), _metric(REQUESTS, "OverheadLatency", "p99", fleet)
+        refused = _metric(REQUESTS, "Invocation4XXErrors", "Average", fleet)
         busy, full = _metric(INSTANCES, "CPUUtilization", "Maximum", variants), _metric(INSTANCES, "MemoryUtilization", "Maximum", variants)
         self.rollback: list[cloudwatch.Alarm] = [
             self._of_version("ServerErrors", errors, limits.server_errors, "too many requests fail in the model (5xx)"),
             self._of_version("ClientErrors", refused, limits.client_errors, "too many requests are refused as wrong (4xx)"),
             self._of_version("ModelLatency", slow, limits.model_latency, "1 % of requests take the model too long (microseconds)"),
-            self._of_version("OverheadLatency", waiting, limits.overhead_latency, "1 % of requests wait too long (microseconds)"),
+            *self._of_overhead(limits, fleet),
             self._of_version("Cpu", busy, limits.cpu, "an instance is too busy (100 % a processor)"),
             self._of_version("Memory", full, limits.memory, "an instance's memory is almost full (%)"),
             *self._of_gpus(limits, variants),
@@ -79,6 +79,12 @@ class Alarms(Construct):
         ]
         self._of_endpoint("ServerErrors", errors.with_(dimensions_map=variants), limits.server_errors, "too many requests fail (5xx)")
         self._of_endpoint("ModelLatency", slow.with_(dimensions_map=variants), limits.model_latency, "1 % of requests are too slow")
+
+    def _of_overhead(self, limits: Limits, fleet: dict[str, str]) -> list[cloudwatch.Alarm]:
+        if limits.overhead_latency is None:
+            return []
+        waiting = _metric(REQUESTS, "OverheadLatency", "p99", fleet)
+        return [self._of_version("OverheadLatency", waiting, limits.overhead_latency, "1 % of requests wait too long (microseconds)")]
 
     def _of_gpus(self, limits: Limits, variants: dict[str, str]) -> list[cloudwatch.Alarm]:
         if not limits.gpu:

@@ -36,7 +36,8 @@ class Endpoint(Construct):
     """One endpoint with one variant, and perhaps a shadow. `container` is a SageMaker container definition.
 
     `encrypt_volume`: false for instance types whose disk SageMaker cannot encrypt with a customer's key.
-    `capture_uri`: below which requests and answers are kept.
+    `capture_uri`: below which requests and answers are kept. `queue`: the AsyncInferenceConfig of one whose requests wait; SageMaker
+    captures none of those ("Supported features" of its guide).
     `vpc`: where models run, in an account that has a network of its own; their containers reach nothing either way.
     `retain_count`: keep the number of instances that scaling has reached when the version changes.
     """
@@ -59,6 +60,7 @@ class Endpoint(Construct):
         encrypt_volume: bool,
         capture_uri: str,
         capture_percent: int,
+        queue: Mapping[str, Any] | None,
         retain_count: bool,
     ) -> None:
         super().__init__(scope, name)
@@ -72,7 +74,8 @@ class Endpoint(Construct):
             kms_key_id=key.key_arn if encrypt_volume else None,
             production_variants=[self._variant(variant, self.model)],
             shadow_production_variants=self._shadow(shadow) if shadow else None,
-            data_capture_config=self._capture(capture_uri, capture_percent, key),
+            data_capture_config=None if queue else self._capture(capture_uri, capture_percent, key),
+            async_inference_config=dict(queue) if queue else None,
         )
         _outlives_replacement(self.config)
         not_retained = ["DataCaptureConfig"] if retain_count else ["DataCaptureConfig", "DesiredInstanceCount"]
