@@ -22,6 +22,7 @@ from localcloud.kms import key_policies, keys, signing
 from localcloud.logs import metric_filters
 from localcloud.s3 import bucket_policies, names, object_lock, writes
 from localcloud.sagemaker import (
+    async_invocations,
     endpoints,
     endpoints_api,
     invocations,
@@ -64,6 +65,7 @@ SAGEMAKER: tuple[Part, ...] = (
     models,
     endpoints_api,
     invocations,
+    async_invocations,
     service_quotas,
     refusals,  # what is left
 )

@@ -168,7 +168,7 @@ def _resource(response: Any, action: str, resource: str) -> str | None:
     if action == "sts:AssumeRole":
         return str(response._get_param("RoleArn"))
     here = f"arn:{response.partition}:{service}:{response.region}:{response.current_account}"
-    if action == "sagemaker:InvokeEndpoint":
+    if action in ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"):
         return f"{here}:endpoint/{response.path.split('/')[2]}"
     if "x-amz-target" not in {name.lower() for name in dict(response.headers)}:
         return None

@@ -119,6 +119,8 @@ class Instance:
         while True:
             reused = bool(self._idle)
             connection = self._idle.pop() if reused else self._connection(timeout)
+            if connection.sock:
+                connection.sock.settimeout(timeout)
             try:
                 connection.request("POST", "/invocations", body, dict(headers))
                 response = connection.getresponse()
