@@ -208,7 +208,7 @@ def test_an_asynchronous_endpoint_is_asked_in_no_other_way_and_has_no_capture(aw
     with pytest.raises(ClientError, match="ValidationException"):
         configured(aws, image, name("captured"), queue=queue(), capture=capture)
     with pytest.raises(ClientError, match="ValidationException"):
-        configured(aws, image, name("shadowed"), queue=queue(), shadow={})
+        configured(aws, image, name("shadowed"), queue=queue(), shadow={"InitialVariantWeight": 1})
 
 
 @asynchronous
@@ -221,6 +221,7 @@ def test_a_canary_takes_an_asynchronous_endpoint_over(aws: Accounts, image: str,
 
 
 @asynchronous
+@pytest.mark.slow
 def test_a_fleet_goes_to_zero_and_comes_back_for_the_first_request(aws: Accounts, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c"), queue=queue()), name("e"))
     client, cloudwatch = aws.client("application-autoscaling"), aws.client("cloudwatch")
