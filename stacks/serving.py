@@ -101,7 +101,9 @@ class Serving(Stack):
 
     def _queue(self) -> Queue | None:
         table = self.serving.asynchronous
-        return table and Queue(
+        if table is None:
+            return None
+        return Queue(
             self,
             "Queue",
             key=self.key,

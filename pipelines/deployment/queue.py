@@ -63,7 +63,7 @@ class Queue:
         key = f"{naming.REQUESTS}/{uuid4()}"
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
         asked: dict[str, Any] = {"EndpointName": self.name, "InputLocation": f"s3://{self.bucket}/{key}", "InferenceId": inference_id}
-        sent = self.runtime.invoke_endpoint_async(**asked, **headers)
+        sent = self.runtime.invoke_endpoint_async(**asked | headers)
         end, pause = self.clock.monotonic() + self.patience, SOONEST
         while True:
             if (answer := self._read(sent["OutputLocation"])) is not None:

@@ -157,7 +157,9 @@ class Serving(Section):
         if self.capture_percent not in (0, _default(Serving, "capture_percent")):
             raise ValueError("SageMaker captures nothing of an asynchronous endpoint: take capture_percent out")
         if self.scales_to_zero and self.off_hours:
-            raise ValueError("an endpoint that scales to zero needs no off_hours: take them out, or set asynchronous.scale_to_zero to false")
+            raise ValueError(
+                "an endpoint that scales to zero needs no off_hours: take them out, or set asynchronous.scale_to_zero to false"
+            )
         return self
 
     @model_validator(mode="after")
