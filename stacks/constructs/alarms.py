@@ -19,8 +19,8 @@ MINUTE = Duration.minutes(1)
 class Limits:
     """Above what alarms go into ALARM: shares of requests, microseconds that one request in a hundred exceeds, CloudWatch's percents.
 
-    `overhead_latency` is None where SageMaker measures none. `gpu` and `gpu_memory` are 0 where there is no GPU. `shift` is a difference of scores, in their own unit, that must hold for
-    `shift_minutes` minutes in a row.
+    `overhead_latency` is None where SageMaker measures none. `gpu` and `gpu_memory` are 0 where there is no GPU. `shift` is a difference of
+    scores, in their own unit, that must hold for `shift_minutes` minutes in a row.
     """
 
     server_errors: float
