@@ -206,9 +206,10 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         found = _listed(model.serving)
         yield f"model_code/{model.name}/model.toml: serving: found {found}; accepted is one table for each of {_listed(accepted)}"
     watched = model.serving.get(config.environments[-1].name)
-    if model.monitoring and watched and watched.serverless and not watched.batch:
+    shape = watched.style if watched else "real-time"
+    if model.monitoring and watched and shape != "real-time" and not watched.batch:
         yield (
-            f"model_code/{model.name}/model.toml: monitoring: found it with serving.{config.environments[-1].name}.serverless, of which"
+            f"model_code/{model.name}/model.toml: monitoring: found it with serving.{config.environments[-1].name}.{shape}, of which"
             " SageMaker captures no requests; accepted is it with batch, whose rows are what is looked at, or no table monitoring"
         )
     elif model.monitoring and watched and not watched.capture_percent:

@@ -52,9 +52,7 @@ class Monitoring(Stack):
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.vpc = vpc_config(self, config, environment.account) if layout.monitored(config, model, environment) else None
         self.namespace = naming.metric_namespace(config, model.name, environment)
-        gone = [] if self.serving.serverless else [self._gone()]
-        standing = [self._alarm_of_serving(alarm) for alarm in (naming.SERVER_ERRORS, naming.MODEL_LATENCY)]
-        alarms: list[cloudwatch.IAlarm] = [*gone, *standing]
+        alarms: list[cloudwatch.IAlarm] = [*self._absence(), *(self._alarm_of_serving(alarm) for alarm in self._watched())]
         table = model.monitoring if layout.monitored(config, model, environment) else None
         if table:
             alarms += self._monitor(table)
@@ -70,18 +68,30 @@ class Monitoring(Stack):
             lines=self._lines(),
             scores=SCORES[model.task],
             monitored=self._monitored(table) if table else None,
+            queue=60 * self.serving.asynchronous.oldest_request_minutes if self.serving.asynchronous else None,
         )
 
-    def _gone(self) -> AbsenceAlarm:
-        """Idle instances tell their load; of a serverless endpoint that nobody asks there is nothing to see, so it has no such alarm."""
-        return AbsenceAlarm(
-            self,
-            "Gone",
-            endpoint_name=self.endpoint_name,
-            variant=naming.VARIANT,
-            alarm_name=naming.alarm(self.config, self.model.name, self.place, naming.GONE),
-            topic=self._notices,
-        )
+    def _absence(self) -> list[cloudwatch.IAlarm]:
+        """The alarm on an endpoint that is gone: idle instances tell their load. One that may have no instance is not missed, and of a
+        serverless one that nobody asks there is nothing to see.
+        """
+        if self.serving.scales_to_zero or self.serving.serverless:
+            return []
+        return [
+            AbsenceAlarm(
+                self,
+                "Gone",
+                endpoint_name=self.endpoint_name,
+                variant=naming.VARIANT,
+                alarm_name=naming.alarm(self.config, self.model.name, self.place, naming.GONE),
+                topic=self._notices,
+            )
+        ]
+
+    def _watched(self) -> tuple[str, ...]:
+        """The endpoint's own alarms that the serving stack has."""
+        of_queue = (naming.OLDEST_REQUEST, naming.LOST_REQUESTS) if self.serving.asynchronous else ()
+        return (naming.SERVER_ERRORS, naming.MODEL_LATENCY, *of_queue)
 
     def _runs_on(self) -> Instances | OnDemand:
         if serverless := self.serving.serverless:

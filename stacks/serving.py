@@ -31,6 +31,7 @@ from stacks.constructs.key import ALARMS as ALARM_SENDER
 from stacks.constructs.key import EVENTS, Key
 from stacks.constructs.model_role import ModelRole
 from stacks.constructs.notices import Notices
+from stacks.constructs.queue import Queue, QueueAlarms
 from stacks.constructs.scaling import CONCURRENCY, INVOCATIONS, Bounds, Scaling, nights
 from stacks.constructs.score_metrics import ScoreMetrics
 from stacks.constructs.store import Store
@@ -54,6 +55,7 @@ class Serving(Stack):
         self.key = Key(self, "Key", description=f"Captured requests, disks and alarms of {self.endpoint_name}", services=self._key_users())
         self.vpc = vpc_config(self, config, environment.account)
         self.capture = self._capture()
+        self.queue = self._queue()
         self.log = self._log()
         topic = Notices(self, "Notices", key=self.key, addresses=[*config.owners, model.owner], publishers=self._publishers())
         endpoint = self._endpoint()
@@ -62,7 +64,7 @@ class Serving(Stack):
         if self.serving.fleet and self.serving.maximum_instances is not None:
             self._scaling(endpoint, self.serving.fleet, self.serving.maximum_instances)
         self._verifier()
-        stored = {"capture-bucket": self.capture.bucket_name, "key": self.key.key_arn, "topic": topic.topic_arn}
+        stored = {"capture-bucket": self.capture.bucket_name, "key": self.key.key_arn, "topic": topic.topic_arn, **self._told_of_queue()}
         facts.tell(self, stored, lambda fact: naming.environment_parameter(config, model.name, environment, fact))
         self._outputs(endpoint, alarms)
 
@@ -104,6 +106,30 @@ class Serving(Stack):
         logs = self.config.access_logs_of(self.place.account)
         return Store(self, "Capture", key=self.key, expire_days=days, folders=[naming.CAPTURE, naming.MONITORING], logs=logs)
 
+    def _queue(self) -> Queue | None:
+        table = self.serving.asynchronous
+        if table is None:
+            return None
+        return Queue(
+            self,
+            "Queue",
+            key=self.key,
+            requests=naming.REQUESTS,
+            answers=naming.ANSWERS,
+            failures=naming.FAILURES,
+            days=table.result_days,
+            notices=table.notices,
+            concurrency=table.concurrency,
+            logs=self.config.access_logs_of(self.place.account),
+        )
+
+    def _told_of_queue(self) -> dict[str, str]:
+        """What callers of an endpoint whose requests wait must know."""
+        if self.queue is None:
+            return {}
+        topic = {"answers-topic": self.queue.topic.topic_arn} if self.queue.topic else {}
+        return {"queue-bucket": self.queue.store.bucket_name, **topic}
+
     def _log(self) -> logs.LogGroup:
         return logs.LogGroup(
             self,
@@ -125,7 +151,8 @@ class Serving(Stack):
             role=self._execution_role(),
             runs_on=self._runs_on(),
             key=self.key,
-            capture=None if serving.serverless else self._captured(),
+            capture=None if serving.serverless or serving.asynchronous else self._captured(),
+            queue=self.queue.config() if self.queue else None,
         )
 
     def _runs_on(self) -> Instances | OnDemand:
@@ -138,7 +165,7 @@ class Serving(Stack):
             inference_ami=serving.inference_ami,
             count=fleet.instances,
             encrypt_volume=not has_local_storage(fleet.instance_type),
-            retain_count=serving.maximum_instances is not None,
+            retain_count=serving.maximum_instances is not None and not serving.scales_to_zero,  # a fleet of none proves nothing
             vpc=self.vpc,
         )
 
@@ -166,6 +193,15 @@ class Serving(Stack):
     def _alarms(self, endpoint: Endpoint, topic: Notices) -> Alarms:
         namespace = naming.metric_namespace(self.config, self.model.name, self.place)
         parameters = self.parameters
+        if table := self.serving.asynchronous:
+            QueueAlarms(
+                self,
+                "QueueAlarms",
+                endpoint_name=self.endpoint_name,
+                variant=naming.VARIANT,
+                topic=topic,
+                minutes=table.oldest_request_minutes,
+            )
         return Alarms(
             self,
             "Alarms",
@@ -189,7 +225,7 @@ class Serving(Stack):
             server_errors=alarms.server_error_rate,
             client_errors=alarms.client_error_rate,
             model_latency=1000 * alarms.model_latency_p99_ms,
-            overhead_latency=1000 * alarms.overhead_latency_p99_ms if fleet else 0,
+            overhead_latency=1000 * alarms.overhead_latency_p99_ms if fleet and not self.queue else 0,
             cpu=alarms.cpu_percent * processors(fleet.instance_type) if fleet else 0,
             memory=alarms.memory_percent,
             gpu=alarms.gpu_percent * gpus(fleet.instance_type) if fleet else 0,
@@ -208,7 +244,8 @@ class Serving(Stack):
         endpoint.move_by(policy, when=unhurried, otherwise=urgent(**times))
 
     def _scaling(self, endpoint: Endpoint, fleet: Fleet, maximum: int) -> None:
-        serving, targets = self.serving, {"invocations-per-instance": (INVOCATIONS, self.serving.invocations_per_instance)}
+        serving, table = self.serving, self.serving.asynchronous
+        targets = {} if table else {"invocations-per-instance": (INVOCATIONS, serving.invocations_per_instance)}
         if serving.concurrency_per_instance is not None:
             targets["concurrency-per-instance"] = (CONCURRENCY, serving.concurrency_per_instance)
         schedule: list[Bounds] = []
@@ -224,10 +261,11 @@ class Serving(Stack):
             "Scaling",
             endpoint=endpoint.endpoint,
             variant=naming.VARIANT,
-            minimum=fleet.instances,
+            minimum=0 if serving.scales_to_zero else fleet.instances,
             maximum=maximum,
             targets=targets,
             schedule=schedule,
+            backlog=table.backlog_per_instance if table else None,
         )
 
     def _execution_role(self) -> ModelRole:
@@ -248,6 +286,7 @@ class Serving(Stack):
                 allow("logs:CreateLogGroup", on=[own_log]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=metrics),  # metrics have no resource to name
                 allow("cloudwatch:DescribeAlarms", on=[alarms]),  # those that may take a deployment back
+                *(self.queue.of_endpoint() if self.queue else []),
                 *(self.vpc.for_jobs(self) if self.vpc else []),
             ],
         )
@@ -266,6 +305,7 @@ class Serving(Stack):
             toolchain=config.toolchain.id,
             trusted=[permissions.role_arn(self, config.toolchain, role) for role in trusted],
             endpoint_name=self.endpoint_name,
+            queued=self.queue.of_caller() if self.queue else [],
         )
 
     def _outputs(self, endpoint: Endpoint, alarms: Alarms) -> None:
@@ -278,7 +318,9 @@ class Serving(Stack):
             rollback_alarms=Fn.join(",", [alarm.alarm_name for alarm in alarms.rollback]),
             log_group=self.log.log_group_name,
             capture_bucket=self.capture.bucket_name,
+            queue_bucket=self.queue.store.bucket_name if self.queue else "",
         )
         apart = Construct(self, "Outputs")  # some outputs have the name of a parameter
         for name, value in outputs.values().items():
-            CfnOutput(apart, name, value=value).override_logical_id(name)
+            if value:
+                CfnOutput(apart, name, value=value).override_logical_id(name)

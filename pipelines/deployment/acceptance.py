@@ -25,7 +25,6 @@ from pipelines.evidence.document import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 PATIENT = ClientConfig(read_timeout=65, retries={"mode": "standard", "max_attempts": 3})  # a container has 60 s to answer
 HURRIED = ClientConfig(read_timeout=65, retries={"total_max_attempts": 1}, max_pool_connections=IN_FLIGHT)  # a retry would hide an error
@@ -44,14 +43,14 @@ class Answers:
         return Answers(self.report | other.report, self.verdicts + other.verdicts)
 
 
-def answers(place: Place, endpoint: str, version: Package, pace: Pace, *, under_load: bool) -> Answers:
+def answers(place: Place, version: Package, pace: Pace, *, under_load: bool) -> Answers:
     """Ask the endpoint what evaluation recorded; with `under_load`, put what `model.toml` declares on it as well."""
     s3 = place.registry.s3
-    recorded = ask(Endpoint(place.runtime(PATIENT), endpoint), package.member(s3, version, GOLDEN))
+    recorded = ask(place.asked(PATIENT), package.member(s3, version, GOLDEN))
     if not under_load:
         return recorded
     schema, held_out = package.member(s3, version, SCHEMA), held_out_rows(s3, version)
-    return recorded + stand(place.runtime, endpoint, held_out, schema, place.model, pace.clock, place.serving.serverless)
+    return recorded + stand(place.asked, held_out, schema, place.model, pace.clock, place.serving.serverless)
 
 
 def ask(endpoint: Endpoint, golden: Json) -> Answers:
@@ -64,8 +63,7 @@ def ask(endpoint: Endpoint, golden: Json) -> Answers:
 
 
 def stand(
-    runtime: Callable[[ClientConfig], SageMakerRuntimeClient],
-    name: str,
+    asked: Callable[[ClientConfig], Endpoint],
     held_out: Json,
     schema: Json,
     model: ModelSpec,
@@ -77,7 +75,7 @@ def stand(
     A serverless endpoint gets the load twice, and is judged by the second: what the first one shows, containers that start under it
     included, is reported apart. Its caller keeps to `maximum_concurrency`: what is throttled says nothing of the version.
     """
-    patient, hurried = (Endpoint(runtime(config), name) for config in (PATIENT, HURRIED))
+    patient, hurried = (asked(config) for config in (PATIENT, HURRIED))
     limits = model.gates.load
     accepted = limits.parity * model.data.span
     parity = live_gates.parity(patient, held_out, accepted)

@@ -20,15 +20,15 @@ BUSY = "an instance is too busy (100 % a processor)"
 class Limits:
     """Above what alarms go into ALARM: shares of requests, microseconds that one request in a hundred exceeds, CloudWatch's percents.
 
-    A limit of 0 is no alarm: `gpu` and `gpu_memory` where there is no GPU; where containers start on demand, `cpu`, which SageMaker does
-    not publish, and `overhead_latency`, which has the time of starts in it; elsewhere `setup`, which is that time. `shift` is a difference
-    of scores, in their own unit, that must hold for `shift_minutes` minutes in a row.
+    A limit of 0 is no alarm: `gpu` and `gpu_memory` where there is no GPU; `overhead_latency` where SageMaker measures none, or where
+    containers start on demand and it has the time of starts in it; there `cpu`, too, which SageMaker does not publish; elsewhere `setup`,
+    which is that time. `shift` is a difference of scores, in their own unit, that must hold for `shift_minutes` minutes in a row.
     """
 
     server_errors: float
     client_errors: float
     model_latency: float
-    overhead_latency: float
+    overhead_latency: float | None
     cpu: float
     memory: float
     gpu: float

@@ -81,7 +81,8 @@ class Monitored:
 class Dashboard(cloudwatch.Dashboard):
     """One endpoint's variant. `namespace` has the metrics of its versions, `runs_on` is what it runs on.
 
-    `about` is Markdown for the top of the page. Without `monitored` there are no graphs of drift.
+    `about` is Markdown for the top of the page. Without `monitored` there are no graphs of drift. `queue` is where the graph of requests
+    that wait has a line, in seconds; None where callers wait, whose requests SageMaker counts otherwise.
     """
 
     def __init__(
@@ -98,18 +99,20 @@ class Dashboard(cloudwatch.Dashboard):
         lines: Lines,
         scores: Scores,
         monitored: Monitored | None,
+        queue: float | None,
     ) -> None:
         super().__init__(scope, name, dashboard_name=endpoint_name, default_interval=Duration.hours(12))
         self._variant = {"EndpointName": endpoint_name, "VariantName": variant}
         self._namespace, self._lines, self._of_scores = namespace, lines, scores
         self.add_widgets(cloudwatch.TextWidget(markdown=about, width=WIDE, height=3))
         self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=WIDE, height=3))
-        self.add_widgets(self._traffic(), self._refused())
+        self.add_widgets(self._traffic() if queue is None else self._backlog(endpoint_name, queue), self._refused())
+        latency = self._latency() if queue is None else self._answered()
         if isinstance(runs_on, OnDemand):
-            self.add_widgets(self._latency(), self._starts(runs_on))
+            self.add_widgets(latency, self._starts(runs_on))
             self.add_widgets(self._scores(), self._memory_seconds(runs_on))
         else:
-            self.add_widgets(self._latency(), self._busy(runs_on))
+            self.add_widgets(latency, self._busy(runs_on))
             self.add_widgets(self._scores(), self._hours())
         if monitored:
             self.add_widgets(self._psi(monitored), self._moved(monitored))
@@ -122,6 +125,35 @@ class Dashboard(cloudwatch.Dashboard):
             left_axis=_axis("requests a minute"),
             right=[self._by("ScoredRows", VERSION, "Sum", MINUTE)],
             right_axis=_axis("rows a minute"),
+        )
+
+    def _backlog(self, endpoint_name: str, oldest: float) -> cloudwatch.GraphWidget:
+        queue = {"EndpointName": endpoint_name}
+        size, age = (
+            cloudwatch.Metric(namespace=REQUESTS, metric_name=name, dimensions_map=queue, statistic="Maximum", period=MINUTE, label=label)
+            for name, label in (("ApproximateBacklogSize", "requests"), ("ApproximateAgeOfOldestRequest", "age of the oldest"))
+        )
+        return _graph(
+            "Requests that wait or are answered, and rows scored by each version",
+            left=[size, self._by("ScoredRows", VERSION, "Sum", MINUTE)],
+            left_axis=_axis("requests; rows a minute"),
+            right=[age],
+            right_axis=_axis("seconds"),
+            right_lines={"alarm: oldest request": oldest},
+        )
+
+    def _answered(self) -> cloudwatch.GraphWidget:
+        """SageMaker gives the time in its queue in microseconds and the whole time in milliseconds."""
+        model = [_computed("{} / 1000", self._of_variant("ModelLatency", p), f"model, {p}") for p in ("p50", "p95", "p99")]
+        queued = _computed("{} / 1000", self._of_variant("TimeInBacklog", "Average"), "in the queue, average")
+        whole = self._of_variant("TotalProcessingTime", "Average", label="from request to answer, average")
+        return _graph(
+            "Latency of the model, and from request to answer",
+            left=model,
+            left_axis=_axis("milliseconds"),
+            lines={"alarm: p99": self._lines.latency},
+            right=[queued, whole],
+            right_axis=_axis("milliseconds, with the queue"),
         )
 
     def _refused(self) -> cloudwatch.GraphWidget:

@@ -69,7 +69,7 @@ class Capture:
 class Endpoint(Construct):
     """One endpoint with one variant, and perhaps a shadow. `container` is a SageMaker container definition, `runs_on` where it runs.
 
-    Without `capture` SageMaker is asked for none.
+    Without `capture` SageMaker is asked for none. `queue` is the AsyncInferenceConfig of one whose requests wait.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Endpoint(Construct):
         runs_on: Instances | OnDemand,
         key: kms.IKey,
         capture: Capture | None,
+        queue: Mapping[str, Any] | None,
     ) -> None:
         super().__init__(scope, name)
         self._role, self._runs_on = role, runs_on
@@ -96,6 +97,7 @@ class Endpoint(Construct):
             production_variants=[self._variant(variant, self.model)],
             shadow_production_variants=self._shadow(shadow) if shadow else None,
             data_capture_config=self._capture(capture, key) if capture else None,
+            async_inference_config=dict(queue) if queue else None,
         )
         outlives_replacement(self.config)
         self.endpoint = sagemaker.CfnEndpoint(

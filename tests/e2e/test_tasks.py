@@ -1,6 +1,7 @@
 """Two models that are not binary, written by `./road new-model`, take their roads side by side: to production, into drift, and back.
 
 The second version of each is learnt with another framework, and so is its image: what is compared, served beside it and taken back is not.
+Requests of one of them wait in Staging, whose gates go through the queue.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pytest
 
 import naming
 from cli import configuration
+from localcloud.testing.waiting import until
 from paved_runtime.spec import FRAMEWORKS
 from pipelines.evidence import document, pack
 from pipelines.evidence.document import Evaluation
@@ -85,6 +87,8 @@ KINDS = [
         quality="r2",
     ),
 ]
+QUEUED = KINDS[1]
+STAGING = CONFIG.environments[0]
 EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.task)
 
 
@@ -106,6 +110,9 @@ def fork(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Fork]
         toml = f"model_code/{kind.name}/model.toml"
         made.edit(toml, "[training]\n", "[training]\nreuse = false\n")
         made.edit(toml, 'on = ["drift"]', 'on = ["schedule"]\nschedule = "rate(30 days)"')  # its drift is looked at here, and not answered
+    toml = f"model_code/{QUEUED.name}/model.toml"
+    made.edit(toml, "instances = 1\n", 'instances = 1\nmaximum_instances = 2\nasynchronous = { notices = "all" }\n')
+    made.edit(toml, "p50_ms = 250\np95_ms = 500\np99_ms = 1000\n", "p50_ms = 5000\np95_ms = 5000\np99_ms = 10000\nparity = 1e-6\n")
     made.aws.begin(made, CONFIG)
     try:
         for kind in KINDS:
@@ -213,6 +220,58 @@ def test_its_evidence_is_of_its_task(fork: Fork, first: dict[str, str], kind: Ki
 @pytest.mark.laptop("it looks at these tests, and at no cloud")
 def test_every_framework_but_that_of_other_roads_goes_this_one() -> None:
     assert {framework for kind in KINDS for framework in (kind.framework, kind.other)} == {*FRAMEWORKS} - {"xgboost"}
+
+
+def instances(fork: Fork) -> int:
+    """How many answer for the model whose requests wait."""
+    sagemaker = fork.client("sagemaker", STAGING.account)
+    live = sagemaker.describe_endpoint(EndpointName=naming.endpoint(CONFIG, QUEUED.name, STAGING))
+    return int(live["ProductionVariants"][0]["CurrentInstanceCount"])
+
+
+def notices(fork: Fork) -> Callable[[], list[dict[str, Any]]]:
+    """Subscribe to the topic of answers; what is heard of since it was last asked."""
+    sqs, sns = (fork.client(service, STAGING.account) for service in ("sqs", "sns"))
+    name = naming.environment_parameter(CONFIG, QUEUED.name, STAGING, "answers-topic")
+    topic = fork.client("ssm", STAGING.account).get_parameter(Name=name)["Parameter"]["Value"]
+    url = sqs.create_queue(QueueName=f"answers-of-{QUEUED.name}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    lets = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [lets]})})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    return lambda: [
+        json.loads(message["Body"]) for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    ]
+
+
+@pytest.mark.aws("asynchronous endpoints")
+def test_requests_that_wait_start_an_instance_and_get_the_scores_of_evaluation(fork: Fork, first: dict[str, str], home: Path) -> None:
+    bucket = f"s3://{naming.artifacts_bucket(CONFIG, QUEUED.name)}"
+    content = pack.read(fork.client("s3"), pack.evidence_uri(bucket, first[QUEUED.name]))
+    assert content
+    gates = {gate.gate: gate for gate in document.load_evidence(content).staging.gates}
+    told = notices(fork)
+
+    until(lambda: instances(fork) == 0)
+    rows = ("traffic", QUEUED.name, "--environment", STAGING.name, "--data", str(QUEUED.file(home)), "--rows", "5", "--json")
+    sent = json.loads(fork.road(*rows).stdout)
+    wrong = fork.home / "wrong.json"
+    wrong.write_text('{"instances": [{"bmi": "much"}]}')
+    refused = fork.road("invoke", QUEUED.name, "--environment", STAGING.name, "--json-file", str(wrong), ok=False)
+    heard: list[dict[str, Any]] = []
+
+    def failed() -> bool:
+        heard.extend(told())
+        return "Failed" in {each["invocationStatus"] for each in heard}
+
+    until(failed)
+
+    assert gates["parity"].passed
+    assert gates["error rate"].passed
+    assert (sent["rows"], sent["errors"]) == (5, 0)
+    assert instances(fork) == 1
+    assert "refused it: row 1" in refused.stderr
+    assert [each["invocationStatus"] for each in heard].count("Completed") == 5
 
 
 @pytest.mark.aws("a push starts the model")

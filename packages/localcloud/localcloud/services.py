@@ -24,6 +24,7 @@ from localcloud.kms import key_policies, keys, signing
 from localcloud.logs import metric_filters
 from localcloud.s3 import bucket_policies, names, object_lock, writes
 from localcloud.sagemaker import (
+    async_invocations,
     endpoints,
     endpoints_api,
     invocations,
@@ -70,6 +71,7 @@ SAGEMAKER: tuple[Part, ...] = (
     invocations,
     feature_groups,
     feature_store,
+    async_invocations,
     service_quotas,
     refusals,  # what is left
 )

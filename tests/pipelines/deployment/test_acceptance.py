@@ -40,7 +40,7 @@ def limited(limits: Load, name: str = reference.MODEL) -> ModelSpec:
 def answers(runtime: Served, limits: Load = LIMITS, clock: AnyClock | None = None, model: str = reference.MODEL) -> Answers:
     """What is known of an endpoint that is in service, under load."""
     recorded = ask(Endpoint(runtime, "lead-staging"), GOLDEN)
-    return recorded + stand(lambda _: runtime, "lead-staging", HELD_OUT, SCHEMA, limited(limits, model), clock or Clock())
+    return recorded + stand(lambda _: Endpoint(runtime, "lead-staging"), HELD_OUT, SCHEMA, limited(limits, model), clock or Clock())
 
 
 def failed(answers: Answers) -> list[str]:

@@ -176,7 +176,7 @@ def _resource(response: Any, action: str, resource: str) -> str | None:
     if action == "sts:AssumeRole":
         return str(response._get_param("RoleArn"))
     here = f"arn:{response.partition}:{service}:{response.region}:{response.current_account}"
-    if action == "sagemaker:InvokeEndpoint":
+    if action in ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"):
         return f"{here}:endpoint/{response.path.split('/')[2]}"
     if response.path.startswith("/FeatureGroup/"):
         return feature_group(here, unquote(response.path.split("/")[2]))

@@ -24,6 +24,7 @@ from localcloud.sagemaker.deployment_policies import Policy, read
 from localcloud.sagemaker.deployments import Deployment, Shares
 from localcloud.sagemaker.fleets import Fleet
 from localcloud.sagemaker.instances import Instance
+from localcloud.sagemaker.queue import CONCURRENCY, Queue
 from localcloud.sagemaker.records import Request, backend, keep
 from localcloud.sagemaker.sampling import spread
 from localcloud.sagemaker.telemetry import Telemetry
@@ -103,10 +104,11 @@ class Endpoint:
         quotas.require_concurrency(concurrency(account, region), fleet.concurrency())
         self.record = keep(backend(account, region).create_endpoint, request)
         self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
+        self.queue = Queue(self)
         self.settled, self.deleted, self.gone = threading.Event(), threading.Event(), threading.Event()
         self.shares: Shares = []
         self.held: list[Fleet] = []
-        self.telemetry = Telemetry(account, region, self.name, lambda: [fleet for fleet, _ in self.shares])
+        self.telemetry = Telemetry(account, region, self.name, lambda: [fleet for fleet, _ in self.shares], self._gauges)
         self._move: Deployment | None = None
         self._turns = itertools.count()
         self._lock = threading.Lock()
@@ -125,6 +127,8 @@ class Endpoint:
         excluded = {p["VariantPropertyType"] for p in request.get("ExcludeRetainedVariantProperties", [])}
         retained = RETAINED - excluded if request.get("RetainAllVariantProperties") else set()
         fleet = self._fleet(request["EndpointConfigName"], retained)
+        if self.live and bool(fleet.asynchronous) != bool(self.asynchronous):
+            raise invalid(f"localcloud cannot have endpoint {self.name} asked in another way than before: delete it first")
         policy = self._policy(config, fleet)
         part = policy.steps[0] if policy.rolling else 1.0
         beside = {kind: math.ceil(count * part) for kind, count in fleet.machines().items()}
@@ -138,6 +142,7 @@ class Endpoint:
         if not self.settled.is_set() and self._move:
             self._move.abandon()
         self.settled.wait()
+        self.queue.stop()
         together([fleet.stop for fleet, _ in self.shares])
         self.telemetry.stop()
         self.gone.set()
@@ -150,6 +155,8 @@ class Endpoint:
         types = {v["VariantName"]: v["InstanceType"] for v in self.live.config.production_variants} if self.live else {}
         more = Counter[str]()
         for variant, change in changes:
+            if change.get("DesiredInstanceCount") == 0 and not self.asynchronous:
+                raise invalid(f"variant {variant.name} of endpoint {self.name} cannot have 0 instances: callers wait for it")
             more[types[variant.name]] += change.get("DesiredInstanceCount", variant.count) - variant.count
         quotas.require(quotas.ENDPOINT, machines(self.account, self.region), more)
         self._begin("Updating")
@@ -180,6 +187,30 @@ class Endpoint:
         finally:
             if instance:
                 instance.release()
+
+    @property
+    def asynchronous(self) -> dict[str, Any]:
+        """The AsyncInferenceConfig of the configuration that serves; empty where callers wait."""
+        return self.live.asynchronous if self.live else {}
+
+    def free(self) -> tuple[Fleet, Variant, Instance] | None:
+        """Who answers the next request that waits: an instance that has fewer than it may, of a fleet whose turn it is or of another. None
+        where there is no such.
+        """
+        with self._lock:
+            turn = next(self._turns)
+            chosen = self._choose(spread(turn))
+            for fleet in dict.fromkeys(filter(None, [chosen, *(fleet for fleet, _ in self.shares)])):
+                most = fleet.asynchronous.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance", CONCURRENCY)
+                variant = fleet.pick(turn, None)
+                if instance := variant.take(most):
+                    return fleet, variant, instance
+        return None
+
+    def _gauges(self) -> dict[str, float]:
+        if not self.asynchronous:
+            return {}
+        return self.queue.gauges(sum(len(variant.instances) for fleet, _ in self.shares for variant in fleet.every))
 
     def _choose(self, point: float) -> Fleet | None:
         for fleet, share in self.shares:
@@ -272,6 +303,7 @@ class Endpoint:
             self.record.production_variants = shown["ProductionVariants"]
             self.record.shadow_production_variants = shown.get("ShadowProductionVariants")
             self.record.data_capture_config = _capture(self.live.capture)
+            self.record.async_inference_config = self.asynchronous or None
         self.record.failure_reason = failure[:1024] if failure else None
         self._say(status)
         self.settled.set()

@@ -39,6 +39,7 @@ class Fleet:
     def __init__(self, account: str, region: str, endpoint: str, config: Any, *, counts: dict[str, int], weights: dict[str, float]) -> None:
         self.account, self.region, self.endpoint, self.config = account, region, endpoint, config
         self.capture: dict[str, Any] = config.data_capture_config or {}
+        self.asynchronous: dict[str, Any] = config.async_inference_config or {}
         self.lost: Callable[[str], None] = lambda _why: None
         self._weights = weights
         self._shadows: list[dict[str, Any]] = getattr(config, "ShadowProductionVariants", None) or []
@@ -64,10 +65,10 @@ class Fleet:
         """How many instances there are, by type; before it starts, how many there will be."""
         variants = [*self.config.production_variants, *self._shadows]
         types = {v["VariantName"]: v["InstanceType"] for v in variants if "InstanceType" in v}
-        running = {v.name: len(v.instances) + len([i for i in v.starting if not i.settled.is_set()]) for v in self.every}
+        running = {v.name: len(v.instances) + len([i for i in v.starting if not i.settled.is_set()]) or v.count for v in self.every}
         counts = Counter[str]()
         for variant, kind in types.items():
-            counts[kind] += running.get(variant, 0) or self.sizes[variant]
+            counts[kind] += running.get(variant, self.sizes[variant])
         return counts
 
     def concurrency(self) -> int:

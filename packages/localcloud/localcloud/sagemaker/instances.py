@@ -142,6 +142,8 @@ class Instance:
                 connection, reused = self._idle.pop(), True
             except IndexError:
                 connection, reused = self._connection(timeout), False
+            if connection.sock:
+                connection.sock.settimeout(timeout)
             try:
                 connection.request("POST", "/invocations", body, dict(headers))
                 response = connection.getresponse()

@@ -42,22 +42,24 @@ def invoke_endpoint(self: Any) -> Response:
         return refused
     sent = {h: headers[h] for h in FORWARDED if headers.get(h)}
     if not endpoints.exists(self.current_account, self.region, name):
-        return _error(400, "ValidationError", f"Endpoint {name} of account {self.current_account} not found.")
+        return error(400, "ValidationError", f"Endpoint {name} of account {self.current_account} not found.")
     try:
         endpoint = endpoints.find(self.current_account, self.region, name)
+        if endpoint.asynchronous:
+            return error(400, "ValidationError", f"Endpoint {name} has an AsyncInferenceConfig: it takes InvokeEndpointAsync only")
         with endpoint.serving(headers.get("X-Amzn-SageMaker-Target-Variant")) as (fleet, variant, instance):
             if fleet.concurrency() and len(body) > on_demand.LARGEST:
                 return _too_large(body, on_demand.LARGEST)
             if instance is None or not _started(endpoint, fleet, variant, instance):
                 endpoint.telemetry.measure(fleet, variant, 503, None, time.perf_counter() - start)
-                return _error(503, "ServiceUnavailable", f"no instance of variant {variant.name} is healthy")
+                return error(503, "ServiceUnavailable", f"no instance of variant {variant.name} is healthy")
             if shadow := fleet.shadow:
                 shadow.offer(lambda copy_for: _invoked(endpoint, fleet, shadow.variant, copy_for, body, sent, None))
             answered = _invoked(endpoint, fleet, variant, instance, body, sent, start)
     except on_demand.Throttled:
-        return _error(400, "ThrottlingException", f"Rate exceeded: endpoint {name} answers no more requests at a time")
+        return error(400, "ThrottlingException", f"Rate exceeded: endpoint {name} answers no more requests at a time")
     except JsonRESTError as problem:
-        return _error(400, "ValidationError", problem.message)
+        return error(400, "ValidationError", problem.message)
     if not 200 <= answered.status < 300:
         return _model_error(self, name, answered)
     returned = {
@@ -71,16 +73,16 @@ def invoke_endpoint(self: Any) -> Response:
 def _refused(headers: Mapping[str, str], body: bytes) -> Response | None:
     """What is answered to a request that no endpoint takes."""
     if refused := [h for h in REFUSED if headers.get(f"X-Amzn-SageMaker-{h}")]:
-        return _error(400, "ValidationError", f"localcloud cannot honour {', '.join(refused)} of InvokeEndpoint")
+        return error(400, "ValidationError", f"localcloud cannot honour {', '.join(refused)} of InvokeEndpoint")
     if len(body) > LARGEST:
         return _too_large(body, LARGEST)
     if not body and Assumption.EMPTY_BODY_REFUSED in cloud().assumptions:
-        return _error(400, "ValidationError", "1 validation error detected: Value at 'body' failed to satisfy constraint: it is empty")
+        return error(400, "ValidationError", "1 validation error detected: Value at 'body' failed to satisfy constraint: it is empty")
     return None
 
 
 def _too_large(body: bytes, most: int) -> Response:
-    return _error(413, "ValidationError", f"Payload of {len(body)} bytes exceeds the limit of {most} bytes")
+    return error(413, "ValidationError", f"Payload of {len(body)} bytes exceeds the limit of {most} bytes")
 
 
 def _started(endpoint: endpoints.Endpoint, fleet: Fleet, variant: Variant, instance: Instance) -> bool:
@@ -147,9 +149,10 @@ def _model_error(self: Any, name: str, answered: Answer) -> Response:
         f'Received {side} error ({answered.status}) from primary with message "{text}". See the log group /aws/sagemaker/Endpoints/{name}.'
     )
     stream = f"arn:aws:logs:{self.region}:{self.current_account}:log-group:/aws/sagemaker/Endpoints/{name}"
-    return _error(424, "ModelError", message, OriginalStatusCode=answered.status, OriginalMessage=text, LogStreamArn=stream)
+    return error(424, "ModelError", message, OriginalStatusCode=answered.status, OriginalMessage=text, LogStreamArn=stream)
 
 
-def _error(status: int, code: str, message: str, **members: Any) -> Response:
+def error(status: int, code: str, message: str, **members: Any) -> Response:
+    """An error as SageMaker's runtime answers it."""
     headers = {"status": status, "x-amzn-errortype": code, "Content-Type": "application/json"}
     return status, headers, json.dumps({"Message": message, "message": message, **members}).encode()

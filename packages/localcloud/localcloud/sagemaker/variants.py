@@ -43,10 +43,10 @@ class Variant:
         together([i.retire for i in removed])
         return None
 
-    def take(self) -> Instance | None:
-        """The next instance that is ready, in turn, with a request counted on it."""
+    def take(self, most: int | None = None) -> Instance | None:
+        """The next instance that is ready, in turn, with a request counted on it. Those that have `most` requests take no more."""
         with self.lock:
-            ready = [i for i in self.instances if i.ready.is_set()]
+            ready = [i for i in self.instances if i.ready.is_set() and (most is None or i.busy < most)]
             return ready[next(self.turn) % len(ready)].take() if ready else None
 
     def set_up(self, _instance: Instance) -> float | None:

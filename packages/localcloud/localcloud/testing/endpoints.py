@@ -47,12 +47,13 @@ def configured(
     key: str | None = None,
     role: str | None = None,
     serverless: Json | None = None,
+    queue: Json | None = None,
     **environment: str,
 ) -> str:
     """An endpoint configuration of that name, with a model of that name; `shadow` is what its shadow variant has of its own.
 
     `patience` is the variant's ContainerStartupHealthCheckTimeoutInSeconds, `key` that of the volumes, `role` the model's.
-    `serverless` is the variant's ServerlessConfig.
+    `serverless` is the variant's ServerlessConfig, `queue` the AsyncInferenceConfig.
     """
     sagemaker = aws.client("sagemaker")
     container = {"Image": image, "ModelDataUrl": packed(aws, version), "Environment": environment}
@@ -67,6 +68,7 @@ def configured(
     }
     more: Json = {"DataCaptureConfig": capture} if capture else {}
     more |= {"KmsKeyId": key} if key else {}
+    more |= {"AsyncInferenceConfig": queue} if queue else {}
     more |= {"ShadowProductionVariants": [{**variant, "VariantName": "shadow", **shadow}]} if shadow else {}
     sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], **more)
     return name

@@ -192,6 +192,40 @@ class Serving(Section):
             )
         return self
 
+    @property
+    def scales_to_zero(self) -> bool:
+        """Whether there may be no instance."""
+        return self.asynchronous is not None and self.asynchronous.scale_to_zero and self.maximum_instances is not None
+
+    @model_validator(mode="after")
+    def _queue_fits(self) -> Serving:
+        """What SageMaker has for requests that wait: "Supported features" and "Alarms and logs for tracking metrics from asynchronous
+        endpoints" of its guide.
+        """
+        if self.asynchronous is None:
+            return self
+        if self.deployment.policy == "shadow":
+            raise ValueError("SageMaker has no shadow of an asynchronous endpoint: deployment.policy must be another")
+        if self.instance_type and self.instance_type.startswith("ml.inf1."):
+            raise ValueError(f"SageMaker has no asynchronous endpoint on {self.instance_type}: take another instance_type")
+        if self.concurrency_per_instance is not None or self.invocations_per_instance != _default(Serving, "invocations_per_instance"):
+            raise ValueError(
+                "an asynchronous endpoint scales by what waits, and SageMaker counts no invocations of it: give"
+                " asynchronous.backlog_per_instance in place of invocations_per_instance and concurrency_per_instance"
+            )
+        if self.alarms.overhead_latency_p99_ms != _default(Alarms, "overhead_latency_p99_ms"):
+            raise ValueError(
+                "SageMaker measures no overhead of an asynchronous endpoint: give asynchronous.oldest_request_minutes in place of"
+                " alarms.overhead_latency_p99_ms"
+            )
+        if self.capture_percent not in (0, _default(Serving, "capture_percent")):
+            raise ValueError("SageMaker captures nothing of an asynchronous endpoint: take capture_percent out")
+        if self.scales_to_zero and self.off_hours:
+            raise ValueError(
+                "an endpoint that scales to zero needs no off_hours: take them out, or set asynchronous.scale_to_zero to false"
+            )
+        return self
+
     @model_validator(mode="after")
     def _scaling_fits(self) -> Serving:
         if not (fleet := self.fleet):
@@ -254,3 +288,7 @@ class Serving(Section):
             sizes += [self.off_hours.instances, self.off_hours.maximum_instances]
         enough = min(sizes) + math.ceil(200 / self.deployment.size_percent)  # in larger fleets steps fit better: there are no more moves
         return max(self.deployment.moves(size) for size in range(min(sizes), min(max(sizes), enough) + 1))
+
+
+def _default(table: type[Section], key: str) -> object:
+    return table.model_fields[key].default

@@ -11,22 +11,23 @@ from paved_runtime.spec.values import InstanceType, Schedule, Section
 
 # Of the kinds of TransformInstanceType (CreateTransformJob): it knows fewer than endpoints and processing jobs have.
 TRANSFORM_MACHINES = re.compile(r"ml\.([cm]4|[cm]5|[cmr][67]i|g4dn|g5|g6e?|inf2|p[23]|trn1)\.")
+LONGEST_WAIT = 6 * 60  # minutes that a request may wait (InvokeEndpointAsync, RequestTTLSeconds)
 MOST_IN_FLIGHT = 100  # MB; of concurrency x payload (CreateTransformJob, MaxPayloadInMB)
 Folder = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s?#]+)+/?$")]
 
 
 class Asynchronous(Section):
-    """Requests wait in a queue, and their answers are objects in S3, kept for `result_days`.
+    """Requests wait in a queue, and their answers are objects in S3, kept for `result_days` as the requests are.
 
     Each instance answers `concurrency` requests at a time. Where the endpoint scales, there is an instance for every `backlog_per_instance`
-    requests that wait, and none while nothing has waited for `idle_minutes`, if `scale_to_zero`. `notices`: of which requests the topic of
-    answers is told.
+    requests that wait, and, with `scale_to_zero`, none while nothing waits. `oldest_request_minutes`: after how long a request that still
+    waits is an alarm. `notices`: of which requests the topic of answers is told.
     """
 
     concurrency: int = Field(default=4, ge=1, le=1000)
     backlog_per_instance: int = Field(default=20, gt=0)
     scale_to_zero: bool = True
-    idle_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    oldest_request_minutes: int = Field(default=30, ge=1, le=LONGEST_WAIT)
     notices: Literal["none", "failures", "all"] = "failures"
     result_days: int = Field(default=30, ge=1)
 
