@@ -28,7 +28,7 @@ class Limits:
     server_errors: float
     client_errors: float
     model_latency: float
-    overhead_latency: float | None
+    overhead_latency: float
     cpu: float
     memory: float
     gpu: float

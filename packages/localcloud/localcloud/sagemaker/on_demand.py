@@ -98,7 +98,7 @@ class OnDemand(Variant):
         """Start what is kept ready, one container at the least; `count` is 1, or 0 where there is to be none."""
         return super().scale(count and max(self.kept, 1))
 
-    def take(self) -> Instance:
+    def take(self, most: int | None = None) -> Instance:
         """A container that is free, with a request counted on it; where none is, one that starts. Raises Throttled."""
         with self.lock:
             every = [*self.instances, *self.starting]
