@@ -206,8 +206,8 @@ def table(figures: Sequence[Figures], where: str) -> str:
 def cells(each: Figures) -> tuple[str, ...]:
     """One row of it."""
     steps = [f"{each.steps[name].seconds:.1f} ({each.steps[name].cpu:.1f})" for name in COMMANDS]
-    kib = f"{each.artifact_bytes / 1024:,.0f}"
-    return (each.task, each.framework, *steps, kib, f"{each.differs:.0e}", f"{each.request_cpu:.0f}", f"{each.memory_mb:.0f}")
+    kib, differs = f"{each.artifact_bytes / 1024:,.0f}", f"{each.differs:.0e}" if each.differs else "0"
+    return (each.task, each.framework, *steps, kib, differs, f"{each.request_cpu:.0f}", f"{each.memory_mb:.0f}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from cli import data_files, data_parts, datasets
 from cli.problem import Problem
 from paved_runtime.rules import rules
 from tests import reference
+from tests.support.road import each
 
 REFERENCE = reference.model()
 MODEL = REFERENCE.model_copy(update={"data": REFERENCE.data.model_copy(update={"minimum_rows": 3})})
@@ -77,6 +78,15 @@ def test_a_mistake_has_its_place_in_the_part_that_has_it(tmp_path: Path) -> None
     assert f"data file {wrong}: row 2, column 'age': expected an integer between 18 and 120, found '17'" in refusal([fine, wrong])
     wrong.write_text(wrong.read_text() + "1,2\n")
     assert f"data file {wrong}: row 2, column 'age'" in refusal([wrong, fine])
+
+
+def test_parts_are_typed_one_after_the_other(tree: Path, tmp_path: Path) -> None:
+    fine, wrong = write(tmp_path / "a.csv", [good("yes"), good("no")]), write(tmp_path / "b.csv", [good("no", 17)])
+
+    (done,) = each(tree, tmp_path / "cloud", [["data", "put", reference.MODEL, str(fine), str(wrong)]])
+
+    assert done.code == 1
+    assert f"road: data file {wrong}: row 1, column 'age': expected an integer between 18 and 120, found '17'" in done.err
 
 
 def test_all_parts_together_have_rows_and_outcomes_enough(tmp_path: Path) -> None:
