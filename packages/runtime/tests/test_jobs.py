@@ -125,7 +125,7 @@ def test_a_processing_job_leaves_its_reason_in_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("commands", [[], ["dance"], ["prepare", "dance"]])
 def test_unknown_commands(tmp_path: Path, commands: list[str]) -> None:
-    known = "prepare, train, evaluate, search, score, serve, count, monitor"
+    known = "prepare, train, evaluate, search, score, serve, count, monitor, batch-prepare, batch-collect"
     expected = f"runtime: expected commands among {known}, found {' '.join(commands) or 'none'}\n"
 
     assert fail(tmp_path, *commands) == expected

@@ -370,3 +370,47 @@ def test_counts_that_did_not_come(world: World) -> None:
 
     with pytest.raises(artifact.ArtifactError, match="has the counts of 1 machines: see why the step Count wrote no more"):
         monitor(world.job(), Cloud())
+
+
+def scored_by_a_batch(world: World, rows: Sequence[Row], scores: Sequence[float], errors: int) -> str:
+    """What a batch leaves for the monitor: its rows, each with its score, and as many that have an error instead."""
+    good = [json_line([row], [score], name=f"r{number}") for number, (row, score) in enumerate(zip(rows, scores, strict=True))]
+    bad = [line(json.dumps({**world.rows[0], "age": "x"}), json.dumps({"error": "column 'age': expected an integer"}))] * errors
+    return "".join([*good, *bad])
+
+
+def test_rows_of_a_batch_are_looked_at_and_are_no_requests(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are judged and joined with labels as others; the endpoint, which answered none of them, has nothing that is missing."""
+    cloud = Cloud()
+    version, text = world.invocations.version, scored_by_a_batch(world, world.rows, world.scores, errors=40)
+    cloud.s3.put(key(version, END - timedelta(hours=2), "batch-a1b2-0.jsonl"), text)
+    labels = [f"r{number},{label}" for number, label in enumerate(world.labels[:600])]
+    cloud.s3.put("labels/day.csv", "\n".join(["inference_id,label", *labels]))
+    monitor(world.job(), cloud)
+    report = world.report
+
+    assert (report["requests"], report["failed"], report["batch"], report["rows"], report["skipped"]) == (0, 0, 840, 840, None)
+    assert report["violations"]["rows"] == 40
+    assert (report["quality"]["labelled"], report["quality"]["unknown"]) == (600, 0)
+    assert (report["capture"]["share"], report["capture"]["sentences"]) == (0, [])
+    assert "of them 840 rows that batches have scored\n" in capsys.readouterr().out
+
+
+def test_rows_of_a_batch_make_up_for_no_request_that_is_missing(world: World) -> None:
+    """Nor do those of another version pass for requests that went elsewhere."""
+    cloud, rows = Cloud(), scored_by_a_batch(world, world.rows, world.scores, errors=0)
+    cloud.cloudwatch.answers["Invocations"] = [[800.0]]
+    for version in (world.invocations.version, "0123456789ab"):
+        cloud.s3.put(key(version, END - timedelta(hours=2), "batch-a1b2-0.jsonl"), rows)
+    monitor(world.job(), cloud)
+
+    assert world.report["capture"]["share"] == 1
+    assert world.report["capture"]["elsewhere"] == {}
+
+
+def test_a_batchs_lines_that_are_none_are_told(world: World) -> None:
+    cloud = Cloud()
+    cloud.s3.put(key(world.invocations.version, END - timedelta(hours=2), "batch-a1b2-0.jsonl"), "no line\n" * 20)
+    monitor(world.job(), cloud)
+
+    assert (world.report["malformed"], world.report["capture"]["unreadable_objects"]) == (20, 1)
