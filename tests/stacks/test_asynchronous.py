@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 import naming
+from cli.deployability import findings
 from paved_runtime.spec import ModelSpec, Serving
+from pipelines.serving_stack import ServingOutputs
 from stacks import layout as checked
 from tests import reference
 from tests.reference import CONFIG, MODEL
@@ -50,6 +52,19 @@ def test_requests_and_answers_lie_in_a_bucket_of_their_own(layout: Layout) -> No
         ("requests/", "answers/", "failures/"), 7
     )
     assert layout.templates[STAGING]["Outputs"]["QueueBucket"]["Value"] == {"Ref": bucket}
+    assert layout.templates[STAGING]["Outputs"].keys() == ServingOutputs.declared().keys()
+
+
+def test_callers_are_told_where_requests_go(layout: Layout) -> None:
+    told = {parameter["Name"] for parameter in layout.all(STAGING, "AWS::SSM::Parameter").values()}
+
+    assert {naming.environment_parameter(CONFIG, MODEL, FIRST, fact) for fact in ("queue-bucket", "answers-topic")} <= told
+
+
+def test_nothing_breaks_a_deployability_rule(layout: Layout) -> None:
+    broken = {stack: findings(layout.folder / f"{stack}.template.json") for stack in layout.templates}
+
+    assert {stack: rules for stack, rules in broken.items() if rules} == {}
 
 
 @pytest.mark.parametrize(("stack", "topics"), [(STAGING, {"ErrorTopic", "SuccessTopic"}), (LAST, {"ErrorTopic"})])
