@@ -156,7 +156,9 @@ class Serving(Stack):
 
     def _container(self) -> dict[str, Any]:
         """The version; its server ends, and so takes no traffic, where it finds another model than the one that was deployed."""
-        expected = {"environment": {"MODEL_SHA256": self.parameters.model_sha256}}
+        table = self.serving.asynchronous
+        large = {"REQUEST_MB": str(table.payload_mb)} if table else {}
+        expected = {"environment": {"MODEL_SHA256": self.parameters.model_sha256, **large}}
         if self.place.approved_only:
             return {"modelPackageName": self.parameters.model_package_arn, **expected}
         return {"image": self.parameters.image_uri, "modelDataUrl": self.parameters.model_data_url, **expected}

@@ -35,7 +35,7 @@ def queued(**tables: Serving) -> ModelSpec:
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """Staging tells of everything and keeps its instances; production goes to zero."""
-    everything = table(maximum_instances=None, asynchronous={"notices": "all", "concurrency": 2, "result_days": 7})
+    everything = table(maximum_instances=None, asynchronous={"notices": "all", "concurrency": 2, "result_days": 7, "payload_mb": 100})
     return synth(CONFIG, [queued(staging=everything, production=table())], tmp_path_factory.mktemp("asynchronous"))
 
 
@@ -53,6 +53,10 @@ def test_requests_and_answers_lie_in_a_bucket_of_their_own(layout: Layout) -> No
     )
     assert layout.templates[STAGING]["Outputs"]["QueueBucket"]["Value"] == {"Ref": bucket}
     assert layout.templates[STAGING]["Outputs"].keys() == ServingOutputs.declared().keys()
+
+
+def test_a_container_is_told_how_large_requests_may_be(layout: Layout) -> None:
+    assert layout.only(STAGING, "AWS::SageMaker::Model")["PrimaryContainer"]["Environment"]["REQUEST_MB"] == "100"
 
 
 def test_callers_are_told_where_requests_go(layout: Layout) -> None:

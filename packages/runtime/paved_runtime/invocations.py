@@ -41,7 +41,9 @@ def refusal(status: int, message: str) -> Reply:
 
 
 class Invocations:
-    """A model that answers requests."""
+    """A model that answers requests, of at most `limit` bytes."""
+
+    limit = LIMIT
 
     def __init__(
         self, spec: ModelSpec, score: Score, explainer: Explainer | None, features: plugin.Features, schema: dict[str, Any], sha256: str
@@ -68,8 +70,8 @@ class Invocations:
         try:
             kind = content(content_type)
             offers = acceptable(accept, kind)
-            if len(body) > LIMIT:
-                raise RequestError(413, f"expected at most {LIMIT} bytes, found more")
+            if len(body) > self.limit:
+                raise RequestError(413, f"expected at most {self.limit} bytes, found more")
             table, explain = self._requests.read(kind, body)
             if table is None or explain:
                 return self._in_json(offers, accept, table)

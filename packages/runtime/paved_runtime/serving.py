@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 
 from paved_runtime import __version__, artifact, golden, openapi, plugin
 from paved_runtime.artifact import ArtifactError
-from paved_runtime.invocations import LIMIT, Invocations, Reply, refusal
+from paved_runtime.invocations import Invocations, Reply, refusal
 from paved_runtime.job import Job
 from paved_runtime.score_log import ScoreLog
 from paved_runtime.spec import ModelSpec
@@ -92,6 +92,8 @@ def load(job: Job) -> Invocations:
             " find out by whom, and deploy again"
         )
     _replay(job, invocations)
+    if job.request_mb:
+        invocations.limit = job.request_mb * 2**20
     return invocations
 
 
@@ -146,7 +148,7 @@ def _inside(invocations: Invocations, log: ScoreLog | Reporter) -> ASGI:
     async def route(scope: Message, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             return await _respond(send, refusal(405, f"expected POST, found {scope['method']}"), (b"allow", b"POST"))
-        body = await _body(receive)
+        body = await _body(receive, invocations.limit)
         if body is None:
             return None
         headers = scope["headers"]
@@ -165,7 +167,7 @@ def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
     return ", ".join(value.decode("latin-1") for name, value in headers if name == wanted)
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _body(receive: Receive, limit: int) -> bytes | None:
     """The request's body; of one over the limit only the first bytes, enough to be refused. None if the client went away."""
     message = await receive()
     if not message.get("more_body"):
@@ -175,7 +177,7 @@ async def _body(receive: Receive) -> bytes | None:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        if size <= LIMIT:
+        if size <= limit:
             chunks.append(message["body"])
             size += len(message["body"])
     return b"".join(chunks)
