@@ -119,9 +119,9 @@ class Instance:
         while True:
             reused = bool(self._idle)
             connection = self._idle.pop() if reused else self._connection(timeout)
-            if connection.sock:
-                connection.sock.settimeout(timeout)
             try:
+                if connection.sock:
+                    connection.sock.settimeout(timeout)
                 connection.request("POST", "/invocations", body, dict(headers))
                 response = connection.getresponse()
                 answer = Answer(response.status, dict(response.getheaders()), response.read())
