@@ -138,7 +138,7 @@ def _outside(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter
         return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
     document = api.openapi()
-    document["paths"]["/invocations"] = openapi.invocations(spec, invocations.explainer)
+    document["paths"]["/invocations"] = openapi.invocations(spec, invocations.explainer, invocations.limit)
     return api
 
 

@@ -220,6 +220,7 @@ def test_requests_that_wait_may_be_larger(model_spec: ModelSpec, trained: Path) 
 
     assert call(larger, "POST", "/invocations", padded.ljust(7 * 2**20)).status_code == 200
     refused = call(larger, "POST", "/invocations", padded.ljust(7 * 2**20 + 1))
+    assert "larger than 7340032 bytes" in call(larger, "GET", "/openapi.json").text
     assert (refused.status_code, refused.json()) == (413, {"error": "expected at most 7340032 bytes, found more"})
     with pytest.raises(ValueError, match="REQUEST_MB: expected a number of megabytes, found '7 MB'"):
         load(Job(spec=model_spec, root=trained, port=0, origin={}, environ={"REQUEST_MB": "7 MB"}))
