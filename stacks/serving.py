@@ -180,7 +180,9 @@ class Serving(Stack):
         Inference", container support).
         """
         alone = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"} if self.serving.serverless else {}
-        expected = {"environment": {"MODEL_SHA256": self.parameters.model_sha256, **alone}}
+        table = self.serving.asynchronous
+        large = {"REQUEST_MB": str(table.payload_mb)} if table else {}
+        expected = {"environment": {"MODEL_SHA256": self.parameters.model_sha256, **alone, **large}}
         if self.place.approved_only:
             return {"modelPackageName": self.parameters.model_package_arn, **expected}
         return {"image": self.parameters.image_uri, "modelDataUrl": self.parameters.model_data_url, **expected}

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 import naming
+from cli.deployability import findings
 from paved_runtime.spec import ModelSpec, Serving
+from pipelines.serving_stack import ServingOutputs
 from stacks import layout as checked
 from tests import reference
 from tests.reference import CONFIG, MODEL
@@ -33,7 +35,7 @@ def queued(**tables: Serving) -> ModelSpec:
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """Staging tells of everything and keeps its instances; production goes to zero."""
-    everything = table(maximum_instances=None, asynchronous={"notices": "all", "concurrency": 2, "result_days": 7})
+    everything = table(maximum_instances=None, asynchronous={"notices": "all", "concurrency": 2, "result_days": 7, "payload_mb": 100})
     return synth(CONFIG, [queued(staging=everything, production=table())], tmp_path_factory.mktemp("asynchronous"))
 
 
@@ -50,6 +52,23 @@ def test_requests_and_answers_lie_in_a_bucket_of_their_own(layout: Layout) -> No
         ("requests/", "answers/", "failures/"), 7
     )
     assert layout.templates[STAGING]["Outputs"]["QueueBucket"]["Value"] == {"Ref": bucket}
+    assert layout.templates[STAGING]["Outputs"].keys() == ServingOutputs.declared().keys()
+
+
+def test_a_container_is_told_how_large_requests_may_be(layout: Layout) -> None:
+    assert layout.only(STAGING, "AWS::SageMaker::Model")["PrimaryContainer"]["Environment"]["REQUEST_MB"] == "100"
+
+
+def test_callers_are_told_where_requests_go(layout: Layout) -> None:
+    told = {parameter["Name"] for parameter in layout.all(STAGING, "AWS::SSM::Parameter").values()}
+
+    assert {naming.environment_parameter(CONFIG, MODEL, FIRST, fact) for fact in ("queue-bucket", "answers-topic")} <= told
+
+
+def test_nothing_breaks_a_deployability_rule(layout: Layout) -> None:
+    broken = {stack: findings(layout.folder / f"{stack}.template.json") for stack in layout.templates}
+
+    assert {stack: rules for stack, rules in broken.items() if rules} == {}
 
 
 @pytest.mark.parametrize(("stack", "topics"), [(STAGING, {"ErrorTopic", "SuccessTopic"}), (LAST, {"ErrorTopic"})])

@@ -268,6 +268,7 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "serving.alarms.score_shift": At(f"{PRODUCTION}.alarms.score_shift", 0.2),
     "serving.alarms.score_rows": At(f"{PRODUCTION}.alarms.score_rows", 200),
     "serving.asynchronous": At("serving.staging.asynchronous", {}),
+    "serving.asynchronous.payload_mb": At("serving.staging.asynchronous", {"payload_mb": 100}),
     "serving.asynchronous.concurrency": At("serving.staging.asynchronous", {"concurrency": 2}),
     "serving.asynchronous.backlog_per_instance": At("serving.staging.asynchronous", {"backlog_per_instance": 5}),
     "serving.asynchronous.scale_to_zero": At("serving.staging.asynchronous", {"scale_to_zero": False}),

@@ -77,6 +77,18 @@ class Job:
         )
 
     @property
+    def request_mb(self) -> int:
+        """Megabytes that a server's requests may have, where they wait in a queue (REQUEST_MB); 0: what SageMaker passes on otherwise.
+
+        Raises:
+            ValueError: it is no number.
+        """
+        text = self.environ.get("REQUEST_MB", "0")
+        if not re.fullmatch(r"\d{1,4}", text, re.ASCII):
+            raise ValueError(f"REQUEST_MB: expected a number of megabytes, found {text!r}")
+        return int(text)
+
+    @property
     def processing(self) -> bool:
         """Whether this is a processing job, with a processing job's folders."""
         return (self.root / "processing").is_dir()

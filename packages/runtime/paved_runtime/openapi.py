@@ -13,14 +13,13 @@ from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSp
 REFUSALS = {
     "400": "The body cannot be read at all.",
     "406": "Accept asks for no format that the answer can have; reasons and descriptions are JSON only.",
-    "413": f"The body is larger than {LIMIT} bytes.",
     "415": f"The content type is neither {JSON}, {CSV} nor {LINES}, or its charset is not UTF-8.",
     "422": "A row or value breaks the data contract; the error names row, column and what was expected.",
 }
 
 
-def invocations(spec: ModelSpec, explainer: Explainer | None) -> dict[str, Any]:
-    """The OpenAPI path item of /invocations. Without an explainer, reasons are refused."""
+def invocations(spec: ModelSpec, explainer: Explainer | None, limit: int = LIMIT) -> dict[str, Any]:
+    """The OpenAPI path item of /invocations, whose requests have at most `limit` bytes. Without an explainer, reasons are refused."""
     record = {
         "type": "object",
         "required": list(spec.features),
@@ -68,7 +67,8 @@ def invocations(spec: ModelSpec, explainer: Explainer | None) -> dict[str, Any]:
             "summary": spec.purpose,
             "parameters": [accept],
             "requestBody": {"required": True, "content": content},
-            "responses": {"200": _answer(spec, explainer)} | {status: _refusal(text) for status, text in _refusals(explainer).items()},
+            "responses": {"200": _answer(spec, explainer)}
+            | {status: _refusal(text) for status, text in _refusals(explainer, limit).items()},
         }
     }
 
@@ -79,11 +79,13 @@ def _explain(explainer: Explainer | None) -> dict[str, Any]:
     return {"type": "boolean", "default": False, "description": f"Answer with reasons. At most {explainer.most} rows."}
 
 
-def _refusals(explainer: Explainer | None) -> dict[str, str]:
+def _refusals(explainer: Explainer | None, limit: int) -> dict[str, str]:
     """What each status says."""
+    large = f"The body is larger than {limit} bytes"
     if explainer is None:
-        return REFUSALS | {"400": "The body cannot be read at all, or asks for reasons, which this model does not give."}
-    return REFUSALS | {"413": f"The body is larger than {LIMIT} bytes, or asks to explain more than {explainer.most} rows."}
+        none = "The body cannot be read at all, or asks for reasons, which this model does not give."
+        return dict(sorted((REFUSALS | {"400": none, "413": f"{large}."}).items()))
+    return dict(sorted((REFUSALS | {"413": f"{large}, or asks to explain more than {explainer.most} rows."}).items()))
 
 
 def _schema(column: Column) -> dict[str, Any]:

@@ -93,6 +93,8 @@ def load(job: Job) -> Invocations:
             " find out by whom, and deploy again"
         )
     _replay(job, invocations)
+    if job.request_mb:
+        invocations.limit = job.request_mb * 2**20
     return invocations
 
 
@@ -141,7 +143,7 @@ def _outside(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter
         return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
     document = api.openapi()
-    document["paths"]["/invocations"] = openapi.invocations(spec, invocations.explainer)
+    document["paths"]["/invocations"] = openapi.invocations(spec, invocations.explainer, invocations.limit)
     return api
 
 

@@ -25,10 +25,10 @@ from paved_runtime import __version__, artifact
 from paved_runtime.__main__ import main
 from paved_runtime.explain import EXPLAINED
 from paved_runtime.invocations import LIMIT, Invocations, resident
-from paved_runtime.job import SCORE_LOG_SECONDS
+from paved_runtime.job import SCORE_LOG_SECONDS, Job
 from paved_runtime.media_types import ALIASES, CSV, JSON, LINES
 from paved_runtime.score_log import ScoreLog
-from paved_runtime.serving import ASGI, application
+from paved_runtime.serving import ASGI, application, load
 from paved_runtime.spec import Category, Column, Integer, ModelSpec
 
 REFUSED = {400, 406, 413, 415, 422}
@@ -63,6 +63,10 @@ def test_telemetry_is_off_before_the_runtime_of_onnx_is_there_unless_set_otherwi
 
 @pytest.fixture(scope="module")
 def app(model_spec: ModelSpec, invocations: Invocations) -> ASGI:
+    return app_of(model_spec, invocations)
+
+
+def app_of(model_spec: ModelSpec, invocations: Invocations) -> ASGI:
     return application(model_spec, invocations, ScoreLog(invocations.version, seconds=SCORE_LOG_SECONDS))
 
 
@@ -208,6 +212,18 @@ def test_a_body_at_the_limit_and_over_it(app: ASGI) -> None:
 
     assert call(app, "POST", "/invocations", padded.ljust(LIMIT)).status_code == 200
     assert call(app, "POST", "/invocations", padded.ljust(LIMIT + 1)).status_code == 413
+
+
+def test_requests_that_wait_may_be_larger(model_spec: ModelSpec, trained: Path) -> None:
+    job = Job(spec=model_spec, root=trained, port=0, origin={}, environ={"REQUEST_MB": "7"})
+    larger, padded = app_of(model_spec, load(job)), json.dumps(ROW).encode()
+
+    assert call(larger, "POST", "/invocations", padded.ljust(7 * 2**20)).status_code == 200
+    refused = call(larger, "POST", "/invocations", padded.ljust(7 * 2**20 + 1))
+    assert "larger than 7340032 bytes" in call(larger, "GET", "/openapi.json").text
+    assert (refused.status_code, refused.json()) == (413, {"error": "expected at most 7340032 bytes, found more"})
+    with pytest.raises(ValueError, match="REQUEST_MB: expected a number of megabytes, found '7 MB'"):
+        load(Job(spec=model_spec, root=trained, port=0, origin={}, environ={"REQUEST_MB": "7 MB"}))
 
 
 def test_the_document_describes_what_is_accepted(app: ASGI, model_spec: ModelSpec) -> None:

@@ -33,15 +33,15 @@ def invoke_endpoint_async(self: Any) -> Response:
         endpoint = endpoints.find(self.current_account, self.region, self.path.split("/")[2])
         if not endpoint.asynchronous:
             raise invalid(f"Endpoint {endpoint.name} has no AsyncInferenceConfig: it takes InvokeEndpoint only")
-        request = _request(self.headers, self.raw_body or b"", endpoint.asynchronous["OutputConfig"])
-        endpoint.queue.put(request)
+        asked = read(self.headers, self.raw_body or b"", endpoint.asynchronous["OutputConfig"])
+        endpoint.queue.put(asked)
     except JsonRESTError as problem:
         return error(400, "ValidationError", problem.message)
-    places = {f"{PREFIX}OutputLocation": request.output, **({f"{PREFIX}FailureLocation": request.failure} if request.failure else {})}
-    return 202, {"status": 202, "Content-Type": "application/json", **places}, json.dumps({"InferenceId": request.id}).encode()
+    places = {f"{PREFIX}OutputLocation": asked.output, **({f"{PREFIX}FailureLocation": asked.failure} if asked.failure else {})}
+    return 202, {"status": 202, "Content-Type": "application/json", **places}, json.dumps({"InferenceId": asked.id}).encode()
 
 
-def _request(headers: Any, body: bytes, config: dict[str, Any]) -> Waiting:
+def read(headers: Any, body: bytes, config: dict[str, Any]) -> Waiting:
     """What is asked. Raises an AWS error where SageMaker refuses it."""
     if refused := [name for name in REFUSED if headers.get(f"{PREFIX}{name}")]:
         raise invalid(f"localcloud cannot honour {', '.join(refused)} of InvokeEndpointAsync")
@@ -76,5 +76,7 @@ def _seconds(headers: Any, name: str, otherwise: int) -> int:
     text = headers.get(f"{PREFIX}{name}")
     if text is None:
         return otherwise
+    if not text.isdecimal():
+        raise invalid(f"Value {text!r} at '{name}' is no number of seconds")
     validation.check("sagemaker-runtime", f"{name}Header", int(text))
     return int(text)

@@ -142,9 +142,9 @@ class Instance:
                 connection, reused = self._idle.pop(), True
             except IndexError:
                 connection, reused = self._connection(timeout), False
-            if connection.sock:
-                connection.sock.settimeout(timeout)
             try:
+                if connection.sock:
+                    connection.sock.settimeout(timeout)
                 connection.request("POST", "/invocations", body, dict(headers))
                 response = connection.getresponse()
                 answer = Answer(response.status, dict(response.getheaders()), response.read())

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from answers import answer
 from botocore.exceptions import ClientError
+from moto.core.exceptions import JsonRESTError
 
 from localcloud.cloudwatch import metrics
 from localcloud.core.assumptions import Assumption
+from localcloud.sagemaker import async_invocations
 from localcloud.testing import ACCOUNT, LAB, REGION
 from localcloud.testing.accounts import Accounts
 from localcloud.testing.endpoints import Json, ask, canary, configured, described, measured, serving, updated
@@ -257,6 +259,23 @@ def test_a_fleet_goes_to_zero_and_comes_back_for_the_first_request(aws: Accounts
     assert described(aws, endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] == 1
     (first, *_) = client.describe_scaling_activities(**variant)["ScalingActivities"]
     assert name("waits") in first["Cause"]
+
+
+@laptop("requests that no client of AWS's would send")
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({"RequestTTLSeconds": "59", "InputLocation": "s3://b/k"}, "between 60 and 21600"),
+        ({"InvocationTimeoutSeconds": "3601", "InputLocation": "s3://b/k"}, "between 1 and 3600"),
+        ({"RequestTTLSeconds": "soon", "InputLocation": "s3://b/k"}, "no number of seconds"),
+        ({"InputLocation": "file:///etc/passwd"}, "is not an S3 URI"),
+        ({"InputLocation": "s3://b/k", "Filename": "out"}, "localcloud cannot honour Filename"),
+        ({}, "give InputLocation or Body, and not both"),
+    ],
+)
+def test_a_request_that_is_wrong_is_refused_before_it_waits(headers: dict[str, str], said: str) -> None:
+    with pytest.raises(JsonRESTError, match=said):
+        async_invocations.read({f"X-Amzn-SageMaker-{name}": value for name, value in headers.items()}, b"", queue()["OutputConfig"])
 
 
 @laptop("the words are localcloud's")

@@ -17,13 +17,14 @@ Folder = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/
 
 
 class Asynchronous(Section):
-    """Requests wait in a queue, and their answers are objects in S3, kept for `result_days` as the requests are.
+    """Requests of up to `payload_mb` megabytes wait in a queue, and their answers are objects in S3, kept for `result_days` as they are.
 
     Each instance answers `concurrency` requests at a time. Where the endpoint scales, there is an instance for every `backlog_per_instance`
     requests that wait, and, with `scale_to_zero`, none while nothing waits. `oldest_request_minutes`: after how long a request that still
     waits is an alarm. `notices`: of which requests the topic of answers is told.
     """
 
+    payload_mb: int = Field(default=6, ge=1, le=1024)
     concurrency: int = Field(default=4, ge=1, le=1000)
     backlog_per_instance: int = Field(default=20, gt=0)
     scale_to_zero: bool = True
