@@ -14,7 +14,7 @@ from cli.output import say
 from cli.problem import Problem
 from cli.tree import HERE
 
-OF_A_MODEL = ("data_sets", "drift", "gates", "measuring", "leaks", "monitor")  # need the packages of the sample that they measure
+OF_A_MODEL = ("batch", "data_sets", "drift", "gates", "measuring", "leaks", "monitor")  # need the packages of the sample that they measure
 
 
 def bench(

@@ -80,4 +80,4 @@ class LineByLine:
 
 def _reason(error: RequestError) -> str:
     """What is wrong with a line that was read by itself."""
-    return re.sub(r"\A(?:row 1|the body)(?:, |: | (?=is))", "", str(error))
+    return re.sub(r"\A(?:row 1|the body)(?:, |: | is )", "", str(error))

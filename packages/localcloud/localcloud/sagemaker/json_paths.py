@@ -43,7 +43,7 @@ class Path:
     def _step(self, step: Step, value: Any) -> Any:
         try:
             if isinstance(step[0], str):
-                return value[step[0]] if len(step) == 1 else {name: value[name] for name in step}  # type: ignore[index]
+                return value[step[0]] if len(step) == 1 else {name: value[name] for name in step}
             return value[step[0]] if len(step) == 1 and isinstance(step[0], int) else _at(step, value)
         except (KeyError, IndexError, TypeError) as problem:
             raise Absent(f"{self.text} selects what is not there: {problem}") from problem

@@ -34,7 +34,7 @@ class StepFailed(Exception):
 
 @dataclass
 class Step:
-    """One step of an execution. `described` is what its Describe call answers; references are read from it. `branch` is what it leads to."""
+    """One step of an execution. `described` is what its Describe call answers; references are read from it. `branch` comes after it."""
 
     definition: dict[str, Any]
     status: str = "Starting"
@@ -95,7 +95,7 @@ class Execution:
         threading.Thread(target=self._run, daemon=True).start()
 
     def retry(self) -> bool:
-        """Run again what has not succeeded, with the same parameters; what has succeeded stays. False where it neither failed nor was stopped.
+        """Run again what has not succeeded, with the same parameters; False where the execution neither failed nor was stopped.
 
         That steps begin with their first attempt again is localcloud's.
         """

@@ -55,10 +55,11 @@ def download(s3: Any, uri: str, folder: Path, part: tuple[int, int] = (0, 1)) ->
 
 
 def upload(s3: Any, file: Path, uri: str, kms_key: str | None) -> None:
-    """Copy a file to an S3 URI, encrypted with the key when one is given."""
+    """Copy a file to an S3 URI, encrypted with the key when one is given. Raises ClientError, with S3's own words."""
     bucket, key = split(uri)
     extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else None
-    s3.upload_file(str(file), bucket, key, ExtraArgs=extra, Config=IN_THIS_THREAD)
+    with file.open("rb") as body:
+        s3.upload_fileobj(body, bucket, key, ExtraArgs=extra, Config=IN_THIS_THREAD)
 
 
 def split(uri: str) -> tuple[str, str]:

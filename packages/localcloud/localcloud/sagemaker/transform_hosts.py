@@ -1,7 +1,7 @@
 """The hosts of a transform job: each is asked as often at once as it may be, and its answers come in the order of the file.
 
-By the API reference (CreateTransformJob, ModelClientConfig). Not documented, and so localcloud's: that an answer of 5xx, and none at all, is
-asked for again, and one of 4xx is not. The words for the data log are those that users report.
+By the API reference (CreateTransformJob, ModelClientConfig). Not documented, and so localcloud's: that an answer of 5xx, and none at all,
+is asked for again, and one of 4xx is not. The words for the data log are those that users report.
 """
 
 from __future__ import annotations

@@ -328,8 +328,41 @@ def test_what_cannot_be_is_refused_before_anything_is_made(
 ) -> None:
     model = modelled(aws, image, name("m"))
     with pytest.raises(ClientError, match=f"ValidationException.*{said}"):
-        aws.client("sagemaker").create_transform_job(**{**request(name("t"), model, **changes)})
+        aws.client("sagemaker").create_transform_job(**request(name("t"), model, **changes))
     assert aws.client("sagemaker").list_transform_jobs(NameContains=name("t"))["TransformJobSummaries"] == []
+
+
+@JOBS
+def test_outputs_are_encrypted_with_the_key_that_is_named(aws: Accounts, image: str, name: Name) -> None:
+    model, job = modelled(aws, image, name("m")), name("t")
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    stored(aws, job, a__csv="1\n")
+    transformed(aws, job, model, target={"KmsKeyId": key})
+
+    head = aws.client("s3").head_object(Bucket=LAB, Key=f"batches/{job}/out/a.csv.out")
+    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key)
+
+
+@pytest.mark.aws("IAM: each stage, job and endpoint calls with its deployed role's credentials")
+def test_the_role_of_the_model_lists_reads_and_writes(cloud: Accounts, name: Name) -> None:
+    """And nobody else's: it may do no more than a job needs, and what it may not do fails the job."""
+    cloud.prepare()
+    cloud.client("ecr").create_repository(repositoryName=name("r"))
+    image = cloud.image(name("r"))
+    folder, batches = f"arn:aws:s3:::{LAB}", f"arn:aws:s3:::{LAB}/batches/*"
+    needed = {"none": "", "list": "s3:ListBucket", "get": "s3:GetObject", "put": "s3:PutObject"}
+    ends = {}
+    for key, lacking in needed.items():
+        pull = {"Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetAuthorizationToken"], "Resource": "*"}
+        load = {"Action": "s3:GetObject", "Resource": f"{folder}/models/*"}
+        files = [{"Action": a, "Resource": folder if a == "s3:ListBucket" else batches} for a in needed.values() if a and a != lacking]
+        role = cloud.role(name(f"role-{key}"), trusts={"Service": "sagemaker.amazonaws.com"}, allows=[pull, load, *files])
+        stored(cloud, name(key), a__csv="1\n")
+        ends[key] = transformed(cloud, name(key), modelled(cloud, image, name(f"m-{key}"), role=role))
+
+    assert {key: end["TransformJobStatus"] for key, end in ends.items()} == {**dict.fromkeys(needed, "Failed"), "none": "Completed"}
+    assert {end["FailureReason"].partition(":")[0] for key, end in ends.items() if key != "none"} == {"ClientError"}
+    assert [outputs(cloud, name(key)) for key in needed] == [{"a.csv.out": "1\n"}, {}, {}, {}]
 
 
 @JOBS

@@ -60,7 +60,7 @@ def read(stream: BinaryIO, file: Path, data: Data) -> Rows:
 
 def _csv(stream: BinaryIO, _: Path, data: Data) -> Rows:
     lines = _cells(_Lines(stream))
-    columns = _Columns(next(lines, []), data)
+    columns = _Columns(next(lines, []), data, "line 1: ")
     return Rows(columns.texts(lines), columns.keep)
 
 
@@ -70,7 +70,7 @@ def _parquet(_: BinaryIO, file: Path, data: Data) -> Rows:
         schema = base64.b64encode(import_module("pyarrow.parquet").read_schema(file).serialize()).decode()
     except ParquetError as error:
         raise FileError(f"{_of(error)}: {error.advice}") from error
-    columns = _Columns(names, data)
+    columns = _Columns(names, data, "")
     return Rows(columns.texts(_readable(lines)), columns.keep, schema)
 
 
@@ -102,9 +102,9 @@ class _Lines:
 class _Columns:
     """Makes rows of a table's cells, many at a time."""
 
-    def __init__(self, header: Sequence[str], data: Data) -> None:
-        """Raises FileError where the header is none of the model's."""
-        _demand(header, data)
+    def __init__(self, header: Sequence[str], data: Data, where: str) -> None:
+        """Raises FileError where the header, which is `where` it says, is none of the model's."""
+        _demand(header, data, where)
         self.keep = [name for name in header if name not in data.columns]
         self._header, self._kept = header, [header.index(name) for name in self.keep]
         self._spellings = {header.index(name): Spelling(rule) for name, rule in rules(data).items()}
@@ -163,19 +163,19 @@ class _Objects:
         return f'{named}"keep":{_object(keep)},"row":{{{row}}}}}'
 
 
-def _demand(header: Sequence[str], data: Data) -> None:
+def _demand(header: Sequence[str], data: Data, where: str) -> None:
     """Raise FileError where a header is none of the model's."""
     if not header:
         raise FileError("expected a header in the first line, found none")
     if len(header) == 1 and (separator := csv_text.other_separator(header[0])):
-        raise FileError(f"line 1: expected CSV with commas, found {separator} in the header {csv_text.shortened(header[0])}")
+        raise FileError(f"{where}expected CSV with commas, found {separator} in the header {csv_text.shortened(header[0])}")
     if absent := [name for name in data.columns if name not in header]:
         more = f" and {len(absent) - 1} more that lack" if len(absent) > 1 else ""
-        raise FileError(f"line 1: expected columns {', '.join(data.columns)}, found no column {absent[0]!r}{more}")
+        raise FileError(f"{where}expected columns {', '.join(data.columns)}, found no column {absent[0]!r}{more}")
     if repeated := next((name for name in header if header.count(name) > 1), None):
-        raise FileError(f"line 1: expected column {repeated!r} once, found it {header.count(repeated)} times")
+        raise FileError(f"{where}expected column {repeated!r} once, found it {header.count(repeated)} times")
     if clash := next((name for name in results.columns(data) if name in header), None):
-        raise FileError(f"line 1: {_clash(clash)}")
+        raise FileError(f"{where}{_clash(clash)}")
 
 
 def _clash(name: str) -> str:

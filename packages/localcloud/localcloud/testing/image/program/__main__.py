@@ -96,6 +96,7 @@ def monitor() -> None:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait for its headers' acknowledgement
 
     requests = 0
 
