@@ -34,6 +34,8 @@ TRAINING_SHA256 = "training_sha256"  # in the registry: the digest of all that a
 EVIDENCE, LEDGER, IMAGES, RETRAINING = "evidence", "ledger", "images", "retraining"
 # Folders of an endpoint's capture bucket.
 CAPTURE, LABELS, MONITORING = "capture", "labels", "monitoring"
+# Folders of the bucket of an endpoint's queue.
+REQUESTS, ANSWERS, FAILURES = "requests", "answers", "failures"
 
 # Folders of the bucket of batches.
 BATCH_ROWS, BATCH_RUNS = "input", "runs"  # what is uploaded to be scored; of each run, all that it wrote
@@ -43,6 +45,7 @@ BATCH_RESULTS, BATCH_MANIFEST = "results", "manifest.json"  # of a run what peop
 DRIFT, MONITOR_SILENT, CAPTURE_UNREAD = "Drift", "MonitorSilent", "CaptureUnread"
 GONE = "Gone"
 SERVER_ERRORS, MODEL_LATENCY = "ServerErrors", "ModelLatency"
+OLDEST_REQUEST, LOST_REQUESTS = "OldestRequest", "LostRequests"
 
 CONSOLES = {"cn-": "console.amazonaws.cn", "eusc-": "console.amazonaws-eusc.eu", "us-gov-": "console.amazonaws-us-gov.com"}
 # An image in a private ECR registry: whose, where, and its repository (https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html).

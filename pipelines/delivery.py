@@ -3,8 +3,8 @@
 A model's road (`model_road`), started by a push to `model_code/<model>/`:
 
 1. Source      the pushed commit
-2. Build       checks, synth, then the image, known by its digest from here on, the scan of what is in it, and its bill of
-               materials; says whether what the model's files decide differs from what stands
+2. Build       checks, synth of the model's own stacks, then the image, known by its digest from here on, the scan of what is in
+               it, and its bill of materials; says whether what the model's files decide differs from what stands
 3. Update      where it does: the model's registry and its pipeline; skipped otherwise
 4. Train       the training pipeline for exactly this image, data and commit, against the version that production serves; its
                gates refuse, or it registers one model package. Where a push has changed nothing that training depends on, the
@@ -248,7 +248,7 @@ def _build(model: ModelSpec) -> Job:
         name=naming.BUILD,
         commands=(
             road("check", "--model", model.name),
-            _synth(),
+            _synth("--context", f"model={model.name}"),
             _step("compare_stacks", model=model.name, assembly=CLOUD_ASSEMBLY).exporting("stacks.env"),
             _step("build_image", model=model.name, commit=commit, created=Variable("COMMITTED")).exporting("image.env"),
             _step("scan_image", model=model.name, image_uri=image, report="scan.json"),
@@ -369,8 +369,8 @@ def _redeploy(models: Sequence[ModelSpec], environment: Environment) -> Job:
     )
 
 
-def _synth() -> Command:
-    return road("exec", "cdk", "synth", "--quiet", "--output", CLOUD_ASSEMBLY)
+def _synth(*options: str) -> Command:
+    return road("exec", "cdk", "synth", "--quiet", "--output", CLOUD_ASSEMBLY, *options)
 
 
 def _step(step: str, **flags: Word | bool | None) -> Command:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sagemaker.core.config.config_manager import SageMakerConfig
 from sagemaker.core.workflow.properties import Properties
 from sagemaker.mlops.workflow.retry import RetryPolicy
 from sagemaker.mlops.workflow.steps import ConfigurableRetryStep, StepTypeEnum, TrainingStep
@@ -16,6 +17,7 @@ OF_TRIALS = (  # members of CreateTrainingJob that a trial has, too. Not checkpo
     *("RoleArn", "InputDataConfig", "VpcConfig", "OutputDataConfig", "Environment"),
     *("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption"),
 )
+SageMakerConfig.validate_sagemaker_config = staticmethod(lambda _: None)  # a session does it; at each look-up it is half of a definition
 KEPT_WARM = "KeepAlivePeriodInSeconds"  # a warm pool is for the training itself
 
 

@@ -110,7 +110,10 @@ class BatchOutputs(Parameters):
 
 @dataclass(frozen=True, kw_only=True)
 class ServingOutputs(Parameters):
-    """What a serving stack says of itself. `rollback_alarms` are the names of those that guard a deployment."""
+    """What a serving stack says of itself. `rollback_alarms` are the names of those that guard a deployment.
+
+    `queue_bucket` holds the requests that wait and their answers; it is empty, and no output, where callers wait.
+    """
 
     endpoint_name: str
     endpoint_config_name: str
@@ -120,6 +123,7 @@ class ServingOutputs(Parameters):
     capture_bucket: str
     model_version: str = NO_VERSION
     previous_model_version: str = NO_VERSION
+    queue_bucket: str = ""
 
     @property
     def alarms(self) -> list[str]:

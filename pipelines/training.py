@@ -22,6 +22,7 @@ import os
 import sys
 import warnings
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -296,7 +297,7 @@ def _register(config: Config, model: ModelSpec, run: Run, trained: Trained, dige
             "Containers": [{"Image": run.image_uri, "ModelDataUrl": trained.model_data}],
             "SupportedContentTypes": CONTENT_TYPES,
             "SupportedResponseMIMETypes": CONTENT_TYPES,
-            "SupportedRealtimeInferenceInstanceTypes": model.serving_types,
+            **({"SupportedRealtimeInferenceInstanceTypes": types} if (types := model.serving_types) else {}),
         },
         "CustomerMetadataProperties": {**facts, "cause": naming.metadata_value(run.cause)},
         "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": _evaluation(run)}}},
@@ -348,7 +349,9 @@ def _output(step: ProcessingStep, name: str) -> Any:
     return step.properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
 
 
+@cache
 def _session(region: str) -> PipelineSession:
+    """For everything that is made of a region: making one takes longer than a definition."""
     silent = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
     return PipelineSession(boto_session=boto3.Session(region_name=region), default_bucket="unused", sagemaker_config=silent)
 

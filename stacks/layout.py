@@ -72,6 +72,19 @@ URL = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.-]+)*", re.ASCII)
 Name = tuple[str, str]  # its kind, one of LONGEST, and the name
 
 
+def chosen(models: Sequence[ModelSpec], name: str | None) -> list[ModelSpec]:
+    """The model of that name; every one without a name.
+
+    Raises:
+        ValueError: there is no such model; one line.
+    """
+    if name is None:
+        return [*models]
+    if named := [model for model in models if model.name == name]:
+        return named
+    raise ValueError(f"context model={name}: there is no such model: name one of {', '.join(model.name for model in models) or 'none'}")
+
+
 def check(config: Config, models: Sequence[ModelSpec]) -> None:
     """Raise when something does not fit.
 
@@ -193,7 +206,13 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         found = _listed(model.serving)
         yield f"model_code/{model.name}/model.toml: serving: found {found}; accepted is one table for each of {_listed(accepted)}"
     watched = model.serving.get(config.environments[-1].name)
-    if model.monitoring and watched and not watched.capture_percent:
+    shape = watched.style if watched else "real-time"
+    if model.monitoring and watched and shape != "real-time" and not watched.batch:
+        yield (
+            f"model_code/{model.name}/model.toml: monitoring: found it with serving.{config.environments[-1].name}.{shape}, of which"
+            " SageMaker captures no requests; accepted is it with batch, whose rows are what is looked at, or no table monitoring"
+        )
+    elif model.monitoring and watched and not watched.capture_percent:
         yield (
             f"model_code/{model.name}/model.toml: serving.{config.environments[-1].name}.capture_percent: found 0; accepted is more:"
             " monitoring looks at what was captured"
@@ -206,7 +225,10 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         )
     for environment in config.environments:
         if serving := model.serving.get(environment.name):
-            for problem in _serving(serving, environment, first=environment == config.environments[0]):
+            for problem in (
+                *_serving(serving, environment, first=environment == config.environments[0]),
+                *_serverless(config, serving, environment),
+            ):
                 yield f"model_code/{model.name}/model.toml: serving.{environment.name}.{problem}"
 
 
@@ -229,6 +251,25 @@ def _serving(serving: Serving, environment: Environment, *, first: bool) -> Iter
     zones = available_timezones()
     if serving.off_hours and zones and serving.off_hours.timezone not in zones:
         yield f"off_hours.timezone: found {serving.off_hours.timezone!r}; accepted is a zone of the IANA database such as 'Europe/Berlin'"
+
+
+def _serverless(config: Config, serving: Serving, environment: Environment) -> Iterator[str]:
+    """What SageMaker does not have for serverless endpoints (SageMaker guide, "Deploy models with Amazon SageMaker Serverless Inference").
+
+    CreateEndpointConfig refuses an image of another account, and a version's package names the one that was evaluated.
+    """
+    if not serving.serverless:
+        return
+    if environment.account.id != config.toolchain.id:
+        yield (
+            f"serverless: found it in account {environment.account.id}, and images lie in the toolchain's, {config.toolchain.id};"
+            " accepted is it where both are one account: SageMaker takes a serverless endpoint's image from its own account only"
+        )
+    if environment.account.network:
+        yield (
+            f"serverless: found it in account {environment.account.id}, which has a network in config.py; accepted is it where there is"
+            " none: SageMaker puts no serverless endpoint into a VPC"
+        )
 
 
 def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,14 +70,21 @@ def _of_models(models: Sequence[str]) -> Iterator[tuple[str, Run]]:
     where = [f"model_code/{model}" for model in models]
     if where:
         yield from _style(where)
-    for model in models:
-        python = str(environments.python(environments.folder(model)))
-        yield f"contract of {model}", _command([python, "-m", "paved_runtime", "check", f"model_code/{model}"])
+    pythons = {model: environments.python(environments.folder(model)) for model in models}
+    for model, python in pythons.items():
+        yield f"contract of {model}", _command([str(python), "-m", "paved_runtime", "check", f"model_code/{model}"])
         yield (
             f"tests of {model}",
-            _command([python, "-m", "pytest", f"model_code/{model}"], advice=f"\nits tests: model_code/{model}/tests/"),
+            _command([str(python), "-m", "pytest", f"model_code/{model}"], advice=f"\nits tests: model_code/{model}/tests/"),
         )
-        yield f"types of {model}", _types(model, f"model_code/{model}", RUNTIME, python=python)
+    for python, same in _by_environment(pythons).items():
+        rooms = [f"model_code/{model}" for model in same]
+        yield f"types of {', '.join(same)}", _types(python.parents[1].name, *rooms, RUNTIME, python=str(python))
+
+
+def _by_environment(pythons: Mapping[str, Path]) -> dict[Path, list[str]]:
+    """Models by the Python of their environment: those with the same packages are typed together, against one cache of the runtime."""
+    return {python: [model for model, own in pythons.items() if own == python] for python in pythons.values()}
 
 
 def _of_tree() -> Iterator[tuple[str, Run]]:

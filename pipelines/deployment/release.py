@@ -50,6 +50,7 @@ def deploy(place: Place, version: Package, assembly: Path, pace: Pace) -> list[s
             f"{version.arn} is {version.status}: this environment takes approved versions only: approve it in the pipeline"
         )
     stack = standing.ready(place, pace)
+    _takes_shape(place, stack)
     values = serving_parameters(place, stack, version)
     log.info("deploying %s (%s)", version.arn, version.image)
     return _deploy(place, assembly, values.values())
@@ -67,7 +68,25 @@ def redeploy(place: Place, assembly: Path, pace: Pace) -> list[str]:
     if stack is None:
         log.info("%s is not deployed yet: nothing to update", place.serving_stack)
         return []
+    _takes_shape(place, stack)
     return _deploy(place, assembly, replace(stack.version, urgent=NO).values())
+
+
+def _takes_shape(place: Place, stack: Stack | None) -> None:
+    """Raise DeploymentError where the endpoint has instances and is to be serverless: SageMaker refuses that in the midst of an update.
+
+    (SageMaker guide, "Update a serverless endpoint".)
+    """
+    if stack is None or not place.serving.serverless:
+        return
+    config = standing.live_of(place, stack).endpoint_config
+    variant = place.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+    if "ServerlessConfig" not in variant:
+        raise DeploymentError(
+            f"endpoint {stack.serving.endpoint_name} has instances, and SageMaker makes no such endpoint serverless: delete it with its"
+            f" stack (aws cloudformation delete-stack --stack-name {stack.name}; what it captured stays), then run this again: nothing"
+            " answers meanwhile"
+        )
 
 
 def serving_parameters(place: Place, stack: Stack | None, version: Package) -> ServingParameters:

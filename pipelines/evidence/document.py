@@ -231,7 +231,7 @@ class Staging(Document):
     endpoint: Text
     endpoint_config: Text
     model: Text
-    instances: Count
+    instances: Count = Field(description="0: it is serverless")
     model_package_arn: PackageArn
     model_sha256: Text | None = Field(
         default=None, exclude_if=_is_none, description="of the model, as its container told it; older evidence has none"
@@ -241,6 +241,9 @@ class Staging(Document):
     bad_requests_refused: Count
     parity: Parity
     load: Load
+    load_at_start: Load | None = Field(
+        default=None, exclude_if=_is_none, description="of a serverless endpoint: the same load before, while its containers started"
+    )
     memory_mb: float
     batch: Batch | None = Field(default=None, exclude_if=_is_none, description="of an environment that has batches")
     gates: list[Verdict]

@@ -67,7 +67,7 @@ def verify(guard: Guard, stack: Stack, *, candidate: bool, report_file: Path | N
         verdicts.append(guard.watch(live, stack, demand))
         if verdicts[-1].passed is False:
             conclude(report, verdicts, report_file)
-    answered = answers(place, live.endpoint, version, guard.pace, under_load=under_load)
+    answered = answers(place, version, guard.pace, under_load=under_load)
     verdicts += answered.verdicts
     if under_load:
         verdicts.append(guard.watch(live, stack, demand))

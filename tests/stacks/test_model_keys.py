@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import date
@@ -44,6 +45,7 @@ class All:
     values: dict[str, Any]
 
 
+AT_TOOLCHAIN = replace(CONFIG, environments=tuple(replace(place, account=CONFIG.toolchain) for place in CONFIG.environments))
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
 BOOLEAN = {"type": "boolean", "true": "true", "false": "false", "missing": 0}
 DATE = {"type": "date", "minimum": date(2020, 1, 1), "maximum": date(2030, 12, 31), "planned": False, "missing": 0}
@@ -73,6 +75,8 @@ ON_GPUS = {
     "instances": 1,
     "deployment": {"policy": "all-at-once"},
 }
+ON_DEMAND = {"memory_mb": 3072, "maximum_concurrency": 5, "provisioned_concurrency": 1, "setup_seconds": 30}
+SERVERLESS = {"serverless": ON_DEMAND, "deployment": {"policy": "all-at-once"}}
 TASKS: dict[str, dict[str, Any]] = {  # what a model of another task than the reference's has otherwise
     "binary": {},
     "multiclass": {
@@ -263,6 +267,13 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "serving.alarms.gpu_memory_percent": At(f"{PRODUCTION}.alarms.gpu_memory_percent", 80),
     "serving.alarms.score_shift": At(f"{PRODUCTION}.alarms.score_shift", 0.2),
     "serving.alarms.score_rows": At(f"{PRODUCTION}.alarms.score_rows", 200),
+    "serving.asynchronous": At("serving.staging.asynchronous", {}),
+    "serving.asynchronous.concurrency": At("serving.staging.asynchronous", {"concurrency": 2}),
+    "serving.asynchronous.backlog_per_instance": At("serving.staging.asynchronous", {"backlog_per_instance": 5}),
+    "serving.asynchronous.scale_to_zero": At("serving.staging.asynchronous", {"scale_to_zero": False}),
+    "serving.asynchronous.oldest_request_minutes": At("serving.staging.asynchronous", {"oldest_request_minutes": 5}),
+    "serving.asynchronous.notices": At("serving.staging.asynchronous", {"notices": "all"}),
+    "serving.asynchronous.result_days": At("serving.staging.asynchronous", {"result_days": 7}),
     "serving.off_hours": At(f"{PRODUCTION}.off_hours", None),
     "serving.off_hours.start": At(f"{PRODUCTION}.off_hours.start", "21:00"),
     "serving.off_hours.end": At(f"{PRODUCTION}.off_hours.end", "05:00"),
@@ -270,6 +281,13 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "serving.off_hours.weekends": At(f"{PRODUCTION}.off_hours.weekends", True),
     "serving.off_hours.instances": At(f"{PRODUCTION}.off_hours.instances", 3),
     "serving.off_hours.maximum_instances": At(f"{PRODUCTION}.off_hours.maximum_instances", 5),
+    "serving.serverless": At("serving.staging", SERVERLESS),
+    "serving.serverless.memory_mb": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "memory_mb": 4096}}),
+    "serving.serverless.maximum_concurrency": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "maximum_concurrency": 6}}),
+    "serving.serverless.provisioned_concurrency": At(
+        "serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "provisioned_concurrency": 2}}
+    ),
+    "serving.serverless.setup_seconds": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "setup_seconds": 60}}),
     "serving.batch": At(f"{PRODUCTION}.batch.instances", 3),
     "serving.batch.instance_type": At(f"{PRODUCTION}.batch.instance_type", "ml.m5.xlarge"),
     "serving.batch.instances": At(f"{PRODUCTION}.batch.instances", 2),
@@ -311,6 +329,7 @@ OTHER: dict[str, Any] = {  # key → another valid value
 }
 
 
+AT_HOME = {key for key in KEYS if "serverless" in key}  # where the environment is in the toolchain's account
 NAMES = {**get_name_type_map(), **{kind.kind: kind.name for kind in resources.TYPES}}  # resource type → the property that names one
 CONTAINERS = {key for key in KEYS if any(other.startswith(f"{key}.") for other in KEYS)}
 
@@ -431,8 +450,11 @@ def test_a_push_to_a_model_deploys_all_that_is_its_own_and_what_others_need_firs
 
 @pytest.fixture(scope="module")
 def another() -> ModelSpec:
-    """The model with another value for all keys of its task at once, but for how long machines are kept: spot instances are not."""
-    keys = [key for key in KEYS if key not in CONTAINERS | OF.keys() | {"task", "training.keep_alive_minutes"}]
+    """The model with another value for all keys of its task at once, but for those of serverless endpoints, which need another
+    configuration, and for how long machines are kept: spot instances are not.
+    """
+    apart = CONTAINERS | OF.keys() | AT_HOME | {"task", "training.keep_alive_minutes"}
+    keys = [key for key in KEYS if key not in apart]
     return changed(*(key for key in keys if not key.startswith("data.columns.")))
 
 
@@ -443,6 +465,19 @@ def after(another: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> Layou
 
 def test_all_keys_at_once_reach_the_models_own_stacks_alone(base: Layout, after: Layout, another: ModelSpec) -> None:
     assert differing(base, after) == deployed(another).keys()
+
+
+def test_each_key_of_a_serverless_endpoint_reaches_its_own_stacks_alone(tmp_path: Path) -> None:
+    before = content()
+    change(before, "serving.staging", deepcopy(SERVERLESS))
+    base = synth(AT_TOOLCHAIN, [spec(before)], tmp_path / "base")
+    staging = CONFIG.environments[0]
+    own = {naming.serving_stack(CONFIG, MODEL, staging)}
+    dashboard = {naming.monitoring_stack(CONFIG, MODEL, staging)}
+    for key in sorted(AT_HOME - {"serving.serverless"}):
+        after = synth(AT_TOOLCHAIN, [changed(key)], tmp_path / key)
+        expected = own | dashboard if key.endswith(("memory_mb", "setup_seconds")) else own
+        assert differing(base, after) == expected, key
 
 
 def test_a_training_that_outlasts_an_action_reaches_the_road_that_its_push_takes(base: Layout, tmp_path: Path) -> None:
@@ -496,9 +531,72 @@ def bases(base: Layout, tmp_path_factory: pytest.TempPathFactory) -> dict[str, L
     return {"binary": base, **others}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("key", KEYS)
-def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(bases: dict[str, Layout], tmp_path: Path, key: str) -> None:
-    model = changed(key)
+def places(key: str) -> set[str]:
+    """Where in the file another value of a key is written."""
+    other = OTHER[key]
+    return set(other.values) if isinstance(other, All) else {other.path if isinstance(other, At) else key}
 
-    assert differing(bases[task_of(key)], synthesised(model, tmp_path)) <= deployed(model).keys()
+
+def fit(keys: Sequence[str]) -> bool:
+    """Whether keys may change at once: no place is within another, whose value would hide it, and the contract allows them together.
+
+    What changes the task changes alone, as it decides what other keys mean.
+    """
+    if len(keys) > 1 and any(isinstance(OTHER[key], All) for key in keys):
+        return False
+    ordered = sorted(place.split(".") for key in keys for place in places(key))
+    if len({task_of(key) for key in keys}) > 1 or any(after[: len(before)] == before for before, after in pairwise(ordered)):
+        return False
+    try:
+        return bool(changed(*keys))
+    except ValidationError:
+        return False
+
+
+def together(keys: Sequence[str]) -> list[list[str]]:
+    """The keys in few groups, each of which may change at once."""
+    groups: list[list[str]] = []
+    for key in keys:
+        group = next((group for group in groups if fit([*group, key])), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(key)
+    return groups
+
+
+def guilty(keys: Sequence[str], wrong: Callable[[Sequence[str]], bool]) -> list[str]:
+    """The keys for which something is wrong, found by halving those that are wrong together."""
+    if not keys or not wrong(keys):
+        return []
+    if len(keys) == 1:
+        return list(keys)
+    half = len(keys) // 2
+    return guilty(keys[:half], wrong) + guilty(keys[half:], wrong)
+
+
+def test_keys_that_are_wrong_are_named() -> None:
+    keys = list("abcdefg")
+
+    assert guilty(keys, lambda some: not {"b", "g"}.isdisjoint(some)) == ["b", "g"]
+    assert guilty(keys, lambda some: "z" in some) == []
+
+
+def test_every_key_changes_in_one_group() -> None:
+    groups = together(KEYS)
+
+    assert sorted(key for group in groups for key in group) == KEYS
+    assert all(changed(*group) for group in groups)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "keys", together([key for key in KEYS if key not in AT_HOME]), ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more"
+)
+def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(bases: dict[str, Layout], tmp_path: Path, keys: list[str]) -> None:
+    """Keys change together, as a stack that one of them reaches alone differs then, too."""
+
+    def reaches_others(some: Sequence[str]) -> bool:
+        model = changed(*some)
+        return not differing(bases[task_of(some[0])], synthesised(model, tmp_path)) <= deployed(model).keys()
+
+    assert guilty(keys, reaches_others) == []

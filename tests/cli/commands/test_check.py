@@ -35,3 +35,9 @@ def test_a_file_that_is_no_template_ends_in_a_line_and_in_2(content: bytes, why:
 
     assert refused.value.code == 2
     assert str(refused.value) == f"template {file}: {why}: name a CloudFormation template, in YAML or JSON"
+
+
+def test_models_with_the_same_packages_are_typed_together() -> None:
+    trees, network = Path("trees/bin/python"), Path("network/bin/python")
+
+    assert check._by_environment({"churn": trees, "text": network, "fraud": trees}) == {trees: ["churn", "fraud"], network: ["text"]}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import naming
-from paved_runtime.spec import Batch
+from paved_runtime.spec import Batch, Deployment, Serverless, Serving
 from pipelines.deployment import parameters, release
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.package import Package
@@ -102,6 +102,23 @@ def test_the_first_version_is_compared_with_none() -> None:
 
 def test_a_new_version_is_compared_with_the_one_that_serves_and_ends_a_hurry() -> None:
     assert values(Production.serving(f"{ARN}/1", urgent=YES), 2) == of_version(2, previous=name(1))
+
+
+def serverless(production: Production) -> Place:
+    """Where model.toml asks for a serverless endpoint."""
+    there = place(production)
+    table = Serving(serverless=Serverless(memory_mb=2048, maximum_concurrency=5), deployment=Deployment(policy="all-at-once"))
+    model = there.model.model_copy(update={"serving": {**there.model.serving, ENVIRONMENT.name: table}})
+    return replace(there, registry=replace(there.registry, model=model))
+
+
+def test_an_endpoint_with_instances_cannot_become_serverless(tmp_path: Path) -> None:
+    with pytest.raises(
+        DeploymentError, match=rf"^endpoint {ENDPOINT} has instances, .* delete-stack --stack-name {STACK}; .* run this again"
+    ):
+        release.deploy(serverless(Production.serving(f"{ARN}/1")), package(2), tmp_path, AT_ONCE)
+    with pytest.raises(DeploymentError, match=rf"^endpoint {ENDPOINT} has instances"):
+        release.redeploy(serverless(Production.serving(f"{ARN}/1")), tmp_path, AT_ONCE)
 
 
 def test_after_a_silent_rollback_the_stack_is_not_believed() -> None:

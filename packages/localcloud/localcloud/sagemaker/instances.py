@@ -129,6 +129,12 @@ class Instance:
             response = connection.getresponse()
             return Answer(response.status, dict(response.getheaders()), response.read())
 
+    def crash(self, why: str) -> None:
+        """End the process at once, as the kernel does; it is started again."""
+        self._line(why)
+        if process := self._process:
+            process.stop(0)
+
     def invoke(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
         """Send one request over a kept connection. Raises OSError or HTTPException when there is no answer."""
         while True:
@@ -136,6 +142,8 @@ class Instance:
                 connection, reused = self._idle.pop(), True
             except IndexError:
                 connection, reused = self._connection(timeout), False
+            if connection.sock:
+                connection.sock.settimeout(timeout)
             try:
                 connection.request("POST", "/invocations", body, dict(headers))
                 response = connection.getresponse()

@@ -1,4 +1,4 @@
-"""How a model is asked beside requests that wait for their answer: what `[serving]` says of queues and of batches."""
+"""How a model is asked beside instances that wait for requests: what `[serving]` says of queues, of serverless endpoints and of batches."""
 
 from __future__ import annotations
 
@@ -11,24 +11,46 @@ from paved_runtime.spec.values import InstanceType, Schedule, Section
 
 # Of the kinds of TransformInstanceType (CreateTransformJob): it knows fewer than endpoints and processing jobs have.
 TRANSFORM_MACHINES = re.compile(r"ml\.([cm]4|[cm]5|[cmr][67]i|g4dn|g5|g6e?|inf2|p[23]|trn1)\.")
+LONGEST_WAIT = 6 * 60  # minutes that a request may wait (InvokeEndpointAsync, RequestTTLSeconds)
 MOST_IN_FLIGHT = 100  # MB; of concurrency x payload (CreateTransformJob, MaxPayloadInMB)
 Folder = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s?#]+)+/?$")]
 
 
 class Asynchronous(Section):
-    """Requests wait in a queue, and their answers are objects in S3, kept for `result_days`.
+    """Requests wait in a queue, and their answers are objects in S3, kept for `result_days` as the requests are.
 
     Each instance answers `concurrency` requests at a time. Where the endpoint scales, there is an instance for every `backlog_per_instance`
-    requests that wait, and none while nothing has waited for `idle_minutes`, if `scale_to_zero`. `notices`: of which requests the topic of
-    answers is told.
+    requests that wait, and, with `scale_to_zero`, none while nothing waits. `oldest_request_minutes`: after how long a request that still
+    waits is an alarm. `notices`: of which requests the topic of answers is told.
     """
 
     concurrency: int = Field(default=4, ge=1, le=1000)
     backlog_per_instance: int = Field(default=20, gt=0)
     scale_to_zero: bool = True
-    idle_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    oldest_request_minutes: int = Field(default=30, ge=1, le=LONGEST_WAIT)
     notices: Literal["none", "failures", "all"] = "failures"
     result_days: int = Field(default=30, ge=1)
+
+
+class Serverless(Section):
+    """No instances: containers that SageMaker starts when somebody asks, and stops when nobody does.
+
+    Each has `memory_mb`, and processors in proportion; at most `maximum_concurrency` requests are answered at a time, one a container, and
+    further ones are throttled. `provisioned_concurrency` containers are kept ready, and paid for. A container that takes longer than
+    `setup_seconds` to start goes into ALARM. (API_ProductionVariantServerlessConfig; SageMaker guide, "Deploy models with Amazon SageMaker
+    Serverless Inference".)
+    """
+
+    memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144]
+    maximum_concurrency: int = Field(ge=1, le=200)
+    provisioned_concurrency: int | None = Field(default=None, ge=1, le=200)
+    setup_seconds: int = Field(default=30, ge=1, le=180)
+
+    @model_validator(mode="after")
+    def _provisioned_is_a_part(self) -> Serverless:
+        if (kept := self.provisioned_concurrency or 0) > self.maximum_concurrency:
+            raise ValueError(f"provisioned_concurrency is {kept}, more than maximum_concurrency = {self.maximum_concurrency}: lower it")
+        return self
 
 
 class Batch(Section):

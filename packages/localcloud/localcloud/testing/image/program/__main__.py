@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(os.environ.get("ML_ROOT", "/opt/ml"))
 BEHAVIOUR = os.environ.get("BEHAVIOUR", "")
 AT_ONCE = threading.Barrier(int(os.environ.get("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "1")))
+HELD: list[bytes] = []
 INSTANCE = uuid.uuid4().hex  # whoever has just started is another
 HERE = ("0.0.0.0", int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")))  # noqa: S104 - SageMaker connects from outside the container
 
@@ -118,6 +119,8 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(600)
         while body.startswith(b"hold ") and not Path(body.removeprefix(b"hold ").decode()).exists():
             time.sleep(0.02)
+        if body.startswith(b"eat "):
+            HELD.append(b"x" * (int(body.removeprefix(b"eat ")) << 20))
         if BEHAVIOUR.startswith("p50="):
             print(json.dumps({"event": "scores", "rows": 1, "model_version": BEHAVIOUR, "p50": float(BEHAVIOUR[4:])}), flush=True)
         if BEHAVIOUR == "broken":
