@@ -141,7 +141,10 @@ def test_a_batch_that_begins_while_a_canary_shifts_is_scored_once_by_one_version
     told = json.loads(fork.road("batch", MODEL, "--input", str(file), "--json").stdout)
     fork.wait(execution, "Production", "Succeeded")
     results = read((Path(told["folder"]) / file.name).read_text())
-    later = json.loads(fork.road("batch", MODEL, "--input", str(fork.home / f".road/leads-{NIGHTLY}.csv"), "--json").stdout)
+    few = fork.home / f".road/leads-{NIGHTLY}.csv"
+    later = json.loads(fork.road("batch", MODEL, "--input", str(few), "--json").stdout)
+    fork.road("rollback", MODEL, "--reason", "slower on the phone", "--yes")
+    back = json.loads(fork.road("batch", MODEL, "--input", str(few), "--json").stdout)
     kept = json.loads(fork.road("audit", MODEL, "--file", str(file), "--json").stdout)
 
     assert [row["id"] for row in results] == [f"lead-{at}" for at in range(LARGE)]
@@ -149,7 +152,7 @@ def test_a_batch_that_begins_while_a_canary_shifts_is_scored_once_by_one_version
     assert (told["model_package_arn"], told["rows"], told["scored"], told["failed"]) == (first, LARGE, LARGE, 0)
     assert told["output"]["files"][0]["sha256"] == hashlib.sha256((Path(told["folder"]) / file.name).read_bytes()).hexdigest()
     assert later["model_package_arn"] == package(fork, execution) != first
-    assert later["model_version"] != told["model_version"]
+    assert (later["model_version"] != told["model_version"], back["model_package_arn"]) == (True, first)
     assert [each["execution"] for each in kept] == [told["execution"]]
 
 

@@ -122,7 +122,7 @@ def test_what_sagemaker_would_refuse_is_refused_at_synth(table: Json, why: str) 
 
 def test_machines_are_those_that_transform_jobs_have() -> None:
     service = botocore.session.get_session().get_service_model("sagemaker")
-    processing, transform = (service.shape_for(f"{kind}InstanceType").enum for kind in ("Processing", "Transform"))
+    processing, transform = (service.shape_for(f"{kind}InstanceType").metadata["enum"] for kind in ("Processing", "Transform"))
     families = {each.rsplit(".", 1)[0] for each in transform}
 
     assert [each for each in processing if bool(TRANSFORM_MACHINES.match(each)) != (each.rsplit(".", 1)[0] in families)] == []

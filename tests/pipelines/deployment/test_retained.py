@@ -150,19 +150,19 @@ def test_models_in_the_shadow_and_in_a_transform_job_stay(served: Scene, account
 
 def test_models_of_batches_under_way_stay_and_so_does_that_of_their_stack(served: Scene, account: Account) -> None:
     there = place(served, account)
+    cloudformation: Any = there.cloudformation
     outputs = BatchOutputs(batch_bucket="batches", batch_pipeline="batch", model_name="model-3").values()
     described = {"StackStatus": "UPDATE_COMPLETE", "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
     scored_by = {"arn/one": ("Executing", "model-2"), "arn/two": ("Succeeded", "model-1")}
 
     def stack(*, StackName: str) -> Json:  # noqa: N803
-        return {"Stacks": [described]} if "-Batch-" in StackName else there.cloudformation.describe_stacks(StackName=StackName)
+        return {"Stacks": [described]} if "-Batch-" in StackName else cloudformation.describe_stacks(StackName=StackName)
 
     def resources(*, StackName: str) -> Json:  # noqa: N803
         has = {"ResourceType": "AWS::SageMaker::Model", "PhysicalResourceId": "model-3"}
         if "-Batch-" in StackName:
             return {"StackResourceSummaries": [has]}
-        listed: Json = there.cloudformation.get_paginator("list_stack_resources").paginate(StackName=StackName)
-        return next(iter(listed))
+        return next(iter(cloudformation.get_paginator("list_stack_resources").paginate(StackName=StackName)))
 
     sagemaker = Altered(
         there.sagemaker,
