@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def fork(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Fork]
 @pytest.fixture(scope="module")
 def first(fork: Fork) -> dict[str, str]:
     """The package of each model that the first push has brought to production."""
-    return delivered(fork, "two models")
+    return delivered(fork, "two models", nullcontext())
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +112,7 @@ def second(fork: Fork, first: dict[str, str], home: Path) -> dict[str, str]:
     for kind in KINDS:
         with (fork.home / f"model_code/{kind.name}/training.py").open("a") as code:
             code.write("\n# as before\n")
-    with asking(fork, home):
-        packages = delivered(fork, "train again")
+    packages = delivered(fork, "train again", asking(fork, home))
     assert set(first.values()).isdisjoint(packages.values())
     return packages
 
@@ -137,8 +136,8 @@ def asking(fork: Fork, home: Path) -> Iterator[None]:
         each.result()
 
 
-def delivered(fork: Fork, message: str) -> dict[str, str]:
-    """Push, and take every model's road to its end; the package of each."""
+def delivered(fork: Fork, message: str, callers: AbstractContextManager[None]) -> dict[str, str]:
+    """Push, and take every model's road to its end, with callers while production changes; the package of each."""
     before = {kind.name: {each["pipelineExecutionId"] for each in fork.executions(kind.pipeline)} for kind in KINDS}
     fork.push(message, KINDS[0].pipeline)
     roads = {kind: fork.newest(kind.pipeline, before[kind.name]) for kind in KINDS}
@@ -147,9 +146,11 @@ def delivered(fork: Fork, message: str) -> dict[str, str]:
     for kind, execution in roads.items():
         fork.wait(execution, "Approval", "InProgress", pipeline=kind.pipeline)
         packages[kind.name] = fork.actions(execution, kind.pipeline)["Train"]["output"]["outputVariables"]["MODEL_PACKAGE_ARN"]
-        fork.road("approve", kind.name, "--execution", execution, "--reason", "the figures are fine", "--yes")
-    for kind, execution in roads.items():
-        fork.wait(execution, "Production", "Succeeded", pipeline=kind.pipeline)
+    with callers:
+        for kind, execution in roads.items():
+            fork.road("approve", kind.name, "--execution", execution, "--reason", "the figures are fine", "--yes")
+        for kind, execution in roads.items():
+            fork.wait(execution, "Production", "Succeeded", pipeline=kind.pipeline)
     return packages
 
 
