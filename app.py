@@ -9,9 +9,10 @@ from aws_cdk import App
 import naming
 from config import CONFIG, Config, ManagedNetwork
 from paved_runtime.spec import ModelSpec, load_all
+from stacks.batch import Batch
 from stacks.budget import Budget
 from stacks.delivery import ModelDelivery, PlatformDelivery
-from stacks.layout import check
+from stacks.layout import batched, check, chosen
 from stacks.monitoring import Monitoring
 from stacks.network import Network
 from stacks.registry import Registry
@@ -20,18 +21,20 @@ from stacks.toolchain import Toolchain
 
 
 def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
-    """Add every stack to `app`.
+    """Add every stack to `app`; where its context names a `model`, only what concerns that one.
 
     Raises:
-        ValueError: config and models do not fit together; one line a problem.
+        ValueError: config and models do not fit together, or there is no such model; one line a problem.
     """
     check(config, models)
+    only: str | None = app.node.try_get_context("model")
     if config.permissions_boundary:
         app.node.set_context("@aws-cdk/core:permissionsBoundary", {"name": config.permissions_boundary})
     toolchain = Toolchain(app, naming.toolchain_stack(config), config=config)
-    platform = PlatformDelivery(app, naming.delivery_stack(config, naming.PLATFORM), config=config, models=models)
-    platform.add_stack_dependency(toolchain)  # which tells it where things are, in SSM parameters
-    for model in models:
+    if only is None:
+        platform = PlatformDelivery(app, naming.delivery_stack(config, naming.PLATFORM), config=config, models=models)
+        platform.add_stack_dependency(toolchain)  # which tells it where things are, in SSM parameters
+    for model in chosen(models, only):
         Registry(app, naming.registry_stack(config, model.name), config=config, model=model)
         ModelDelivery(app, naming.delivery_stack(config, model.name), config=config, model=model).add_stack_dependency(toolchain)
         for environment in config.environments:
@@ -39,6 +42,9 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
             serving = Serving(app, name, config=config, model=model, environment=environment)
             name = naming.monitoring_stack(config, model.name, environment)
             Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
+            if batched(model, environment):
+                name = naming.batch_stack(config, model.name, environment)
+                Batch(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
     for account in config.accounts:
         if account.budget:
             Budget(app, naming.budget_stack(config, account), config=config, account=account)

@@ -34,11 +34,18 @@ TRAINING_SHA256 = "training_sha256"  # in the registry: the digest of all that a
 EVIDENCE, LEDGER, IMAGES, RETRAINING = "evidence", "ledger", "images", "retraining"
 # Folders of an endpoint's capture bucket.
 CAPTURE, LABELS, MONITORING = "capture", "labels", "monitoring"
+# Folders of the bucket of an endpoint's queue.
+REQUESTS, ANSWERS, FAILURES = "requests", "answers", "failures"
+
+# Folders of the bucket of batches.
+BATCH_ROWS, BATCH_RUNS = "input", "runs"  # what is uploaded to be scored; of each run, all that it wrote
+BATCH_RESULTS, BATCH_MANIFEST = "results", "manifest.json"  # of a run what people read, and there, of which rows by which version it is
 
 # What the alarms of an endpoint are about. Those of deployments take a bad version back.
 DRIFT, MONITOR_SILENT, CAPTURE_UNREAD = "Drift", "MonitorSilent", "CaptureUnread"
 GONE = "Gone"
 SERVER_ERRORS, MODEL_LATENCY = "ServerErrors", "ModelLatency"
+OLDEST_REQUEST, LOST_REQUESTS = "OldestRequest", "LostRequests"
 
 CONSOLES = {"cn-": "console.amazonaws.cn", "eusc-": "console.amazonaws-eusc.eu", "us-gov-": "console.amazonaws-us-gov.com"}
 # An image in a private ECR registry: whose, where, and its repository (https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html).
@@ -114,6 +121,11 @@ def serving_stack(config: Config, model: str, environment: Environment) -> str:
 def monitoring_stack(config: Config, model: str, environment: Environment) -> str:
     """What watches a model in an environment."""
     return f"{title(config)}-{slug(model)}-Monitoring-{environment.name}"
+
+
+def batch_stack(config: Config, model: str, environment: Environment) -> str:
+    """What scores files of rows with a model in an environment."""
+    return f"{title(config)}-{slug(model)}-Batch-{environment.name}"
 
 
 # Pipelines and their stages, in the toolchain's account
@@ -280,6 +292,26 @@ def monitoring_pipeline(config: Config, model: str, environment: Environment) ->
 def monitoring_role(config: Config, model: str, environment: Environment) -> str:
     """The role of the monitoring pipeline and its jobs."""
     return _name(config, model, environment.name, "monitoring")
+
+
+def batch_pipeline(config: Config, model: str, environment: Environment) -> str:
+    """The SageMaker Pipeline that scores files of rows."""
+    return _name(config, model, environment.name, "batch")
+
+
+def batch_role(config: Config, model: str, environment: Environment) -> str:
+    """The role of the jobs that score files of rows."""
+    return _name(config, model, environment.name, "batch")
+
+
+def batch_gate_role(config: Config, model: str, environment: Environment) -> str:
+    """The role with which a stage has held-out rows scored."""
+    return _name(config, model, environment.name, "batch-gate")
+
+
+def batch_dead_letters(config: Config, model: str, environment: Environment) -> str:
+    """The SQS queue of the batches' starts and notices that no target took, and its alarm."""
+    return _name(config, model, environment.name, "batch-dead-letters")
 
 
 def verifier_role(config: Config, model: str, environment: Environment) -> str:

@@ -30,10 +30,11 @@ import numpy as np
 from bench._sample import HERE, MODEL, SYNTHETIC, VARIABLES
 from bench.serving import HOME, environment, run, say
 from paved_runtime import artifact, contract, spec
-from paved_runtime.invocations import Invocations, version
+from paved_runtime.invocations import Invocations, sha256
 from paved_runtime.job import Job
 from paved_runtime.monitor import monitor
 from paved_runtime.monitoring.services import Services
+from paved_runtime.protocol import model_version
 from paved_runtime.rules import rules
 
 RIVALS = {
@@ -172,7 +173,7 @@ def ours(rows: int) -> dict[str, Any]:
     given = {
         **VARIABLES,
         "ML_ROOT": str(job_root),
-        "MODEL_VERSION": version(ROOT / "model"),
+        "MODEL_VERSION": model_version(sha256(ROOT / "model")),
         "WINDOW_END": END.isoformat(),
         **dict.fromkeys(("ENDPOINT_NAME", "VARIANT", "METRICS_NAMESPACE"), "bench"),
         **dict.fromkeys(("CAPTURE_URI", "LABELS_URI", "REPORT_URI"), "s3://bench/bench"),

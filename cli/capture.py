@@ -11,6 +11,7 @@ import naming
 from cli.problem import Problem
 from cli.target import Target
 from config import CONFIG, Environment
+from paved_runtime.protocol import BATCH_CAPTURE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,12 +27,14 @@ def bucket(aws: Target, model: str, place: Environment) -> str:
 
 
 def answered(s3: S3Client, bucket: str) -> dict[str, Counter[datetime]]:
-    """Rows that each version answered, second by second."""
+    """Rows of requests that each version answered, second by second."""
     rows: dict[str, Counter[datetime]] = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{naming.CAPTURE}/"):
-        for entry in page.get("Contents", []):
-            seconds = rows.setdefault(entry["Key"].split("/")[1], Counter())
-            for line in s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].iter_lines():
+        for key in (entry["Key"] for entry in page.get("Contents", [])):
+            if key.rpartition("/")[2].startswith(BATCH_CAPTURE):
+                continue
+            seconds = rows.setdefault(key.split("/")[1], Counter())
+            for line in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_lines():
                 captured = json.loads(line)
                 answer = json.loads(captured["captureData"]["endpointOutput"]["data"])
                 seconds[datetime.fromisoformat(captured["eventMetadata"]["inferenceTime"])] += len(answer.get("predictions", ()))

@@ -42,16 +42,22 @@ class DataFile:
     bytes: int
 
 
-def check(path: Path, model: ModelSpec) -> DataFile:
+def check(path: Path, model: ModelSpec, parts: Sequence[Path] = ()) -> DataFile:
     """Read the whole file against the model's contract. Columns may come in any order.
+
+    Where it was joined of `parts`, these are read, so that a mistake has its place in the file that a person knows.
 
     Raises:
         Problem: the file is missing or empty, or names the first row, column, what was expected and what was found.
     """
-    with data_files.rows(path, model.data) as (header, lines):
-        rows = _rows(header, lines, path, model)
+    rows, labels = 0, set[str]()
+    for part in parts or [path]:
+        with data_files.rows(part, model.data) as (header, lines):
+            rows += _rows(header, lines, part, model, labels)
+    whole = ", ".join(map(str, parts or [path]))
+    _occurring(whole, labels, rules.target(model.data), model)
     if rows < model.data.minimum_rows:
-        raise _wrong(path, f"expected at least {model.data.minimum_rows} rows, found {rows}", model)
+        raise _wrong(whole, f"expected at least {model.data.minimum_rows} rows, found {rows}", model)
     return DataFile(path=path, sha256=_sha256(path), rows=rows, bytes=path.stat().st_size)
 
 
@@ -77,15 +83,15 @@ def store(registry: Registry, file: DataFile) -> dict[str, Any]:
     return pointer
 
 
-def _rows(header: Sequence[str], lines: Iterator[Sequence[str]], path: Path, model: ModelSpec) -> int:
+def _rows(header: Sequence[str], lines: Iterator[Sequence[str]], path: Path, model: ModelSpec, labels: set[str]) -> int:
+    """How many rows there are, each of them accepted. What they have as outcome goes into `labels`."""
     if why := _header(header, model):
         raise _wrong(path, why, model)
     target = header.index(model.data.target)
     accepted = {name: _rule(column) for name, column in model.data.columns.items()} | _keys(model.data)
     checks = [(i, name, accepted[name]) for i, name in enumerate(header) if name in accepted]
     late = _late(header, model.data)
-    outcomes, labels = rules.target(model.data), set[str]()
-    row = 0
+    outcomes, row = rules.target(model.data), 0
     for row, line in enumerate(lines, start=1):
         if len(line) != len(header):
             raise _wrong(path, f"row {row}: expected {len(header)} cells, found {len(line)}", model)
@@ -96,8 +102,7 @@ def _rows(header: Sequence[str], lines: Iterator[Sequence[str]], path: Path, mod
             raise _wrong(path, f"row {row}, {why}", model)
         if line[target] not in labels:
             _outcome(path, row, line[target], outcomes, model)
-            labels |= {line[target]} if len(labels) < DISTINCT else set()
-    _occurring(path, labels, outcomes, model)
+            labels.update([line[target]] if len(labels) < DISTINCT else [])
     return row
 
 
@@ -119,7 +124,7 @@ def _outcome(path: Path, row: int, cell: str, outcomes: TargetRule, model: Model
         raise Problem(f"data file {path}", why, outcomes.advice(cell))
 
 
-def _occurring(path: Path, labels: Collection[str], outcomes: TargetRule, model: ModelSpec) -> None:
+def _occurring(path: str, labels: Collection[str], outcomes: TargetRule, model: ModelSpec) -> None:
     """Raise Problem where an outcome does not occur, or all numbers are the same."""
     column, shown = f"column {model.data.target!r}", ", ".join(map(repr, sorted(labels)[:LISTED])) or "a header"
     if absent := [outcome for outcome in outcomes.everywhere if outcome not in labels]:
@@ -176,5 +181,5 @@ def _blocks(read: Callable[[int], bytes]) -> Iterable[bytes]:
     return iter(lambda: read(1 << 20), b"")
 
 
-def _wrong(path: Path, why: str, model: ModelSpec) -> Problem:
+def _wrong(path: Path | str, why: str, model: ModelSpec) -> Problem:
     return Problem(f"data file {path}", why, f"correct the file, or model_code/{model.name}/model.toml")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from cli.output import say
 from cli.problem import Problem
 from pipelines.deployment.endpoint import JSON as JSON
 from pipelines.deployment.errors import code
+from pipelines.deployment.queue import Queue, Refused, Unfinished
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -28,6 +31,18 @@ def ask(runtime: SageMakerRuntimeClient, endpoint: str, body: bytes, content_typ
         why = _reason(str(error.response.get("OriginalMessage") or error.response["Error"]["Message"]))
         raise Problem(f"endpoint {endpoint} answered {status}", why, "correct the request") from error
     return answer["Body"].read().decode()
+
+
+def ask_queue(queue: Queue, body: bytes, content_type: str) -> str:
+    """The answer of an endpoint whose requests wait, once there is one. Raises Problem as `ask` does, and where there is none in time."""
+    say(f"the request waits in the queue of {queue.name}: where no instance runs, one is started first")
+    try:
+        return queue.answer(body, str(uuid4()), ContentType=content_type, Accept=content_type).decode()
+    except Refused as error:
+        status = f"answered {error.status}" if error.status else "refused it"
+        raise Problem(f"endpoint {queue.name} {status}", _reason(error.words), "correct the request") from error
+    except Unfinished as error:
+        raise Problem(f"endpoint {queue.name}", str(error), "./road status, ./road logs") from error
 
 
 def _reason(body: str) -> str:

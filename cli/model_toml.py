@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cli import shapes
 from cli.outcomes import Amounts, Several, Two
 from cli.profiles import Profile, room
 from cli.proposals import SCALES, USUAL_ERROR, Gates
-from config import Config, Environment
+from cli.shapes import Shape
+from config import Config
 from paved_runtime import frameworks
 from paved_runtime.page import legible
 from paved_runtime.spec import HEADLINES, Boolean, Category, Column, Date, TaskName, Text
@@ -21,11 +23,12 @@ JUDGED = {"minimum_outcomes": 50, "minimum_rows": 200, "minimum_positives": 50} 
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """What a person says of a model that is new: whose it is, what for, and what it is learnt with."""
+    """What a person says of a model that is new: whose it is, what for, what it is learnt with, and how it is asked."""
 
     purpose: str
     owner: str
     framework: str
+    shape: Shape = field(default_factory=Shape)
 
 
 def write(profile: Profile, gates: Gates, words: Words, *, config: Config, seed: int = 0) -> str:
@@ -35,8 +38,8 @@ def write(profile: Profile, gates: Gates, words: Words, *, config: Config, seed:
         _data(profile, gates, seed),
         _gates(profile, gates),
         _training_table(profile.task, words.framework),
-        _serving(profile, config),
-        _monitoring(),
+        _serving(profile, config, words.shape),
+        _monitoring() if words.shape.monitored else _unmonitored(),
     ]
     return "\n".join(line for table in tables for line in table)
 
@@ -177,24 +180,24 @@ def _selection(profile: Profile) -> str:
 
 def _training_table(task: TaskName, framework: str) -> Iterator[str]:
     yield from ("[training]", 'instance_type = "ml.m5.large"', "")
-    yield "[training.hyperparameters]" + _why(f"what `train` of paved_runtime/frameworks/{framework}.py makes of them stands there")
-    yield from (f"{name} = {json.dumps(value)}" for name, value in frameworks.named(framework).hyperparameters(task).items())
+    yield from hyperparameters(task, framework)
     yield ""
 
 
-def _serving(profile: Profile, config: Config) -> Iterator[str]:
+def hyperparameters(task: TaskName, framework: str) -> Iterator[str]:
+    """Those with which a framework begins, as the last table of `[training]`."""
+    yield "[training.hyperparameters]" + _why(f"what `train` of paved_runtime/frameworks/{framework}.py makes of them stands there")
+    yield from (f"{name} = {json.dumps(value)}" for name, value in frameworks.named(framework).hyperparameters(task).items())
+
+
+def _serving(profile: Profile, config: Config, shape: Shape) -> Iterator[str]:
     for environment in config.environments:
         guarded = environment.approved_only or (environment == config.environments[-1] and len(config.environments) > 1)
         yield f"[serving.{_key(environment.name)}]"
-        yield 'instance_type = "ml.m5.large"'
-        yield from _fleet(environment) if guarded else ("instances = 1", 'deployment = { policy = "all-at-once", bake_minutes = 1 }')
+        yield from shapes.endpoint(shape, guarded=guarded)
         yield from _alarms(profile)
+        yield from shapes.tables(shape, _key(environment.name))
         yield ""
-
-
-def _fleet(_: Environment) -> Iterator[str]:
-    yield "instances = 2"
-    yield 'deployment = { policy = "canary", size_percent = 50, bake_minutes = 10 }'
 
 
 def _alarms(profile: Profile) -> Iterator[str]:
@@ -210,6 +213,10 @@ def _monitoring() -> Iterator[str]:
     yield from ("every_hours = 24", "window_hours = 24", "minimum_rows = 500", "", "[monitoring.retraining]")
     yield 'on = ["drift"]' + _why('also: "schedule", "data"')
     yield from ("cooldown_hours = 24", "per_week = 2", "")
+
+
+def _unmonitored() -> Iterator[str]:
+    yield "# No [monitoring]: SageMaker captures no requests to serverless endpoints. Of rows that batches score it would be possible."
 
 
 def _column(column: Column) -> str:

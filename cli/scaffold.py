@@ -29,11 +29,16 @@ def files(name: str, profile: Profile, gates: Gates, words: Words, *, config: Co
     return {
         "model.toml": model_toml.write(profile, gates, words, config=config, seed=seed),
         "features.py": _features(name, list(profile.columns)),
-        "training.py": _training(name, words.framework),
         f"tests/test_{name}.py": _test(name, profile.task, _rows(profile, gates)),
         "Dockerfile": _copied(name, environments.sample() / "Dockerfile"),
-        **{file: _copied(name, environments.proven(words.framework) / file) for file in PACKAGES},
+        **learning(name, words.framework),
     }
+
+
+def learning(name: str, framework: str) -> dict[str, str]:
+    """Those of the folder's files that another framework changes beside model.toml: how it learns, and with which packages."""
+    packages = {file: _copied(name, environments.proven(framework) / file) for file in PACKAGES}
+    return {"training.py": _training(name, framework), **packages}
 
 
 def write(folder: Path, contents: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 import naming
-from cli import labels, rows
+from cli import labels, queue, rows
 from cli.rows import Row
 from cli.target import Target
 from config import CONFIG, Environment
@@ -25,6 +25,7 @@ from pipelines.deployment import load
 from pipelines.deployment.endpoint import JSON, Unanswered
 from pipelines.deployment.errors import code
 from pipelines.deployment.load import Load
+from pipelines.deployment.queue import Queue, Refused, Unfinished
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -101,10 +102,11 @@ def send(aws: Target, place: Environment, traffic: Traffic, *, rate: float) -> S
     """Send a traffic at `rate` requests a second; returns after the last answer."""
     runtime, endpoint = aws.session(place.account).client("sagemaker-runtime"), naming.endpoint(CONFIG, traffic.model.name, place)
     scores: list[list[Score]] = [[] for _ in range(traffic.requests)]
+    waiting = queue.of(aws, traffic.model, place)
 
     def ask(number: int) -> None:
         own, body = traffic.request(number)
-        scores[number] = _scores(runtime, endpoint, own, body)
+        scores[number] = _queued(waiting, own, body) if waiting else _scores(runtime, endpoint, own, body)
 
     driven = load.drive(ask, rate=rate, seconds=traffic.requests / rate)
     return Sent(
@@ -116,6 +118,16 @@ def _written(mean: float | dict[str, float] | None) -> str:
     if isinstance(mean, dict):
         return ", ".join(f"{name} {score:.4f}" for name, score in mean.items())
     return "none" if mean is None else f"{mean:.4f}"
+
+
+def _queued(waiting: Queue, own: str, body: str) -> list[Score]:
+    """The same of an endpoint whose requests wait."""
+    try:
+        return protocol.scores(json.loads(waiting.answer(body.encode(), own, ContentType=JSON, Accept=JSON)))
+    except Refused as error:
+        raise Unanswered(f"status {error.status}" if error.status else "refused") from error
+    except Unfinished as error:
+        raise Unanswered(str(error)) from error
 
 
 def _scores(runtime: SageMakerRuntimeClient, endpoint: str, own: str, body: str) -> list[Score]:

@@ -10,6 +10,7 @@ ENVIRONMENT = Path(os.environ.get("ROAD_ENV", HERE / ".road" / "env"))
 CLOUD = Path(os.environ.get("ROAD_CLOUD", HERE / ".road" / "cloud"))
 PACKS = HERE / ".road" / "evidence"
 STORY = HERE / ".road" / "story"
+BATCHES = HERE / ".road" / "batches"
 MONITORED = HERE / ".road" / "monitor"
 TRAINED = HERE / ".road" / "train"
 DRAFTS = HERE / ".road" / "new-model"

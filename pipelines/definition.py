@@ -26,6 +26,7 @@ _JOB_ERRORS = {"SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR", "Sage
 _RETRIED = {
     "Training": _STEP_ERRORS | _JOB_ERRORS,
     "Processing": _STEP_ERRORS | _JOB_ERRORS,
+    "Transform": _STEP_ERRORS | _JOB_ERRORS,
     "Tuning": _STEP_ERRORS | _JOB_ERRORS - {"SageMaker.JOB_INTERNAL_ERROR"},  # it tries again by itself
     "RegisterModel": _STEP_ERRORS,
 }

@@ -3,8 +3,8 @@
 A model's road (`model_road`), started by a push to `model_code/<model>/`:
 
 1. Source      the pushed commit
-2. Build       checks, synth, then the image, known by its digest from here on, the scan of what is in it, and its bill of
-               materials; says whether what the model's files decide differs from what stands
+2. Build       checks, synth of the model's own stacks, then the image, known by its digest from here on, the scan of what is in
+               it, and its bill of materials; says whether what the model's files decide differs from what stands
 3. Update      where it does: the model's registry and its pipeline; skipped otherwise
 4. Train       the training pipeline for exactly this image, data and commit, against the version that production serves; its
                gates refuse, or it registers one model package. Where a push has changed nothing that training depends on, the
@@ -52,14 +52,13 @@ import naming
 from config import Config, Environment
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.commands import Command, Reference, Variable, Word, program, road
-from pipelines.waiting import LONGEST_ACTION, UNFINISHED, waits
+from pipelines.waiting import BATCH_MINUTES, LONGEST_ACTION, UNFINISHED, waits
 
 ASSEMBLY = "Assembly"  # the artifact that Build makes of the folder cdk.out
 CLOUD_ASSEMBLY = "cdk.out"
 DIFFER = "STACKS_DIFFER"  # what Build says of the model's own stacks: yes or no
 PATIENCE = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "10"}  # with calls that are throttled, as where fifty models deploy at once
 BEFORE_AND_AFTER = 60  # minutes of a stage that deploys, beside the deployment: its environment, evidence, the endpoint's answers
-
 COMMIT = Reference("Source", "CommitId")
 EXECUTION = Reference("codepipeline", "PipelineExecutionId")
 COMMITTED = Reference("Source", "AuthorDate")
@@ -228,9 +227,12 @@ def pull_request_check() -> Job:
     return Job(name="PullRequest", commands=(road("check"), road("test")), compute="LARGE", timeout_minutes=2 * 60)
 
 
-def deploying_minutes(serving: Serving) -> int:
-    """How long a stage that deploys may take: a deployment, watched as long again; the same once more where a shadow comes first."""
-    return BEFORE_AND_AFTER + serving.deployment_minutes * (4 if serving.deployment.policy == "shadow" else 2)
+def deploying_minutes(serving: Serving, *, first: bool = False) -> int:
+    """How long a stage that deploys may take: a deployment, watched as long again; the same once more where a shadow comes first. In the
+    first environment a batch is scored, too, where there are some.
+    """
+    deployment = serving.deployment_minutes * (4 if serving.deployment.policy == "shadow" else 2)
+    return BEFORE_AND_AFTER + deployment + (BATCH_MINUTES if first and serving.batch else 0)
 
 
 def _environments(config: Config, request: str, stage: Callable[[Environment], Job]) -> Iterator[Job | Approval]:
@@ -246,7 +248,7 @@ def _build(model: ModelSpec) -> Job:
         name=naming.BUILD,
         commands=(
             road("check", "--model", model.name),
-            _synth(),
+            _synth("--context", f"model={model.name}"),
             _step("compare_stacks", model=model.name, assembly=CLOUD_ASSEMBLY).exporting("stacks.env"),
             _step("build_image", model=model.name, commit=commit, created=Variable("COMMITTED")).exporting("image.env"),
             _step("scan_image", model=model.name, image_uri=image, report="scan.json"),
@@ -367,8 +369,8 @@ def _redeploy(models: Sequence[ModelSpec], environment: Environment) -> Job:
     )
 
 
-def _synth() -> Command:
-    return road("exec", "cdk", "synth", "--quiet", "--output", CLOUD_ASSEMBLY)
+def _synth(*options: str) -> Command:
+    return road("exec", "cdk", "synth", "--quiet", "--output", CLOUD_ASSEMBLY, *options)
 
 
 def _step(step: str, **flags: Word | bool | None) -> Command:

@@ -11,6 +11,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self
 
 NO_VERSION = "none"
+BATCH_INPUT, BATCH_OUTPUT, BATCH_MODEL = "InputUri", "OutputUri", "ModelName"  # parameters of a batch pipeline, beside the version's
 YES, NO = "yes", "no"
 PERCENTILES = (10, 50, 90)  # of the scores, as containers tell them
 
@@ -88,8 +89,31 @@ class MonitoringParameters(Parameters):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchParameters(Parameters):
+    """With which version rows of files are scored. `model_package_arn` is none where the parts that serve are of no known version."""
+
+    model_package_arn: str = _parameter("The registered version that scores", pattern=f"{NO_VERSION}|{PACKAGE}")
+    image_uri: str = _parameter("Its image, by digest", pattern=".+@sha256:[0-9a-f]{64}")
+    model_data_url: str = _parameter("Its model data", pattern="s3://.+")
+    model_version: str = _parameter("As its container names it in its log", pattern="[0-9a-f]{12}")
+    model_sha256: str = _parameter("The digest of its model: its containers score with no other", pattern="[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOutputs(Parameters):
+    """What a batch stack says of itself. `model_name` is the SageMaker model that scores."""
+
+    batch_bucket: str
+    batch_pipeline: str
+    model_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServingOutputs(Parameters):
-    """What a serving stack says of itself. `rollback_alarms` are the names of those that guard a deployment."""
+    """What a serving stack says of itself. `rollback_alarms` are the names of those that guard a deployment.
+
+    `queue_bucket` holds the requests that wait and their answers; it is empty, and no output, where callers wait.
+    """
 
     endpoint_name: str
     endpoint_config_name: str
@@ -99,6 +123,7 @@ class ServingOutputs(Parameters):
     capture_bucket: str
     model_version: str = NO_VERSION
     previous_model_version: str = NO_VERSION
+    queue_bucket: str = ""
 
     @property
     def alarms(self) -> list[str]:

@@ -72,6 +72,7 @@ CALLS = {
         },
     ),
     "Processing": Call(create="CreateProcessingJob", describe="DescribeProcessingJob", named="ProcessingJobName"),
+    "Transform": Call(create="CreateTransformJob", describe="DescribeTransformJob", named="TransformJobName"),
     "RegisterModel": Call(
         create="CreateModelPackage",
         describe="DescribeModelPackage",
@@ -131,7 +132,8 @@ def _together(kind: str, arguments: Json) -> Iterator[str]:
     if kind == "Tuning":
         yield from _search(arguments)
         arguments = arguments["TrainingJobDefinition"]
-    cluster = arguments.get("ResourceConfig") or arguments.get("ProcessingResources", {}).get("ClusterConfig", {})
+    processing = arguments.get("ProcessingResources", {}).get("ClusterConfig", {})
+    cluster = arguments.get("ResourceConfig") or arguments.get("TransformResources") or processing
     instance_type = cluster.get("InstanceType", "")
     if isinstance(instance_type, str) and has_local_storage(instance_type) and "VolumeKmsKeyId" in cluster:
         yield f"VolumeKmsKeyId: {instance_type} brings its own disk, for which SageMaker takes no key"

@@ -297,7 +297,7 @@ def _register(config: Config, model: ModelSpec, run: Run, trained: Trained, dige
             "Containers": [{"Image": run.image_uri, "ModelDataUrl": trained.model_data}],
             "SupportedContentTypes": CONTENT_TYPES,
             "SupportedResponseMIMETypes": CONTENT_TYPES,
-            "SupportedRealtimeInferenceInstanceTypes": model.serving_types,
+            **({"SupportedRealtimeInferenceInstanceTypes": types} if (types := model.serving_types) else {}),
         },
         "CustomerMetadataProperties": {**facts, "cause": naming.metadata_value(run.cause)},
         "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": _evaluation(run)}}},

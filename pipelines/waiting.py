@@ -16,6 +16,7 @@ LONGEST_ACTION = 8 * 60  # minutes; CodePipeline's of an action that builds, wha
 LONGEST_WAIT = LONGEST_ACTION - 30  # minutes of waiting for AWS: CodePipeline ends an action without a word of why
 UNFINISHED = "unfinished"  # what an action exports that ended before what it waits for
 STARTING = 10  # minutes of a job that its time limit does not count: a machine, its image, its outputs
+BATCH_MINUTES = 60  # that a batch of few rows may take: three jobs, each of which starts a machine
 
 
 @dataclass(frozen=True, kw_only=True)

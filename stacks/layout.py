@@ -72,6 +72,19 @@ URL = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.-]+)*", re.ASCII)
 Name = tuple[str, str]  # its kind, one of LONGEST, and the name
 
 
+def chosen(models: Sequence[ModelSpec], name: str | None) -> list[ModelSpec]:
+    """The model of that name; every one without a name.
+
+    Raises:
+        ValueError: there is no such model; one line.
+    """
+    if name is None:
+        return [*models]
+    if named := [model for model in models if model.name == name]:
+        return named
+    raise ValueError(f"context model={name}: there is no such model: name one of {', '.join(model.name for model in models) or 'none'}")
+
+
 def check(config: Config, models: Sequence[ModelSpec]) -> None:
     """Raise when something does not fit.
 
@@ -98,6 +111,12 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
 def monitored(config: Config, model: ModelSpec, environment: Environment) -> bool:
     """Whether what the endpoint is asked and answers is monitored: in the last environment, where `model.toml` says how."""
     return model.monitoring is not None and environment == config.environments[-1]
+
+
+def batched(model: ModelSpec, environment: Environment) -> bool:
+    """Whether files of rows are scored there, too."""
+    table = model.serving.get(environment.name)
+    return table is not None and table.batch is not None
 
 
 def retrains(config: Config, model: ModelSpec, environment: Environment) -> bool:
@@ -187,7 +206,13 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         found = _listed(model.serving)
         yield f"model_code/{model.name}/model.toml: serving: found {found}; accepted is one table for each of {_listed(accepted)}"
     watched = model.serving.get(config.environments[-1].name)
-    if model.monitoring and watched and not watched.capture_percent:
+    shape = watched.style if watched else "real-time"
+    if model.monitoring and watched and shape != "real-time" and not watched.batch:
+        yield (
+            f"model_code/{model.name}/model.toml: monitoring: found it with serving.{config.environments[-1].name}.{shape}, of which"
+            " SageMaker captures no requests; accepted is it with batch, whose rows are what is looked at, or no table monitoring"
+        )
+    elif model.monitoring and watched and not watched.capture_percent:
         yield (
             f"model_code/{model.name}/model.toml: serving.{config.environments[-1].name}.capture_percent: found 0; accepted is more:"
             " monitoring looks at what was captured"
@@ -200,7 +225,10 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         )
     for environment in config.environments:
         if serving := model.serving.get(environment.name):
-            for problem in _serving(serving, environment):
+            for problem in (
+                *_serving(serving, environment, first=environment == config.environments[0]),
+                *_serverless(config, serving, environment),
+            ):
                 yield f"model_code/{model.name}/model.toml: serving.{environment.name}.{problem}"
 
 
@@ -208,13 +236,13 @@ def _jobs(model: ModelSpec) -> str:
     return f"{number} jobs in a row" if (number := jobs(model)) > 1 else "one job"
 
 
-def _serving(serving: Serving, environment: Environment) -> Iterator[str]:
+def _serving(serving: Serving, environment: Environment, *, first: bool) -> Iterator[str]:
     if serving.deployment.policy == "shadow" and not environment.approved_only:
         yield (
             "deployment.policy: found 'shadow' where nothing is approved; accepted are the others:"
             " a shadow is made of a registered version, and SageMaker makes models of approved ones only"
         )
-    if (longest := deploying_minutes(serving)) > LONGEST_ACTION:
+    if (longest := deploying_minutes(serving, first=first)) > LONGEST_ACTION:
         yield (
             f"deployment: found up to {serving.deployment_minutes} minutes for a {serving.deployment.policy} deployment, {longest} for its"
             f" stage; accepted are {LONGEST_ACTION}, after which CodePipeline ends a stage: lower bake_minutes or maximum_minutes, or raise"
@@ -225,12 +253,33 @@ def _serving(serving: Serving, environment: Environment) -> Iterator[str]:
         yield f"off_hours.timezone: found {serving.off_hours.timezone!r}; accepted is a zone of the IANA database such as 'Europe/Berlin'"
 
 
+def _serverless(config: Config, serving: Serving, environment: Environment) -> Iterator[str]:
+    """What SageMaker does not have for serverless endpoints (SageMaker guide, "Deploy models with Amazon SageMaker Serverless Inference").
+
+    CreateEndpointConfig refuses an image of another account, and a version's package names the one that was evaluated.
+    """
+    if not serving.serverless:
+        return
+    if environment.account.id != config.toolchain.id:
+        yield (
+            f"serverless: found it in account {environment.account.id}, and images lie in the toolchain's, {config.toolchain.id};"
+            " accepted is it where both are one account: SageMaker takes a serverless endpoint's image from its own account only"
+        )
+    if environment.account.network:
+        yield (
+            f"serverless: found it in account {environment.account.id}, which has a network in config.py; accepted is it where there is"
+            " none: SageMaker puts no serverless endpoint into a VPC"
+        )
+
+
 def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:
     """What AWS would say of the names that follow from these: of the longest one, and of one that is somebody else's."""
     if not PROJECT.fullmatch(config.project):
         yield f"config.py: project: found {config.project!r}; accepted are lower-case letters and digits in words joined by hyphens"
     named = {"config.py: project": _names_of_project(config)}
-    named |= {f"model_code/{model.name}": _names_of_model(config, model.name) for model in models}
+    for model in models:
+        batches = [each for place in config.environments if batched(model, place) for each in _names_of_batches(config, model.name, place)]
+        named[f"model_code/{model.name}"] = [*_names_of_model(config, model.name), *batches]
     owners: dict[Name, str] = {}
     for owner, names in named.items():
         kind, name = max(names, key=lambda each: len(each[1]) - LONGEST[each[0]])
@@ -271,6 +320,16 @@ def _names_of_model(config: Config, model: str) -> list[Name]:
         ("stack", naming.delivery_stack(config, model)),
         ("stack", naming.registry_stack(config, model)),
         *(name for environment in config.environments for name in _names_of_place(config, model, environment)),
+    ]
+
+
+def _names_of_batches(config: Config, model: str, environment: Environment) -> list[Name]:
+    return [
+        ("queue", naming.batch_dead_letters(config, model, environment)),
+        ("role", naming.batch_gate_role(config, model, environment)),
+        ("role", naming.batch_role(config, model, environment)),
+        ("schedule", naming.batch_pipeline(config, model, environment)),
+        ("stack", naming.batch_stack(config, model, environment)),
     ]
 
 

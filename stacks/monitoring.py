@@ -24,12 +24,12 @@ from pipelines import monitoring, tags
 from pipelines.serving_stack import NO_VERSION, MonitoringParameters
 from stacks import facts, layout, permissions
 from stacks.constructs.absence_alarm import AbsenceAlarm
-from stacks.constructs.dashboard import Dashboard, Lines, Monitored, Scores
+from stacks.constructs.dashboard import Dashboard, Instances, Lines, Monitored, OnDemand, Scores
 from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.drift_alarms import DriftAlarms
 from stacks.constructs.event_rule import EventRule, alarm_pattern
+from stacks.constructs.job_pipeline import JobPipeline
 from stacks.constructs.model_role import ModelRole
-from stacks.constructs.monitoring_pipeline import MonitoringPipeline
 from stacks.network import vpc_config
 from stacks.permissions import allow
 
@@ -48,18 +48,11 @@ class Monitoring(Stack):
         place = CdkEnvironment(account=environment.account.id, region=environment.account.region)
         super().__init__(scope, name, env=place, tags=tags.of(config, model, environment))
         self.config, self.model, self.place = config, model, environment
+        self.serving = model.serving[environment.name]
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.vpc = vpc_config(self, config, environment.account) if layout.monitored(config, model, environment) else None
         self.namespace = naming.metric_namespace(config, model.name, environment)
-        gone = AbsenceAlarm(
-            self,
-            "Gone",
-            endpoint_name=self.endpoint_name,
-            variant=naming.VARIANT,
-            alarm_name=naming.alarm(config, model.name, environment, naming.GONE),
-            topic=self._notices,
-        )
-        alarms: list[cloudwatch.IAlarm] = [gone, *(self._alarm_of_serving(alarm) for alarm in (naming.SERVER_ERRORS, naming.MODEL_LATENCY))]
+        alarms: list[cloudwatch.IAlarm] = [*self._absence(), *(self._alarm_of_serving(alarm) for alarm in self._watched())]
         table = model.monitoring if layout.monitored(config, model, environment) else None
         if table:
             alarms += self._monitor(table)
@@ -69,14 +62,43 @@ class Monitoring(Stack):
             endpoint_name=self.endpoint_name,
             variant=naming.VARIANT,
             namespace=self.namespace,
-            processors=processors(model.serving[environment.name].instance_type),
-            gpus=gpus(model.serving[environment.name].instance_type),
+            runs_on=self._runs_on(),
             about=self._about(),
             alarms=alarms,
             lines=self._lines(),
             scores=SCORES[model.task],
             monitored=self._monitored(table) if table else None,
+            queue=60 * self.serving.asynchronous.oldest_request_minutes if self.serving.asynchronous else None,
         )
+
+    def _absence(self) -> list[cloudwatch.IAlarm]:
+        """The alarm on an endpoint that is gone: idle instances tell their load. One that may have no instance is not missed, and of a
+        serverless one that nobody asks there is nothing to see.
+        """
+        if self.serving.scales_to_zero or self.serving.serverless:
+            return []
+        return [
+            AbsenceAlarm(
+                self,
+                "Gone",
+                endpoint_name=self.endpoint_name,
+                variant=naming.VARIANT,
+                alarm_name=naming.alarm(self.config, self.model.name, self.place, naming.GONE),
+                topic=self._notices,
+            )
+        ]
+
+    def _watched(self) -> tuple[str, ...]:
+        """The endpoint's own alarms that the serving stack has."""
+        of_queue = (naming.OLDEST_REQUEST, naming.LOST_REQUESTS) if self.serving.asynchronous else ()
+        return (naming.SERVER_ERRORS, naming.MODEL_LATENCY, *of_queue)
+
+    def _runs_on(self) -> Instances | OnDemand:
+        if serverless := self.serving.serverless:
+            return OnDemand(memory_mb=serverless.memory_mb, setup=1000 * serverless.setup_seconds)
+        fleet = self.serving.fleet
+        assert fleet is not None, "without serverless there are instances"
+        return Instances(processors=processors(fleet.instance_type), gpus=gpus(fleet.instance_type))
 
     def _monitor(self, table: Table) -> list[cloudwatch.IAlarm]:
         version = self._version()
@@ -91,7 +113,7 @@ class Monitoring(Stack):
             key=kms.Key.from_key_arn(self, "NoticesKey", self._key),
             topic=self._notices,
         )
-        MonitoringPipeline(
+        JobPipeline(
             self,
             "Monitoring",
             pipeline_name=naming.monitoring_pipeline(self.config, self.model.name, self.place),
@@ -99,7 +121,7 @@ class Monitoring(Stack):
             definition=tags.with_jobs(definition, tags.of(self.config, self.model, self.place)),
             job_role=role.role_arn,
             key=self._key,
-            hours=table.every_hours,
+            schedule=f"rate({table.every_hours} hour{'s' if table.every_hours > 1 else ''})",
             state=Fn.condition_if(known.logical_id, "ENABLED", "DISABLED").to_string(),
             dead_letters=letters,
         )
@@ -212,7 +234,7 @@ class Monitoring(Stack):
         return cloudwatch.Alarm.from_alarm_arn(self, name, arn)
 
     def _lines(self) -> Lines:
-        limits = self.model.serving[self.place.name].alarms
+        limits = self.serving.alarms
         return Lines(
             server_errors=100 * limits.server_error_rate,
             client_errors=100 * limits.client_error_rate,

@@ -70,6 +70,7 @@ def readers(config: Config, model: ModelSpec) -> dict[str, list[str]]:
             monitoring = layout.monitored(config, model, environment)
             names = [naming.execution_role(config, model.name, environment)]
             names += [naming.monitoring_role(config, model.name, environment)] if monitoring else []
+            names += [naming.batch_role(config, model.name, environment)] if layout.batched(model, environment) else []
             roles.setdefault(environment.account.id, []).extend(names)
     return roles
 
@@ -179,6 +180,9 @@ def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environm
     statements = [*_place(stack, config, name, environment), *facts(stack, config, name)]
     if first or last or approved:
         statements += _check(stack, config, name)
+    if first and layout.batched(model, environment):
+        client = role_arn(stack, environment.account, naming.batch_gate_role(config, name, environment))
+        statements.append(allow("sts:AssumeRole", on=[client]))
     if first:
         statements.append(_use(stack, [naming.evidence_key(config, name)], "kms:Sign"))
         statements += _trials(stack, config, model) if model.training.search else []
@@ -212,16 +216,20 @@ def releasing_roles(stack: Stack, config: Config, model: ModelSpec) -> list[str]
     return [role_arn(stack, config.toolchain, name) for name in names]
 
 
-def roads_roles(stack: Stack, config: Config) -> list[str]:
-    """The ARNs, as patterns, of every role that roads, jobs and endpoints have in the toolchain's account, of every model: no person's."""
+def roads_roles(stack: Stack, config: Config, model: ModelSpec) -> list[str]:
+    """The ARNs, as patterns, of every role that roads, jobs and endpoints have in the toolchain's account, of every model: no person's.
+    Those of batches are named where `model` has some.
+    """
     every, home = naming.EVERY, config.toolchain
     stages = (naming.BUILD, naming.UPDATE, naming.TRAIN, naming.CHECK, naming.ONBOARD)
     serving = (naming.execution_role, naming.monitoring_role, naming.verifier_role)
+    scored = [each for each in config.environments if layout.batched(model, each)]
     names = [
         *(naming.stage_project(config, every, stage) for stage in stages),
         *(naming.deploy_role(config, every, environment) for environment in config.environments),
         *(naming.controller_role(config, every), naming.training_role(config, every), naming.pull_request_project(config)),
         *(role(config, every, each) for each in config.environments if each.account == home for role in serving),
+        *(role(config, every, each) for each in scored if each.account == home for role in (naming.batch_gate_role, naming.batch_role)),
     ]
     return [role_arn(stack, home, name) for name in names]
 

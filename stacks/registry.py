@@ -96,7 +96,7 @@ class Registry(Stack):
             self, "ReleaseKey", description=f"Signs approvals and ledger of {name}", alias=naming.release_key(config, name)
         )
         evidence.signs_for_nobody_but(permissions.measuring_roles(self, config, model))
-        release.signs_for_none_of(permissions.roads_roles(self, config), but=permissions.releasing_roles(self, config, model))
+        release.signs_for_none_of(permissions.roads_roles(self, config, model), but=permissions.releasing_roles(self, config, model))
         return evidence, release
 
     def _roles_of(self, account: str, roles: list[str]) -> iam.IPrincipal:

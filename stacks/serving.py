@@ -20,17 +20,18 @@ from constructs import Construct
 import naming
 from config import Config, Environment
 from deployability.instances import gpus, has_local_storage, processors
-from paved_runtime.spec import TERMINATION, ModelSpec, Monitoring
+from paved_runtime.spec import TERMINATION, Fleet, ModelSpec, Monitoring
 from pipelines import tags
 from pipelines.serving_stack import NO, PACKAGE, PERCENTILES, ServingOutputs, ServingParameters
 from stacks import facts, layout, permissions
 from stacks.constructs.alarms import Alarms, Limits
 from stacks.constructs.deployment import guarded, urgent
-from stacks.constructs.endpoint import Endpoint, Shadow
+from stacks.constructs.endpoint import Capture, Endpoint, Instances, OnDemand, Shadow
 from stacks.constructs.key import ALARMS as ALARM_SENDER
 from stacks.constructs.key import EVENTS, Key
 from stacks.constructs.model_role import ModelRole
 from stacks.constructs.notices import Notices
+from stacks.constructs.queue import Queue, QueueAlarms
 from stacks.constructs.scaling import CONCURRENCY, INVOCATIONS, Bounds, Scaling, nights
 from stacks.constructs.score_metrics import ScoreMetrics
 from stacks.constructs.store import Store
@@ -54,21 +55,29 @@ class Serving(Stack):
         self.key = Key(self, "Key", description=f"Captured requests, disks and alarms of {self.endpoint_name}", services=self._key_users())
         self.vpc = vpc_config(self, config, environment.account)
         self.capture = self._capture()
+        self.queue = self._queue()
         self.log = self._log()
-        topic = Notices(self, "Notices", key=self.key, addresses=[*config.owners, model.owner], publishers=[ALARM_SENDER])
+        topic = Notices(self, "Notices", key=self.key, addresses=[*config.owners, model.owner], publishers=self._publishers())
         endpoint = self._endpoint()
         alarms = self._alarms(endpoint, topic)
         self._deployment(endpoint, alarms)
-        if self.serving.maximum_instances is not None:
-            self._scaling(endpoint, self.serving.maximum_instances)
+        if self.serving.fleet and self.serving.maximum_instances is not None:
+            self._scaling(endpoint, self.serving.fleet, self.serving.maximum_instances)
         self._verifier()
-        stored = {"capture-bucket": self.capture.bucket_name, "key": self.key.key_arn, "topic": topic.topic_arn}
+        stored = {"capture-bucket": self.capture.bucket_name, "key": self.key.key_arn, "topic": topic.topic_arn, **self._told_of_queue()}
         facts.tell(self, stored, lambda fact: naming.environment_parameter(config, model.name, environment, fact))
         self._outputs(endpoint, alarms)
 
     def _key_users(self) -> list[str]:
-        """Services that encrypt with it: CloudWatch notices of alarms, EventBridge what it could not tell the toolchain of drift."""
-        return [ALARM_SENDER, *([EVENTS] if layout.retrains(self.config, self.model, self.place) else [])]
+        """Services that encrypt with it: CloudWatch notices of alarms, EventBridge what it could not tell the toolchain of drift, or the
+        owners of a batch.
+        """
+        events = layout.retrains(self.config, self.model, self.place) or self.serving.batch is not None
+        return [ALARM_SENDER, *([EVENTS] if events else [])]
+
+    def _publishers(self) -> list[str]:
+        """Services that tell the owners: CloudWatch of alarms, EventBridge of batches."""
+        return [ALARM_SENDER, *([EVENTS] if self.serving.batch is not None else [])]
 
     def _fields(self) -> list[str]:
         """The parameters that this stack has."""
@@ -97,6 +106,30 @@ class Serving(Stack):
         logs = self.config.access_logs_of(self.place.account)
         return Store(self, "Capture", key=self.key, expire_days=days, folders=[naming.CAPTURE, naming.MONITORING], logs=logs)
 
+    def _queue(self) -> Queue | None:
+        table = self.serving.asynchronous
+        if table is None:
+            return None
+        return Queue(
+            self,
+            "Queue",
+            key=self.key,
+            requests=naming.REQUESTS,
+            answers=naming.ANSWERS,
+            failures=naming.FAILURES,
+            days=table.result_days,
+            notices=table.notices,
+            concurrency=table.concurrency,
+            logs=self.config.access_logs_of(self.place.account),
+        )
+
+    def _told_of_queue(self) -> dict[str, str]:
+        """What callers of an endpoint whose requests wait must know."""
+        if self.queue is None:
+            return {}
+        topic = {"answers-topic": self.queue.topic.topic_arn} if self.queue.topic else {}
+        return {"queue-bucket": self.queue.store.bucket_name, **topic}
+
     def _log(self) -> logs.LogGroup:
         return logs.LogGroup(
             self,
@@ -116,20 +149,38 @@ class Serving(Stack):
             container=self._container(),
             shadow=self._shadow() if serving.deployment.policy == "shadow" else None,
             role=self._execution_role(),
-            vpc=self.vpc,
-            instance_type=serving.instance_type,
-            inference_ami=serving.inference_ami,
-            instances=serving.instances,
+            runs_on=self._runs_on(),
             key=self.key,
-            encrypt_volume=not has_local_storage(serving.instance_type),
-            capture_uri=f"s3://{self.capture.bucket_name}/{naming.CAPTURE}/{self.parameters.model_version}",
-            capture_percent=serving.capture_percent,
-            retain_count=serving.maximum_instances is not None,
+            capture=None if serving.serverless or serving.asynchronous else self._captured(),
+            queue=self.queue.config() if self.queue else None,
         )
 
+    def _runs_on(self) -> Instances | OnDemand:
+        serving, fleet = self.serving, self.serving.fleet
+        if fleet is None:
+            assert serving.serverless, "without instances it is serverless"
+            return OnDemand(**serving.serverless.model_dump(exclude={"setup_seconds"}))
+        return Instances(
+            instance_type=fleet.instance_type,
+            inference_ami=serving.inference_ami,
+            count=fleet.instances,
+            encrypt_volume=not has_local_storage(fleet.instance_type),
+            retain_count=serving.maximum_instances is not None and not serving.scales_to_zero,  # a fleet of none proves nothing
+            vpc=self.vpc,
+        )
+
+    def _captured(self) -> Capture:
+        uri = f"s3://{self.capture.bucket_name}/{naming.CAPTURE}/{self.parameters.model_version}"
+        return Capture(uri=uri, percent=self.serving.capture_percent)
+
     def _container(self) -> dict[str, Any]:
-        """The version; its server ends, and so takes no traffic, where it finds another model than the one that was deployed."""
-        expected = {"environment": {"MODEL_SHA256": self.parameters.model_sha256}}
+        """The version; its server ends, and so takes no traffic, where it finds another model than the one that was deployed.
+
+        A serverless container answers one request at a time, so one worker is all it needs ("Deploy models with Amazon SageMaker Serverless
+        Inference", container support).
+        """
+        alone = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"} if self.serving.serverless else {}
+        expected = {"environment": {"MODEL_SHA256": self.parameters.model_sha256, **alone}}
         if self.place.approved_only:
             return {"modelPackageName": self.parameters.model_package_arn, **expected}
         return {"image": self.parameters.image_uri, "modelDataUrl": self.parameters.model_data_url, **expected}
@@ -142,6 +193,15 @@ class Serving(Stack):
     def _alarms(self, endpoint: Endpoint, topic: Notices) -> Alarms:
         namespace = naming.metric_namespace(self.config, self.model.name, self.place)
         parameters = self.parameters
+        if table := self.serving.asynchronous:
+            QueueAlarms(
+                self,
+                "QueueAlarms",
+                endpoint_name=self.endpoint_name,
+                variant=naming.VARIANT,
+                topic=topic,
+                minutes=table.oldest_request_minutes,
+            )
         return Alarms(
             self,
             "Alarms",
@@ -160,15 +220,17 @@ class Serving(Stack):
 
     def _limits(self) -> Limits:
         alarms, bake = self.serving.alarms, self.serving.deployment.bake_minutes
+        serverless, fleet = self.serving.serverless, self.serving.fleet
         return Limits(
             server_errors=alarms.server_error_rate,
             client_errors=alarms.client_error_rate,
             model_latency=1000 * alarms.model_latency_p99_ms,
-            overhead_latency=1000 * alarms.overhead_latency_p99_ms,
-            cpu=alarms.cpu_percent * processors(self.serving.instance_type),
+            overhead_latency=1000 * alarms.overhead_latency_p99_ms if fleet and not self.queue else 0,
+            cpu=alarms.cpu_percent * processors(fleet.instance_type) if fleet else 0,
             memory=alarms.memory_percent,
-            gpu=alarms.gpu_percent * gpus(self.serving.instance_type),
-            gpu_memory=alarms.gpu_memory_percent * gpus(self.serving.instance_type),
+            gpu=alarms.gpu_percent * gpus(fleet.instance_type) if fleet else 0,
+            gpu_memory=alarms.gpu_memory_percent * gpus(fleet.instance_type) if fleet else 0,
+            setup=1e6 * serverless.setup_seconds if serverless else 0,
             shift=alarms.score_shift * self.model.data.span,
             shift_minutes=max(2, min(bake - 1, LONGEST_SHIFT)),
         )
@@ -181,14 +243,15 @@ class Serving(Stack):
         policy = guarded(policy=shift.policy, size_percent=shift.size_percent, bake_seconds=60 * shift.bake_minutes, alarms=names, **times)
         endpoint.move_by(policy, when=unhurried, otherwise=urgent(**times))
 
-    def _scaling(self, endpoint: Endpoint, maximum: int) -> None:
-        serving, targets = self.serving, {"invocations-per-instance": (INVOCATIONS, self.serving.invocations_per_instance)}
+    def _scaling(self, endpoint: Endpoint, fleet: Fleet, maximum: int) -> None:
+        serving, table = self.serving, self.serving.asynchronous
+        targets = {} if table else {"invocations-per-instance": (INVOCATIONS, serving.invocations_per_instance)}
         if serving.concurrency_per_instance is not None:
             targets["concurrency-per-instance"] = (CONCURRENCY, serving.concurrency_per_instance)
         schedule: list[Bounds] = []
         if off := serving.off_hours:
             evening, morning = nights(off.start, off.end, weekends=off.weekends)
-            night, day = (off.instances, off.maximum_instances), (serving.instances, maximum)
+            night, day = (off.instances, off.maximum_instances), (fleet.instances, maximum)
             schedule = [
                 Bounds(name=name, cron=cron, timezone=off.timezone, minimum=least, maximum=most)
                 for name, cron, (least, most) in (("off-hours", evening, night), ("working-hours", morning, day))
@@ -198,10 +261,11 @@ class Serving(Stack):
             "Scaling",
             endpoint=endpoint.endpoint,
             variant=naming.VARIANT,
-            minimum=serving.instances,
+            minimum=0 if serving.scales_to_zero else fleet.instances,
             maximum=maximum,
             targets=targets,
             schedule=schedule,
+            backlog=table.backlog_per_instance if table else None,
         )
 
     def _execution_role(self) -> ModelRole:
@@ -217,11 +281,12 @@ class Serving(Stack):
             registered=permissions.registered(self, self.config, self.model.name),
             key=self.key.key_arn,
             statements=[
-                allow("s3:PutObject", on=[self.capture.arn_for_objects(f"{naming.CAPTURE}/*")]),
+                *([] if self.serving.serverless else [allow("s3:PutObject", on=[self.capture.arn_for_objects(f"{naming.CAPTURE}/*")])]),
                 allow("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[self.log.log_group_arn]),
                 allow("logs:CreateLogGroup", on=[own_log]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=metrics),  # metrics have no resource to name
                 allow("cloudwatch:DescribeAlarms", on=[alarms]),  # those that may take a deployment back
+                *(self.queue.of_endpoint() if self.queue else []),
                 *(self.vpc.for_jobs(self) if self.vpc else []),
             ],
         )
@@ -240,6 +305,7 @@ class Serving(Stack):
             toolchain=config.toolchain.id,
             trusted=[permissions.role_arn(self, config.toolchain, role) for role in trusted],
             endpoint_name=self.endpoint_name,
+            queued=self.queue.of_caller() if self.queue else [],
         )
 
     def _outputs(self, endpoint: Endpoint, alarms: Alarms) -> None:
@@ -252,7 +318,9 @@ class Serving(Stack):
             rollback_alarms=Fn.join(",", [alarm.alarm_name for alarm in alarms.rollback]),
             log_group=self.log.log_group_name,
             capture_bucket=self.capture.bucket_name,
+            queue_bucket=self.queue.store.bucket_name if self.queue else "",
         )
         apart = Construct(self, "Outputs")  # some outputs have the name of a parameter
         for name, value in outputs.values().items():
-            CfnOutput(apart, name, value=value).override_logical_id(name)
+            if value:
+                CfnOutput(apart, name, value=value).override_logical_id(name)

@@ -46,6 +46,7 @@ TRAINING = (
 STACKS = (
     *OURS,
     "stacks",
+    "pipelines.batch",
     "pipelines.delivery",
     "pipelines.monitoring",
     "pipelines.serving_stack",
@@ -78,7 +79,9 @@ RULES = (  # the first that fits holds
     Rule("pipelines.search_space", (SPEC,)),
     Rule("pipelines.waiting", (SPEC,)),
     Rule("pipelines.delivery", ("config", "naming", "pipelines.commands", "pipelines.waiting", SPEC)),
-    Rule("pipelines.monitoring", ("deployability.instances", "pipelines.serving_stack", SPEC)),
+    Rule("pipelines.batch", ("naming", "pipelines.job_steps", "pipelines.serving_stack", SPEC)),
+    Rule("pipelines.job_steps", ("deployability.instances",)),
+    Rule("pipelines.monitoring", ("pipelines.job_steps", "pipelines.serving_stack", SPEC)),
     Rule("pipelines.definition", ("pipelines.step_requests",)),
     Rule("pipelines.step_requests", ("deployability.instances", *BOTO)),
     Rule("pipelines.sdk_steps", ("sagemaker", PROTOCOL)),

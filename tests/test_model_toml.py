@@ -128,6 +128,62 @@ def test_what_sagemaker_would_refuse_or_do_otherwise(changed: dict[str, object],
     assert [problem["msg"] for problem in caught.value.errors()] == [f"Value error, {error}"]
 
 
+AT_ONCE = {"policy": "all-at-once"}
+ON_DEMAND = {"memory_mb": 2048, "maximum_concurrency": 5}
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"instance_type": "ml.m5.large"}, "instance_type is not for a serverless endpoint: it has no instances: memory_mb and"),
+        ({"maximum_instances": 4}, "maximum_instances is not for a serverless endpoint: it scales by itself, up to maximum_concurrency"),
+        ({"capture_percent": 100}, "capture_percent is not for a serverless endpoint: SageMaker captures no requests there: take it out"),
+        ({"asynchronous": {}}, "asynchronous is not for a serverless endpoint: callers of the one wait for answers"),
+        ({"alarms": {"cpu_percent": 80}}, "alarms.cpu_percent is not for a serverless endpoint: SageMaker publishes no such metric"),
+        ({"alarms": {"overhead_latency_p99_ms": 80}}, "alarms.overhead_latency_p99_ms is not for a serverless endpoint: cold starts"),
+        ({"deployment": CANARY}, "a canary shift moves parts of a fleet of instances, and a serverless endpoint has none: policy must be"),
+        ({"deployment": {"policy": "shadow"}}, "a shadow shift moves parts of a fleet of instances, and a serverless endpoint has none"),
+        (
+            {"serverless": {**ON_DEMAND, "provisioned_concurrency": 6}},
+            "provisioned_concurrency is 6, more than maximum_concurrency = 5: lower it",
+        ),
+        ({"serverless": None}, "instance_type and instances missing: give an endpoint instances, or the table serverless"),
+        ({"serverless": None, "instances": 1}, "instance_type missing: give an endpoint instances, or the table serverless"),
+    ],
+)
+def test_what_a_serverless_endpoint_has_not(changed: dict[str, object], error: str) -> None:
+    table = {"serverless": ON_DEMAND, "deployment": AT_ONCE}
+    assert spec.Serving.model_validate(table).style == "serverless"
+    assert spec.Serving.model_validate(table).fleet is None
+
+    with pytest.raises(ValidationError) as caught:
+        spec.Serving.model_validate({**table, **changed})
+    (problem,) = caught.value.errors()
+    assert problem["msg"].startswith(f"Value error, {error}")
+
+
+@pytest.mark.parametrize("memory", [0, 512, 1000, 1536, 7168, "2048", True])
+def test_memory_comes_in_whole_gigabytes(memory: object) -> None:
+    table = {"serverless": {**ON_DEMAND, "memory_mb": memory}, "deployment": AT_ONCE}
+
+    with pytest.raises(ValidationError, match="memory_mb"):
+        spec.Serving.model_validate(table)
+
+
+def test_a_container_must_have_the_memory_that_the_gate_lets_it_have(tmp_path: Path) -> None:
+    before = 'instance_type = "ml.m5.large"\ninstances = 1\n'
+    content = SHOWN.replace(before, "serverless = { memory_mb = 1024, maximum_concurrency = 5 }\n")
+    content = content.replace("memory_mb = 1024\n", "memory_mb = 1500\n")
+    write(tmp_path / "model_code", content.encode())
+
+    with pytest.raises(spec.SpecError) as caught:
+        spec.load(MODEL, tmp_path / "model_code")
+    assert str(caught.value).endswith(
+        "serving.staging.serverless.memory_mb is 1024, and gates.load.memory_mb lets the container have 1500: raise the one or lower the"
+        " other"
+    )
+
+
 def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
     write(tmp_path / "model_code", b"\xff")
 

@@ -34,6 +34,11 @@ KINDS = {  # function → the service's own description of such a name (`service
     "alarm": "cloudwatch.AlarmName",
     "approval": STAGE,
     "artifacts_bucket": "AWS::S3::Bucket.BucketName",
+    "batch_gate_role": ROLE,
+    "batch_dead_letters": r"[\w-]{1,80}",
+    "batch_pipeline": "scheduler.Name",
+    "batch_role": ROLE,
+    "batch_stack": STACK,
     "bootstrap_role": ROLE,
     "budget": r"[^:\\]{1,100}",  # budgets.BudgetName's description is in Java's words
     "budget_stack": STACK,
@@ -201,7 +206,7 @@ def test_names_of_a_kind_differ() -> None:
 
 
 def test_names_of_the_sagemaker_pipelines_differ() -> None:
-    names = [name for function in ("training_pipeline", "monitoring_pipeline") for _, name in calls(function)]
+    names = [name for function in ("training_pipeline", "monitoring_pipeline", "batch_pipeline") for _, name in calls(function)]
 
     assert len(names) == len(set(names))
 

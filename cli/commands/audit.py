@@ -1,18 +1,25 @@
-"""`road audit`: what served when, let in by whom and why, out of which code and data. Read from the ledger, entry by signed entry."""
+"""`road audit`: what served when, let in by whom and why, out of which code and data. Read from the ledger, entry by signed entry. And what
+scored files of rows, read from the manifests of batches.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli import output, target
+from cli import output, scored_rows, target
+from cli.batches import enter as entered
 from cli.problem import Problem
 from cli.standings import place as placed
+from cli.target import Target
+from cli.tree import typed_path
 from paved_runtime.page import legible
 from pipelines.deployment import ledger, package, readback, standing
 from pipelines.deployment.errors import DeploymentError
@@ -64,20 +71,40 @@ def audit(
     model: target.Model,
     *,
     environment: target.InEnvironment = None,
+    scored: Annotated[bool, typer.Option("--batches", help="Show which version scored which files of rows instead.")] = False,
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of batches only that one: its rows, or its results.", parser=typed_path)
+    ] = None,
     json: output.Json = False,
     where: target.Wanted = None,
 ) -> None:
     """Print what served when, and who let it in. Newest first: which versions answered, approved or brought back why, of which code and
-    data. Fails where an entry cannot be trusted, the endpoint serves something else now, or a version was approved beside the road.
+    data. Fails where an entry cannot be trusted, the endpoint serves something else now, or a version was approved beside the road; of
+    batches, where a version scored that the ledger does not know.
     """
     known, there = target.model(model), target.environment(environment)
-    place = placed(target.choose(where), known, there)
+    aws = target.choose(where)
+    place = placed(aws, known, there)
     served = history(place.registry, there.name)
+    if scored or file:
+        _batches(aws, place, served, file, json=json)
+        return
     output.show(view(served), [period.as_dict() for period in served], json=json)
     doubtful = [f"{period.uri.rpartition('/')[2]}: {period.doubt}" for period in served if period.doubt]
     doubtful += [*differences(place, served[0].answers), *(each.line() for each in unproven(place.registry))]
     if doubtful:
         raise Problem(f"ledger of {known.name} in {there.name}", "; ".join(doubtful), "find out who wrote or changed it")
+
+
+def _batches(aws: Target, place: Place, served: Sequence[Served], file: Path | None, *, json: bool) -> None:
+    """What scored files of rows. Raises Problem where a version did that the ledger does not know."""
+    model, environment = place.model, place.environment
+    batches, _ = entered(aws, model, environment)
+    versions = {period.entry.model_package_arn for period in served if period.entry and not period.doubt}
+    found = scored_rows.look(batches.manifests(), versions, file)
+    output.show(scored_rows.view(found), [each.as_dict() for each in found], json=json)
+    if doubtful := [f"{each.execution}: {each.doubt}" for each in found if each.doubt]:
+        raise Problem(f"batches of {model.name} in {environment.name}", "; ".join(doubtful), "find out who deployed that version")
 
 
 def history(registry: Registry, environment: str) -> list[Served]:

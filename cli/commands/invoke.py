@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 import naming
-from cli import output, reasons, target
-from cli.endpoint import CSV, JSON, ask
+from cli import output, queue, reasons, target
+from cli.endpoint import CSV, JSON, ask, ask_queue
 from cli.problem import Problem
 from cli.target import Target
 from cli.tree import typed_path
@@ -35,7 +35,10 @@ def invoke(
     json: Annotated[bool, typer.Option("--json", help="Print the endpoint's own JSON, with --explain too.")] = False,
     where: target.Wanted = None,
 ) -> None:
-    """Score rows with a live endpoint and print its answer. Without a file, reads JSON or CSV from standard input."""
+    """Score rows with a live endpoint and print its answer. Without a file, reads JSON or CSV from standard input.
+
+    Where requests wait in a queue, the answer is waited for.
+    """
     known, place = target.model(model), target.environment(environment)
     body, content_type = _request(json_file, csv_file)
     if explain:
@@ -45,8 +48,11 @@ def invoke(
 
 def score(aws: Target, model: ModelSpec, place: Environment, body: bytes, content_type: str, *, tables: bool) -> None:
     """Ask, and print the answer: as it is, or the reasons in it as tables."""
-    runtime = aws.session(place.account).client("sagemaker-runtime")
-    answer = ask(runtime, naming.endpoint(CONFIG, model.name, place), body, content_type)
+    if waiting := queue.of(aws, model, place):
+        answer = ask_queue(waiting, body, content_type)
+    else:
+        runtime = aws.session(place.account).client("sagemaker-runtime")
+        answer = ask(runtime, naming.endpoint(CONFIG, model.name, place), body, content_type)
     if tables:
         output.draw(reasons.tables(encoder.loads(answer), model), output.facts)
     else:

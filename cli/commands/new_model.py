@@ -22,6 +22,7 @@ from cli.processes import captured
 from cli.profiles import Profile
 from cli.progress import Progress
 from cli.proposals import SCALES, Gates
+from cli.shapes import Shape
 from cli.tree import DRAFTS, typed_path
 from config import CONFIG
 from naming import RESERVED
@@ -39,6 +40,8 @@ Positive = Annotated[
     str | None, typer.Option(metavar="VALUE", help="Of two outcomes, the one whose probability is scored; guessed without it.")
 ]
 Framework = Annotated[spec.Framework, typer.Option(metavar="|".join(spec.FRAMEWORKS), help="What the model is learnt with.")]
+Serving = Annotated[spec.Style, typer.Option(metavar="|".join(get_args(spec.Style)), help="How the model is asked.")]
+Batch = Annotated[bool, typer.Option("--batch", help="Have files of rows scored, too.")]
 Exclude = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="A column that is not known in time. May be repeated.")]
 
 
@@ -55,6 +58,8 @@ def new_model(
         str | None, typer.Option(metavar="MAIL", help="Who answers for the model; without it the first owner in config.py.")
     ] = None,
     framework: Framework = "xgboost",
+    serving: Serving = "real-time",
+    batch: Batch = False,
     json: output.Json = False,
 ) -> None:
     """Write a model's folder from a CSV file. Columns, ranges and gates are inferred, tried, and explained in its model.toml."""
@@ -65,7 +70,12 @@ def new_model(
             profile = profiles.read(data, target=target, task=task, positive=positive, exclude=exclude or [])
             learns(framework, profile, {name: frameworks.named(name).TASKS for name in spec.FRAMEWORKS})
             step.note = f"{profile.rows} rows, {len(profile.columns)} columns, a target for {profile.task}"
-            words = Words(purpose=purpose or _purpose(profile), owner=owner or CONFIG.owners[0], framework=framework)
+            words = Words(
+                purpose=purpose or _purpose(profile),
+                owner=owner or CONFIG.owners[0],
+                framework=framework,
+                shape=Shape(style=serving, batch=batch),
+            )
             draft = Draft(name=name, words=words, config=CONFIG, place=place)
             draft.check(profile)
         with progress.step(f"train on {proposals.SPLITS} splits, to propose gates") as step:

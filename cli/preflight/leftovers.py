@@ -43,6 +43,8 @@ def stacks(visit: Visit) -> list[str]:
         if environment.account == visit.account:
             names += [naming.serving_stack(config, model, environment) for model in models]
             names += [naming.monitoring_stack(config, model, environment) for model in models]
+            scored = [model.name for model in visit.models if model.serving[environment.name].batch]
+            names += [naming.batch_stack(config, model, environment) for model in scored]
     return names
 
 

@@ -1,6 +1,7 @@
 """SageMaker's quotas, against what the models can need at once: those of a new account are often lower, and raising one takes days.
 
 A quota is of instances of one type for one use, in one account and region ("Amazon SageMaker endpoints and quotas", General Reference).
+Serverless endpoints share one of requests at a time.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from paved_runtime.spec import ModelSpec, Serving
 
 SAGEMAKER = "sagemaker"
 ENDPOINTS, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+TRANSFORM = "transform job usage"
 WARM = "training warm pool usage"
 SPOT = "spot training job usage"
+CONCURRENCY = "Maximum total concurrency across all serverless endpoints"
 
 
 def check(visit: Visit) -> Iterator[Finding]:
@@ -33,7 +36,7 @@ def check(visit: Visit) -> Iterator[Finding]:
 
 
 def demand(visit: Visit) -> Counter[str]:
-    """The most instances by the name of their quota, all models at once, as a delivery of the platform may have them."""
+    """The most instances, or requests, by the name of their quota, all models at once, as a delivery of the platform may have them."""
     most: Counter[str] = Counter()
     for model in visit.models:
         if visit.of_toolchain:
@@ -41,7 +44,7 @@ def demand(visit: Visit) -> Counter[str]:
         for environment in visit.config.environments:
             if environment.account == visit.account and environment.name in model.serving:
                 serving = model.serving[environment.name]
-                most[_name(serving.instance_type, ENDPOINTS)] += _to_serve(serving)
+                most += _to_serve(serving) + _to_score(serving)
         if model.monitoring and visit.config.environments[-1].account == visit.account:
             most[_name(model.monitoring.instance_type, PROCESSING)] += model.monitoring.instances
     return most
@@ -56,12 +59,29 @@ def _to_train(model: ModelSpec) -> Counter[str]:
     return Counter({_name(kind, SPOT if model.training.spot else TRAINING): count, _name(kind, PROCESSING): 1, **kept})
 
 
-def _to_serve(serving: Serving) -> int:
-    """Instances of one endpoint at its largest: blue/green deployments and shadows make a second fleet, rolling ones a part of it."""
-    largest = max(serving.instances, serving.maximum_instances or 0, serving.off_hours.maximum_instances if serving.off_hours else 0)
+def _to_serve(serving: Serving) -> Counter[str]:
+    """One endpoint at its largest: its instances; of a serverless one the requests at a time.
+
+    While it is updated, blue/green deployments and shadows make a second fleet, rolling ones a part of it. That a second one's requests
+    count beside the first's is not documented; where they do, an update fails without it.
+    """
+    if serving.serverless:
+        return Counter({CONCURRENCY: 2 * serving.serverless.maximum_concurrency})
+    fleet = serving.fleet
+    assert fleet is not None, "without serverless there are instances"
+    name = _name(fleet.instance_type, ENDPOINTS)
+    largest = max(fleet.instances, serving.maximum_instances or 0, serving.off_hours.maximum_instances if serving.off_hours else 0)
     if serving.deployment.policy == "rolling":
-        return largest + max(1, largest * serving.deployment.size_percent // 100)
-    return 2 * largest
+        return Counter({name: largest + max(1, largest * serving.deployment.size_percent // 100)})
+    return Counter({name: 2 * largest})
+
+
+def _to_score(serving: Serving) -> Counter[str]:
+    """A batch: one machine that reads or writes files, or those that score, one after the other."""
+    table = serving.batch
+    return (
+        Counter({_name(table.instance_type, TRANSFORM): table.instances, _name(table.instance_type, PROCESSING): 1}) if table else Counter()
+    )
 
 
 def _name(instance_type: str, use: str) -> str:

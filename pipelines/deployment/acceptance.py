@@ -6,16 +6,17 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config as ClientConfig
 
 from paved_runtime.protocol import GOLDEN, PARITY, SCHEMA
-from paved_runtime.spec import ModelSpec
+from paved_runtime.spec import ModelSpec, Serverless
 from pipelines.deployment import live_gates, package
 from pipelines.deployment.endpoint import Endpoint
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.load import IN_FLIGHT, drive
+from pipelines.deployment.load import IN_FLIGHT, Load, drive
 from pipelines.deployment.pace import Clock, Pace
 from pipelines.deployment.package import Package
 from pipelines.deployment.place import Place
@@ -24,7 +25,6 @@ from pipelines.evidence.document import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 PATIENT = ClientConfig(read_timeout=65, retries={"mode": "standard", "max_attempts": 3})  # a container has 60 s to answer
 HURRIED = ClientConfig(read_timeout=65, retries={"total_max_attempts": 1}, max_pool_connections=IN_FLIGHT)  # a retry would hide an error
@@ -43,14 +43,14 @@ class Answers:
         return Answers(self.report | other.report, self.verdicts + other.verdicts)
 
 
-def answers(place: Place, endpoint: str, version: Package, pace: Pace, *, under_load: bool) -> Answers:
+def answers(place: Place, version: Package, pace: Pace, *, under_load: bool) -> Answers:
     """Ask the endpoint what evaluation recorded; with `under_load`, put what `model.toml` declares on it as well."""
     s3 = place.registry.s3
-    recorded = ask(Endpoint(place.runtime(PATIENT), endpoint), package.member(s3, version, GOLDEN))
+    recorded = ask(place.asked(PATIENT), package.member(s3, version, GOLDEN))
     if not under_load:
         return recorded
     schema, held_out = package.member(s3, version, SCHEMA), held_out_rows(s3, version)
-    return recorded + stand(place.runtime, endpoint, held_out, schema, place.model, pace.clock)
+    return recorded + stand(place.asked, held_out, schema, place.model, pace.clock, place.serving.serverless)
 
 
 def ask(endpoint: Endpoint, golden: Json) -> Answers:
@@ -63,23 +63,38 @@ def ask(endpoint: Endpoint, golden: Json) -> Answers:
 
 
 def stand(
-    runtime: Callable[[ClientConfig], SageMakerRuntimeClient], name: str, held_out: Json, schema: Json, model: ModelSpec, clock: Clock
+    asked: Callable[[ClientConfig], Endpoint],
+    held_out: Json,
+    schema: Json,
+    model: ModelSpec,
+    clock: Clock,
+    serverless: Serverless | None = None,
 ) -> Answers:
-    """Ask for held-out rows, put the declared load on the endpoint, then let it describe itself."""
-    patient, hurried = (Endpoint(runtime(config), name) for config in (PATIENT, HURRIED))
+    """Ask for held-out rows, put the declared load on the endpoint, then let it describe itself.
+
+    A serverless endpoint gets the load twice, and is judged by the second: what the first one shows, containers that start under it
+    included, is reported apart. Its caller keeps to `maximum_concurrency`: what is throttled says nothing of the version.
+    """
+    patient, hurried = (asked(config) for config in (PATIENT, HURRIED))
     limits = model.gates.load
     accepted = limits.parity * model.data.span
     parity = live_gates.parity(patient, held_out, accepted)
     rows = len(held_out["instances"])
     log.info("%d held-out rows asked; load: %g requests a second for %d seconds", rows, limits.requests_per_second, limits.seconds)
     send = live_gates.sender(hurried, held_out, accepted)
-    load = drive(send, rate=limits.requests_per_second, seconds=limits.seconds, clock=clock)
-    log.info(
-        "load: p50 %.1f ms, p99 %.1f ms, %d of %d failed", load.percentile(50), load.percentile(99), len(load.failures), len(load.calls)
-    )
+    in_flight = min(IN_FLIGHT, serverless.maximum_concurrency) if serverless else IN_FLIGHT
+    put = partial(drive, send, rate=limits.requests_per_second, seconds=limits.seconds, in_flight=in_flight, clock=clock)
+    started = {"load_at_start": _logged("load while containers start", put()).as_json()} if serverless else {}
+    load = _logged("load", put())
     memory, live_schema = live_gates.described(patient, schema, limits.memory_mb)
-    report = {"parity": {"rows": rows, "largest_difference": parity.found}, "load": load.as_json(), "memory_mb": memory.found}
+    report = {"parity": {"rows": rows, "largest_difference": parity.found}, "load": load.as_json(), **started, "memory_mb": memory.found}
     return Answers(report, [parity, *live_gates.under_load(load, limits), memory, live_schema])
+
+
+def _logged(what: str, load: Load) -> Load:
+    failed = len(load.failures)
+    log.info("%s: p50 %.1f ms, p99 %.1f ms, %d of %d failed", what, load.percentile(50), load.percentile(99), failed, len(load.calls))
+    return load
 
 
 def held_out_rows(s3: S3Client, version: Package) -> Json:

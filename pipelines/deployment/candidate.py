@@ -68,7 +68,7 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
     doubts = [
         *consistency.contradictions(statements),
         *consistency.missing_in(definition, commit=evaluation.commit, image=evaluation.image_uri, data=evaluation.data_sha256),
-        *consistency.unproven(model, evaluation, staging),
+        *consistency.unproven(model, evaluation, staging, batched=model.serving[registry.config.environments[0].name].batch is not None),
         *(search.doubts(searched, evaluation) if model.training.search else []),
     ]
     if doubts:

@@ -9,6 +9,7 @@ import naming
 from paved_runtime.protocol import EVALUATION, METADATA
 from paved_runtime.spec import Behaviour, ModelSpec
 from pipelines.deployment import package
+from pipelines.deployment.batch_gate import BATCH_PARITY
 from pipelines.deployment.package import TRAINED_COMMIT, Package
 from pipelines.evidence import document
 from pipelines.evidence.document import Evaluation, Staging
@@ -41,8 +42,10 @@ def missing_in(definition: str, **facts: str) -> list[str]:
     ]
 
 
-def unproven(model: ModelSpec, evaluation: Evaluation, staging: Staging) -> list[str]:
-    """What the gates do not say for the candidate: those that failed, and those that are due and have said nothing."""
+def unproven(model: ModelSpec, evaluation: Evaluation, staging: Staging, *, batched: bool = False) -> list[str]:
+    """What the gates do not say for the candidate: those that failed, and those that are due and have said nothing. `batched`: whether a
+    batch had to be scored.
+    """
     verdicts = (*evaluation.gates, *staging.gates)
     failed = [verdict.line() for verdict in verdicts if verdict.passed is False]
     if evaluation.gates_failed:
@@ -50,6 +53,7 @@ def unproven(model: ModelSpec, evaluation: Evaluation, staging: Staging) -> list
     passed, spoken = ({verdict.gate for verdict in verdicts if verdict.passed}, {verdict.gate for verdict in verdicts})
     gates = model.gates
     declared = {"slices": gates.slices, "fairness": gates.fairness, "behaviour": gates.behaviour != Behaviour()}
+    declared |= {BATCH_PARITY: batched}
     due = {"champion", "plausibility", *(name for name, there in declared.items() if there)}
     silent = sorted((JUDGED - passed) | (due - spoken))
     return failed + [f"{gate}: no verdict: the image runs another version of the runtime" for gate in silent]

@@ -20,7 +20,6 @@ from pipelines.deployment import live as endpoints
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.acceptance import PATIENT
 from pipelines.deployment.cdk import CdkFailed
-from pipelines.deployment.endpoint import Endpoint
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.live_check import Demand, InAlarm, watch
 from pipelines.deployment.pace import Pace
@@ -87,7 +86,7 @@ class Guard:
             DeploymentError: they serve another one, or do not say, and the version was taken back.
         """
         expected = package.model_sha256(self.place.registry.s3, self.version.data, self.version.artifact_sha256)
-        verdict = live_gates.identity(Endpoint(self.place.runtime(PATIENT), served.endpoint), expected)
+        verdict = live_gates.identity(self.place.asked(PATIENT), expected)
         if not verdict.passed:
             raise self._take_back(served, [], otherwise=verdict.line())
         return verdict

@@ -34,15 +34,19 @@ class InAlarm(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """How many rows the version must have scored, and for how many minutes at most that is waited for."""
+    """How many rows the version must have scored, and for how many minutes at most that is waited for.
+
+    `idle`: whether it is no fault that nobody asks at all, as where requests wait and there may be no instance.
+    """
 
     rows: int
     minutes: float
+    idle: bool = False
 
     @classmethod
     def of(cls, serving: Serving) -> Self:
         """What `model.toml` demands in an environment."""
-        return cls(rows=serving.deployment.minimum_requests, minutes=serving.deployment_minutes)
+        return cls(rows=serving.deployment.minimum_requests, minutes=serving.deployment_minutes, idle=serving.scales_to_zero)
 
 
 def watch(metrics: ScoreMetrics, served: Served, outputs: ServingOutputs, demand: Demand, pace: Pace) -> Verdict:
@@ -65,6 +69,10 @@ def watch(metrics: ScoreMetrics, served: Served, outputs: ServingOutputs, demand
             return _verdict(None, rows, demand, "the endpoint is new with this deployment: nobody could ask it before")
         if rows != before:
             log.info("%d rows scored since %s, %d are needed: watching the alarms", rows, document.utc(served.began), demand.rows)
+    if demand.idle and not rows:
+        return _verdict(
+            None, rows, demand, f"nobody asked in {demand.minutes:g} minutes: nothing is known of it under its callers' requests"
+        )
     advice = (
         f"too few to judge: it was watched for {demand.minutes:g} minutes and no alarm went into ALARM, which proves nothing:"
         " have it asked and retry the stage, or go back: ./road rollback MODEL"

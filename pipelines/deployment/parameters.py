@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from paved_runtime.protocol import model_version
 from pipelines.deployment import package
 from pipelines.deployment.package import Package
-from pipelines.serving_stack import NO, NO_VERSION, YES, MonitoringParameters, ServingParameters
+from pipelines.serving_stack import NO, NO_VERSION, YES, BatchParameters, MonitoringParameters, ServingParameters
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,3 +50,11 @@ def serving(s3: S3Client, version: Package, previous: Previous | None, *, urgent
 def monitoring(s3: S3Client, image: str, data: str) -> MonitoringParameters:
     """Those of a monitoring stack, for a version that is made of this image and this `model.tar.gz`."""
     return MonitoringParameters(image_uri=image, model_data_url=data, model_version=model_version(package.model_sha256(s3, data)))
+
+
+def batch(s3: S3Client, arn: str, image: str, data: str) -> BatchParameters:
+    """Those of a stack of batches, for a version made of this image and this `model.tar.gz`; `arn` is NO_VERSION where it is not known."""
+    digest = package.model_sha256(s3, data)
+    return BatchParameters(
+        model_package_arn=arn, image_uri=image, model_data_url=data, model_version=model_version(digest), model_sha256=digest
+    )

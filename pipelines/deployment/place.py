@@ -12,14 +12,19 @@ import naming
 from config import Config, Environment
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.deployment import accounts
+from pipelines.deployment import stack as stacks
 from pipelines.deployment.accounts import Clients
+from pipelines.deployment.batches import Batches
 from pipelines.deployment.cloudwatch import CloudWatchClient
+from pipelines.deployment.endpoint import Endpoint, QueuedEndpoint
 from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.queue import Queue
 from pipelines.deployment.registry import Registry
 from pipelines.evidence.signature import Signer
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
@@ -74,6 +79,11 @@ class Place:
         return naming.monitoring_stack(self.config, self.model.name, self.environment)
 
     @property
+    def batch_stack(self) -> str | None:
+        """The stack of what scores files of rows; None where `model.toml` has no such table."""
+        return naming.batch_stack(self.config, self.model.name, self.environment) if self.serving.batch else None
+
+    @property
     def first(self) -> bool:
         """Whether evidence is made here."""
         return self.environment == self.config.environments[0]
@@ -123,7 +133,29 @@ class Place:
         client: CloudWatchClient = self.verifier("cloudwatch")
         return client
 
-    def runtime(self, config: ClientConfig) -> SageMakerRuntimeClient:
-        """A client that asks endpoints."""
-        client: SageMakerRuntimeClient = self.verifier("sagemaker-runtime", config=config)
-        return client
+    @cached_property
+    def batches(self) -> Batches:
+        """The batches there, as the stage of the first environment may have some scored. Raises DeploymentError where none can be."""
+        role = naming.batch_gate_role(self.config, self.model.name, self.environment)
+        clients = accounts.of(accounts.session(self.config, self.environment.account, role, changed=True))
+        name = naming.batch_stack(self.config, self.model.name, self.environment)
+        return Batches.open(self.cloudformation, clients, name)
+
+    def asked(self, config: ClientConfig) -> Endpoint:
+        """The endpoint, asked as its shape has it.
+
+        Raises:
+            DeploymentError: its requests wait, and its stack names no bucket for them.
+        """
+        runtime: SageMakerRuntimeClient = self.verifier("sagemaker-runtime", config=config)
+        if self.serving.asynchronous is None:
+            return Endpoint(runtime, self.endpoint)
+        s3: S3Client = self.verifier("s3", config=config)
+        return QueuedEndpoint(Queue(runtime=runtime, s3=s3, name=self.endpoint, bucket=self._queue_bucket))
+
+    @cached_property
+    def _queue_bucket(self) -> str:
+        stack = stacks.read(self.verifier("cloudformation"), self.serving_stack)
+        if stack is None or not stack.serving.queue_bucket:
+            raise DeploymentError(f"{self.serving_stack}: its outputs name no bucket for requests that wait: deploy it again")
+        return stack.serving.queue_bucket

@@ -40,7 +40,10 @@ class Mixed(DeploymentError):
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """An endpoint in service. `began` is when its configuration was made, so when its deployment began; `first` if the endpoint was new."""
+    """An endpoint in service. `began` is when its configuration was made, so when its deployment began; `first` if the endpoint was new.
+
+    A serverless endpoint has no `instances`.
+    """
 
     endpoint: str
     endpoint_config: str
@@ -83,7 +86,7 @@ def served(sagemaker: SageMakerClient, outputs: ServingOutputs, version: Package
         endpoint=name,
         endpoint_config=expected,
         model=variant["ModelName"],
-        instances=variant["InitialInstanceCount"],
+        instances=variant.get("InitialInstanceCount", 0),
         began=wanted["CreationTime"],
         first=live["CreationTime"] >= wanted["CreationTime"],
     )

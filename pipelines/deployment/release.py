@@ -1,7 +1,9 @@
-"""Puts versions into an environment, from the assembly that the commit's build made: the serving stack first, then what monitors it.
+"""Puts versions into an environment, from the assembly that the commit's build made: the serving stack first, then what monitors it, and
+what scores files of rows beside it.
 
-The monitor looks at the version that really serves, whatever was asked for: SageMaker may have taken a deployment back though
-CloudFormation reports success, and who then looked for the new version's requests would find none and see no drift.
+Both have the version that really serves, whatever was asked for: SageMaker may have taken a deployment back though
+CloudFormation reports success; who then looked for the new version's requests would find none and see no drift, and a batch would be
+scored by a version that did not stand.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from pipelines.deployment.package import Package
 from pipelines.deployment.parameters import Previous
 from pipelines.deployment.place import Place
 from pipelines.deployment.stack import Stack
-from pipelines.serving_stack import NO, NO_VERSION, MonitoringParameters, ServingParameters
+from pipelines.serving_stack import NO, NO_VERSION, BatchParameters, MonitoringParameters, ServingParameters
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ def deploy(place: Place, version: Package, assembly: Path, pace: Pace) -> list[s
             f"{version.arn} is {version.status}: this environment takes approved versions only: approve it in the pipeline"
         )
     stack = standing.ready(place, pace)
+    _takes_shape(place, stack)
     values = serving_parameters(place, stack, version)
     log.info("deploying %s (%s)", version.arn, version.image)
     return _deploy(place, assembly, values.values())
@@ -65,7 +68,25 @@ def redeploy(place: Place, assembly: Path, pace: Pace) -> list[str]:
     if stack is None:
         log.info("%s is not deployed yet: nothing to update", place.serving_stack)
         return []
+    _takes_shape(place, stack)
     return _deploy(place, assembly, replace(stack.version, urgent=NO).values())
+
+
+def _takes_shape(place: Place, stack: Stack | None) -> None:
+    """Raise DeploymentError where the endpoint has instances and is to be serverless: SageMaker refuses that in the midst of an update.
+
+    (SageMaker guide, "Update a serverless endpoint".)
+    """
+    if stack is None or not place.serving.serverless:
+        return
+    config = standing.live_of(place, stack).endpoint_config
+    variant = place.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+    if "ServerlessConfig" not in variant:
+        raise DeploymentError(
+            f"endpoint {stack.serving.endpoint_name} has instances, and SageMaker makes no such endpoint serverless: delete it with its"
+            f" stack (aws cloudformation delete-stack --stack-name {stack.name}; what it captured stays), then run this again: nothing"
+            " answers meanwhile"
+        )
 
 
 def serving_parameters(place: Place, stack: Stack | None, version: Package) -> ServingParameters:
@@ -106,18 +127,33 @@ def monitoring_parameters(place: Place, endpoint: str) -> MonitoringParameters:
     return parameters.monitoring(s3, container["Image"], container["ModelDataUrl"])
 
 
+def batch_parameters(place: Place, stack: Stack) -> BatchParameters:
+    """Those of the version that really serves; `stack` is the serving stack. Made of parts, it is the stack's version or one not known."""
+    s3, container = place.registry.s3, readback.serves(place.sagemaker, stack.serving.endpoint_name)
+    version = package.read(place.registry.sagemaker, container.get("ModelPackageName", stack.serving.model_package))
+    if readback.made_of(container, version):
+        return parameters.batch(s3, version.arn, version.image, version.data)
+    return parameters.batch(s3, NO_VERSION, container["Image"], container["ModelDataUrl"])
+
+
 def _deploy(place: Place, assembly: Path, values: Mapping[str, str]) -> list[str]:
     for shared in toolchain.of_account(place.config, place.environment.account):
         if stacks.template(place.cloudformation, shared) != cdk.template(assembly, shared):  # by models: one deploys it
             cdk.deploy(assembly, [shared], {})
-    serving, monitoring = place.serving_stack, place.monitoring_stack
+    serving, monitoring, batch = place.serving_stack, place.monitoring_stack, place.batch_stack
     monitored = MonitoringParameters.declared().keys() <= cdk.parameters(assembly, monitoring)
     cdk.deploy(assembly, [serving] if monitored else [serving, monitoring], values)
+    if not (monitored or batch):
+        return [serving, monitoring]
+    stack = stacks.read(place.cloudformation, serving)
+    assert stack is not None, "it was deployed just now"
+    endpoint = stack.serving.endpoint_name
     if monitored:
-        stack = stacks.read(place.cloudformation, serving)
-        assert stack is not None, "it was deployed just now"
-        endpoint = stack.serving.endpoint_name
         version = monitoring_parameters(place, endpoint)
         log.info("%s serves version %s: that one is monitored", endpoint, version.model_version)
         cdk.deploy(assembly, [monitoring], version.values())
-    return [serving, monitoring]
+    if batch:
+        scores = batch_parameters(place, stack)
+        log.info("%s serves version %s: that one scores batches", endpoint, scores.model_version)
+        cdk.deploy(assembly, [batch], scores.values())
+    return [serving, monitoring, *([batch] if batch else [])]

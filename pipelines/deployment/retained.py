@@ -18,6 +18,7 @@ from pipelines.deployment import stack as stacks
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.place import Place
 from pipelines.deployment.stack import Stack
+from pipelines.serving_stack import BATCH_MODEL, BatchOutputs
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["endpoint configuration", "model"]
 Reasons = Mapping[str, str]  # names, each with why it is needed
+UNENDED = ("Executing", "Stopping")  # states of a batch
 KINDS: Mapping[str, Kind] = {"AWS::SageMaker::EndpointConfig": "endpoint configuration", "AWS::SageMaker::Model": "model"}
 
 
@@ -66,11 +68,13 @@ def look(place: Place, things: Iterable[Retained], *, keep: int, before: datetim
     stack, endpoints = stacks.read(place.cloudformation, place.serving_stack), list(_endpoints(sagemaker))
     if why := _under_way(place, stack, endpoints):
         return [replace(thing, needed=why) for thing in own]
-    serving, of_stack = _serving(endpoints), _of_stack(place, stack)
+    batches = stacks.read(place.cloudformation, place.batch_stack) if place.batch_stack else None
+    serving, of_stack = _serving(endpoints), {**_of_stack(place, stack), **_of_stack(place, batches)}
     configurations, models = ([thing for thing in own if thing.kind == kind] for kind in KINDS.values())
     judged = _judged(configurations, {**_ways_back(place, stack, keep), **of_stack, **serving}, before)
     named = _named(sagemaker, [*serving, *(each.name for each in judged if each.needed)])
-    return [*judged, *_judged(models, {**named, **_transforming(sagemaker), **of_stack}, before)]
+    scoring = {**_transforming(sagemaker), **_in_batches(sagemaker, batches)}
+    return [*judged, *_judged(models, {**named, **scoring, **of_stack}, before)]
 
 
 def remove(sagemaker: SageMakerClient, thing: Retained) -> bool:
@@ -159,6 +163,20 @@ def _transforming(sagemaker: SageMakerClient) -> Reasons:
     pages = sagemaker.get_paginator("list_transform_jobs").paginate(StatusEquals="InProgress")
     names = [summary["TransformJobName"] for page in pages for summary in page["TransformJobSummaries"]]
     return {sagemaker.describe_transform_job(TransformJobName=name)["ModelName"]: f"transform job {name} scores with it" for name in names}
+
+
+def _in_batches(sagemaker: SageMakerClient, stack: Stack | None) -> Reasons:
+    """The models with which batches under way score, whichever of their steps runs; `stack` is theirs."""
+    if stack is None:
+        return {}
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=BatchOutputs.read(stack.outputs).batch_pipeline)
+    executions = [each for page in pages for each in page["PipelineExecutionSummaries"]]
+    reasons = dict[str, str]()
+    for arn in (each["PipelineExecutionArn"] for each in executions if each["PipelineExecutionStatus"] in UNENDED):
+        values = sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(PipelineExecutionArn=arn)
+        named = {value["Name"]: value["Value"] for page in values for value in page["PipelineParameters"]}
+        reasons[named[BATCH_MODEL]] = f"batch {arn.rpartition('/')[2]} scores with it"
+    return reasons
 
 
 def _judged(things: Iterable[Retained], needed: Reasons, before: datetime) -> list[Retained]:

@@ -94,7 +94,7 @@ def _register(registry: Registry, run: Run, trained: Trained, execution: str) ->
     specification: Any = {
         **described["InferenceSpecification"],
         "Containers": [{"Image": version.image, "ModelDataUrl": version.data}],
-        "SupportedRealtimeInferenceInstanceTypes": registry.model.serving_types,
+        **({"SupportedRealtimeInferenceInstanceTypes": types} if (types := registry.model.serving_types) else {}),
     }
     made = registry.sagemaker.create_model_package(
         ModelPackageGroupName=naming.model_package_group(registry.config, registry.model.name),

@@ -143,6 +143,10 @@ def carry_out(
         with progress(f"have the monitor look at version {number(chosen.target)}"):
             version = parameters.monitoring(registry.s3, target.image, target.data)
             stacks.update(place.cloudformation, monitoring, version.values(), pace)
+    if place.batch_stack and (batches := stacks.read(place.cloudformation, place.batch_stack)):
+        with progress(f"have batches scored by version {number(chosen.target)}"):
+            scores = parameters.batch(registry.s3, target.arn, target.image, target.data)
+            stacks.update(place.cloudformation, batches, scores.values(), pace)
     with progress("tell registry and ledger"):
         now = document.utc(datetime.now(UTC))
         if chosen.left:

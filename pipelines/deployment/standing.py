@@ -69,7 +69,7 @@ def look(place: Place) -> Standing:
 
 
 def ready(place: Place, pace: Pace) -> Stack | None:
-    """The serving stack, once it can be deployed to and so can what monitors it; None where nothing is deployed.
+    """The serving stack, once it can be deployed to and so can the stacks beside it; None where nothing is deployed.
 
     Raises:
         DeploymentError: one of the stacks takes no update, or the endpoint is gone.
@@ -77,7 +77,9 @@ def ready(place: Place, pace: Pace) -> Stack | None:
     stack = stacks.ready(place.cloudformation, place.serving_stack, pace)
     if stack:
         live_of(place, stack)
-    stacks.ready(place.cloudformation, place.monitoring_stack, pace)
+    for beside in (place.monitoring_stack, place.batch_stack):
+        if beside:
+            stacks.ready(place.cloudformation, beside, pace)
     return stack
 
 

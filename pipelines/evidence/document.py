@@ -219,13 +219,19 @@ class Load(Document):
     error_rate: float
 
 
+class Batch(Parity):
+    """Held-out rows scored as a batch, and the largest difference to the scores of evaluation; `execution` is the batch pipeline's."""
+
+    execution: Text
+
+
 class Staging(Document):
     """What the live endpoint of the first environment showed. `memory_mb` is of the container's process."""
 
     endpoint: Text
     endpoint_config: Text
     model: Text
-    instances: Count
+    instances: Count = Field(description="0: it is serverless")
     model_package_arn: PackageArn
     model_sha256: Text | None = Field(
         default=None, exclude_if=_is_none, description="of the model, as its container told it; older evidence has none"
@@ -235,7 +241,11 @@ class Staging(Document):
     bad_requests_refused: Count
     parity: Parity
     load: Load
+    load_at_start: Load | None = Field(
+        default=None, exclude_if=_is_none, description="of a serverless endpoint: the same load before, while its containers started"
+    )
     memory_mb: float
+    batch: Batch | None = Field(default=None, exclude_if=_is_none, description="of an environment that has batches")
     gates: list[Verdict]
 
 

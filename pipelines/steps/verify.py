@@ -3,8 +3,8 @@
 SageMaker rolls a bad deployment back and CloudFormation then reports success: so what is served is read back and compared, and the
 containers are asked which model they have. Then alarms are watched until enough was asked. Where another model answers, or an alarm goes
 into ALARM, the last good version comes back and the step fails. This step's own requests come after that, and so are not counted: except
-in the first environment, where they are all that there are. There a new version must also stand what `model.toml` declares. All gates
-speak before the step fails.
+in the first environment, where they are all that there are. There a new version must also stand what `model.toml` declares, and a batch,
+where it has some, must give the same scores. All gates speak before the step fails.
 
 Where no version is new, nothing is written, and nothing taken back.
 """
@@ -14,8 +14,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
-from pipelines.deployment import package, release, standing
-from pipelines.deployment.acceptance import answers
+from pipelines.deployment import batch_gate, package, release, standing
+from pipelines.deployment.acceptance import Answers, answers, held_out_rows
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.guard import Guard
 from pipelines.deployment.live_check import Demand
@@ -67,11 +67,24 @@ def verify(guard: Guard, stack: Stack, *, candidate: bool, report_file: Path | N
         verdicts.append(guard.watch(live, stack, demand))
         if verdicts[-1].passed is False:
             conclude(report, verdicts, report_file)
-    answered = answers(place, live.endpoint, version, guard.pace, under_load=under_load)
+    answered = answers(place, version, guard.pace, under_load=under_load)
     verdicts += answered.verdicts
     if under_load:
         verdicts.append(guard.watch(live, stack, demand))
+        if place.serving.batch:
+            batch = scored_as_batch(guard, str(identity.found))
+            verdicts, answered = verdicts + batch.verdicts, answered + batch
     conclude(report | answered.report, verdicts, report_file)
+
+
+def scored_as_batch(guard: Guard, model_sha256: str) -> Answers:
+    """Have the held-out rows scored as a batch by the model of that digest."""
+    place, data = guard.place, guard.place.model.data
+    held_out = held_out_rows(place.registry.s3, guard.version)
+    tolerance = place.model.gates.load.parity * data.span
+    return batch_gate.scored(
+        place.batches, held_out, model_sha256=model_sha256, classes=data.classes or (), tolerance=tolerance, pace=guard.pace
+    )
 
 
 if __name__ == "__main__":

@@ -13,14 +13,16 @@ from constructs import Construct
 REQUESTS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 BAD, OF = 2, 3  # an alarm goes into ALARM when so many of the last minutes are bad
 MINUTE = Duration.minutes(1)
+BUSY = "an instance is too busy (100 % a processor)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """Above what alarms go into ALARM: shares of requests, microseconds that one request in a hundred exceeds, CloudWatch's percents.
 
-    `gpu` and `gpu_memory` are 0 where there is no GPU. `shift` is a difference of scores, in their own unit, that must hold for
-    `shift_minutes` minutes in a row.
+    A limit of 0 is no alarm: `gpu` and `gpu_memory` where there is no GPU; `overhead_latency` where SageMaker measures none, or where
+    containers start on demand and it has the time of starts in it; there `cpu`, too, which SageMaker does not publish; elsewhere `setup`,
+    which is that time. `shift` is a difference of scores, in their own unit, that must hold for `shift_minutes` minutes in a row.
     """
 
     server_errors: float
@@ -31,6 +33,7 @@ class Limits:
     memory: float
     gpu: float
     gpu_memory: float
+    setup: float
     shift: float
     shift_minutes: int
 
@@ -64,13 +67,14 @@ class Alarms(Construct):
         fleet = {**variants, "EndpointConfigName": configuration}
         errors, slow = _metric(REQUESTS, "Invocation5XXErrors", "Average", fleet), _metric(REQUESTS, "ModelLatency", "p99", fleet)
         refused, waiting = _metric(REQUESTS, "Invocation4XXErrors", "Average", fleet), _metric(REQUESTS, "OverheadLatency", "p99", fleet)
-        busy, full = _metric(INSTANCES, "CPUUtilization", "Maximum", variants), _metric(INSTANCES, "MemoryUtilization", "Maximum", variants)
+        full, starts = _metric(INSTANCES, "MemoryUtilization", "Maximum", variants), _metric(REQUESTS, "ModelSetupTime", "p99", fleet)
         self.rollback: list[cloudwatch.Alarm] = [
             self._of_version("ServerErrors", errors, limits.server_errors, "too many requests fail in the model (5xx)"),
             self._of_version("ClientErrors", refused, limits.client_errors, "too many requests are refused as wrong (4xx)"),
             self._of_version("ModelLatency", slow, limits.model_latency, "1 % of requests take the model too long (microseconds)"),
-            self._of_version("OverheadLatency", waiting, limits.overhead_latency, "1 % of requests wait too long (microseconds)"),
-            self._of_version("Cpu", busy, limits.cpu, "an instance is too busy (100 % a processor)"),
+            *self._if(limits.overhead_latency, "OverheadLatency", waiting, "1 % of requests wait too long (microseconds)"),
+            *self._if(limits.setup, "ModelSetup", starts, "a container takes too long to start (microseconds)"),
+            *self._if(limits.cpu, "Cpu", _metric(INSTANCES, "CPUUtilization", "Maximum", variants), BUSY),
             self._of_version("Memory", full, limits.memory, "an instance's memory is almost full (%)"),
             *self._of_gpus(limits, variants),
             self._of_version(
@@ -79,6 +83,9 @@ class Alarms(Construct):
         ]
         self._of_endpoint("ServerErrors", errors.with_(dimensions_map=variants), limits.server_errors, "too many requests fail (5xx)")
         self._of_endpoint("ModelLatency", slow.with_(dimensions_map=variants), limits.model_latency, "1 % of requests are too slow")
+
+    def _if(self, limit: float, name: str, metric: cloudwatch.IMetric, meaning: str) -> list[cloudwatch.Alarm]:
+        return [self._of_version(name, metric, limit, meaning)] if limit else []
 
     def _of_gpus(self, limits: Limits, variants: dict[str, str]) -> list[cloudwatch.Alarm]:
         if not limits.gpu:

@@ -35,6 +35,22 @@ class Lines:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Instances:
+    """How many processors and GPUs one instance has."""
+
+    processors: int
+    gpus: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDemand:
+    """Containers that SageMaker starts when somebody asks: the memory of one, and the milliseconds it may take to start."""
+
+    memory_mb: int
+    setup: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scores:
     """What a score is, and between which values it lies; None where that is not known."""
 
@@ -63,9 +79,10 @@ class Monitored:
 
 
 class Dashboard(cloudwatch.Dashboard):
-    """One endpoint's variant. `namespace` has the metrics of its versions; `processors` and `gpus` are those of one instance.
+    """One endpoint's variant. `namespace` has the metrics of its versions, `runs_on` is what it runs on.
 
-    `about` is Markdown for the top of the page. Without `monitored` there are no graphs of drift.
+    `about` is Markdown for the top of the page. Without `monitored` there are no graphs of drift. `queue` is where the graph of requests
+    that wait has a line, in seconds; None where callers wait, whose requests SageMaker counts otherwise.
     """
 
     def __init__(
@@ -76,22 +93,27 @@ class Dashboard(cloudwatch.Dashboard):
         endpoint_name: str,
         variant: str,
         namespace: str,
-        processors: int,
-        gpus: int,
+        runs_on: Instances | OnDemand,
         about: str,
         alarms: Sequence[cloudwatch.IAlarm],
         lines: Lines,
         scores: Scores,
         monitored: Monitored | None,
+        queue: float | None,
     ) -> None:
         super().__init__(scope, name, dashboard_name=endpoint_name, default_interval=Duration.hours(12))
         self._variant = {"EndpointName": endpoint_name, "VariantName": variant}
-        self._namespace, self._processors, self._gpus, self._lines, self._of_scores = namespace, processors, gpus, lines, scores
+        self._namespace, self._lines, self._of_scores = namespace, lines, scores
         self.add_widgets(cloudwatch.TextWidget(markdown=about, width=WIDE, height=3))
         self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=WIDE, height=3))
-        self.add_widgets(self._traffic(), self._refused())
-        self.add_widgets(self._latency(), self._busy())
-        self.add_widgets(self._scores(), self._hours())
+        self.add_widgets(self._traffic() if queue is None else self._backlog(endpoint_name, queue), self._refused())
+        latency = self._latency() if queue is None else self._answered()
+        if isinstance(runs_on, OnDemand):
+            self.add_widgets(latency, self._starts(runs_on))
+            self.add_widgets(self._scores(), self._memory_seconds(runs_on))
+        else:
+            self.add_widgets(latency, self._busy(runs_on))
+            self.add_widgets(self._scores(), self._hours())
         if monitored:
             self.add_widgets(self._psi(monitored), self._moved(monitored))
             self.add_widgets(self._rows(monitored), self._quality(monitored))
@@ -103,6 +125,35 @@ class Dashboard(cloudwatch.Dashboard):
             left_axis=_axis("requests a minute"),
             right=[self._by("ScoredRows", VERSION, "Sum", MINUTE)],
             right_axis=_axis("rows a minute"),
+        )
+
+    def _backlog(self, endpoint_name: str, oldest: float) -> cloudwatch.GraphWidget:
+        queue = {"EndpointName": endpoint_name}
+        size, age = (
+            cloudwatch.Metric(namespace=REQUESTS, metric_name=name, dimensions_map=queue, statistic="Maximum", period=MINUTE, label=label)
+            for name, label in (("ApproximateBacklogSize", "requests"), ("ApproximateAgeOfOldestRequest", "age of the oldest"))
+        )
+        return _graph(
+            "Requests that wait or are answered, and rows scored by each version",
+            left=[size, self._by("ScoredRows", VERSION, "Sum", MINUTE)],
+            left_axis=_axis("requests; rows a minute"),
+            right=[age],
+            right_axis=_axis("seconds"),
+            right_lines={"alarm: oldest request": oldest},
+        )
+
+    def _answered(self) -> cloudwatch.GraphWidget:
+        """SageMaker gives the time in its queue in microseconds and the whole time in milliseconds."""
+        model = [_computed("{} / 1000", self._of_variant("ModelLatency", p), f"model, {p}") for p in ("p50", "p95", "p99")]
+        queued = _computed("{} / 1000", self._of_variant("TimeInBacklog", "Average"), "in the queue, average")
+        whole = self._of_variant("TotalProcessingTime", "Average", label="from request to answer, average")
+        return _graph(
+            "Latency of the model, and from request to answer",
+            left=model,
+            left_axis=_axis("milliseconds"),
+            lines={"alarm: p99": self._lines.latency},
+            right=[queued, whole],
+            right_axis=_axis("milliseconds, with the queue"),
         )
 
     def _refused(self) -> cloudwatch.GraphWidget:
@@ -119,22 +170,41 @@ class Dashboard(cloudwatch.Dashboard):
         overhead = _computed("{} / 1000", self._of_variant("OverheadLatency", "p99"), "SageMaker on top, p99")
         return _graph("Latency", left=[*model, overhead], left_axis=_axis("milliseconds"), lines={"alarm: p99": self._lines.latency})
 
-    def _busy(self) -> cloudwatch.GraphWidget:
+    def _busy(self, instances: Instances) -> cloudwatch.GraphWidget:
         cpu, memory = (self._of_variant(f"{part}Utilization", "Maximum", INSTANCES) for part in ("CPU", "Memory"))
         return _graph(
             "The busiest instance",
-            left=[_computed(f"{{}} / {self._processors}", cpu, "CPU"), memory.with_(label="memory"), *self._of_gpus()],
+            left=[_computed(f"{{}} / {instances.processors}", cpu, "CPU"), memory.with_(label="memory"), *self._of_gpus(instances.gpus)],
             left_axis=_axis("% of the instance", 100),
             lines={
                 "alarm: CPU": self._lines.cpu,
                 "alarm: memory": self._lines.memory,
-                **({"alarm: GPU": self._lines.gpu, "alarm: memory of GPUs": self._lines.gpu_memory} if self._gpus else {}),
+                **({"alarm: GPU": self._lines.gpu, "alarm: memory of GPUs": self._lines.gpu_memory} if instances.gpus else {}),
             },
         )
 
-    def _of_gpus(self) -> list[cloudwatch.IMetric]:
-        known = {"GPUUtilization": "GPU", "GPUMemoryUtilization": "memory of GPUs"} if self._gpus else {}
-        return [_computed(f"{{}} / {self._gpus}", self._of_variant(name, "Maximum", INSTANCES), label) for name, label in known.items()]
+    def _of_gpus(self, gpus: int) -> list[cloudwatch.IMetric]:
+        known = {"GPUUtilization": "GPU", "GPUMemoryUtilization": "memory of GPUs"} if gpus else {}
+        return [_computed(f"{{}} / {gpus}", self._of_variant(name, "Maximum", INSTANCES), label) for name, label in known.items()]
+
+    def _starts(self, containers: OnDemand) -> cloudwatch.GraphWidget:
+        started = self._of_variant("ModelSetupTime", "Maximum")
+        return _graph(
+            "Containers that started, and memory of the fullest",
+            left=[_computed("{} / 1000", started, "slowest start")],
+            left_axis=_axis("milliseconds"),
+            right=[self._of_variant("MemoryUtilization", "Maximum", INSTANCES, label=f"memory, of {containers.memory_mb} MB")],
+            right_axis=_axis("%", 100),
+            lines={"alarm: start": containers.setup},
+            right_lines={"alarm: memory": self._lines.memory},
+        )
+
+    def _memory_seconds(self, containers: OnDemand) -> cloudwatch.GraphWidget:
+        """What is paid for is memory while a request is answered, by the millisecond ("Amazon SageMaker AI Pricing"), and traffic."""
+        answering = self._of_variant("ModelLatency", "Sum", period=HOUR)
+        used = _computed(f"{{}} / 1000000 * {containers.memory_mb / 1024:g}", answering, "GB x seconds of answering", HOUR)
+        title = "GB x seconds: what the endpoint costs at the least, times the price"
+        return _graph(title, left=[used], left_axis=_axis("GB x seconds, each hour"))
 
     def _scores(self) -> cloudwatch.GraphWidget:
         percentiles = [self._by(f"ScoreP{percent}", VERSION, "Average", Duration.minutes(5)) for percent in (10, 50, 90)]

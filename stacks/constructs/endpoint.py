@@ -32,13 +32,44 @@ class Shadow:
     condition: CfnCondition
 
 
-class Endpoint(Construct):
-    """One endpoint with one variant, and perhaps a shadow. `container` is a SageMaker container definition.
+@dataclass(frozen=True, kw_only=True)
+class Instances:
+    """Machines that wait for requests, so many at first.
 
     `encrypt_volume`: false for instance types whose disk SageMaker cannot encrypt with a customer's key.
-    `capture_uri`: below which requests and answers are kept.
-    `vpc`: where models run, in an account that has a network of its own; their containers reach nothing either way.
     `retain_count`: keep the number of instances that scaling has reached when the version changes.
+    `vpc`: where models run, in an account that has a network of its own; their containers reach nothing either way.
+    """
+
+    instance_type: str
+    inference_ami: str | None
+    count: int
+    encrypt_volume: bool
+    retain_count: bool
+    vpc: VpcConfig | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDemand:
+    """Containers that SageMaker starts when somebody asks. It isolates none of them from the network, and puts none into one of ours."""
+
+    memory_mb: int
+    maximum_concurrency: int
+    provisioned_concurrency: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capture:
+    """Below `uri`, `percent` of the requests and answers are kept."""
+
+    uri: str
+    percent: int
+
+
+class Endpoint(Construct):
+    """One endpoint with one variant, and perhaps a shadow. `container` is a SageMaker container definition, `runs_on` where it runs.
+
+    Without `capture` SageMaker is asked for none. `queue` is the AsyncInferenceConfig of one whose requests wait.
     """
 
     def __init__(
@@ -51,38 +82,30 @@ class Endpoint(Construct):
         container: Mapping[str, Any],
         shadow: Shadow | None,
         role: iam.IRole,
-        vpc: VpcConfig | None,
-        instance_type: str,
-        inference_ami: str | None,
-        instances: int,
+        runs_on: Instances | OnDemand,
         key: kms.IKey,
-        encrypt_volume: bool,
-        capture_uri: str,
-        capture_percent: int,
-        retain_count: bool,
+        capture: Capture | None,
+        queue: Mapping[str, Any] | None,
     ) -> None:
         super().__init__(scope, name)
-        ami = {"inferenceAmiVersion": inference_ami} if inference_ami else {}
-        self._role, self._vpc = role, vpc
-        self._machines = {"instanceType": instance_type, "initialInstanceCount": instances, **ami}
+        self._role, self._runs_on = role, runs_on
         self.model = self._model("Model", container)
         self.config = sagemaker.CfnEndpointConfig(
             self,
             "Config",
-            kms_key_id=key.key_arn if encrypt_volume else None,
+            kms_key_id=key.key_arn if isinstance(runs_on, OnDemand) or runs_on.encrypt_volume else None,
             production_variants=[self._variant(variant, self.model)],
             shadow_production_variants=self._shadow(shadow) if shadow else None,
-            data_capture_config=self._capture(capture_uri, capture_percent, key),
+            data_capture_config=self._capture(capture, key) if capture else None,
+            async_inference_config=dict(queue) if queue else None,
         )
-        _outlives_replacement(self.config)
-        not_retained = ["DataCaptureConfig"] if retain_count else ["DataCaptureConfig", "DesiredInstanceCount"]
+        outlives_replacement(self.config)
         self.endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=endpoint_name,
             endpoint_config_name=self.config.attr_endpoint_config_name,
-            retain_all_variant_properties=True,
-            exclude_retained_variant_properties=[{"variantPropertyType": kind} for kind in not_retained],
+            **_retained(runs_on),
         )
 
     def move_by(self, deployment: Mapping[str, Any], *, when: CfnCondition, otherwise: Mapping[str, Any]) -> None:
@@ -101,19 +124,19 @@ class Endpoint(Construct):
             name,
             execution_role_arn=self._role.role_arn,
             primary_container=dict(container),
-            enable_network_isolation=True,
-            vpc_config=self._vpc.sagemaker if self._vpc else None,
+            enable_network_isolation=True if isinstance(self._runs_on, Instances) else None,
+            vpc_config=self._runs_on.vpc.sagemaker if isinstance(self._runs_on, Instances) and self._runs_on.vpc else None,
         )
-        _outlives_replacement(model)
+        outlives_replacement(model)
         return model
 
     def _variant(self, name: str, model: sagemaker.CfnModel) -> dict[str, Any]:
         return {
             "variantName": name,
             "modelName": model.attr_model_name,
-            **self._machines,
+            **_place(self._runs_on),
             "initialVariantWeight": 1,  # a shadow's is the share of the requests that is copied
-            "containerStartupHealthCheckTimeoutInSeconds": STARTUP_SECONDS,
+            **({"containerStartupHealthCheckTimeoutInSeconds": STARTUP_SECONDS} if isinstance(self._runs_on, Instances) else {}),
         }
 
     def _shadow(self, shadow: Shadow) -> Any:
@@ -124,15 +147,35 @@ class Endpoint(Construct):
         return Fn.condition_if(shadow.condition.logical_id, [declared], Aws.NO_VALUE)
 
     @staticmethod
-    def _capture(uri: str, percent: int, key: kms.IKey) -> dict[str, Any]:
+    def _capture(capture: Capture, key: kms.IKey) -> dict[str, Any]:
         return {
-            "enableCapture": percent > 0,
-            "initialSamplingPercentage": percent,
-            "destinationS3Uri": uri,
+            "enableCapture": capture.percent > 0,
+            "initialSamplingPercentage": capture.percent,
+            "destinationS3Uri": capture.uri,
             "kmsKeyId": key.key_arn,
             "captureOptions": [{"captureMode": "Input"}, {"captureMode": "Output"}],
             "captureContentTypeHeader": {"csvContentTypes": ["text/csv"], "jsonContentTypes": ["application/json"]},
         }
+
+
+def _place(runs_on: Instances | OnDemand) -> dict[str, Any]:
+    """The part of a variant that says where it runs."""
+    if isinstance(runs_on, OnDemand):
+        kept = {"provisionedConcurrency": runs_on.provisioned_concurrency} if runs_on.provisioned_concurrency else {}
+        return {"serverlessConfig": {"memorySizeInMb": runs_on.memory_mb, "maxConcurrency": runs_on.maximum_concurrency, **kept}}
+    ami = {"inferenceAmiVersion": runs_on.inference_ami} if runs_on.inference_ami else {}
+    return {"instanceType": runs_on.instance_type, "initialInstanceCount": runs_on.count, **ami}
+
+
+def _retained(runs_on: Instances | OnDemand) -> dict[str, Any]:
+    """What an update keeps of how the endpoint is; a serverless one has nothing but its configuration."""
+    if isinstance(runs_on, OnDemand):
+        return {}
+    new = ["DataCaptureConfig"] if runs_on.retain_count else ["DataCaptureConfig", "DesiredInstanceCount"]
+    return {
+        "retain_all_variant_properties": True,
+        "exclude_retained_variant_properties": [{"variantPropertyType": kind} for kind in new],
+    }
 
 
 def _digest(deployment: Mapping[str, Any]) -> str:
@@ -141,6 +184,7 @@ def _digest(deployment: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _outlives_replacement(resource: sagemaker.CfnModel | sagemaker.CfnEndpointConfig) -> None:
+def outlives_replacement(resource: sagemaker.CfnModel | sagemaker.CfnEndpointConfig) -> None:
+    """Have CloudFormation keep what an update replaces, and delete the last one with the stack."""
     resource.cfn_options.update_replace_policy = CfnDeletionPolicy.RETAIN
     resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE

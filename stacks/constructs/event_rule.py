@@ -34,6 +34,14 @@ def failure_pattern(pipelines: str) -> dict[str, Any]:
     return {"source": ["aws.codepipeline"], "detail-type": ["CodePipeline Pipeline Execution State Change"], "detail": detail}
 
 
+def unsuccessful_pattern(pipeline: str) -> dict[str, Any]:
+    """The event of an execution of a SageMaker pipeline (an ARN) that failed ("SageMaker pipeline execution status change", in "Events that
+    Amazon SageMaker AI sends to Amazon EventBridge").
+    """
+    detail = {"pipelineArn": [pipeline], "currentPipelineExecutionStatus": ["Failed"]}
+    return {"source": ["aws.sagemaker"], "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"], "detail": detail}
+
+
 class EventRule(Construct):
     """Hands events of `bus` that are like `pattern`, or the ticks of `schedule`, to `target` (an ARN), by `action`. What the target does
     not take goes to `dead_letters`.

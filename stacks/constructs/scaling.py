@@ -1,4 +1,4 @@
-"""An endpoint that grows and shrinks with its traffic, and by the clock.
+"""An endpoint that grows and shrinks with its traffic or its queue, and by the clock.
 
 Scaling sets the number of instances; a deployment keeps the number it finds (`Endpoint.retain_count`). An update that went back to the
 initial number in the busiest hour would be an outage of its own. Nothing else keeps the two apart: while a deployment runs, SageMaker
@@ -12,14 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aws_cdk import aws_applicationautoscaling as autoscaling
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 GROW_SECONDS, SHRINK_SECONDS = 60, 300
 INVOCATIONS = "SageMakerVariantInvocationsPerInstance"  # a minute
 CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"  # every ten seconds, so it sees a rush first
+
+NAMESPACE, BACKLOG, WITHOUT_CAPACITY = "AWS/SageMaker", "ApproximateBacklogSizePerInstance", "HasBacklogWithoutCapacity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,8 @@ class Scaling(Construct):
     """Keeps a variant between `minimum` and `maximum` instances, or those of `schedule`, and there at its `targets` for each instance.
 
     `targets`: name of the policy → (predefined metric, value). The largest number of instances that any of them asks for wins.
+    `backlog`: the target of an endpoint whose requests wait, in their number for each instance. Such a one may have no instance, and then
+    starts the first for the first request: no metric counts by instance where there is none ("Autoscale an asynchronous endpoint").
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class Scaling(Construct):
         maximum: int,
         targets: Mapping[str, tuple[str, int]],
         schedule: Sequence[Bounds],
+        backlog: int | None = None,
     ) -> None:
         super().__init__(scope, name)
         target = autoscaling.CfnScalableTarget(
@@ -72,19 +79,60 @@ class Scaling(Construct):
             or None,
         )
         for policy, (metric, value) in targets.items():
-            autoscaling.CfnScalingPolicy(
-                self,
-                policy.title(),
-                policy_name=policy,
-                policy_type="TargetTrackingScaling",
-                scaling_target_id=target.ref,
-                target_tracking_scaling_policy_configuration={
-                    "targetValue": value,
-                    "predefinedMetricSpecification": {"predefinedMetricType": metric},
-                    "scaleOutCooldown": GROW_SECONDS,
-                    "scaleInCooldown": SHRINK_SECONDS,
-                },
-            )
+            self._track(target, policy, value, {"predefinedMetricSpecification": {"predefinedMetricType": metric}})
+        if backlog is not None:
+            queue = {"EndpointName": endpoint.attr_endpoint_name}
+            named = {"metricName": BACKLOG, "namespace": NAMESPACE, "statistic": "Average"}
+            dimensions = [{"name": name, "value": value} for name, value in queue.items()]
+            self._track(target, "backlog-per-instance", backlog, {"customizedMetricSpecification": {**named, "dimensions": dimensions}})
+            if minimum == 0:
+                self._wake(target, queue)
+
+    def _track(self, target: autoscaling.CfnScalableTarget, policy: str, value: int, metric: Mapping[str, Any]) -> None:
+        autoscaling.CfnScalingPolicy(
+            self,
+            policy.title(),
+            policy_name=policy,
+            policy_type="TargetTrackingScaling",
+            scaling_target_id=target.ref,
+            target_tracking_scaling_policy_configuration={
+                "targetValue": value,
+                **metric,
+                "scaleOutCooldown": GROW_SECONDS,
+                "scaleInCooldown": SHRINK_SECONDS,
+            },
+        )
+
+    def _wake(self, target: autoscaling.CfnScalableTarget, queue: Mapping[str, str]) -> None:
+        """One instance as soon as a request waits and there is none."""
+        policy = autoscaling.CfnScalingPolicy(
+            self,
+            "Wake",
+            policy_name="wake",
+            policy_type="StepScaling",
+            scaling_target_id=target.ref,
+            step_scaling_policy_configuration={
+                "adjustmentType": "ChangeInCapacity",
+                "metricAggregationType": "Maximum",
+                "cooldown": SHRINK_SECONDS,
+                "stepAdjustments": [{"metricIntervalLowerBound": 0, "scalingAdjustment": 1}],
+            },
+        )
+        cloudwatch.CfnAlarm(
+            self,
+            "Waits",
+            alarm_description="A request waits and there is no instance: not a fault, it starts one",
+            namespace=NAMESPACE,
+            metric_name=WITHOUT_CAPACITY,
+            dimensions=[{"name": name, "value": value} for name, value in queue.items()],
+            statistic="Maximum",
+            period=60,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            threshold=1,
+            evaluation_periods=1,
+            treat_missing_data="notBreaching",
+            alarm_actions=[policy.ref],
+        )
 
 
 def nights(start: str, end: str, *, weekends: bool) -> tuple[str, str]:

@@ -10,16 +10,30 @@ from constructs import Construct
 
 
 class VerifierRole(iam.Role):
-    """`trusted` are the ARNs of the roles of account `toolchain` that may take it; they need not exist yet."""
+    """`trusted` are the ARNs of the roles of account `toolchain` that may take it; they need not exist yet.
 
-    def __init__(self, scope: Construct, name: str, *, role_name: str, toolchain: str, trusted: Sequence[str], endpoint_name: str) -> None:
+    `queued`: what it must be allowed to ask an endpoint whose requests wait; none where they do not.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        role_name: str,
+        toolchain: str,
+        trusted: Sequence[str],
+        endpoint_name: str,
+        queued: Sequence[iam.PolicyStatement],
+    ) -> None:
         stack = Stack.of(scope)
 
         def sagemaker(kind: str, resource_name: str) -> str:
             return stack.format_arn(service="sagemaker", resource=kind, resource_name=resource_name)
 
         read = iam.PolicyStatement(
-            actions=["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"], resources=[sagemaker("endpoint", endpoint_name)]
+            actions=["sagemaker:DescribeEndpoint", f"sagemaker:InvokeEndpoint{'Async' if queued else ''}"],
+            resources=[sagemaker("endpoint", endpoint_name)],
         )
         follow = iam.PolicyStatement(  # the configuration and model behind it have generated names
             actions=["sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"],
@@ -42,5 +56,5 @@ class VerifierRole(iam.Role):
             role_name=role_name,
             description=f"Reads back and asks the endpoint {endpoint_name}",
             assumed_by=iam.AccountPrincipal(toolchain).with_conditions({"ArnEquals": {"aws:PrincipalArn": list(trusted)}}),
-            inline_policies={"inline": iam.PolicyDocument(statements=[read, follow, outputs, *watch])},
+            inline_policies={"inline": iam.PolicyDocument(statements=[read, follow, outputs, *watch, *queued])},
         )

@@ -13,6 +13,7 @@ import naming
 from cli.preflight import bootstrapping, connection, job_logs, leftovers, network, quotas, regions
 from cli.preflight.finding import Finding, Verdict, Visit, look
 from config import Account
+from paved_runtime.spec import Batch, Deployment, Serverless, Serving
 from stacks.network import services
 from tests.reference import CONFIG, model
 from tests.support.fakes import Fake
@@ -129,8 +130,9 @@ def service_quotas(applied: Mapping[str, float], defaults: Mapping[str, float]) 
 
 def test_a_quota_must_hold_two_fleets_of_the_largest_size() -> None:
     serving = MODEL.serving[CONFIG.environments[-1].name]
-    most = 2 * max(serving.instances, serving.maximum_instances or 0)
-    name = f"{serving.instance_type} for endpoint usage"
+    assert serving.fleet
+    most = 2 * max(serving.fleet.instances, serving.maximum_instances or 0)
+    name = f"{serving.fleet.instance_type} for endpoint usage"
     others = {quota: 100.0 for quota in quotas.demand(visit(LAST)) if quota != name}
 
     for value, verdict in ((most, Verdict.RIGHT), (most - 1, Verdict.WRONG)):
@@ -138,6 +140,15 @@ def test_a_quota_must_hold_two_fleets_of_the_largest_size() -> None:
         finding = next(each for each in look("quotas", quotas.check, there) if each.subject == name)
         assert finding.verdict is verdict
     assert f"--desired-value {most}" in finding.advice
+
+
+def test_a_serverless_endpoint_needs_requests_at_a_time_instead_of_instances() -> None:
+    table = Serving(serverless=Serverless(memory_mb=2048, maximum_concurrency=20), deployment=Deployment(policy="all-at-once"))
+    served = MODEL.model_copy(update={"serving": {**MODEL.serving, CONFIG.environments[-1].name: table}})
+    demand = quotas.demand(replace(visit(LAST), models=(served,)))
+
+    assert demand[quotas.CONCURRENCY] == 40  # those of the old version and the new one
+    assert not any(name.endswith("for endpoint usage") for name in demand)
 
 
 def test_the_accounts_own_quota_counts_before_awss_default() -> None:
@@ -169,6 +180,15 @@ def test_machines_that_stay_warm_have_a_quota_of_their_own() -> None:
     asked = quotas.demand(replace(visit(), models=(warm,))) - quotas.demand(visit())
 
     assert asked == {f"{training.instance_type} for training warm pool usage": training.instance_count}
+
+
+def test_batches_have_a_quota_of_their_own() -> None:
+    name = CONFIG.environments[-1].name
+    table = MODEL.serving[name].model_copy(update={"batch": Batch(instance_type="ml.c5.xlarge", instances=3)})
+    scored = MODEL.model_copy(update={"serving": {**MODEL.serving, name: table}})
+    asked = quotas.demand(replace(visit(LAST), models=(scored,))) - quotas.demand(visit(LAST))
+
+    assert asked == {"ml.c5.xlarge for transform job usage": 3, "ml.c5.xlarge for processing job usage": 1}
 
 
 def test_models_ask_for_instances_together() -> None:

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -16,6 +17,7 @@ from cli.model_toml import Words
 from cli.outcomes import Amounts, Several, Two
 from cli.profiles import Profile
 from cli.proposals import Gates
+from cli.shapes import Shape
 from config import Config, Environment
 from paved_runtime import spec
 from paved_runtime.spec import Category, Integer, ModelSpec, Number
@@ -137,6 +139,18 @@ def test_every_environment_gets_an_endpoint_that_fits_it(environments: tuple[Env
     layout.check(config, [model])
     guarded = [name for name, serving in model.serving.items() if serving.deployment.policy == "canary"]
     assert guarded == [e.name for e in environments if e.approved_only or (e == environments[-1] and len(environments) > 1)]
+
+
+@pytest.mark.parametrize("style", get_args(spec.Style))
+@pytest.mark.parametrize("batch", [False, True])
+def test_it_is_asked_as_was_chosen(style: spec.Style, batch: bool, profile: Profile, tmp_path: Path) -> None:
+    home = tuple(replace(environment, account=CONFIG.toolchain) for environment in CONFIG.environments)
+    config, words = replace(CONFIG, environments=home), replace(WORDS, shape=Shape(style=style, batch=batch))
+    model = loaded(tmp_path / "model_code", scaffold.files(NAME, profile, GATES, words, config=config))
+
+    layout.check(config, [model])
+    assert {(serving.style, serving.batch is not None) for serving in model.serving.values()} == {(style, batch)}
+    assert (model.monitoring is None) == (style == "serverless" and not batch)
 
 
 def test_its_code_is_as_the_linters_want_it(profile: Profile, tmp_path: Path) -> None:

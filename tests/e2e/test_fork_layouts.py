@@ -11,9 +11,13 @@ from tests.support.first_hour import MODEL, ONE, OWN, TWO, FirstHour, without_mo
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.laptop("what a fork types on a laptop")]
 
 
-@pytest.mark.parametrize("environments", [TWO, ONE], ids=["two accounts, two environments", "one account, one environment"])
-def test_a_fork_of_another_layout_is_green(environments: tuple[str, ...], tmp_path: Path) -> None:
-    made = FirstHour.begin(without_models(tmp_path / "a fork"), environments, tmp_path / "loans.csv")
+@pytest.mark.parametrize(
+    ("environments", "shape"),
+    [(TWO, ()), (ONE, ("--serving", "serverless"))],
+    ids=["two accounts, two environments", "one account, one environment, a serverless endpoint"],
+)
+def test_a_fork_of_another_layout_is_green(environments: tuple[str, ...], shape: tuple[str, ...], tmp_path: Path) -> None:
+    made = FirstHour.begin(without_models(tmp_path / "a fork"), environments, tmp_path / "loans.csv", *shape)
 
     made.fork.road("check")
     made.fork.road("test", *OWN, f"model_code/{MODEL}")

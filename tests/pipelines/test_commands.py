@@ -26,7 +26,7 @@ PRODUCTION = STAGING.replace("staging", "production")
 LINES = {  # of the reference's model
     "Build": [
         f"./road check --model {MODEL}",
-        "./road exec cdk synth --quiet --output cdk.out",
+        f"./road exec cdk synth --quiet --output cdk.out --context model={MODEL}",
         f"{STEP}compare_stacks --model {MODEL} --assembly cdk.out > stacks.env && . ./stacks.env",
         f'{STEP}build_image --model {MODEL} --commit "${{COMMIT}}" --created "${{COMMITTED}}" > image.env && . ./image.env',
         f'{STEP}scan_image --model {MODEL} --image-uri "${{IMAGE_URI}}" --report scan.json',

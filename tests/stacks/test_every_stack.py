@@ -18,7 +18,7 @@ import naming
 from cli.deployability import findings
 from tests import reference
 from tests.reference import CONFIG, MODEL, ROOT
-from tests.support.layouts import CONTEXT, PRODUCTION, STEADY, Layout, listed, synth
+from tests.support.layouts import CONTEXT, PRODUCTION, STEADY, Layout, listed, models, synth
 from tests.support.tree import python_path
 
 pytestmark = pytest.mark.laptop("templates alone")
@@ -302,6 +302,21 @@ def test_what_keeps_state_is_in_no_delivery_stack(layout: Layout) -> None:
         "AWS::SQS::Queue",
         "AWS::SQS::QueuePolicy",
     }
+
+
+def test_a_models_build_makes_its_own_stacks_and_what_all_share_as_they_are_among_others(three: Layout, tmp_path: Path) -> None:
+    alone = synth(three.config, models(), tmp_path, model=STEADY)
+
+    of_others = {naming.delivery_stack(three.config, naming.PLATFORM)} | {
+        name for name in three.templates if MODEL.replace("_", "-") in name
+    }
+    assert len(of_others) == 7
+    assert alone.templates == {name: template for name, template in three.templates.items() if name not in of_others}
+
+
+def test_a_model_that_is_not_there_has_no_stacks(three: Layout, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"context model=credit: there is no such model: name one of {MODEL}, {STEADY}"):
+        synth(three.config, models(), tmp_path, model="credit")
 
 
 @pytest.mark.slow

@@ -45,11 +45,13 @@ class All:
     values: dict[str, Any]
 
 
+AT_TOOLCHAIN = replace(CONFIG, environments=tuple(replace(place, account=CONFIG.toolchain) for place in CONFIG.environments))
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
 BOOLEAN = {"type": "boolean", "true": "true", "false": "false", "missing": 0}
 DATE = {"type": "date", "minimum": date(2020, 1, 1), "maximum": date(2030, 12, 31), "planned": False, "missing": 0}
 TEXT = {"type": "text", "maximum_length": 100, "missing": 0}
 NIGHTS = {"start": "20:00", "end": "06:00", "timezone": "Europe/Berlin", "instances": 2, "maximum_instances": 4}
+BATCH = {"instance_type": "ml.m5.large", "input": "s3://bank-rows/leads", "output": "s3://bank-rows/scores", "schedule": "rate(1 day)"}
 RETRAINING = {"on": ["drift", "schedule"], "schedule": "rate(7 days)"}
 SEARCH = {"jobs": 6, "parallel": 2, "ranges": {"eta": {"minimum": 0.01, "maximum": 0.3}, "max_depth": {"values": [4, 6]}}}
 BASE = {  # what the reference's model leaves to defaults
@@ -63,6 +65,7 @@ BASE = {  # what the reference's model leaves to defaults
     "data.columns.note": TEXT,
     "serving.production.concurrency_per_instance": 5,
     "serving.production.off_hours": NIGHTS,
+    "serving.production.batch": BATCH,
     "monitoring.of_windows": 3,
     "monitoring.retraining": RETRAINING,
 }
@@ -72,6 +75,8 @@ ON_GPUS = {
     "instances": 1,
     "deployment": {"policy": "all-at-once"},
 }
+ON_DEMAND = {"memory_mb": 3072, "maximum_concurrency": 5, "provisioned_concurrency": 1, "setup_seconds": 30}
+SERVERLESS = {"serverless": ON_DEMAND, "deployment": {"policy": "all-at-once"}}
 TASKS: dict[str, dict[str, Any]] = {  # what a model of another task than the reference's has otherwise
     "binary": {},
     "multiclass": {
@@ -113,6 +118,7 @@ OF = {  # key → the task that has it, where it is not the reference's
     "gates.slices.r2": "regression",
     "monitoring.r2_loss": "regression",
 }
+PLACE = CONFIG.environments[-1]
 PRODUCTION, MONOTONE, ETA = "serving.production", "gates.behaviour.minimum_function.0", "training.search.ranges.eta"
 OTHER: dict[str, Any] = {  # key → another valid value
     "purpose": "Ranks customers by how likely they are to leave, so that somebody calls them first.",
@@ -261,6 +267,13 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "serving.alarms.gpu_memory_percent": At(f"{PRODUCTION}.alarms.gpu_memory_percent", 80),
     "serving.alarms.score_shift": At(f"{PRODUCTION}.alarms.score_shift", 0.2),
     "serving.alarms.score_rows": At(f"{PRODUCTION}.alarms.score_rows", 200),
+    "serving.asynchronous": At("serving.staging.asynchronous", {}),
+    "serving.asynchronous.concurrency": At("serving.staging.asynchronous", {"concurrency": 2}),
+    "serving.asynchronous.backlog_per_instance": At("serving.staging.asynchronous", {"backlog_per_instance": 5}),
+    "serving.asynchronous.scale_to_zero": At("serving.staging.asynchronous", {"scale_to_zero": False}),
+    "serving.asynchronous.oldest_request_minutes": At("serving.staging.asynchronous", {"oldest_request_minutes": 5}),
+    "serving.asynchronous.notices": At("serving.staging.asynchronous", {"notices": "all"}),
+    "serving.asynchronous.result_days": At("serving.staging.asynchronous", {"result_days": 7}),
     "serving.off_hours": At(f"{PRODUCTION}.off_hours", None),
     "serving.off_hours.start": At(f"{PRODUCTION}.off_hours.start", "21:00"),
     "serving.off_hours.end": At(f"{PRODUCTION}.off_hours.end", "05:00"),
@@ -268,6 +281,25 @@ OTHER: dict[str, Any] = {  # key → another valid value
     "serving.off_hours.weekends": At(f"{PRODUCTION}.off_hours.weekends", True),
     "serving.off_hours.instances": At(f"{PRODUCTION}.off_hours.instances", 3),
     "serving.off_hours.maximum_instances": At(f"{PRODUCTION}.off_hours.maximum_instances", 5),
+    "serving.serverless": At("serving.staging", SERVERLESS),
+    "serving.serverless.memory_mb": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "memory_mb": 4096}}),
+    "serving.serverless.maximum_concurrency": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "maximum_concurrency": 6}}),
+    "serving.serverless.provisioned_concurrency": At(
+        "serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "provisioned_concurrency": 2}}
+    ),
+    "serving.serverless.setup_seconds": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "setup_seconds": 60}}),
+    "serving.batch": At(f"{PRODUCTION}.batch.instances", 3),
+    "serving.batch.instance_type": At(f"{PRODUCTION}.batch.instance_type", "ml.m5.xlarge"),
+    "serving.batch.instances": At(f"{PRODUCTION}.batch.instances", 2),
+    "serving.batch.concurrency": At(f"{PRODUCTION}.batch.concurrency", 5),
+    "serving.batch.payload_mb": At(f"{PRODUCTION}.batch.payload_mb", 7),
+    "serving.batch.volume_gb": At(f"{PRODUCTION}.batch.volume_gb", 20),
+    "serving.batch.max_runtime_minutes": At(f"{PRODUCTION}.batch.max_runtime_minutes", 90),
+    "serving.batch.schedule": At(f"{PRODUCTION}.batch.schedule", "rate(2 days)"),
+    "serving.batch.input": At(f"{PRODUCTION}.batch.input", "s3://bank-rows/others"),
+    "serving.batch.output": At(f"{PRODUCTION}.batch.output", "s3://bank-rows/results"),
+    "serving.batch.result_days": At(f"{PRODUCTION}.batch.result_days", 30),
+    "serving.batch.maximum_failed": At(f"{PRODUCTION}.batch.maximum_failed", 0.02),
     "monitoring": None,
     "monitoring.every_hours": 12,
     "monitoring.window_hours": 48,
@@ -297,6 +329,7 @@ OTHER: dict[str, Any] = {  # key → another valid value
 }
 
 
+AT_HOME = {key for key in KEYS if "serverless" in key}  # where the environment is in the toolchain's account
 NAMES = {**get_name_type_map(), **{kind.kind: kind.name for kind in resources.TYPES}}  # resource type → the property that names one
 CONTAINERS = {key for key in KEYS if any(other.startswith(f"{key}.") for other in KEYS)}
 
@@ -361,6 +394,8 @@ def deployed(model: ModelSpec) -> dict[str, str]:
                 environment = environments[str(flags["--environment"])]
                 stages |= {naming.serving_stack(CONFIG, model.name, environment): job.name}
                 stages |= {naming.monitoring_stack(CONFIG, model.name, environment): job.name}
+                batched = model.serving[environment.name].batch is not None
+                stages |= {naming.batch_stack(CONFIG, model.name, environment): job.name} if batched else {}
     return stages
 
 
@@ -408,14 +443,18 @@ def test_a_push_to_a_model_deploys_all_that_is_its_own_and_what_others_need_firs
         naming.delivery_stack(CONFIG, MODEL): naming.UPDATE,
         **{naming.serving_stack(CONFIG, MODEL, environment): naming.stage(environment) for environment in CONFIG.environments},
         **{naming.monitoring_stack(CONFIG, MODEL, environment): naming.stage(environment) for environment in CONFIG.environments},
+        naming.batch_stack(CONFIG, MODEL, PLACE): naming.stage(PLACE),
     }
     assert order.index(naming.UPDATE) < order.index(naming.TRAIN) < min(order.index(naming.stage(e)) for e in CONFIG.environments)
 
 
 @pytest.fixture(scope="module")
 def another() -> ModelSpec:
-    """The model with another value for all keys of its task at once, but for how long machines are kept: spot instances are not."""
-    keys = [key for key in KEYS if key not in CONTAINERS | OF.keys() | {"task", "training.keep_alive_minutes"}]
+    """The model with another value for all keys of its task at once, but for those of serverless endpoints, which need another
+    configuration, and for how long machines are kept: spot instances are not.
+    """
+    apart = CONTAINERS | OF.keys() | AT_HOME | {"task", "training.keep_alive_minutes"}
+    keys = [key for key in KEYS if key not in apart]
     return changed(*(key for key in keys if not key.startswith("data.columns.")))
 
 
@@ -426,6 +465,19 @@ def after(another: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> Layou
 
 def test_all_keys_at_once_reach_the_models_own_stacks_alone(base: Layout, after: Layout, another: ModelSpec) -> None:
     assert differing(base, after) == deployed(another).keys()
+
+
+def test_each_key_of_a_serverless_endpoint_reaches_its_own_stacks_alone(tmp_path: Path) -> None:
+    before = content()
+    change(before, "serving.staging", deepcopy(SERVERLESS))
+    base = synth(AT_TOOLCHAIN, [spec(before)], tmp_path / "base")
+    staging = CONFIG.environments[0]
+    own = {naming.serving_stack(CONFIG, MODEL, staging)}
+    dashboard = {naming.monitoring_stack(CONFIG, MODEL, staging)}
+    for key in sorted(AT_HOME - {"serving.serverless"}):
+        after = synth(AT_TOOLCHAIN, [changed(key)], tmp_path / key)
+        expected = own | dashboard if key.endswith(("memory_mb", "setup_seconds")) else own
+        assert differing(base, after) == expected, key
 
 
 def test_a_training_that_outlasts_an_action_reaches_the_road_that_its_push_takes(base: Layout, tmp_path: Path) -> None:
@@ -537,7 +589,9 @@ def test_every_key_changes_in_one_group() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keys", together(KEYS), ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more")
+@pytest.mark.parametrize(
+    "keys", together([key for key in KEYS if key not in AT_HOME]), ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more"
+)
 def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(bases: dict[str, Layout], tmp_path: Path, keys: list[str]) -> None:
     """Keys change together, as a stack that one of them reaches alone differs then, too."""
 

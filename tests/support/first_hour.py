@@ -28,14 +28,14 @@ class FirstHour:
     environments: tuple[str, ...]
 
     @classmethod
-    def begin(cls, fork: Clone, environments: tuple[str, ...], data: Path) -> FirstHour:
-        """With names of its own, and a model made of the data set that is written to `data`."""
+    def begin(cls, fork: Clone, environments: tuple[str, ...], data: Path, *shape: str) -> FirstHour:
+        """With names of its own, and a model made of the data set that is written to `data`; `shape` are words of how it is asked."""
         words = [word for name, value in NAMES.items() for word in (f"--{name}", value)]
         fork.road("init", *words, *(word for environment in environments for word in ("--environment", environment)))
         own = f'id="{HOME}", region="{NAMES["region"]}"'
         fork.edit("config.py", own, f"{own}, budget=Budget(monthly_dollars=500)")
         fork.road("exec", "ruff", "format", "--quiet", "config.py")
-        fork.road("new-model", MODEL, "--data", str(write(data, missing_values())), "--target", TARGET)
+        fork.road("new-model", MODEL, "--data", str(write(data, missing_values())), "--target", TARGET, *shape)
         fork.commit("our accounts, our model")
         return cls(fork, environments)
 

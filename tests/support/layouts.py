@@ -98,9 +98,9 @@ def models() -> tuple[ModelSpec, ModelSpec]:
     return lead.model_copy(update={"serving": scaled}), lead.model_copy(update={"name": STEADY, "serving": steady})
 
 
-def synth(config: Config, specs: Sequence[ModelSpec], folder: Path) -> Layout:
-    """Build every stack and read the templates back."""
-    app = App(outdir=str(folder), context=CONTEXT)
+def synth(config: Config, specs: Sequence[ModelSpec], folder: Path, **context: str) -> Layout:
+    """Build every stack, or those that `context` asks for, and read the templates back."""
+    app = App(outdir=str(folder), context=CONTEXT | context)
     build(app, config, specs)
     return read(app, config, folder)
 

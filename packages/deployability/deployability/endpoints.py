@@ -148,7 +148,11 @@ def dimensions(template: Template) -> Iterator[Finding]:
                 yield Finding(name, wrong, "name EndpointName and VariantName", ("Dimensions",) if metric is properties else ("Metrics",))
 
 
-@rule("E9060", "An autoscaled endpoint keeps its capacity when it is updated", absent="RetainAllVariantProperties left out is false")
+@rule(
+    "E9060",
+    "An autoscaled endpoint keeps its capacity when it is updated",
+    absent="RetainAllVariantProperties left out is false; where there may be no instance, nothing is judged",
+)
 def keeps_capacity(template: Template) -> Iterator[Finding]:
     scaled = [p for _, p in template.of(TARGET) if get(p, "ScalableDimension") == "sagemaker:variant:DesiredInstanceCount"]
     if not scaled:
@@ -156,8 +160,9 @@ def keeps_capacity(template: Template) -> Iterator[Finding]:
     for name, properties in template.of(ENDPOINT):
         excluded = {words(get(one, "VariantPropertyType")) for one in items(properties.get("ExcludeRetainedVariantProperties"))}
         retained = {str(one).lower() for one in options(properties.get("RetainAllVariantProperties", False))}
-        if not any(_scales(template, target, name) for target in scaled):
-            continue
+        own = [target for target in scaled if _scales(template, target, name)]
+        if not own or all(number(target.get("MinCapacity")) == 0 for target in own):
+            continue  # a fleet of none would be kept, and a new version that has no instance proves nothing
         if retained <= {"false"} or "DesiredInstanceCount" in excluded:
             wrong = "an update sets the number of instances back to the initial one, whatever scaling had reached"
             yield Finding(

@@ -56,6 +56,15 @@ def test_an_example(name: str, kind: str) -> None:
     assert [finding.resource for finding in rule.check(Template(template(example)))] == list(filter(None, [example.get("breaks")]))
 
 
+@pytest.mark.parametrize(("least", "breaks"), [(0, []), ("0", []), (1, ["Live"])])
+def test_where_there_may_be_no_instance_its_number_is_not_kept(least: int | str, breaks: list[str]) -> None:
+    (rule,) = [rule for rule in RULES if rule.id == "E9060"]
+    content = json.loads(json.dumps(template(EXAMPLES["E9060"]["fails"])))
+    content["Resources"]["Scaling"]["Properties"]["MinCapacity"] = least
+
+    assert [finding.resource for finding in rule.check(Template(content))] == breaks
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_finding_as_cfn_lint_tells_it(name: str, tmp_path: Path) -> None:
     example = EXAMPLES[name]["fails"]

@@ -27,7 +27,7 @@ os.environ.pop("MOTO_ACCOUNT_ID", None)
 LOG = "localcloud.log"
 READS_LATE = "LOCALCLOUD_READS_LATE"  # seconds
 ASSUME, QUOTAS = "LOCALCLOUD_ASSUME", "LOCALCLOUD_QUOTAS"  # assumptions, and quotas, with commas between them
-INTERRUPT = "LOCALCLOUD_INTERRUPT"  # TIMES/SECONDS/SEED
+INTERRUPT, LOSE_HOSTS = "LOCALCLOUD_INTERRUPT", "LOCALCLOUD_LOSE_HOSTS"  # TIMES/SECONDS/SEED
 LOOK_EVERY = 0.5  # seconds; a signal that the system hands to another thread does not wake the one that waits for it
 
 
@@ -112,6 +112,14 @@ def arguments() -> argparse.Namespace:
         f" of its program's start, as the seed draws (default: what {INTERRUPT} says, else never)",
     )
     parser.add_argument(
+        "--lose-hosts",
+        type=_interruptions,
+        default=os.environ.get(LOSE_HOSTS, ""),
+        metavar="TIMES/SECONDS/SEED",
+        help="take a host away from so many of the next transform jobs, without warning, within so many real seconds of its model's being"
+        f" ready, as the seed draws; such a job fails with InternalServerError (default: what {LOSE_HOSTS} says, else never)",
+    )
+    parser.add_argument(
         "--exit-with-parent", action="store_true", help="end when standard input closes, as it does when the program that holds it ends"
     )
     return parser.parse_args()
@@ -182,6 +190,7 @@ def program() -> int:
             assumptions=options.assume,
             quotas=raised,
             interruptions=options.interrupt,
+            host_losses=options.lose_hosts,
         )
     except CannotListen as problem:
         return _complain(f"{problem}: choose another or leave --port out")

@@ -46,6 +46,7 @@ LISTS = {
     ("sagemaker", "ListPipelineExecutions"): List("PipelineExecutionSummaries", "StartTime"),
     ("sagemaker", "ListProcessingJobs"): List("ProcessingJobSummaries", "CreationTime"),
     ("sagemaker", "ListTrainingJobs"): List("TrainingJobSummaries", "CreationTime"),
+    ("sagemaker", "ListTransformJobs"): List("TransformJobSummaries", "CreationTime"),
 }
 
 

@@ -51,6 +51,7 @@ class Server:
         assumptions: Collection[Assumption],
         quotas: Mapping[str, int],
         interruptions: Interruptions | None,
+        host_losses: Interruptions | None,
         containers: bool,
     ) -> None:
         self.accounts, self.region = accounts, region
@@ -72,6 +73,7 @@ class Server:
             assumptions=assumptions,
             quotas=quotas,
             interruptions=interruptions,
+            host_losses=host_losses,
             engine=engine.start(root) if containers else None,
         )
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)

@@ -17,11 +17,14 @@ from localcloud.codepipeline import pipelines as delivery_pipelines
 from localcloud.core import clock, requests
 from localcloud.ecr import scans
 from localcloud.events import bus, rules, s3, targets
+from localcloud.featurestore import api as feature_store
+from localcloud.featurestore import groups as feature_groups
 from localcloud.iam import authorization, boundaries, documents, roles, service_policies, sessions
 from localcloud.kms import key_policies, keys, signing
 from localcloud.logs import metric_filters
 from localcloud.s3 import bucket_policies, names, object_lock, writes
 from localcloud.sagemaker import (
+    async_invocations,
     endpoints,
     endpoints_api,
     invocations,
@@ -33,6 +36,7 @@ from localcloud.sagemaker import (
     processing,
     refusals,
     training,
+    transform,
     tuning,
 )
 from localcloud.scheduler import api as scheduler
@@ -58,12 +62,16 @@ SAGEMAKER: tuple[Part, ...] = (
     training,
     tuning,
     processing,
+    transform,
     pipelines,
     model_packages,
     model_cards,
     models,
     endpoints_api,
     invocations,
+    feature_groups,
+    feature_store,
+    async_invocations,
     service_quotas,
     refusals,  # what is left
 )
@@ -83,5 +91,5 @@ def install(parts: Iterable[Part] = EVERYTHING) -> None:
 def shutdown() -> None:
     """Do nothing more that is due, and end every delivery, execution, build, job and endpoint."""
     clock.clear()
-    for running in (targets, delivery_pipelines, builds, pipelines, tuning, jobs, endpoints):
+    for running in (targets, delivery_pipelines, builds, pipelines, tuning, jobs, endpoints, feature_groups):
         running.shutdown()

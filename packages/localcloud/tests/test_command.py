@@ -97,11 +97,17 @@ def test_a_folder_in_which_another_one_runs_is_left_to_it(tmp_path: Path) -> Non
         assert (tmp_path / ".localcloud/cloud.json").read_text() == described
 
 
-@pytest.mark.parametrize("way", ["option", "environment"])
-def test_interruptions_that_cannot_be_read_are_refused(tmp_path: Path, way: str) -> None:
-    option, variable = (["--interrupt", "often"], {}) if way == "option" else ([], {"LOCALCLOUD_INTERRUPT": "often"})
+@pytest.mark.parametrize(
+    ("flag", "option", "variable"),
+    [
+        ("--interrupt", ["--interrupt", "often"], {}),
+        ("--interrupt", [], {"LOCALCLOUD_INTERRUPT": "often"}),
+        ("--lose-hosts", [], {"LOCALCLOUD_LOSE_HOSTS": "often"}),
+    ],
+)
+def test_interruptions_that_cannot_be_read_are_refused(tmp_path: Path, flag: str, option: list[str], variable: dict[str, str]) -> None:
     command = [sys.executable, "-m", "localcloud", *option]
     done = subprocess.run(command, cwd=tmp_path, env=environment() | variable, capture_output=True, text=True)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1].endswith("argument --interrupt: often: accepted is TIMES/SECONDS/SEED, such as 1/20/7")
+    assert done.stderr.splitlines()[-1].endswith(f"argument {flag}: often: accepted is TIMES/SECONDS/SEED, such as 1/20/7")

@@ -1,4 +1,5 @@
-"""The entry point of every model container: `paved-runtime prepare train evaluate`, `serve` or `monitor`; and, for people, `check`.
+"""The entry point of every model container: `paved-runtime prepare train evaluate`, `serve`, `monitor` or
+`batch-prepare`; and, for people, `check`.
 
 A job's only voice, once its container is gone, is one line in the file that SageMaker reads as the failure's reason.
 """
@@ -26,6 +27,8 @@ COMMANDS = {
     "serve": "serving",
     "count": "monitor",
     "monitor": "monitor",
+    "batch-prepare": "batch.prepare",
+    "batch-collect": "batch.collect",
 }
 JOBS = tuple(name for name in COMMANDS if name != "serve")
 ONCE = ("evaluate",)  # of several hosts, all of which have prepared and trained, the first does it for all
@@ -81,7 +84,7 @@ def _programs(commands: Sequence[str]) -> dict[str, Callable[[Job], None]]:
     """The function of each command. Modules are imported when asked for: a server needs no trainer."""
     if not commands or not set(commands) <= set(COMMANDS):
         raise ValueError(f"expected commands among {', '.join(COMMANDS)}, found {' '.join(commands) or 'none'}")
-    return {name: getattr(import_module(f"paved_runtime.{COMMANDS[name]}"), name) for name in commands}
+    return {name: getattr(import_module(f"paved_runtime.{COMMANDS[name]}"), name.replace("-", "_")) for name in commands}
 
 
 def _report(error: Exception, command: str, folder: Path) -> None:

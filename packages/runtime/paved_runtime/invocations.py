@@ -41,7 +41,9 @@ def refusal(status: int, message: str) -> Reply:
 
 
 class Invocations:
-    """A model that answers requests."""
+    """A model that answers requests, of at most `limit` bytes."""
+
+    limit = LIMIT
 
     def __init__(
         self, spec: ModelSpec, score: Score, explainer: Explainer | None, features: plugin.Features, schema: dict[str, Any], sha256: str
@@ -49,9 +51,9 @@ class Invocations:
         """`explainer` is None where the model gives no reasons."""
         self.sha256, self.version = sha256, model_version(sha256)
         self._name, self._schema = spec.name, schema
-        self._requests, self._rules = Requests(spec.data), rules(spec.data)
+        self.requests, self._rules = Requests(spec.data), rules(spec.data)
         self._score, self.explainer = score, explainer
-        self._features, self._form = features.features, answers.form(spec.data)
+        self._features, self.form = features.features, answers.form(spec.data)
         self._encoder = msgspec.json.Encoder()
 
     @classmethod
@@ -68,9 +70,9 @@ class Invocations:
         try:
             kind = content(content_type)
             offers = acceptable(accept, kind)
-            if len(body) > LIMIT:
-                raise RequestError(413, f"expected at most {LIMIT} bytes, found more")
-            table, explain = self._requests.read(kind, body)
+            if len(body) > self.limit:
+                raise RequestError(413, f"expected at most {self.limit} bytes, found more")
+            table, explain = self.requests.read(kind, body)
             if table is None or explain:
                 return self._in_json(offers, accept, table)
             return self._scored(offers[0], self.scores(table).tolist())
@@ -83,12 +85,12 @@ class Invocations:
 
     def _scored(self, kind: MediaType, scores: list[Any]) -> Reply:
         if kind.format == CSV:
-            body = self._form.lines(scores).encode()
+            body = self.form.lines(scores).encode()
         elif kind.format == JSON:
-            body = self._encoder.encode(Answer(self._form.predictions(scores), self.version))
+            body = self._encoder.encode(Answer(self.form.predictions(scores), self.version))
         else:
-            body = self._encoder.encode_lines(self._form.predictions(scores))
-        return Reply(200, kind.name, body, self._form.scalars(scores))
+            body = self._encoder.encode_lines(self.form.predictions(scores))
+        return Reply(200, kind.name, body, self.form.scalars(scores))
 
     def _in_json(self, offers: Sequence[MediaType], accept: str, table: Table | None) -> Reply:
         """Reasons for a table's rows or, without one, what the model is: both have no other form than JSON."""
@@ -116,8 +118,8 @@ class Invocations:
             for row, (adds, doubt, order) in enumerate(rows)
         ]
         listed = scores.tolist()
-        answer = ExplainedAnswer(self._form.explained(listed, reasons), self._form.base(base), self.version, explainer.method)
-        return Reply(200, JSON, self._encoder.encode(answer), self._form.scalars(listed))
+        answer = ExplainedAnswer(self.form.explained(listed, reasons), self.form.base(base), self.version, explainer.method)
+        return Reply(200, JSON, self._encoder.encode(answer), self.form.scalars(listed))
 
 
 def sha256(model: Path) -> str:

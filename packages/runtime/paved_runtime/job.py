@@ -33,15 +33,18 @@ class Job:
     model_package_arn: str = ""  # of the version that `score` asks
     model_sha256: str = ""  # of the model that a server is to serve, and no other
     workers: int = 0  # processes of a server; 0: as many as it has cores
+    batch: bool = False  # whether a server is in a batch transform job
+    payload: int = 0  # bytes that such a job's requests may have
     score_log_seconds: float = SCORE_LOG_SECONDS  # after so long at the latest a server logs what it has scored
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Job:
         """The job of an environment: MODEL, ML_ROOT, SAGEMAKER_BIND_TO_PORT, COMMIT, DATA_SHA256, IMAGE_URI, MODEL_PACKAGE_ARN,
-        MODEL_SHA256, SCORE_LOG_SECONDS, SAGEMAKER_MODEL_SERVER_WORKERS (the name that SageMaker's inference toolkit has for it).
+        MODEL_SHA256, SCORE_LOG_SECONDS, SAGEMAKER_MODEL_SERVER_WORKERS (the name that SageMaker's inference toolkit has for it),
+        SAGEMAKER_BATCH and SAGEMAKER_MAX_PAYLOAD_IN_MB (SageMaker's own, in a batch transform job).
 
         Raises:
-            ValueError: MODEL is not set, the port is no number, SCORE_LOG_SECONDS none above 0, the workers none,
+            ValueError: MODEL is not set, the port is no number, SCORE_LOG_SECONDS none above 0, the workers none, the payload none,
                 or the model's `model.toml` is wrong.
         """
         if not environ.get("MODEL"):
@@ -56,6 +59,9 @@ class Job:
         workers = environ.get("SAGEMAKER_MODEL_SERVER_WORKERS", "0")
         if not re.fullmatch(r"\d{1,3}", workers, re.ASCII):
             raise ValueError(f"SAGEMAKER_MODEL_SERVER_WORKERS: expected a number of processes, 0 for one a core, found {workers!r}")
+        payload = environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB", "0")
+        if not payload.isdecimal():
+            raise ValueError(f"SAGEMAKER_MAX_PAYLOAD_IN_MB: expected a number of megabytes, found {payload!r}")
         return cls(
             spec=spec.load(environ["MODEL"]),
             root=root(environ),
@@ -65,6 +71,8 @@ class Job:
             model_package_arn=environ.get("MODEL_PACKAGE_ARN", ""),
             model_sha256=environ.get("MODEL_SHA256", ""),
             workers=int(workers),
+            batch=environ.get("SAGEMAKER_BATCH") == "true",
+            payload=int(payload) * 2**20,
             score_log_seconds=float(pause),
         )
 

@@ -134,8 +134,8 @@ def counted(services: Services, run: Run, shard: Shard) -> Counts:
     capture, root = Store(services.s3, bucket), f"{prefix}/{run.version}/{run.endpoint}/{run.variant}"
     counts, window = Counts.none(run.window, run.baseline), run.window
     reader, decoder = Reader(run.baseline.task), msgspec.json.Decoder(Entry)
-    for blocks in capture.contents(_filed(capture, root, window, shard)):
-        readable = False
+    for file, blocks in capture.contents(_filed(capture, root, window, shard)):
+        readable, batch = False, file.of_batch
         for block in blocks:
             entries, malformed = lines(block, decoder)
             readable = readable or bool(entries)
@@ -144,7 +144,7 @@ def counted(services: Services, run: Run, shard: Shard) -> Counts:
             exchanges = [entry.captureData for entry in inside if not entry.eventMetadata.own]
             counts.totals["own"] += len(inside) - len(exchanges)
             for reading in reader.read(exchanges):
-                counts.add(reading, run.baseline)
+                counts.add(reading, run.baseline, batch=batch)
         counts.totals.update(objects=1, unreadable_objects=int(not readable))
     labels = _labels(services, run)
     counts.joined = Joined(len(labels.known), labels.malformed)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 OWN = "road:"  # so begin the inference ids of the road's own requests, which monitoring leaves out
+BATCH_CAPTURE = "batch-"  # so begin the names of objects with rows that a batch scored, and no caller asked the endpoint about
 
 ENTRYPOINT = ("python", "-m", "paved_runtime")  # of every model's image: a job that says what is to be run says this, too
 

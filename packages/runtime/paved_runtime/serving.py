@@ -21,8 +21,9 @@ from starlette.exceptions import HTTPException
 
 from paved_runtime import __version__, artifact, golden, openapi, plugin
 from paved_runtime.artifact import ArtifactError
-from paved_runtime.invocations import LIMIT, Invocations, Reply, refusal
+from paved_runtime.invocations import Invocations, Reply, refusal
 from paved_runtime.job import Job
+from paved_runtime.line_by_line import LineByLine
 from paved_runtime.score_log import ScoreLog
 from paved_runtime.spec import ModelSpec
 from paved_runtime.workers import Lines, Reporter, Workers, cores
@@ -56,12 +57,12 @@ def serve(job: Job) -> None:
     workers = job.workers or cores()
     print(f"serving {job.spec.name} on port {job.port}", flush=True)
     if workers == 1:
-        _answer(application(job.spec, invocations, log), listener)
+        _answer(_application(job, invocations, log), listener)
         return
 
     def work(lines: Lines) -> None:
         _replay(job, invocations)  # no library promises that what it has loaded outlives a fork: here is the proof
-        _answer(application(job.spec, invocations, Reporter(lines, seconds=job.score_log_seconds)), listener)
+        _answer(_application(job, invocations, Reporter(lines, seconds=job.score_log_seconds)), listener)
 
     Workers(workers, work, log, patience=PATIENCE + 2).run()
 
@@ -99,9 +100,13 @@ def _replay(job: Job, invocations: Invocations) -> None:
     golden.replay(artifact.read_json(job.model / artifact.GOLDEN), invocations)
 
 
-def application(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter) -> ASGI:
-    """The ASGI application: /invocations goes to the model, everything else to FastAPI."""
-    outside, inside = _outside(spec, invocations, log), _inside(invocations, log)
+def _application(job: Job, invocations: Invocations, log: ScoreLog | Reporter) -> ASGI:
+    return application(job.spec, invocations, log, LineByLine(invocations, job.payload) if job.batch else None)
+
+
+def application(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter, batch: LineByLine | None = None) -> ASGI:
+    """The ASGI application: /invocations goes to the model, in a transform job by way of `batch`, everything else to FastAPI."""
+    outside, inside = _outside(spec, invocations, log), _inside(batch or invocations, log)
 
     async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
         await (inside if scope.get("path") == "/invocations" and scope["type"] == "http" else outside)(scope, receive, send)
@@ -140,13 +145,13 @@ def _outside(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter
     return api
 
 
-def _inside(invocations: Invocations, log: ScoreLog | Reporter) -> ASGI:
+def _inside(invocations: Invocations | LineByLine, log: ScoreLog | Reporter) -> ASGI:
     lane = ThreadPoolExecutor(1)  # one after the other: each more would hold up /ping and single rows for its own turn of the interpreter
 
     async def route(scope: Message, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             return await _respond(send, refusal(405, f"expected POST, found {scope['method']}"), (b"allow", b"POST"))
-        body = await _body(receive)
+        body = await _body(receive, invocations.limit)
         if body is None:
             return None
         headers = scope["headers"]
@@ -165,7 +170,7 @@ def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
     return ", ".join(value.decode("latin-1") for name, value in headers if name == wanted)
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _body(receive: Receive, limit: int) -> bytes | None:
     """The request's body; of one over the limit only the first bytes, enough to be refused. None if the client went away."""
     message = await receive()
     if not message.get("more_body"):
@@ -175,7 +180,7 @@ async def _body(receive: Receive) -> bytes | None:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        if size <= LIMIT:
+        if size <= limit:
             chunks.append(message["body"])
             size += len(message["body"])
     return b"".join(chunks)

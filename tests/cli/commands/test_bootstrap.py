@@ -62,7 +62,7 @@ def test_the_policies_that_the_configuration_names_are_those_of_the_account(serv
     assert words[words.index("--custom-permissions-boundary") + 1] == "bank/Boundary"
     kept = {group["logGroupName"]: group.get("retentionInDays") for group in logs.describe_log_groups()["logGroups"]}
     others = {"/aws/sagemaker/TrainingJobs": 30, "/aws/sagemaker/TrainingJobsOfOthers": None}  # as somebody has said, and not ours
-    assert kept == {"/aws/sagemaker/ProcessingJobs": 400, **others}
+    assert kept == {"/aws/sagemaker/ProcessingJobs": 400, "/aws/sagemaker/TransformJobs": 400, **others}
 
 
 def test_the_toolchains_account_trusts_nobody_else(tree: Path, server: str, programs: Path, tmp_path: Path) -> None:

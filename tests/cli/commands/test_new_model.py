@@ -149,6 +149,7 @@ def test_what_no_model_can_come_of_is_refused_in_one_line(own_tree: Path, tmp_pa
         (["m", "--data", "good", "--exclude", "b"], "column 'b': "),
         (["m", "--data", "good", "--owner", "jo"], "model m: model_code/m/model.toml: owner: found 'jo'"),
         (["m", "--data", "good", "--purpose", "Scores."], "model m: model_code/m/model.toml: purpose: found 'Scores.'"),
+        (["m", "--data", "good", "--serving", "serverless"], "serving.staging.serverless: found it in account "),
         (["m", "--data", "identifier"], f"{learn}: customer_id: another value in every row: an identifier"),
         (["m", "--data", "date"], f"{learn}: day: it holds dates"),
         (["m", "--data", "constant"], f"{learn}: currency: it holds one value only"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from paved_runtime.spec import Load, ModelSpec
+from paved_runtime.spec import Load, ModelSpec, Serverless
 from pipelines.deployment.acceptance import Answers, ask, held_out_rows, stand
 from pipelines.deployment.endpoint import Endpoint
 from pipelines.deployment.errors import DeploymentError
@@ -40,7 +40,7 @@ def limited(limits: Load, name: str = reference.MODEL) -> ModelSpec:
 def answers(runtime: Served, limits: Load = LIMITS, clock: AnyClock | None = None, model: str = reference.MODEL) -> Answers:
     """What is known of an endpoint that is in service, under load."""
     recorded = ask(Endpoint(runtime, "lead-staging"), GOLDEN)
-    return recorded + stand(lambda _: runtime, "lead-staging", HELD_OUT, SCHEMA, limited(limits, model), clock or Clock())
+    return recorded + stand(lambda _: Endpoint(runtime, "lead-staging"), HELD_OUT, SCHEMA, limited(limits, model), clock or Clock())
 
 
 def failed(answers: Answers) -> list[str]:
@@ -98,6 +98,20 @@ def test_a_server_that_stalls_under_load_is_too_slow() -> None:
     latency = [verdict.line() for verdict in answers(Served(stall_at=45, stall=0.5), limits, time).verdicts if verdict.subject == "p99, ms"]
 
     assert re.fullmatch(r"latency: p99, ms: found \S+, accepted is <= 400: see the .* or a smaller model", latency[0])
+
+
+def test_a_serverless_endpoint_is_judged_once_its_containers_have_started() -> None:
+    """The same load twice: what breaks in the first is reported, and no failure."""
+    on_demand = Serverless(memory_mb=2048, maximum_concurrency=4)
+    answered = stand(lambda _: Endpoint(Served(break_at=30), "lead-staging"), HELD_OUT, SCHEMA, limited(LIMITS), Clock(), on_demand)
+    gates = [verdict.model_dump() for verdict in answered.verdicts]
+    golden = {"golden_requests": 2, "largest_difference": 0, "bad_requests_refused": 3}
+    staging = document.Staging.model_validate(DEPLOYED | {"instances": 0} | golden | answered.report | {"gates": gates})
+
+    assert failed(answered) == []
+    assert staging.load_at_start
+    assert (staging.load_at_start.requests, staging.load_at_start.errors) == (100, 1)
+    assert (staging.load.requests, staging.load.errors) == (100, 0)
 
 
 def test_a_server_that_breaks_under_load() -> None:

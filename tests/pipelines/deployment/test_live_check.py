@@ -66,6 +66,14 @@ def test_when_time_is_up_nothing_is_known_which_is_no_pass(minute_seconds: float
     assert "retry the stage, or go back: ./road rollback MODEL" in verdict.line()
 
 
+@pytest.mark.parametrize(("scored", "passed"), [(0, None), (3, False), (100, True)])
+def test_that_nobody_asked_is_no_failure_where_there_may_be_no_instance(scored: int, passed: bool | None) -> None:
+    verdict = watched(production(scored), demand=Demand(rows=100, minutes=30, idle=True))
+
+    assert (verdict.passed, verdict.found) == (passed, scored)
+    assert ("nobody asked in 30 minutes: nothing is known" in verdict.advice) is (scored == 0)
+
+
 def test_an_alarm_ends_the_watch_even_if_enough_was_scored() -> None:
     alarmed = production(1000)
     alarmed.loud = {"config-1-ServerErrors": "Threshold Crossed"}

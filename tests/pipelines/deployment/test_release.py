@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 import naming
+from paved_runtime.spec import Batch, Deployment, Serverless, Serving
 from pipelines.deployment import parameters, release
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.package import Package
 from pipelines.deployment.place import Place
 from pipelines.deployment.registry import Registry
 from pipelines.deployment.stack import read, update
-from pipelines.serving_stack import NO, NO_VERSION, YES, MonitoringParameters, ServingParameters
+from pipelines.serving_stack import NO, NO_VERSION, YES, BatchParameters, MonitoringParameters, ServingParameters
 from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.facts import FACTS
@@ -101,6 +102,23 @@ def test_the_first_version_is_compared_with_none() -> None:
 
 def test_a_new_version_is_compared_with_the_one_that_serves_and_ends_a_hurry() -> None:
     assert values(Production.serving(f"{ARN}/1", urgent=YES), 2) == of_version(2, previous=name(1))
+
+
+def serverless(production: Production) -> Place:
+    """Where model.toml asks for a serverless endpoint."""
+    there = place(production)
+    table = Serving(serverless=Serverless(memory_mb=2048, maximum_concurrency=5), deployment=Deployment(policy="all-at-once"))
+    model = there.model.model_copy(update={"serving": {**there.model.serving, ENVIRONMENT.name: table}})
+    return replace(there, registry=replace(there.registry, model=model))
+
+
+def test_an_endpoint_with_instances_cannot_become_serverless(tmp_path: Path) -> None:
+    with pytest.raises(
+        DeploymentError, match=rf"^endpoint {ENDPOINT} has instances, .* delete-stack --stack-name {STACK}; .* run this again"
+    ):
+        release.deploy(serverless(Production.serving(f"{ARN}/1")), package(2), tmp_path, AT_ONCE)
+    with pytest.raises(DeploymentError, match=rf"^endpoint {ENDPOINT} has instances"):
+        release.redeploy(serverless(Production.serving(f"{ARN}/1")), tmp_path, AT_ONCE)
 
 
 def test_after_a_silent_rollback_the_stack_is_not_believed() -> None:
@@ -204,6 +222,45 @@ def test_where_nothing_is_monitored_both_are_deployed_at_once(assembly: Path) ->
     release.deploy(place(Production.serving(f"{ARN}/1")), package(2), assembly, AT_ONCE)
 
     assert [stacks for stacks, _ in deployed(assembly)] == [[STACK, MONITORING]]
+
+
+def batched(production: Any) -> Place:
+    """A place whose model has batches there."""
+    model = reference.model()
+    table = model.serving[ENVIRONMENT.name].model_copy(update={"batch": Batch(instance_type="ml.m5.large")})
+    there = place(production)
+    return replace(there, registry=replace(there.registry, model=model.model_copy(update={"serving": {ENVIRONMENT.name: table}})))
+
+
+@pytest.mark.parametrize(
+    ("production", "number", "arn"),
+    [
+        (Production.serving(f"{ARN}/2"), 2, f"{ARN}/2"),
+        (rolled_back(), 1, f"{ARN}/1"),
+        (Staging.serving(f"{ARN}/1"), 1, f"{ARN}/1"),
+        (Staging.serving(f"{ARN}/2"), 1, NO_VERSION),
+    ],
+    ids=["what was deployed", "after a silent rollback", "a package's parts", "parts of another version than the stack's"],
+)
+def test_batches_are_scored_by_the_version_that_answers(production: Production, number: int, arn: str) -> None:
+    assert release.batch_parameters(batched(production), production.stack) == scores(number, arn)
+
+
+def scores(number: int, arn: str) -> BatchParameters:
+    made_of = {"image_uri": f"i@{number}", "model_data_url": f"s3://b/{number}/model.tar.gz"}
+    return BatchParameters(model_package_arn=arn, **made_of, model_version=name(number), model_sha256=digest(number))
+
+
+@pytest.mark.parametrize("monitored", [True, False])
+def test_where_files_are_scored_their_stack_comes_last(assembly: Path, monitored: bool) -> None:
+    there = batched(Production.serving(f"{ARN}/1"))
+    stack, names = str(there.batch_stack), [] if not monitored else list(MonitoringParameters.declared())
+    for each, known in ((stack, list(BatchParameters.declared())), (MONITORING, names)):
+        (assembly / f"{each}.template.json").write_text(json.dumps({"Parameters": {name: {} for name in known}}))
+
+    assert release.redeploy(there, assembly, AT_ONCE) == [STACK, MONITORING, stack]
+    *_, last = deployed(assembly)
+    assert last == ([stack], scores(1, f"{ARN}/1").values())
 
 
 def test_a_managed_network_comes_first_and_only_where_it_does_not_stand_so_already(assembly: Path) -> None:

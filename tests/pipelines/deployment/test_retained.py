@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from paved_runtime.spec import Batch
 from pipelines import tags
 from pipelines.deployment import retained
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.place import Place
 from pipelines.deployment.retained import Retained
+from pipelines.serving_stack import BatchOutputs
 from tests.reference import CONFIG, model
 from tests.support.fake_production import ENDPOINT, ENVIRONMENT, STACK
-from tests.support.fakes import Fake, clients, refusal
+from tests.support.fakes import Altered, Fake, clients, refusal
 from tests.support.ledger import write_entry
 from tests.support.scene import Scene
 
@@ -144,6 +146,50 @@ def test_models_in_the_shadow_and_in_a_transform_job_stay(served: Scene, account
     account.configurations["config-4"] = ["model-4", "model-3"]
     account.transforming = "model-2"
     assert going(served, account) == ["config-2", "config-3"]
+
+
+def test_models_of_batches_under_way_stay_and_so_does_that_of_their_stack(served: Scene, account: Account) -> None:
+    there = place(served, account)
+    outputs = BatchOutputs(batch_bucket="batches", batch_pipeline="batch", model_name="model-3").values()
+    described = {"StackStatus": "UPDATE_COMPLETE", "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
+    scored_by = {"arn/one": ("Executing", "model-2"), "arn/two": ("Succeeded", "model-1")}
+
+    def stack(*, StackName: str) -> Json:  # noqa: N803
+        return {"Stacks": [described]} if "-Batch-" in StackName else there.cloudformation.describe_stacks(StackName=StackName)
+
+    def resources(*, StackName: str) -> Json:  # noqa: N803
+        has = {"ResourceType": "AWS::SageMaker::Model", "PhysicalResourceId": "model-3"}
+        if "-Batch-" in StackName:
+            return {"StackResourceSummaries": [has]}
+        listed: Json = there.cloudformation.get_paginator("list_stack_resources").paginate(StackName=StackName)
+        return next(iter(listed))
+
+    sagemaker = Altered(
+        there.sagemaker,
+        get_paginator=lambda name: (
+            Fake(
+                list_pipeline_executions=lambda **_: {
+                    "PipelineExecutionSummaries": [
+                        {"PipelineExecutionArn": arn, "PipelineExecutionStatus": status} for arn, (status, _) in scored_by.items()
+                    ]
+                },
+                list_pipeline_parameters_for_execution=lambda PipelineExecutionArn: {  # noqa: N803
+                    "PipelineParameters": [{"Name": "ModelName", "Value": scored_by[PipelineExecutionArn][1]}]
+                },
+            ).get_paginator(name)
+            if "pipeline" in name
+            else there.sagemaker.get_paginator(name)
+        ),
+    )
+    services = clients({"cloudformation": Fake(describe_stacks=stack, list_stack_resources=resources), "sagemaker": sagemaker})
+    table = there.serving.model_copy(update={"batch": Batch(instance_type="ml.m5.large")})
+    scored = there.model.model_copy(update={"serving": {**there.model.serving, there.environment.name: table}})
+    batched = replace(there, registry=replace(there.registry, model=scored), deployer=services, verifier=services)
+    needed = {thing.name: thing.needed for thing in retained.look(batched, account.things, keep=1, before=NOW) if thing.kind == "model"}
+
+    assert needed["model-2"] == "batch one scores with it"
+    assert needed["model-3"].endswith("has it")
+    assert "batch" not in needed["model-1"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Target tracking: a policy makes two alarms, and CloudWatch calls it while one of them is in ALARM."""
+"""Scaling policies that alarms call while they are in ALARM: those of target tracking make two alarms themselves."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, applicationautoscaling_backends
 from moto.cloudwatch.models import cloudwatch_backends
 
-from localcloud.applicationautoscaling import capacity
+from localcloud.applicationautoscaling import capacity, step_scaling
 from localcloud.cloudwatch import alarm_actions, alarms
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import invalid
@@ -31,7 +32,7 @@ _scaled: dict[str, dict[str, float]] = defaultdict(dict)  # policy's ARN → whe
 
 def install() -> None:
     """Let policies act."""
-    alarm_actions.actions["autoscaling"] = _track
+    alarm_actions.actions["autoscaling"] = _scale
     backend: Any = ApplicationAutoscalingBackend
     backend.put_scaling_policy = _put_policy
 
@@ -46,49 +47,83 @@ def _put_policy(
     policy_type: str | None,
 ) -> Any:
     capacity.require_target(self, resource_id, scalable_dimension)
-    kind = (policy_body or {}).get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
-    if policy_type != "TargetTrackingScaling" or kind not in METRICS:
-        raise invalid(f"localcloud scales by TargetTrackingScaling on {' or '.join(METRICS)}: found {policy_type} on {kind}")
+    metric = _metric(resource_id, policy_body or {}) if policy_type == "TargetTrackingScaling" else None
+    if policy_type == "StepScaling":
+        step_scaling.check(policy_body or {})
+    elif metric is None:
+        raise invalid(f"localcloud scales by StepScaling and TargetTrackingScaling: found {policy_type}")
     before = self.policies.get(f"{service_namespace}\t{resource_id}\t{scalable_dimension}\t{policy_name}")
     if before:
         before.delete_alarms(self.account_id, self.region_name)
     policy: Any = _moto_put_policy(self, policy_name, service_namespace, resource_id, scalable_dimension, policy_body, policy_type)
     policy.policy_arn = before.policy_arn if before else policy.policy_arn
-    for alarm in _alarms(resource_id, policy.policy_arn, METRICS[kind], float(policy_body["TargetValue"])):
+    for alarm in _alarms(resource_id, policy.policy_arn, metric, float(policy_body["TargetValue"])) if metric else ():
         policy.alarms.append(cloudwatch_backends[self.account_id][self.region_name].put_metric_alarm(**alarm))
     return policy
 
 
-def _alarms(resource_id: str, policy_arn: str, metric: tuple[str, str, int], target: float) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class Metric:
+    """What a policy tracks. `period` is that of the alarm that grows the fleet, in seconds."""
+
+    namespace: str
+    name: str
+    dimensions: list[dict[str, str]]
+    statistic: str
+    period: int
+
+
+def _metric(resource_id: str, policy: dict[str, Any]) -> Metric:
+    """The metric that a policy names by its kind, or itself. Raises an AWS error for what localcloud does not track."""
+    own, kind = policy.get("CustomizedMetricSpecification"), policy.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
+    if own and {"Namespace", "MetricName", "Statistic"} <= own.keys():
+        return Metric(own["Namespace"], own["MetricName"], own.get("Dimensions", []), own["Statistic"], 60)
+    if kind not in METRICS:
+        what = "CustomizedMetricSpecification without Namespace, MetricName and Statistic" if own else kind
+        raise invalid(f"localcloud scales on {' or '.join(METRICS)}, or on a metric: found TargetTrackingScaling on {what}")
+    endpoint, variant = capacity.named(resource_id)
+    name, statistic, period = METRICS[kind]
+    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
+    return Metric("AWS/SageMaker", name, dimensions, statistic, period)
+
+
+def _alarms(resource_id: str, policy_arn: str, metric: Metric, target: float) -> Iterator[dict[str, Any]]:
     """The alarms of a policy, as moto's put_metric_alarm takes them: one that lets the fleet grow, and one that lets it shrink."""
-    (endpoint, variant), (name, statistic, period) = capacity.named(resource_id), metric
     for which, comparison, threshold, periods, length in (
-        ("AlarmHigh", "GreaterThanThreshold", target, GROW_AFTER, period),
+        ("AlarmHigh", "GreaterThanThreshold", target, GROW_AFTER, metric.period),
         ("AlarmLow", "LessThanThreshold", SHRINK_BELOW * target, SHRINK_AFTER, 60),
     ):
         yield {
             "name": f"TargetTracking-{resource_id}-{which}-{uuid.uuid4()}",
-            "namespace": "AWS/SageMaker",
-            "metric_name": name,
+            "namespace": metric.namespace,
+            "metric_name": metric.name,
             "metric_data_queries": [],
             "comparison_operator": comparison,
             "evaluation_periods": periods,
             "period": length,
             "threshold": threshold,
-            "statistic": statistic,
+            "statistic": metric.statistic,
             "description": f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {policy_arn}.",
-            "dimensions": [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
+            "dimensions": metric.dimensions,
             "alarm_actions": [policy_arn],
         }
 
 
-def _track(change: alarm_actions.StateChange, arn: str) -> None:
-    """What an alarm of a policy asks for: instances in proportion to the metric, unless the fleet was just resized."""
-    alarm = change.alarm
+def _scale(change: alarm_actions.StateChange, arn: str) -> None:
+    """Have the policy do what the alarm asks for."""
     account, region = arn.split(":")[4], arn.split(":")[3]
     backend = applicationautoscaling_backends[account][region]
     policy = next(p for p in backend.policies.values() if p.policy_arn == arn)
     target = backend.targets[policy.scalable_dimension][policy.resource_id]
+    if policy.policy_type == "StepScaling":
+        step_scaling.step(change, policy, target)
+    else:
+        _track(change, policy, target)
+
+
+def _track(change: alarm_actions.StateChange, policy: Any, target: Any) -> None:
+    """Instances in proportion to the metric, unless the fleet was just resized."""
+    alarm, arn, account, region = change.alarm, policy.policy_arn, policy.account_id, policy.region_name
     config: Any = policy.target_tracking_scaling_policy_configuration
     grows = "-AlarmHigh-" in alarm.name
     suspended: Any = target.suspended_state or {}

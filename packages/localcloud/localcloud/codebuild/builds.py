@@ -23,6 +23,10 @@ from localcloud.iam import policies
 
 PHASES = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
 LOOKED_EVERY = 0.25  # seconds, at what a build holds, and at its turn
+CACHES = {  # what tools have downloaded or unpacked on this machine: a build's home is empty, and it would all be done again
+    "UV_CACHE_DIR": ".cache/uv",
+    "JSII_RUNTIME_PACKAGE_CACHE_ROOT": ".cache/aws/jsii/package-cache",
+}
 _builds: dict[str, Build] = {}
 
 
@@ -153,7 +157,7 @@ class Build:
             **machine,
             "PATH": f"{BIN}{os.pathsep}{machine['PATH']}",
             "HOME": str(cloud().folder("builds", "home")),
-            "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
+            **{name: os.environ.get(name, str(Path.home() / folder)) for name, folder in CACHES.items()},
             "LOCALCLOUD_PYTHON": sys.executable,
             "LOCALCLOUD_IMAGES": str(cloud().folder("images")),
             **(engine.variables() if (engine := cloud().engine) else {}),

@@ -11,7 +11,7 @@ from pathlib import Path
 from localcloud.codebuild.compute import GB, GIB, Machine
 from localcloud.core import process_trees
 
-SHARE = 0.05  # of the time, that may be spent on looking at the disk
+SHARE = 0.02  # of the time, that may be spent on looking at the disk
 
 
 class Usage:

@@ -17,8 +17,11 @@ class Assumption(StrEnum):
     new EndpointConfig", its page says); otherwise it deploys that one again.
     EMPTY_BODY_REFUSED: InvokeEndpoint refuses an empty body itself, with a ValidationError (its page gives Body a greatest length, and
     no least); otherwise the container gets it.
+    FAILURE_IS_MESSAGE: the object of an asynchronous request that a container refused holds SageMaker's own words, with the status;
+    otherwise it holds the container's answer ("failure inference response payload", InvokeEndpointAsync's page says).
     """
 
     ROLLBACK_FAILS_UPDATE = "rollback-fails-update"
     SERVED_CONFIG_REFUSED = "served-config-refused"
     EMPTY_BODY_REFUSED = "empty-body-refused"
+    FAILURE_IS_MESSAGE = "failure-is-message"

@@ -36,7 +36,7 @@ class Cloud:
     `longest_session` is the real seconds that a role's session lasts at the most, but for `renewed` ones, access keys that agents renew.
     `reads_late` is how many of AWS's seconds pass before a change is seen by all (`core.late_reads`).
     `assumptions` are those of what is not known of AWS, `quotas` maps names, or patterns of them, to values that are not the default.
-    `interruptions` say when spot jobs lose machines; where there are none, they lose none.
+    `interruptions` say when spot jobs lose machines, `host_losses` when transform jobs do; where there are none, they lose none.
     `engine` is Docker, where images are built and run by it.
     """
 
@@ -53,11 +53,12 @@ class Cloud:
         assumptions: Collection[Assumption] = (),
         quotas: Mapping[str, int] | None = None,
         interruptions: Interruptions | None = None,
+        host_losses: Interruptions | None = None,
         engine: Engine | None = None,
     ) -> None:
         self.root, self.url, self.region, self.speed, self.least_patience = root, url, region, speed, least_patience
         self.longest_session, self.renewed, self.engine = longest_session, set[str](), engine
-        self.reads_late, self.interruptions = reads_late, interruptions
+        self.reads_late, self.interruptions, self.host_losses = reads_late, interruptions, host_losses
         self.assumptions, self.quotas = set(assumptions), dict(quotas or {})
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()

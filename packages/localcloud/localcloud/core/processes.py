@@ -29,11 +29,18 @@ class Process:
         )
         self._reader = threading.Thread(target=self._read, args=(on_line,), daemon=True)
         self._reader.start()
+        self._ended = threading.Event()
+        threading.Thread(target=self._await_end, daemon=True).start()
 
     def _read(self, on_line: Callable[[str], None]) -> None:
         assert self._popen.stdout is not None
         for line in self._popen.stdout:
             on_line(line.rstrip("\n"))
+
+    def _await_end(self) -> None:
+        """Let the system say when it ends: `Popen.wait` with a timeout asks twenty times a second."""
+        self._popen.wait()
+        self._ended.set()
 
     @property
     def pid(self) -> int:
@@ -41,7 +48,7 @@ class Process:
 
     @property
     def running(self) -> bool:
-        return self._popen.poll() is None
+        return not self._ended.is_set()
 
     def connection(self, port: int, timeout: float) -> http.client.HTTPConnection:
         """A connection to a port on which it listens."""
@@ -49,9 +56,10 @@ class Process:
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, once the program has ended and its output was read. Raises `subprocess.TimeoutExpired`."""
-        code = self._popen.wait(timeout)
+        if not self._ended.wait(timeout):
+            raise subprocess.TimeoutExpired(self._popen.args, timeout or 0)
         self._reader.join()
-        return code
+        return self._popen.wait()
 
     def stop(self, grace: float = 5) -> int:
         """SIGTERM, then after `grace` seconds SIGKILL, to the program and all it started."""

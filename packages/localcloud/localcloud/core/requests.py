@@ -47,7 +47,14 @@ def refusal(response: Any) -> str | None:
     parts: Any = {"method": request.method, "values": request.values, "headers": request.headers}
     parts |= {"body": request.data, "url_path": request.path, "url_params": response.uri_match}
     members = PROTOCOL_PARSERS[_protocol(response)](operation, map_type=dict).parse(parts)
-    return problem({**_empty_body(operation.input_shape), **members}, operation.input_shape, action)
+    return problem({**_empty_body(operation.input_shape), **_there(members, operation.input_shape)}, operation.input_shape, action)
+
+
+def _there(members: dict[str, Any], shape: StructureShape) -> dict[str, Any]:
+    """The members that a request has: moto reads an empty list where a path names none."""
+    return {
+        name: value for name, value in members.items() if value != [] or shape.members[name].serialization.get("location") != "querystring"
+    }
 
 
 def _empty_body(shape: StructureShape) -> dict[str, bytes]:

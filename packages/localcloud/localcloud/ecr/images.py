@@ -86,6 +86,14 @@ class Image:
         return f"{self.rootfs}{word}" if word.startswith("/") and (self.rootfs / word.lstrip("/")).exists() else word
 
 
+def account_of(uri: str) -> str:
+    """The account whose registry an image lies in. Raises an AWS error where it is not named by digest."""
+    match = BY_DIGEST.fullmatch(uri)
+    if not match:
+        raise invalid(f"image {uri} is not named by digest (ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY@sha256:…)")
+    return match["account"]
+
+
 def find(uri: str, *, role_arn: str) -> Image | ContainerImage:
     """The image at `uri`, pulled as `role_arn`. Raises an AWS error when it is not there or may not be pulled."""
     match = BY_DIGEST.fullmatch(uri)

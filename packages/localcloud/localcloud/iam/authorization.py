@@ -10,16 +10,17 @@ import json
 import logging
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 from moto.core.authorization import ActionAuthenticatorMixin
+from moto.core.utils import get_service_model
 from moto.iam.access_control import PermissionResult, S3IAMRequest
 from moto.s3.models import FakeBucket
 
 from localcloud.core.errors import error
 from localcloud.iam import callers, kms_permissions, permissions, policies, resource_policies, roles, s3_permissions, sessions
 from localcloud.iam.conditions import hold
-from localcloud.iam.permissions import Permission
+from localcloud.iam.permissions import Permission, feature_group
 from localcloud.iam.policies import Statement, statements
 from localcloud.iam.resource_policies import Guarded
 from localcloud.kms import grants
@@ -35,6 +36,7 @@ NAMED = {
     ("logs", "logGroupName"): "log-group:{}:*",
     ("sagemaker", "EndpointConfigName"): "endpoint-config/{}",
     ("sagemaker", "EndpointName"): "endpoint/{}",
+    ("sagemaker", "FeatureGroupName"): "feature-group/{}",
     ("sagemaker", "HyperParameterTuningJobName"): "hyper-parameter-tuning-job/{}",
     ("sagemaker", "ModelCardName"): "model-card/{}",
     ("sagemaker", "ModelName"): "model/{}",
@@ -42,6 +44,7 @@ NAMED = {
     ("sagemaker", "PipelineName"): "pipeline/{}",
     ("sagemaker", "ProcessingJobName"): "processing-job/{}",
     ("sagemaker", "TrainingJobName"): "training-job/{}",
+    ("sagemaker", "TransformJobName"): "transform-job/{}",
     ("ssm", "Name"): "parameter{}",
 }
 
@@ -94,10 +97,15 @@ def _refuse(response: Any, request: Any, wanted: Permission, why: str) -> None:
     """Raise AWS's error: a sentence where the service speaks JSON, and S3's short words elsewhere."""
     who = request._access_key.arn
     logging.getLogger(__name__).warning("%s denied %s on %s: %s", who, wanted.action, wanted.resource, why)
-    if "json" in response.headers.get("Content-Type", ""):
+    if "json" in response.headers.get("Content-Type", "") or _speaks_json(response):
         where = f" on resource: {wanted.resource}" if wanted.resource else ""
         raise error("AccessDeniedException", f"User: {who} is not authorized to perform: {wanted.action}{where} {why}")
     request._raise_access_denied()
+
+
+def _speaks_json(response: Any) -> bool:
+    """Whether the service answers in JSON what is asked without a body."""
+    return response.service_name is not None and get_service_model(response.boto3_service_name).protocol == "rest-json"
 
 
 def refusal_of_role(role_arn: str, wanted: Permission) -> str | None:
@@ -162,18 +170,20 @@ def _nothing_allows(kind: str, wanted: Permission) -> str:
 
 
 def _resource(response: Any, action: str, resource: str) -> str | None:
-    service = action.partition(":")[0]
+    service, _, operation = action.partition(":")
     if resource != "*":
         return resource
     if action == "sts:AssumeRole":
         return str(response._get_param("RoleArn"))
     here = f"arn:{response.partition}:{service}:{response.region}:{response.current_account}"
-    if action == "sagemaker:InvokeEndpoint":
+    if action in ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"):
         return f"{here}:endpoint/{response.path.split('/')[2]}"
+    if response.path.startswith("/FeatureGroup/"):
+        return feature_group(here, unquote(response.path.split("/")[2]))
     if "x-amz-target" not in {name.lower() for name in dict(response.headers)}:
         return None
-    body = json.loads(response.body or "{}")
-    for parameter, value in body.items():
+    body, made = json.loads(response.body or "{}"), f"{operation.removeprefix('Create')}Name"
+    for parameter, value in sorted(body.items(), key=lambda member: member[0] != made):
         if isinstance(value, str) and value.startswith("arn:"):
             return value if parameter.endswith(("Arn", "ARN", "Name", "KeyId", "SecretId")) and "Role" not in parameter else None
         if pattern := NAMED.get((service, parameter)):

@@ -5,6 +5,7 @@ Each comes with the condition keys whose values are known here. A key that is no
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ def required(response: Any, action: str, resource: str | None) -> Iterator[Permi
         yield Permission(action=action, resource=resource, context=of_place(response._get_params()))
     elif action == "events:PutEvents":
         yield from _events(response, action)
+    elif action == "sagemaker:BatchGetRecord":
+        yield from _records(response, action)
     else:
         yield Permission(action=action, resource=resource)
         if action in ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"):
@@ -74,6 +77,18 @@ def _events(response: Any, action: str) -> Iterator[Permission]:
         name = entry.get("EventBusName") or "default"
         context = {"events:source": [entry.get("Source", "")], "events:detail-type": [entry.get("DetailType", "")]}
         yield Permission(action=action, resource=name if name.startswith("arn:") else f"{here}:event-bus/{name}", context=context)
+
+
+def feature_group(here: str, name: str) -> str:
+    """The ARN of a feature group in a place, by its name or by that ARN."""
+    return name if name.startswith("arn:") else f"{here}:feature-group/{name.lower()}"
+
+
+def _records(response: Any, action: str) -> Iterator[Permission]:
+    """Each group is asked about by itself."""
+    here = f"arn:{response.partition}:sagemaker:{response.region}:{response.current_account}"
+    for wanted in json.loads(response.body or "{}").get("Identifiers", []):
+        yield Permission(action=action, resource=feature_group(here, wanted["FeatureGroupName"]))
 
 
 def _alarms(response: Any) -> Iterator[Permission]:

@@ -24,6 +24,7 @@ from localcloud.sagemaker.deployment_policies import Policy, read
 from localcloud.sagemaker.deployments import Deployment, Shares
 from localcloud.sagemaker.fleets import Fleet
 from localcloud.sagemaker.instances import Instance
+from localcloud.sagemaker.queue import CONCURRENCY, Queue
 from localcloud.sagemaker.records import Request, backend, keep
 from localcloud.sagemaker.sampling import spread
 from localcloud.sagemaker.telemetry import Telemetry
@@ -74,10 +75,17 @@ def wait(account: str, region: str, name: str) -> str:
 
 def machines(account: str, region: str) -> Counter[str]:
     """How many instances the endpoints of an account and region have, by type, those that start and end among them."""
-    held = [
-        fleet for (owner, place, _), endpoint in list(_endpoints.items()) if (owner, place) == (account, region) for fleet in endpoint.held
-    ]
-    return sum((fleet.machines() for fleet in held), Counter[str]())
+    return sum((fleet.machines() for fleet in _held(account, region)), Counter[str]())
+
+
+def concurrency(account: str, region: str) -> int:
+    """How many requests at a time the serverless endpoints of an account and region may have, those that are replaced among them."""
+    return sum(fleet.concurrency() for fleet in _held(account, region))
+
+
+def _held(account: str, region: str) -> list[Fleet]:
+    here = [endpoint for (owner, place, _), endpoint in list(_endpoints.items()) if (owner, place) == (account, region)]
+    return [fleet for endpoint in here for fleet in endpoint.held]
 
 
 class Endpoint:
@@ -93,12 +101,14 @@ class Endpoint:
         fleet = self._fleet(request["EndpointConfigName"])
         policy = self._policy(request.get("DeploymentConfig") or {}, fleet)
         quotas.require(quotas.ENDPOINT, machines(account, region), fleet.machines())
+        quotas.require_concurrency(concurrency(account, region), fleet.concurrency())
         self.record = keep(backend(account, region).create_endpoint, request)
         self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
+        self.queue = Queue(self)
         self.settled, self.deleted, self.gone = threading.Event(), threading.Event(), threading.Event()
         self.shares: Shares = []
         self.held: list[Fleet] = []
-        self.telemetry = Telemetry(account, region, self.name, lambda: [fleet for fleet, _ in self.shares])
+        self.telemetry = Telemetry(account, region, self.name, lambda: [fleet for fleet, _ in self.shares], self._gauges)
         self._move: Deployment | None = None
         self._turns = itertools.count()
         self._lock = threading.Lock()
@@ -117,10 +127,13 @@ class Endpoint:
         excluded = {p["VariantPropertyType"] for p in request.get("ExcludeRetainedVariantProperties", [])}
         retained = RETAINED - excluded if request.get("RetainAllVariantProperties") else set()
         fleet = self._fleet(request["EndpointConfigName"], retained)
+        if self.live and bool(fleet.asynchronous) != bool(self.asynchronous):
+            raise invalid(f"localcloud cannot have endpoint {self.name} asked in another way than before: delete it first")
         policy = self._policy(config, fleet)
         part = policy.steps[0] if policy.rolling else 1.0
         beside = {kind: math.ceil(count * part) for kind, count in fleet.machines().items()}
         quotas.require(quotas.ENDPOINT, machines(self.account, self.region), beside)
+        quotas.require_concurrency(concurrency(self.account, self.region), fleet.concurrency())
         self._start("Updating", fleet, policy, config)
 
     def delete(self) -> None:
@@ -129,6 +142,7 @@ class Endpoint:
         if not self.settled.is_set() and self._move:
             self._move.abandon()
         self.settled.wait()
+        self.queue.stop()
         together([fleet.stop for fleet, _ in self.shares])
         self.telemetry.stop()
         self.gone.set()
@@ -136,9 +150,13 @@ class Endpoint:
     def rescale(self, wanted: list[dict[str, Any]]) -> None:
         """Change weights and instance counts of the live fleet, as UpdateEndpointWeightsAndCapacities asks."""
         changes = [(self.variant(w["VariantName"]), w) for w in wanted]
+        if self.live and self.live.concurrency():
+            raise invalid("localcloud does not change serverless variants but by another endpoint configuration")
         types = {v["VariantName"]: v["InstanceType"] for v in self.live.config.production_variants} if self.live else {}
         more = Counter[str]()
         for variant, change in changes:
+            if change.get("DesiredInstanceCount") == 0 and not self.asynchronous:
+                raise invalid(f"variant {variant.name} of endpoint {self.name} cannot have 0 instances: callers wait for it")
             more[types[variant.name]] += change.get("DesiredInstanceCount", variant.count) - variant.count
         quotas.require(quotas.ENDPOINT, machines(self.account, self.region), more)
         self._begin("Updating")
@@ -170,6 +188,30 @@ class Endpoint:
             if instance:
                 instance.release()
 
+    @property
+    def asynchronous(self) -> dict[str, Any]:
+        """The AsyncInferenceConfig of the configuration that serves; empty where callers wait."""
+        return self.live.asynchronous if self.live else {}
+
+    def free(self) -> tuple[Fleet, Variant, Instance] | None:
+        """Who answers the next request that waits: an instance that has fewer than it may, of a fleet whose turn it is or of another. None
+        where there is no such.
+        """
+        with self._lock:
+            turn = next(self._turns)
+            chosen = self._choose(spread(turn))
+            for fleet in dict.fromkeys(filter(None, [chosen, *(fleet for fleet, _ in self.shares)])):
+                most = fleet.asynchronous.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance", CONCURRENCY)
+                variant = fleet.pick(turn, None)
+                if instance := variant.take(most):
+                    return fleet, variant, instance
+        return None
+
+    def _gauges(self) -> dict[str, float]:
+        if not self.asynchronous:
+            return {}
+        return self.queue.gauges(sum(len(variant.instances) for fleet, _ in self.shares for variant in fleet.every))
+
     def _choose(self, point: float) -> Fleet | None:
         for fleet, share in self.shares:
             point -= share
@@ -197,6 +239,8 @@ class Endpoint:
         if self.live is None:
             return policy
         before, after = ({v["VariantName"]: v for v in f.config.production_variants} for f in (self.live, new))
+        if new.concurrency() and not self.live.concurrency():
+            raise invalid(f"Cannot update endpoint {self.name} from instances to serverless: create another endpoint")
         if config and set(before) != set(after):
             raise invalid(f"a guarded deployment keeps the variants' names: found {sorted(after)}, the endpoint has {sorted(before)}")
         scaled = applicationautoscaling_backends[self.account][self.region].targets.get("sagemaker:variant:DesiredInstanceCount", {})
@@ -259,6 +303,7 @@ class Endpoint:
             self.record.production_variants = shown["ProductionVariants"]
             self.record.shadow_production_variants = shown.get("ShadowProductionVariants")
             self.record.data_capture_config = _capture(self.live.capture)
+            self.record.async_inference_config = self.asynchronous or None
         self.record.failure_reason = failure[:1024] if failure else None
         self._say(status)
         self.settled.set()

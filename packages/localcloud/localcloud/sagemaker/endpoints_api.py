@@ -14,7 +14,8 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.core.errors import invalid
 from localcloud.core.late_reads import Kind
-from localcloud.sagemaker import endpoints, state_changes
+from localcloud.core.validation import check
+from localcloud.sagemaker import endpoints, on_demand, state_changes
 from localcloud.sagemaker.models import refuse_existing
 from localcloud.sagemaker.records import answer, keep, refuse
 
@@ -84,7 +85,8 @@ def _deleted(self: Any, endpoint_config_name: str) -> Any:
 def create_endpoint_config(self: Any) -> ActionResult:
     request, held = self._get_params(), self.sagemaker_backend
     refuse_existing(held.endpoint_configs, request["EndpointConfigName"], "endpoint configuration")
-    refuse(request, ("AsyncInferenceConfig", "ExplainerConfig"), "CreateEndpointConfig")
+    refuse(request, ("ExplainerConfig",), "CreateEndpointConfig")
+    _check_queue(request)
     shadows = request.get("ShadowProductionVariants") or []
     if shadows and (len(shadows) > 1 or len(request["ProductionVariants"]) > 1):
         raise invalid("one production variant can have one shadow variant: found more")
@@ -92,12 +94,25 @@ def create_endpoint_config(self: Any) -> ActionResult:
     if len(set(names)) < len(names):
         raise invalid(f"the names of variants must differ: found {', '.join(names)}")
     for variant in [*request["ProductionVariants"], *shadows]:
-        refuse(variant, ("ServerlessConfig", "InstancePools"), f"variant {variant['VariantName']}")
+        refuse(variant, ("InstancePools",), f"variant {variant['VariantName']}")
         if "ModelName" not in variant:
             raise invalid(f"variant {variant['VariantName']} names no model: localcloud does not do inference components")
+    on_demand.check(request, held.describe_model, self.current_account, self.region)
     record = keep(held.create_endpoint_config, request)
     state_changes.endpoint_config(record)
     return ActionResult(record.response_create)
+
+
+def _check_queue(request: dict[str, Any]) -> None:
+    """Raise an AWS error for what asynchronous endpoints do not have ("Supported features" of SageMaker's guide)."""
+    config = request.get("AsyncInferenceConfig")
+    if not config:
+        return
+    check("sagemaker", "AsyncInferenceConfig", config)
+    if request.get("ShadowProductionVariants") or len(request["ProductionVariants"]) > 1:
+        raise invalid("an asynchronous endpoint has one production variant and no shadow variant")
+    if request.get("DataCaptureConfig"):
+        raise invalid("an asynchronous endpoint does not support DataCaptureConfig")
 
 
 def create_endpoint(self: Any) -> ActionResult:

@@ -15,8 +15,10 @@ from localcloud.core.cloud import IN_THIS_THREAD, cloud
 from localcloud.core.errors import invalid
 from localcloud.core.threads import together
 from localcloud.ecr import images
+from localcloud.sagemaker import on_demand
 from localcloud.sagemaker.instances import Instance, Program
 from localcloud.sagemaker.models import container
+from localcloud.sagemaker.on_demand import OnDemand
 from localcloud.sagemaker.records import backend, reason
 from localcloud.sagemaker.s3_files import split
 from localcloud.sagemaker.sampling import spread
@@ -37,6 +39,7 @@ class Fleet:
     def __init__(self, account: str, region: str, endpoint: str, config: Any, *, counts: dict[str, int], weights: dict[str, float]) -> None:
         self.account, self.region, self.endpoint, self.config = account, region, endpoint, config
         self.capture: dict[str, Any] = config.data_capture_config or {}
+        self.asynchronous: dict[str, Any] = config.async_inference_config or {}
         self.lost: Callable[[str], None] = lambda _why: None
         self._weights = weights
         self._shadows: list[dict[str, Any]] = getattr(config, "ShadowProductionVariants", None) or []
@@ -60,12 +63,17 @@ class Fleet:
 
     def machines(self) -> Counter[str]:
         """How many instances there are, by type; before it starts, how many there will be."""
-        types = {v["VariantName"]: v["InstanceType"] for v in [*self.config.production_variants, *self._shadows]}
-        running = {v.name: len(v.instances) + len([i for i in v.starting if not i.settled.is_set()]) for v in self.every}
+        variants = [*self.config.production_variants, *self._shadows]
+        types = {v["VariantName"]: v["InstanceType"] for v in variants if "InstanceType" in v}
+        running = {v.name: len(v.instances) + len([i for i in v.starting if not i.settled.is_set()]) or v.count for v in self.every}
         counts = Counter[str]()
-        for variant, size in self.sizes.items():
-            counts[types[variant]] += running.get(variant, 0) or size
+        for variant, kind in types.items():
+            counts[kind] += running.get(variant, self.sizes[variant])
         return counts
+
+    def concurrency(self) -> int:
+        """How many requests at a time its serverless variants may have."""
+        return on_demand.concurrency(self.config.production_variants)
 
     def start(self, part: float = 1.0) -> str | None:
         """Start every instance, or the first `part` of each variant; returns why the fleet cannot serve, once that is known."""
@@ -104,6 +112,8 @@ class Fleet:
         self._end()
 
     def _end(self) -> None:
+        for variant in self.every:
+            variant.end()
         self._volumes.close()
         if self.shadow:
             self.shadow.end()
@@ -124,8 +134,14 @@ class Fleet:
         """DescribeEndpoint's ProductionVariants and ShadowProductionVariants, each with `more`."""
         known = {v.name: v.describe() for v in self.every}
         kinds = {"ProductionVariants": self.config.production_variants, "ShadowProductionVariants": self._shadows}
-        sizes = {n: {"VariantName": n, "CurrentInstanceCount": 0, "DesiredInstanceCount": size} for n, size in self.sizes.items()}
-        return {kind: [{**sizes[v["VariantName"]], **known.get(v["VariantName"], {}), **more} for v in d] for kind, d in kinds.items() if d}
+        return {kind: [{**self._wanted(v), **known.get(v["VariantName"], {}), **more} for v in d] for kind, d in kinds.items() if d}
+
+    def _wanted(self, declared: dict[str, Any]) -> dict[str, Any]:
+        """What a variant is to be."""
+        name = declared["VariantName"]
+        if config := declared.get(on_demand.CONFIG):
+            return {"VariantName": name, "DesiredServerlessConfig": config}
+        return {"VariantName": name, "CurrentInstanceCount": 0, "DesiredInstanceCount": self.sizes[name]}
 
     def _variant(self, declared: dict[str, Any]) -> Variant:
         name, folder = declared["VariantName"], self._folder / declared["VariantName"]
@@ -134,7 +150,7 @@ class Fleet:
         role, uri = model.execution_role_arn, definition["Image"]
         self._volumes.enter_context(encrypted(getattr(self.config, "KmsKeyId", None), role=role, region=self.region))
         image = images.find(uri, role_arn=role)
-        unpacked = _fetch(definition["ModelDataUrl"], role, self.region, folder) if definition.get("ModelDataUrl") else None
+        unpacked = fetch(definition["ModelDataUrl"], role, self.region, folder) if definition.get("ModelDataUrl") else None
         patience = declared.get("ContainerStartupHealthCheckTimeoutInSeconds", PATIENCE) / cloud().speed
         program = Program(
             image=image,
@@ -161,10 +177,12 @@ class Fleet:
             )
 
         weight = self._weights.get(name, declared.get("InitialVariantWeight", 1.0))
+        if config := declared.get(on_demand.CONFIG):
+            return OnDemand(name, weight, self.sizes[name], start_instance, uri, role, config=config)
         return Variant(name, weight, self.sizes[name], start_instance, uri, role)
 
 
-def _fetch(uri: str, role: str, region: str, folder: Path) -> Path:
+def fetch(uri: str, role: str, region: str, folder: Path) -> Path:
     """Download a model.tar.gz as the execution role, and unpack it where nothing in it can escape."""
     bucket, key = split(uri)
     archive, unpacked = folder / "model.tar.gz", folder / "model"

@@ -114,11 +114,36 @@ class Instance:
             process.stop(max(GRACE / cloud().speed, 1))
         self._thread.join()
 
+    def kill(self) -> None:
+        """End it at once, as a machine that is gone: nothing is asked to end, and nobody is told."""
+        with self._lock:
+            self._ended.set()
+            process = self._process
+        if process:
+            process.kill()
+
+    def get(self, path: str, timeout: float) -> Answer:
+        """Ask for a path. Raises OSError or HTTPException when there is no answer."""
+        with contextlib.closing(self._connection(timeout)) as connection:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+
+    def crash(self, why: str) -> None:
+        """End the process at once, as the kernel does; it is started again."""
+        self._line(why)
+        if process := self._process:
+            process.stop(0)
+
     def invoke(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
         """Send one request over a kept connection. Raises OSError or HTTPException when there is no answer."""
         while True:
-            reused = bool(self._idle)
-            connection = self._idle.pop() if reused else self._connection(timeout)
+            try:
+                connection, reused = self._idle.pop(), True
+            except IndexError:
+                connection, reused = self._connection(timeout), False
+            if connection.sock:
+                connection.sock.settimeout(timeout)
             try:
                 connection.request("POST", "/invocations", body, dict(headers))
                 response = connection.getresponse()
@@ -211,10 +236,8 @@ class Instance:
             misses = 0 if self._ping() else misses + 1
 
     def _ping(self) -> bool:
-        connection = self._connection(2)
-        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-            connection.request("GET", "/ping")
-            return connection.getresponse().status == 200
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.get("/ping", 2).status == 200
         return False
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:

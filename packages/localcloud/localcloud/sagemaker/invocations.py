@@ -14,7 +14,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from localcloud.core.assumptions import Assumption
 from localcloud.core.cloud import cloud
-from localcloud.sagemaker import endpoints
+from localcloud.sagemaker import endpoints, on_demand
 from localcloud.sagemaker.fleets import Fleet
 from localcloud.sagemaker.instances import LONGEST, Answer, Instance
 from localcloud.sagemaker.records import answer
@@ -38,26 +38,28 @@ def install() -> None:
 def invoke_endpoint(self: Any) -> Response:
     start = time.perf_counter()
     headers, body, name = self.headers, self.raw_body or b"", self.path.split("/")[2]
-    if refused := [h for h in REFUSED if headers.get(f"X-Amzn-SageMaker-{h}")]:
-        return _error(400, "ValidationError", f"localcloud cannot honour {', '.join(refused)} of InvokeEndpoint")
-    if len(body) > LARGEST:
-        return _error(413, "ValidationError", f"Payload of {len(body)} bytes exceeds the limit of {LARGEST} bytes")
-    if not body and Assumption.EMPTY_BODY_REFUSED in cloud().assumptions:
-        return _error(400, "ValidationError", "1 validation error detected: Value at 'body' failed to satisfy constraint: it is empty")
+    if refused := _refused(headers, body):
+        return refused
     sent = {h: headers[h] for h in FORWARDED if headers.get(h)}
     if not endpoints.exists(self.current_account, self.region, name):
-        return _error(400, "ValidationError", f"Endpoint {name} of account {self.current_account} not found.")
+        return error(400, "ValidationError", f"Endpoint {name} of account {self.current_account} not found.")
     try:
         endpoint = endpoints.find(self.current_account, self.region, name)
+        if endpoint.asynchronous:
+            return error(400, "ValidationError", f"Endpoint {name} has an AsyncInferenceConfig: it takes InvokeEndpointAsync only")
         with endpoint.serving(headers.get("X-Amzn-SageMaker-Target-Variant")) as (fleet, variant, instance):
-            if instance is None:
+            if fleet.concurrency() and len(body) > on_demand.LARGEST:
+                return _too_large(body, on_demand.LARGEST)
+            if instance is None or not _started(endpoint, fleet, variant, instance):
                 endpoint.telemetry.measure(fleet, variant, 503, None, time.perf_counter() - start)
-                return _error(503, "ServiceUnavailable", f"no instance of variant {variant.name} is healthy")
+                return error(503, "ServiceUnavailable", f"no instance of variant {variant.name} is healthy")
             if shadow := fleet.shadow:
                 shadow.offer(lambda copy_for: _invoked(endpoint, fleet, shadow.variant, copy_for, body, sent, None))
             answered = _invoked(endpoint, fleet, variant, instance, body, sent, start)
+    except on_demand.Throttled:
+        return error(400, "ThrottlingException", f"Rate exceeded: endpoint {name} answers no more requests at a time")
     except JsonRESTError as problem:
-        return _error(400, "ValidationError", problem.message)
+        return error(400, "ValidationError", problem.message)
     if not 200 <= answered.status < 300:
         return _model_error(self, name, answered)
     returned = {
@@ -66,6 +68,32 @@ def invoke_endpoint(self: Any) -> Response:
         CUSTOM: _header(answered, CUSTOM),
     }
     return 200, {k: v for k, v in returned.items() if v}, answered.body
+
+
+def _refused(headers: Mapping[str, str], body: bytes) -> Response | None:
+    """What is answered to a request that no endpoint takes."""
+    if refused := [h for h in REFUSED if headers.get(f"X-Amzn-SageMaker-{h}")]:
+        return error(400, "ValidationError", f"localcloud cannot honour {', '.join(refused)} of InvokeEndpoint")
+    if len(body) > LARGEST:
+        return _too_large(body, LARGEST)
+    if not body and Assumption.EMPTY_BODY_REFUSED in cloud().assumptions:
+        return error(400, "ValidationError", "1 validation error detected: Value at 'body' failed to satisfy constraint: it is empty")
+    return None
+
+
+def _too_large(body: bytes, most: int) -> Response:
+    return error(413, "ValidationError", f"Payload of {len(body)} bytes exceeds the limit of {most} bytes")
+
+
+def _started(endpoint: endpoints.Endpoint, fleet: Fleet, variant: Variant, instance: Instance) -> bool:
+    """Whether an instance answers; one that starts for this request is waited for, and that is measured."""
+    try:
+        setup = variant.set_up(instance)
+    except OSError:
+        return False
+    if setup is not None:
+        endpoint.telemetry.started(fleet, variant, setup)
+    return True
 
 
 def _invoked(
@@ -121,9 +149,10 @@ def _model_error(self: Any, name: str, answered: Answer) -> Response:
         f'Received {side} error ({answered.status}) from primary with message "{text}". See the log group /aws/sagemaker/Endpoints/{name}.'
     )
     stream = f"arn:aws:logs:{self.region}:{self.current_account}:log-group:/aws/sagemaker/Endpoints/{name}"
-    return _error(424, "ModelError", message, OriginalStatusCode=answered.status, OriginalMessage=text, LogStreamArn=stream)
+    return error(424, "ModelError", message, OriginalStatusCode=answered.status, OriginalMessage=text, LogStreamArn=stream)
 
 
-def _error(status: int, code: str, message: str, **members: Any) -> Response:
+def error(status: int, code: str, message: str, **members: Any) -> Response:
+    """An error as SageMaker's runtime answers it."""
     headers = {"status": status, "x-amzn-errortype": code, "Content-Type": "application/json"}
     return status, headers, json.dumps({"Message": message, "message": message, **members}).encode()

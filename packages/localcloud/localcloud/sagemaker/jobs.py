@@ -49,7 +49,7 @@ def shutdown() -> None:
 
 
 def find(account: str, region: str, kind: str, name: str) -> Job | None:
-    """The job of that name; `kind` is training or processing."""
+    """The job of that name; `kind` is training, processing or transform."""
     return _jobs.get((account, region, kind, name))
 
 
@@ -59,7 +59,7 @@ def wait(account: str, region: str, kind: str, name: str) -> None:
 
 
 def stop(self: Any, kind: str) -> EmptyResult:
-    """Answer StopTrainingJob and StopProcessingJob."""
+    """Answer StopTrainingJob, StopProcessingJob and StopTransformJob."""
     name = self._get_param(f"{kind.title()}JobName")
     job = find(self.current_account, self.region, kind, name)
     if job is None:
@@ -89,8 +89,12 @@ class Plan:
     """A request that was read: what the container finds, runs and leaves. Paths are relative to /opt/ml.
 
     `inputs` are (name, S3 URI, folder, whether each host gets its share of the objects only); `files` are written as JSON, `resources`
-    is where each host's resourceconfig.json is; `message` is where the container tells why it failed.
+    is where each host's resourceconfig.json is; `message` is where the container tells why it failed. `role` and `vpc` are what it runs
+    as, and where.
     """
+
+    role: str | None
+    vpc: dict[str, Any] | None
 
     image: str
     entrypoint: list[str] | None
@@ -115,8 +119,8 @@ class Job(ABC):
         self.name: str = request[f"{self.kind.title()}JobName"]
         if (account, region, self.kind, self.name) in _jobs:
             raise error("ResourceInUse", f"Job name must be unique within an AWS account and region: {self.kind} job {self.name} exists")
-        self.role = assumable(request.get("RoleArn"))
-        vpc.attach(account, region, self.role, request.get("NetworkConfig", request).get("VpcConfig"))
+        self.role = assumable(plan.role)
+        vpc.attach(account, region, self.role, plan.vpc)
         quotas.require(self.usage, machines(account, region, self.usage), _machines(plan))
         self.ended, self._stopping, self._lock = threading.Event(), threading.Event(), threading.Lock()
         self._processes: dict[str, Process] = {}

@@ -24,7 +24,8 @@ from localcloud.sagemaker.records import reason
 from localcloud.sagemaker.retries import Retries
 from localcloud.sagemaker.s3_files import split
 
-TYPES = {"Processing", "Training", "Tuning", "Condition", "Fail", "RegisterModel"}
+JOBS = ("Training", "Processing", "Transform")
+TYPES = {*JOBS, "Tuning", "Condition", "Fail", "RegisterModel"}
 
 
 class StepFailed(Exception):
@@ -33,7 +34,7 @@ class StepFailed(Exception):
 
 @dataclass
 class Step:
-    """One step of an execution. `described` is what its Describe call answers; references are read from it."""
+    """One step of an execution. `described` is what its Describe call answers; references are read from it. `branch` comes after it."""
 
     definition: dict[str, Any]
     status: str = "Starting"
@@ -43,6 +44,7 @@ class Step:
     metadata: dict[str, Any] = field(default_factory=dict)
     described: dict[str, Any] = field(default_factory=dict)
     attempts: int = 1
+    branch: list[dict[str, Any]] = field(default_factory=list)
 
     def describe(self) -> dict[str, Any]:
         """The step as ListPipelineExecutionSteps answers it."""
@@ -81,12 +83,32 @@ class Execution:
         self.failure: str | None = None
         self._stopping = False
         self._skipped: set[str] = set()
+        self.retried_by: set[str] = set()  # tokens of requests
         self.ended, self._halted = threading.Event(), threading.Event()
         self._changed = threading.Condition(threading.RLock())
         self.sagemaker = cloud().client("sagemaker", role_arn=self.role, region=self.region)
-        record.pipeline_execution_failure_reason = None
-        self._become("Executing", None)
+        self._begin(None)
+
+    def _begin(self, before: str | None) -> None:
+        self.record.pipeline_execution_failure_reason = None
+        self._become("Executing", before)
         threading.Thread(target=self._run, daemon=True).start()
+
+    def retry(self) -> bool:
+        """Run again what has not succeeded, with the same parameters; False where the execution neither failed nor was stopped.
+
+        That steps begin with their first attempt again is localcloud's.
+        """
+        with self._changed:
+            before = self.record.pipeline_execution_status
+            if before not in ("Failed", "Stopped"):
+                return False
+            self.steps = {name: step for name, step in self.steps.items() if step.status == "Succeeded"}
+            self.failure, self._stopping = None, False
+            self._halted.clear()
+            self.ended.clear()
+            self._begin(before)
+        return True
 
     def stop(self) -> None:
         """Start nothing more, and stop the jobs that run."""
@@ -101,7 +123,7 @@ class Execution:
                 self._turn(step, "Stopping")
             self._changed.notify_all()
         for step in running:
-            for kind in ("Training", "Processing"):
+            for kind in JOBS:
                 if arn := step.metadata.get(f"{kind}Job", {}).get("Arn"):
                     self._stop_job(kind, arn.rpartition("/")[2])
             if arn := step.metadata.get("TuningJob", {}).get("Arn"):
@@ -150,10 +172,15 @@ class Execution:
             if required & self._skipped:
                 self._skip([definition])
                 return
-            step = self.steps[definition["Name"]] = Step(definition)
-            self._turn(step, "Starting")
-            self._turn(step, "Executing")
-        branch, step.failure = self._attempted(step)
+            succeeded = self.steps.get(definition["Name"])  # before a retry
+            if succeeded is None:
+                step = self.steps[definition["Name"]] = Step(definition)
+                self._turn(step, "Starting")
+                self._turn(step, "Executing")
+        if succeeded:
+            self._run_steps(succeeded.branch)
+            return
+        step.branch, step.failure = self._attempted(step)
         status = "Failed" if step.failure else "Succeeded"
         with self._changed:
             step.ended = utcnow()
@@ -162,16 +189,16 @@ class Execution:
                 self.failure = self.failure or "Step failure: One or multiple steps failed."
                 self._halted.set()
             self._changed.notify_all()
-        if status == "Succeeded" and branch:
-            self._run_steps(branch)
+        if status == "Succeeded":
+            self._run_steps(step.branch)
 
-    def _attempted(self, step: Step) -> tuple[Any, str | None]:
+    def _attempted(self, step: Step) -> tuple[list[dict[str, Any]], str | None]:
         """What a step leads to, and why it failed, once its retry policies give it no further attempt."""
         run, retries = getattr(self, f"_{step.definition['Type'].lower()}"), Retries(step.definition.get("RetryPolicies", []))
         while True:
             problem: Exception
             try:
-                return run(step), None
+                return run(step) or [], None
             except (StepFailed, Unresolved) as error:
                 problem, failure = error, str(error)
             except (ClientError, BotoCoreError) as error:
@@ -180,7 +207,7 @@ class Execution:
                 problem, failure = error, f"InternalServerError: {type(error).__name__}: {reason(error)}"
             seconds = retries.wait_after(problem)
             if seconds is None or cloud().wait(self._halted, seconds):
-                return None, failure
+                return [], failure
             step.attempts += 1
 
     def _required(self, definition: dict[str, Any]) -> set[str]:
@@ -228,6 +255,9 @@ class Execution:
 
     def _processing(self, step: Step) -> None:
         self._job(step, "Processing")
+
+    def _transform(self, step: Step) -> None:
+        self._job(step, "Transform")
 
     def _tuning(self, step: Step) -> None:
         """It is described by its tuning job, and by its training jobs, the best first."""

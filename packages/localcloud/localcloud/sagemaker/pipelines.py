@@ -30,7 +30,7 @@ _update_record: Callable[[Any], ActionResult] = SageMakerResponse.update_pipelin
 def install() -> None:
     """Put these answers in the place of moto's."""
     answer((update_pipeline, start_pipeline_execution, stop_pipeline_execution, describe_pipeline_execution))
-    answer((list_pipeline_executions, list_pipeline_execution_steps))
+    answer((retry_pipeline_execution, list_pipeline_executions, list_pipeline_execution_steps))
     targets.senders["sagemaker:pipeline"] = _started_by_target
 
 
@@ -140,6 +140,16 @@ def stop_pipeline_execution(self: Any) -> ActionResult:
             f"Pipeline execution {execution.arn} is {execution.record.pipeline_execution_status}: only a running one can be stopped"
         )
     execution.stop()
+    return ActionResult({"PipelineExecutionArn": execution.arn})
+
+
+def retry_pipeline_execution(self: Any) -> ActionResult:
+    execution, token = _execution(self), self._get_param("ClientRequestToken")
+    if token not in execution.retried_by:
+        if not execution.retry():
+            status = execution.record.pipeline_execution_status
+            raise invalid(f"Pipeline execution {execution.arn} is {status}: only one that failed or was stopped can be retried")
+        execution.retried_by.add(token)
     return ActionResult({"PipelineExecutionArn": execution.arn})
 
 

@@ -47,6 +47,8 @@ def plan(request: Request) -> Plan:
         if o.get("S3Output", {}).get("S3UploadMode") != "EndOfJob":
             raise invalid(f"localcloud uploads output {o['OutputName']} at the end of the job only")
     return Plan(
+        role=request.get("RoleArn"),
+        vpc=request.get("NetworkConfig", {}).get("VpcConfig"),
         image=app["ImageUri"],
         entrypoint=app.get("ContainerEntrypoint"),
         arguments=app.get("ContainerArguments", []),

@@ -1,4 +1,5 @@
-"""How many instances of a type an account may have at once, each use by itself: endpoints, training, spot training, warm pools, processing.
+"""How many instances of a type an account may have at once, each use by itself: endpoints, training (on spot
+instances and in warm pools, too), processing, batch transform.
 
 A quota has the name that Service Quotas gives it, such as `ml.m5.large for endpoint usage`. AWS sets quotas by account and by region, low
 for new accounts, and publishes no table of them. So the defaults are localcloud's own: none of what has an accelerator, nor warm pools (the
@@ -18,15 +19,17 @@ import botocore.session
 from localcloud.core import quotas
 from localcloud.core.errors import error
 
-ENDPOINT, TRAINING, PROCESSING = "endpoint usage", "training job usage", "processing job usage"
+ENDPOINT, TRAINING, PROCESSING, TRANSFORM = "endpoint usage", "training job usage", "processing job usage", "transform job usage"
 SPOT = "spot training job usage"
 WARM = "training warm pool usage"
+CONCURRENCY, OF_NEW_ACCOUNTS = "Maximum total concurrency across all serverless endpoints", 10  # as users report of new accounts
 TYPES = {
     ENDPOINT: "ProductionVariantInstanceType",
     TRAINING: "TrainingInstanceType",
     SPOT: "TrainingInstanceType",
     WARM: "TrainingInstanceType",
     PROCESSING: "ProcessingInstanceType",
+    TRANSFORM: "TransformInstanceType",
 }
 ACCELERATED = re.compile(r"ml\.(dl|g|inf|p|trn)\d")
 SMALL = re.compile(r"\.(medium|large|xlarge|2xlarge)$")
@@ -42,11 +45,13 @@ def name(instance_type: str, usage: str) -> str:
 def names() -> tuple[str, ...]:
     """Every quota."""
     service: Any = botocore.session.Session().get_service_model("sagemaker")
-    return tuple(sorted(name(kind, usage) for usage, shape in TYPES.items() for kind in service.shape_for(shape).enum))
+    return tuple(sorted([CONCURRENCY, *(name(kind, usage) for usage, shape in TYPES.items() for kind in service.shape_for(shape).enum)]))
 
 
 def default(quota: str) -> int:
     """A quota's value where nobody has raised it."""
+    if quota == CONCURRENCY:
+        return OF_NEW_ACCOUNTS
     instance_type, _, usage = quota.partition(" for ")
     if ACCELERATED.match(instance_type) or usage == WARM:
         return NONE
@@ -68,6 +73,17 @@ def require(usage: str, used: Mapping[str, int], wanted: Mapping[str, int]) -> N
                 f"The account-level service limit '{quota}' is {limit} Instances, with current utilization of {current} Instances and a"
                 f" request delta of {delta} Instances. Please use AWS Service Quotas to request an increase for this quota.",
             )
+
+
+def require_concurrency(used: int, wanted: int) -> None:
+    """Raise SageMaker's error where so many requests at a time are too many for serverless endpoints beside those that are `used`."""
+    limit = value(CONCURRENCY)
+    if wanted and used + wanted > limit:
+        raise error(
+            "ResourceLimitExceeded",
+            f"The account-level service limit '{CONCURRENCY}' is {limit} None, with current utilization of {used} None and a request delta"
+            f" of {wanted} None. Please use AWS Service Quotas to request an increase for this quota.",
+        )
 
 
 def _positive(wanted: Mapping[str, int]) -> Iterator[tuple[str, int]]:

@@ -19,12 +19,10 @@ FAKED = (
     "CreateCompilationJob",
     "CreateDataQualityJobDefinition",
     "CreateDomain",
-    "CreateFeatureGroup",
     "CreateModelBiasJobDefinition",
     "CreateModelExplainabilityJobDefinition",
     "CreateModelQualityJobDefinition",
     "CreateNotebookInstance",
-    "CreateTransformJob",
     "StartNotebookInstance",
     "StopAutoMLJob",
 )
@@ -34,7 +32,7 @@ def install() -> None:
     """Refuse what is not carried out."""
     for service, responses in (("sagemaker", SageMakerResponse), ("sagemaker-runtime", SageMakerRuntimeResponse)):
         for operation in botocore.session.Session().get_service_model(service).operation_names:
-            if operation in FAKED or operation == "InvokeEndpointAsync" or not hasattr(responses, xform_name(operation)):
+            if operation in FAKED or not hasattr(responses, xform_name(operation)):
                 setattr(responses, xform_name(operation), _refusal(operation))
 
 

@@ -19,6 +19,10 @@ OF_JOBS = {  # the members of a request that its event has
     "processing": (
         *("ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "AppSpecification", "NetworkConfig", "ExperimentConfig"),
     ),
+    "transform": (
+        *("ModelName", "MaxConcurrentTransforms", "ModelClientConfig", "MaxPayloadInMB", "BatchStrategy", "Environment"),
+        *("TransformInput", "TransformOutput", "TransformResources", "DataProcessing", "ExperimentConfig"),
+    ),
 }
 OF_TUNING_JOBS = (
     *("HyperParameterTuningJobName", "HyperParameterTuningJobConfig", "TrainingJobDefinition", "HyperParameterTuningJobStatus"),
@@ -36,7 +40,7 @@ OF_ENDPOINTS = (
 
 
 def job(kind: str, record: Any, request: Mapping[str, Any]) -> None:
-    """A training or processing job (`kind`) is in another state, as moto's `record` of its `request` has it."""
+    """A training, processing or transform job (`kind`) is in another state, as moto's `record` of its `request` has it."""
     named = kind.title()
     members = {
         f"{named}JobName": request[f"{named}JobName"],

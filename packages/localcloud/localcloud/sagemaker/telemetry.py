@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localcloud.cloudwatch import metrics
 from localcloud.core.cloud import cloud
 from localcloud.sagemaker.fleets import Fleet
+from localcloud.sagemaker.on_demand import OnDemand
 from localcloud.sagemaker.records import reason
 from localcloud.sagemaker.s3_files import split
 from localcloud.sagemaker.usage import Usage
@@ -24,7 +25,8 @@ from localcloud.sagemaker.variants import Variant
 
 EVERY, SAMPLED_EVERY = 60.0, 10.0  # of SageMaker's seconds: captured requests are written, instances are looked at
 INVOCATIONS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
-UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds"}
+MICROSECONDS = ("ModelLatency", "OverheadLatency", "RequestDownloadLatency", "ResponseUploadLatency", "TimeInBacklog", "ModelSetupTime")
+UNITS = dict.fromkeys(MICROSECONDS, "Microseconds") | {"TotalProcessingTime": "Milliseconds"}
 MODES = {"Input": "endpointInput", "Output": "endpointOutput"}
 HEADERS = {"CSV": "CsvContentTypes", "JSON": "JsonContentTypes"}
 Body = tuple[str, bytes]  # content type, bytes
@@ -32,10 +34,14 @@ File = tuple[str, str, str, str, str | None]  # URI of the capture, variant, hou
 
 
 class Telemetry:
-    """Notes what one endpoint's invocations were and how its instances are, until `stop`. `fleets` gives those that run."""
+    """Notes what one endpoint's invocations were and how its instances are, until `stop`. `fleets` gives those that run, `gauges` what is
+    told of the endpoint itself.
+    """
 
-    def __init__(self, account: str, region: str, endpoint: str, fleets: Callable[[], Iterable[Fleet]]) -> None:
-        self.account, self.region, self.endpoint, self._fleets = account, region, endpoint, fleets
+    def __init__(
+        self, account: str, region: str, endpoint: str, fleets: Callable[[], Iterable[Fleet]], gauges: Callable[[], dict[str, float]]
+    ) -> None:
+        self.account, self.region, self.endpoint, self._fleets, self._gauges = account, region, endpoint, fleets, gauges
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._captured: dict[File, list[str]] = defaultdict(list)
         self._usage = Usage()
@@ -51,12 +57,27 @@ class Telemetry:
         """Count one invocation; `status` 0 or 503 is one that no container answered; `model` and `overhead` are seconds."""
         values = {
             "Invocations": 1.0,
-            "InvocationsPerInstance": 1 / max(len(variant.instances), 1),
+            **({} if isinstance(variant, OnDemand) else {"InvocationsPerInstance": 1 / max(len(variant.instances), 1)}),
             "Invocation4XXErrors": float(400 <= status < 500),
             "Invocation5XXErrors": float(status >= 500 or not status),
             "OverheadLatency": overhead * 1e6,
         }
         self._record(INVOCATIONS, fleet, variant, values | ({} if model is None else {"ModelLatency": model * 1e6}))
+
+    def started(self, fleet: Fleet, variant: Variant, seconds: float) -> None:
+        """Note that a request waited so long for a container to start."""
+        self._record(INVOCATIONS, fleet, variant, {"ModelSetupTime": seconds * 1e6})
+
+    def processed(self, fleet: Fleet, variant: Variant, status: int | None, values: dict[str, float]) -> None:
+        """Count a request that waited; `values` are of "Alarms and logs for tracking metrics from asynchronous endpoints". `status` is None
+        where no container had it.
+        """
+        errors = (
+            {"Invocation4XXErrors": float(400 <= status < 500), "Invocation5XXErrors": float(status >= 500 or not status)}
+            if status is not None
+            else {}
+        )
+        self._record(INVOCATIONS, fleet, variant, values | errors)
 
     def _record(self, namespace: str, fleet: Fleet, variant: Variant, values: dict[str, float]) -> None:
         """As SageMaker: by variant, and again by variant and endpoint configuration, which tells an old fleet from a new one."""
@@ -89,12 +110,26 @@ class Telemetry:
                 self._flush()
 
     def _sample(self) -> None:
+        for name, value in self._gauges().items():
+            metrics.record(
+                metrics.Metric(self.account, self.region, INVOCATIONS, name, frozenset({("EndpointName", self.endpoint)})), value
+            )
         for fleet in self._fleets():
             for variant in fleet.every:
+                if isinstance(variant, OnDemand):
+                    self._sample_on_demand(fleet, variant)
+                    continue
                 for instance in list(variant.instances):
                     self._record(INVOCATIONS, fleet, variant, {"ConcurrentRequestsPerModel": float(instance.concurrency())})
                     if used := self._usage.of(instance.pid, instance.folder):
                         self._record(INSTANCES, fleet, variant, used)
+
+    def _sample_on_demand(self, fleet: Fleet, variant: OnDemand) -> None:
+        """Containers that nobody asks are not seen: there may be none."""
+        if variant.busy:
+            self._record(INVOCATIONS, fleet, variant, {"ServerlessConcurrentExecutionsUtilization": variant.busy})
+        for instance in list(variant.instances):
+            self._record(INSTANCES, fleet, variant, variant.used(instance))
 
     def _flush(self) -> None:
         with self._lock:

@@ -200,6 +200,8 @@ def plan(request: Request) -> Plan:
     entrypoint = algorithm.get("ContainerEntrypoint")
     sources = {c["ChannelName"]: c["DataSource"]["S3DataSource"] for c in channels}
     return Plan(
+        role=request.get("RoleArn"),
+        vpc=request.get("VpcConfig"),
         image=algorithm["TrainingImage"],
         entrypoint=entrypoint,
         arguments=algorithm.get("ContainerArguments") or ([] if entrypoint else ["train"]),

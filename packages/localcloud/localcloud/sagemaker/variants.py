@@ -43,11 +43,18 @@ class Variant:
         together([i.retire for i in removed])
         return None
 
-    def take(self) -> Instance | None:
-        """The next instance that is ready, in turn, with a request counted on it."""
+    def take(self, most: int | None = None) -> Instance | None:
+        """The next instance that is ready, in turn, with a request counted on it. Those that have `most` requests take no more."""
         with self.lock:
-            ready = [i for i in self.instances if i.ready.is_set()]
+            ready = [i for i in self.instances if i.ready.is_set() and (most is None or i.busy < most)]
             return ready[next(self.turn) % len(ready)].take() if ready else None
+
+    def set_up(self, _instance: Instance) -> float | None:
+        """The seconds that a request waited for an instance that was taken to start: none here, as what is taken is ready."""
+        return None
+
+    def end(self) -> None:
+        """Look after its instances no more: they are gone."""
 
     def describe(self) -> dict[str, Any]:
         """As DescribeEndpoint's ProductionVariantSummary."""

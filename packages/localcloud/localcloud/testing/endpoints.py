@@ -46,26 +46,29 @@ def configured(
     patience: int | None = None,
     key: str | None = None,
     role: str | None = None,
+    serverless: Json | None = None,
+    queue: Json | None = None,
     **environment: str,
 ) -> str:
     """An endpoint configuration of that name, with a model of that name; `shadow` is what its shadow variant has of its own.
 
     `patience` is the variant's ContainerStartupHealthCheckTimeoutInSeconds, `key` that of the volumes, `role` the model's.
+    `serverless` is the variant's ServerlessConfig, `queue` the AsyncInferenceConfig.
     """
     sagemaker = aws.client("sagemaker")
     container = {"Image": image, "ModelDataUrl": packed(aws, version), "Environment": environment}
     role = role or aws.worker()
-    sagemaker.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer=container, EnableNetworkIsolation=True)
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer=container, EnableNetworkIsolation=not serverless)
     variant = {
         "VariantName": "live",
         "ModelName": name,
-        "InitialInstanceCount": count,
-        "InstanceType": "ml.m7i.large",
+        **({"ServerlessConfig": serverless} if serverless else {"InitialInstanceCount": count, "InstanceType": "ml.m7i.large"}),
         "InitialVariantWeight": 1,
         **({"ContainerStartupHealthCheckTimeoutInSeconds": patience} if patience else {}),
     }
     more: Json = {"DataCaptureConfig": capture} if capture else {}
     more |= {"KmsKeyId": key} if key else {}
+    more |= {"AsyncInferenceConfig": queue} if queue else {}
     more |= {"ShadowProductionVariants": [{**variant, "VariantName": "shadow", **shadow}]} if shadow else {}
     sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant], **more)
     return name

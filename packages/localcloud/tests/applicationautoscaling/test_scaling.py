@@ -158,6 +158,36 @@ def test_a_policy_that_is_put_again_has_other_alarms(aws: Accounts, image: str, 
 
 
 @autoscaling
+@pytest.mark.parametrize(
+    ("kind", "steps", "instances"),
+    [
+        ("ChangeInCapacity", [(0, 5, 1), (5, None, 2)], 3),
+        ("ExactCapacity", [(0, None, 2)], 2),
+        ("PercentChangeInCapacity", [(0, None, 100)], 2),
+    ],
+)
+def test_an_alarm_takes_the_step_that_its_metric_is_in(
+    aws: Accounts, image: str, name: Name, kind: str, steps: list[tuple[int, int | None, int]], instances: int
+) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c")), name("e"))
+    cloudwatch, member = aws.client("cloudwatch"), "ScalingAdjustment"
+    bounds = [{"MetricIntervalLowerBound": low, "MetricIntervalUpperBound": high, member: by} for low, high, by in steps]
+    adjustments = [{key: value for key, value in step.items() if value is not None} for step in bounds]
+    config = {"AdjustmentType": kind, "StepAdjustments": adjustments, "Cooldown": 86_400}
+    policy = {"PolicyName": "p", "PolicyType": "StepScaling", "StepScalingPolicyConfiguration": config}
+    arn = aws.client("application-autoscaling").put_scaling_policy(**target(aws, endpoint, most=4), **policy)["PolicyARN"]
+    about = {"Namespace": name("metrics"), "MetricName": "Waiting"}
+    high = {"Threshold": 10, "ComparisonOperator": "GreaterThanOrEqualToThreshold", "EvaluationPeriods": 1, "Period": 60}
+    cloudwatch.put_metric_alarm(AlarmName=name("high"), **about, **high, Statistic="Maximum", AlarmActions=[arn])
+
+    def grown() -> bool:
+        cloudwatch.put_metric_data(Namespace=about["Namespace"], MetricData=[{"MetricName": "Waiting", "Value": 17}])
+        return count(aws, endpoint) == instances
+
+    until(grown)
+
+
+@autoscaling
 def test_what_is_not_there_does_not_scale(aws: Accounts, name: Name) -> None:
     client = aws.client("application-autoscaling")
     nowhere = {**DIMENSION, "ResourceId": f"endpoint/{name('nowhere')}/variant/live"}
@@ -178,6 +208,9 @@ def test_what_cannot_be_honoured_is_refused(aws: Accounts, image: str, name: Nam
     scaled, client = target(aws, endpoint), aws.client("application-autoscaling")
     with pytest.raises(ClientError, match="found TargetTrackingScaling on ALBRequestCountPerTarget"):
         track(aws, scaled, "ALBRequestCountPerTarget", 1)
+    steps = {"PolicyName": "s", "PolicyType": "StepScaling", "StepScalingPolicyConfiguration": {"AdjustmentType": "ChangeInCapacity"}}
+    with pytest.raises(ClientError, match="StepAdjustments are needed by StepScaling"):
+        client.put_scaling_policy(**scaled, **steps)
     with pytest.raises(ClientError, match="Timezone Europe/Nowhere is not known"):
         client.put_scheduled_action(**scaled, ScheduledActionName="a", Schedule="rate(1 day)", Timezone="Europe/Nowhere")
 

@@ -168,6 +168,21 @@ def test_a_model_card_is_known_by_its_name(cloud: Accounts, name: Name) -> None:
     assert answer(sagemaker.create_model_card, ModelCardName=f"{name('credit')}-1", **card) == "AccessDeniedException"
 
 
+def test_a_transform_job_is_asked_about_by_its_own_name(cloud: Accounts, name: Name) -> None:
+    """Not by its model's, which the request may have first."""
+    allowed = {"Action": "sagemaker:CreateTransformJob", "Resource": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:transform-job/{name('lead')}-*"}
+    sagemaker = cloud.client("sagemaker", **keys_of(cloud, name("scorer"), allowed))
+    request: dict[str, Any] = {
+        "ModelName": name("nobody"),
+        "TransformInput": {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/k"}}},
+        "TransformOutput": {"S3OutputPath": "s3://b/out"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+
+    assert answer(sagemaker.create_transform_job, **request, TransformJobName=f"{name('lead')}-1") == "ValidationException"
+    assert answer(sagemaker.create_transform_job, **request, TransformJobName=f"{name('credit')}-1") == "AccessDeniedException"
+
+
 @pytest.mark.aws("UpdateModelPackage allowed for rejections only")
 def test_who_may_only_reject_cannot_approve(cloud: Accounts, name: Name) -> None:
     sagemaker = cloud.client("sagemaker")

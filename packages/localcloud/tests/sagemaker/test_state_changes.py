@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from event_rules import document
 from sagemaker_jobs import ended, processing, training, until_hanging
+from sagemaker_transforms import modelled, stored, transformed
 
 from localcloud.testing import ACCOUNT, LAB, REGION, named
 from localcloud.testing.accounts import Accounts
@@ -76,6 +77,18 @@ def test_jobs_that_fail_say_why(aws: Accounts, image: str, name: Name) -> None:
         (failed,) = (d for d in heard.of(f"{kind.lower()}-job/{name('job')}", 2) if d[f"{kind}JobStatus"] == "Failed")
         assert failed["FailureReason"] == why
         assert failed["RoleArn"] == aws.worker()
+
+
+def test_a_transform_job_that_fails_says_why(aws: Accounts, image: str, name: Name) -> None:
+    heard, model = Heard(aws, "Transform Job State Change"), modelled(aws, image, name("m"))
+    stored(aws, name("t"), a__csv="bad")
+    why = transformed(aws, name("t"), model, Tags=[{"Key": "team", "Value": "one"}], MaxPayloadInMB=2)["FailureReason"]
+
+    by = {detail["TransformJobStatus"]: detail for detail in heard.of(f"transform-job/{name('t')}", 2)}
+    assert set(by) == {"InProgress", "Failed"}
+    assert (by["Failed"]["FailureReason"], by["Failed"]["ModelName"]) == (why, model)
+    assert (by["Failed"]["MaxPayloadInMB"], by["Failed"]["Tags"]) == (2, {"team": "one"})
+    assert by["Failed"]["TransformOutput"]["AssembleWith"] == "Line"
 
 
 def test_a_job_that_is_stopped_was_stopping(aws: Accounts, image: str, name: Name) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sagemaker_jobs import ended, training, until_hanging
+from sagemaker_transforms import modelled, stored, transformed
 
 from localcloud.testing.accounts import TRUST, Accounts
 from localcloud.testing.endpoints import configured, described, routing, serving, updated, version
@@ -93,3 +94,15 @@ def test_a_model_whose_role_cannot_have_a_grant_made_is_not_served(aws: Accounts
     assert f"not authorized to perform: {missing}" in described(aws, endpoint)["FailureReason"]
     assert version(aws, endpoint) == "one"
     assert aws.client("kms").list_grants(KeyId=key)["Grants"] == []
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_role_of_a_model_has_the_disk_of_its_transform_job_encrypted(aws: Accounts, image: str, name: Name, allowed: bool) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    role = aws.worker() if allowed else without(aws, "kms:CreateGrant", key, name("role"))
+    stored(aws, name("t"), a__csv="1\n")
+    disks = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeKmsKeyId": key}
+    outcome = transformed(aws, name("t"), modelled(aws, image, name("m"), role=role), TransformResources=disks)
+
+    assert outcome["TransformJobStatus"] == ("Completed" if allowed else "Failed")
+    assert allowed or f"{role} is not authorized to perform: kms:CreateGrant" in outcome["FailureReason"]

@@ -23,7 +23,7 @@ VERSION = 2
 class Counts:
     """The window's requests, rows and cells.
 
-    `totals` has `requests`, `failed` and `unreadable` ones, `malformed` lines, `own` requests of the road, `objects` and
+    `totals` has `requests`, `failed` and `unreadable` ones, `malformed` lines, `own` requests of the road, rows of a `batch`, `objects` and
     `unreadable_objects`, `rows`, and those `broken` that break the contract; `broken` and `missing` are cells by column, `columns`,
     `scores` and, where there are classes, `predicted` the counts on the scales of the baseline.
     """
@@ -44,11 +44,14 @@ class Counts:
         scores, predicted = (np.zeros_like(part.counts) for part in (baseline.scores, baseline.predicted))
         return cls(window, columns, scores, predicted, joined or Joined())
 
-    def add(self, reading: Reading, baseline: Baseline) -> None:
-        """Count some requests."""
+    def add(self, reading: Reading, baseline: Baseline, *, batch: bool = False) -> None:
+        """Count some requests, or rows that a `batch` scored: nobody asked about these, and which have no score is in its results."""
         table = reading.table
         refused = np.isinf(table.values)
-        self.totals.update(requests=reading.requests, failed=reading.failed, unreadable=reading.unreadable)
+        if batch:
+            self.totals.update(batch=reading.requests)
+        else:
+            self.totals.update(requests=reading.requests, failed=reading.failed, unreadable=reading.unreadable)
         self.totals.update(rows=len(table), broken=int(refused.any(axis=1).sum()))
         for name, position in table.positions.items():
             column = baseline.columns[name]

@@ -6,7 +6,7 @@ invocations, is held against what lies in S3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from scipy import stats  # type: ignore[import-untyped]
 
 from paved_runtime.monitoring.services import CloudWatch, Services
-from paved_runtime.monitoring.store import Store
+from paved_runtime.monitoring.store import Object, Store
 from paved_runtime.monitoring.window import Window
 
 INVOCATIONS, ERRORS = "Invocations", ("Invocation4XXErrors", "Invocation5XXErrors")
@@ -74,7 +74,7 @@ def elsewhere(store: Store, prefix: str, endpoint: str, window: Window, *, besid
     for version in store.folders(f"{prefix}/"):
         for folder in store.folders(f"{version}{endpoint}/"):
             name = f"{version.split('/')[-2]}/{folder.split('/')[-2]}"
-            count = 0 if name == besides else sum(1 for hour in window.hours for _ in store.objects(f"{folder}{hour:%Y/%m/%d/%H}/"))
+            count = 0 if name == besides else sum(1 for hour in window.hours for _ in _asked(store, f"{folder}{hour:%Y/%m/%d/%H}/"))
             others |= {name: count} if count else {}
     return others
 
@@ -103,6 +103,11 @@ def few(totals: Mapping[str, int], endpoint: Served) -> bool:
     if expected < FEWEST or captured >= HALF * expected:
         return False
     return bool(stats.binom.cdf(captured, endpoint.answered, endpoint.percent / 100) <= CHANCE)
+
+
+def _asked(store: Store, prefix: str) -> Iterator[Object]:
+    """The objects of what the endpoint was asked."""
+    return (file for file in store.objects(prefix) if not file.of_batch)
 
 
 def _captured(totals: Mapping[str, int]) -> int:

@@ -77,7 +77,7 @@ def judge(counts: Counts, baseline: Baseline, evaluation: EvaluationMetrics, rul
         "window": {end: moment.strftime("%Y-%m-%dT%H:%M:%SZ") for end, moment in asdict(counts.window).items()},
         "requests": counts.totals["requests"],
         "rows": rows,
-        **{name: counts.totals[name] for name in ("failed", "unreadable", "malformed", "own")},
+        **{name: counts.totals[name] for name in ("failed", "unreadable", "malformed", "own", "batch")},
         "skipped": skipped,
         "drifted": bool(moved),
         "moved": [asdict(change) for change in moved],

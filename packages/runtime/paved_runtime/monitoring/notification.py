@@ -45,6 +45,7 @@ def summary(report: Json) -> str:
     """What the log keeps."""
     window, quality = report["window"], report["quality"]
     lines = [f"{window['start']} to {window['end']}: {report['rows']} rows in {report['requests']} requests"]
+    lines += [f"of them {report['batch']} rows that batches have scored"] if report["batch"] else []
     lines += [f"{what}: {report[name]}" for name, what in UNUSUAL.items() if report[name]]
     lines += [f"capture: {sentence}" for sentence in report["capture"]["sentences"]]
     lines += [f"skipped: {report['skipped']}"] if report["skipped"] else [f"{report['tests']} tests"]

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import chain
 
 from paved_runtime.monitoring.services import S3
+from paved_runtime.protocol import BATCH_CAPTURE
 
 PIECE = 2 * 2**20  # bytes that are read, and taken apart, at a time
 AHEAD = 8  # objects
@@ -24,6 +25,11 @@ class Object:
     written: datetime
     key: str
     size: int
+
+    @property
+    def of_batch(self) -> bool:
+        """Whether it has rows that a batch scored, and that nobody asked the endpoint about."""
+        return self.key.rpartition("/")[2].startswith(BATCH_CAPTURE)
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,9 @@ class Store:
 
     def blocks(self, objects: Iterator[Object]) -> Iterator[bytes]:
         """The lines of every object, many at a time. A line that is too long for any request is left out, but for its first bytes."""
-        return chain.from_iterable(self.contents(objects))
+        return chain.from_iterable(blocks for _, blocks in self.contents(objects))
 
-    def contents(self, objects: Iterator[Object]) -> Iterator[Iterator[bytes]]:
+    def contents(self, objects: Iterator[Object]) -> Iterator[tuple[Object, Iterator[bytes]]]:
         """The same, object by object; each is to be read before the next."""
         with ThreadPoolExecutor(AHEAD) as pool:
             waiting: deque[tuple[Object, Future[Sequence[bytes]] | None]] = deque()
@@ -67,7 +73,7 @@ class Store:
                     waiting.append((following, pool.submit(self._whole, following.key) if following.size <= self._piece else None))
                 if waiting and (following is None or len(waiting) > AHEAD):
                     first, fetched = waiting.popleft()
-                    yield _lines(fetched.result() if fetched else self._pieces(first.key), self._longest)
+                    yield first, _lines(fetched.result() if fetched else self._pieces(first.key), self._longest)
 
     def _whole(self, key: str) -> Sequence[bytes]:
         content: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()

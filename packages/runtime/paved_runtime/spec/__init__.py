@@ -18,7 +18,8 @@ from paved_runtime.spec.data import RESERVED, Data, Share
 from paved_runtime.spec.gates import Behaviour, Champion, Fairness, Gates, Invariance, Load, MinimumFunction, Slices
 from paved_runtime.spec.model import FRAMEWORKS, Framework, ModelSpec
 from paved_runtime.spec.monitoring import Monitoring, Retraining
-from paved_runtime.spec.serving import TERMINATION, Alarms, Deployment, OffHours, Serving
+from paved_runtime.spec.serving import TERMINATION, Alarms, Deployment, Fleet, OffHours, Serving, Style
+from paved_runtime.spec.shapes import Asynchronous, Batch, Serverless
 from paved_runtime.spec.task import HEADLINES, OBJECTIVES, TaskName
 from paved_runtime.spec.training import VALIDATION, Range, Search, Training
 from paved_runtime.spec.values import Cut, alike
@@ -32,6 +33,8 @@ __all__ = [
     "TERMINATION",
     "VALIDATION",
     "Alarms",
+    "Asynchronous",
+    "Batch",
     "Behaviour",
     "Boolean",
     "Category",
@@ -42,6 +45,7 @@ __all__ = [
     "Date",
     "Deployment",
     "Fairness",
+    "Fleet",
     "Framework",
     "Gates",
     "Integer",
@@ -55,10 +59,12 @@ __all__ = [
     "Range",
     "Retraining",
     "Search",
+    "Serverless",
     "Serving",
     "Share",
     "Slices",
     "SpecError",
+    "Style",
     "TaskName",
     "Text",
     "Training",

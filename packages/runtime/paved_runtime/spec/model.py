@@ -121,6 +121,17 @@ class ModelSpec(Section):
                     raise ValueError(f"gates.behaviour.minimum_function: {name!r} does not accept {cell!r}; data.columns says what it does")
         return self
 
+    @model_validator(mode="after")
+    def _memory_is_enough(self) -> ModelSpec:
+        for name, serving in self.serving.items():
+            if serving.serverless and serving.serverless.memory_mb < self.gates.load.memory_mb:
+                has, may = serving.serverless.memory_mb, self.gates.load.memory_mb
+                raise ValueError(
+                    f"serving.{name}.serverless.memory_mb is {has}, and gates.load.memory_mb lets the container have {may:g}:"
+                    " raise the one or lower the other"
+                )
+        return self
+
     def _groups(self) -> list[tuple[str, Groups]]:
         gates = self.gates
         slices = [("slices.by", gates.slices.by)] if gates.slices else []
@@ -143,7 +154,7 @@ class ModelSpec(Section):
     @property
     def serving_types(self) -> list[str]:
         """The instance types of its endpoints, sorted."""
-        return sorted({serving.instance_type for serving in self.serving.values()})
+        return sorted({serving.fleet.instance_type for serving in self.serving.values() if serving.fleet})
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from paved_runtime.spec.values import InstanceType, Section, Tuple
+from paved_runtime.spec.values import InstanceType, Schedule, Section, Tuple
 
 Cause = Literal["drift", "schedule", "data"]
-Schedule = Annotated[str, Field(pattern=r"^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\(\S+ \S+ \S+ \S+ \S+ \S+\))$")]
 
 
 class Retraining(Section):

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from paved_runtime.spec.shapes import Asynchronous, Batch, Serverless
 from paved_runtime.spec.values import InferenceAmi, InstanceType, Section, TimeOfDay
 
 LONGEST = 8 * 60  # minutes; SageMaker gives no deployment more
 STARTING, SLACK = 10, 20  # minutes in which machines are ready when all goes well, and how much longer they may take
+Style = Literal["real-time", "asynchronous", "serverless"]
 TERMINATION = 2  # minutes that an old fleet stays, to finish what it is answering
 ALARM_MINUTES = 3  # an alarm goes into ALARM when two of three are bad
+NO_INSTANCES = "it has no instances: memory_mb and maximum_concurrency stand in their place"
+SCALES = "it scales by itself, up to maximum_concurrency"
+UNMEASURED = "SageMaker publishes no such metric of it"
+NOT_SERVERLESS = {  # what is not had with it, and why (SageMaker guide, "Deploy models with Amazon SageMaker Serverless Inference")
+    "instance_type": NO_INSTANCES,
+    "instances": NO_INSTANCES,
+    "inference_ami": "it has neither instances nor GPUs",
+    "maximum_instances": SCALES,
+    "invocations_per_instance": SCALES,
+    "concurrency_per_instance": SCALES,
+    "off_hours": SCALES,
+    "capture_percent": "SageMaker captures no requests there",
+    "asynchronous": "callers of the one wait for answers, requests of the other in a queue: choose one",
+}
+NOT_MEASURED = {  # alarms it has not, and why (SageMaker guide, "Alarms and logs for tracking metrics from serverless endpoints")
+    "overhead_latency_p99_ms": "cold starts are in it, and setup_seconds is their limit",
+    "cpu_percent": UNMEASURED,
+    "gpu_percent": UNMEASURED,
+    "gpu_memory_percent": UNMEASURED,
+}
 
 
 class Deployment(Section):
@@ -99,16 +122,27 @@ class OffHours(Section):
         return self
 
 
+@dataclass(frozen=True)
+class Fleet:
+    """The instances that an endpoint has, at first."""
+
+    instance_type: str
+    instances: int
+
+
 class Serving(Section):
     """One environment's endpoint. It scales where `maximum_instances` is given.
+
+    Callers wait for its answers, or, with `asynchronous`, requests wait for it. It has `instances` of `instance_type`, or, with
+    `serverless`, none. `batch`: whole files of rows are scored there, too.
 
     The scaling targets, for each instance: `invocations_per_instance` requests a minute and `concurrency_per_instance` requests at a time.
     `inference_ami` is SageMaker's name of the machine image, and so of the GPU's driver; without it SageMaker chooses.
     """
 
-    instance_type: InstanceType
+    instance_type: InstanceType | None = None
     inference_ami: InferenceAmi | None = None
-    instances: int = Field(ge=1)
+    instances: int | None = Field(default=None, ge=1)
     maximum_instances: int | None = None
     invocations_per_instance: int = Field(default=1000, gt=0)
     concurrency_per_instance: int | None = Field(default=None, gt=0)
@@ -116,38 +150,116 @@ class Serving(Section):
     deployment: Deployment
     alarms: Alarms = Alarms()
     off_hours: OffHours | None = None
+    asynchronous: Asynchronous | None = None
+    serverless: Serverless | None = None
+    batch: Batch | None = None
+
+    @property
+    def style(self) -> Style:
+        """How the endpoint is asked."""
+        if self.serverless:
+            return "serverless"
+        return "asynchronous" if self.asynchronous else "real-time"
+
+    @property
+    def fleet(self) -> Fleet | None:
+        """Its instances; None where it is serverless."""
+        if self.instance_type is None or self.instances is None:
+            return None
+        return Fleet(self.instance_type, self.instances)
+
+    @model_validator(mode="after")
+    def _something_answers(self) -> Serving:
+        missing = [key for key in ("instance_type", "instances") if getattr(self, key) is None]
+        if missing and not self.serverless:
+            raise ValueError(f"{' and '.join(missing)} missing: give an endpoint instances, or the table serverless")
+        return self
+
+    @model_validator(mode="after")
+    def _serverless_has_it(self) -> Serving:
+        if not self.serverless:
+            return self
+        for key, why in NOT_SERVERLESS.items():
+            if key in self.model_fields_set and getattr(self, key) is not None:
+                raise ValueError(f"{key} is not for a serverless endpoint: {why}: take it out")
+        for key, why in NOT_MEASURED.items():
+            if key in self.alarms.model_fields_set:
+                raise ValueError(f"alarms.{key} is not for a serverless endpoint: {why}: take it out")
+        if self.deployment.in_parts:
+            raise ValueError(
+                f"a {self.deployment.policy} shift moves parts of a fleet of instances, and a serverless endpoint has none:"
+                " policy must be 'all-at-once'"
+            )
+        return self
+
+    @property
+    def scales_to_zero(self) -> bool:
+        """Whether there may be no instance."""
+        return self.asynchronous is not None and self.asynchronous.scale_to_zero and self.maximum_instances is not None
+
+    @model_validator(mode="after")
+    def _queue_fits(self) -> Serving:
+        """What SageMaker has for requests that wait: "Supported features" and "Alarms and logs for tracking metrics from asynchronous
+        endpoints" of its guide.
+        """
+        if self.asynchronous is None:
+            return self
+        if self.deployment.policy == "shadow":
+            raise ValueError("SageMaker has no shadow of an asynchronous endpoint: deployment.policy must be another")
+        if self.instance_type and self.instance_type.startswith("ml.inf1."):
+            raise ValueError(f"SageMaker has no asynchronous endpoint on {self.instance_type}: take another instance_type")
+        if self.concurrency_per_instance is not None or self.invocations_per_instance != _default(Serving, "invocations_per_instance"):
+            raise ValueError(
+                "an asynchronous endpoint scales by what waits, and SageMaker counts no invocations of it: give"
+                " asynchronous.backlog_per_instance in place of invocations_per_instance and concurrency_per_instance"
+            )
+        if self.alarms.overhead_latency_p99_ms != _default(Alarms, "overhead_latency_p99_ms"):
+            raise ValueError(
+                "SageMaker measures no overhead of an asynchronous endpoint: give asynchronous.oldest_request_minutes in place of"
+                " alarms.overhead_latency_p99_ms"
+            )
+        if self.capture_percent not in (0, _default(Serving, "capture_percent")):
+            raise ValueError("SageMaker captures nothing of an asynchronous endpoint: take capture_percent out")
+        if self.scales_to_zero and self.off_hours:
+            raise ValueError(
+                "an endpoint that scales to zero needs no off_hours: take them out, or set asynchronous.scale_to_zero to false"
+            )
+        return self
 
     @model_validator(mode="after")
     def _scaling_fits(self) -> Serving:
+        if not (fleet := self.fleet):
+            return self
         if self.maximum_instances is None:
             for key in ("concurrency_per_instance", "off_hours"):
                 if getattr(self, key) is not None:
                     raise ValueError(f"{key} is for an endpoint that scales: give maximum_instances, too")
-        elif self.maximum_instances < self.instances:
+        elif self.maximum_instances < fleet.instances:
             raise ValueError("maximum_instances is smaller than instances")
-        elif self.instance_type.startswith(("ml.t2.", "ml.t3.", "ml.t4g.")):
-            raise ValueError(f"SageMaker does not scale burstable instances such as {self.instance_type}: take maximum_instances out")
+        elif fleet.instance_type.startswith(("ml.t2.", "ml.t3.", "ml.t4g.")):
+            raise ValueError(f"SageMaker does not scale burstable instances such as {fleet.instance_type}: take maximum_instances out")
         return self
 
     @model_validator(mode="after")
     def _machine_image_fits(self) -> Serving:
         kinds = {"gpu": ("ml.g", "ml.p"), "neuron": ("ml.inf", "ml.trn")}
         for kind, families in kinds.items():
-            if self.inference_ami and f"-{kind}-" in self.inference_ami and not self.instance_type.startswith(families):
+            asked = self.inference_ami and f"-{kind}-" in self.inference_ami
+            if asked and self.instance_type and not self.instance_type.startswith(families):
                 raise ValueError(f"inference_ami {self.inference_ami!r} is not for {self.instance_type}: leave it out")
         return self
 
     @model_validator(mode="after")
     def _fleet_has_parts(self) -> Serving:
         policy = self.deployment.policy
-        if not self.deployment.in_parts:
+        if not self.deployment.in_parts or not (fleet := self.fleet):
             return self
-        if self.instances < 2:
+        if fleet.instances < 2:
             raise ValueError(f"a {policy} shift moves at most half of the instances: instances must be 2 or more")
         if self.off_hours and self.off_hours.instances < 2:
             raise ValueError(f"a {policy} shift moves at most half of the instances: off_hours.instances must be 2 or more")
-        if self.instance_type.startswith("ml.inf1."):
-            raise ValueError(f"SageMaker moves {self.instance_type} all at once, whatever is asked for: policy must be 'all-at-once'")
+        if fleet.instance_type.startswith("ml.inf1."):
+            raise ValueError(f"SageMaker moves {fleet.instance_type} all at once, whatever is asked for: policy must be 'all-at-once'")
         return self
 
     @model_validator(mode="after")
@@ -169,8 +281,14 @@ class Serving(Section):
     @property
     def _moves(self) -> int:
         """The most moves that a deployment may have, over every size that the fleet may have scaled to."""
-        sizes = [self.instances, self.maximum_instances or self.instances]
+        if not (fleet := self.fleet):
+            return self.deployment.moves(1)
+        sizes = [fleet.instances, self.maximum_instances or fleet.instances]
         if self.off_hours:
             sizes += [self.off_hours.instances, self.off_hours.maximum_instances]
         enough = min(sizes) + math.ceil(200 / self.deployment.size_percent)  # in larger fleets steps fit better: there are no more moves
         return max(self.deployment.moves(size) for size in range(min(sizes), min(max(sizes), enough) + 1))
+
+
+def _default(table: type[Section], key: str) -> object:
+    return table.model_fields[key].default

@@ -9,6 +9,7 @@ from localcloud.core.assumptions import Assumption
 from localcloud.core.cloud import cloud
 from localcloud.core.errors import error, invalid
 from localcloud.core.validation import request
+from localcloud.featurestore import groups as feature_groups
 from localcloud.sagemaker import endpoints, model_packages
 
 
@@ -81,6 +82,23 @@ def _put_once(operation: str, name: str, kind: str) -> Put:
     return put
 
 
+def _put_feature_group(r: Resource, old: Resource | None) -> str:
+    """As CloudFormation: done when the group takes records; features that are new are added, and all else is create-only."""
+    if old is None:
+        r.call(
+            "sagemaker", "CreateFeatureGroup", **request("sagemaker", "CreateFeatureGroup", {**r.properties, "FeatureGroupName": r.name})
+        )
+        group = feature_groups.find(r.account, r.region, r.name)
+        assert group is not None, "it was created just now"
+        group.ready.wait()
+        return r.name
+    before = {each["FeatureName"] for each in old.properties["FeatureDefinitions"]}
+    added = [each for each in r.properties["FeatureDefinitions"] if each["FeatureName"] not in before]
+    if added:
+        r.call("sagemaker", "UpdateFeatureGroup", FeatureGroupName=old.id, FeatureAdditions=added)
+    return old.id
+
+
 TYPES = (
     ResourceType(
         "AWS::SageMaker::Endpoint",
@@ -97,6 +115,13 @@ TYPES = (
         name="EndpointConfigName",
         tagged=True,
         attributes={"EndpointConfigName": lambda r: r.id},
+    ),
+    ResourceType(
+        "AWS::SageMaker::FeatureGroup",
+        _put_feature_group,
+        delete_by("sagemaker", "DeleteFeatureGroup", "FeatureGroupName"),
+        name="FeatureGroupName",
+        tagged=True,
     ),
     ResourceType(
         "AWS::SageMaker::Model",

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(os.environ.get("ML_ROOT", "/opt/ml"))
 BEHAVIOUR = os.environ.get("BEHAVIOUR", "")
+AT_ONCE = threading.Barrier(int(os.environ.get("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "1")))
+HELD: list[bytes] = []
 INSTANCE = uuid.uuid4().hex  # whoever has just started is another
 HERE = ("0.0.0.0", int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")))  # noqa: S104 - SageMaker connects from outside the container
 
@@ -94,10 +97,15 @@ def monitor() -> None:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait for its headers' acknowledgement
 
     requests = 0
 
     def do_GET(self) -> None:
+        if self.path == "/execution-parameters":
+            own = os.environ.get("PARAMETERS", "")
+            self.answer(200 if own else 404, own.encode())
+            return
         self.answer(503 if BEHAVIOUR == "sick" or (BEHAVIOUR == "tired" and Handler.requests > 5) else 200, b"")
 
     def do_POST(self) -> None:
@@ -111,10 +119,15 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(600)
         while body.startswith(b"hold ") and not Path(body.removeprefix(b"hold ").decode()).exists():
             time.sleep(0.02)
+        if body.startswith(b"eat "):
+            HELD.append(b"x" * (int(body.removeprefix(b"eat ")) << 20))
         if BEHAVIOUR.startswith("p50="):
             print(json.dumps({"event": "scores", "rows": 1, "model_version": BEHAVIOUR, "p50": float(BEHAVIOUR[4:])}), flush=True)
         if BEHAVIOUR == "broken":
             body = b"boom"
+        if BEHAVIOUR == "lines":
+            self.answer_lines(body)
+            return
         if body in (b"bad", b"boom"):
             self.answer(422 if body == b"bad" else 500, b'{"error": "row 1"}')
             return
@@ -127,6 +140,24 @@ class Handler(BaseHTTPRequestHandler):
             "type": self.headers["Content-Type"],
         }
         self.answer(200, json.dumps(about).encode())
+
+    def answer_lines(self, body: bytes) -> None:
+        """A line for each, which is how long it is, or what it asks for; one that is wrong makes the whole request fail."""
+        print(f"asked {len(body)} {self.headers['Content-Type']} {self.headers['Accept']}", flush=True)
+        lines = body.removesuffix(b"\n").split(b"\n")
+        if b"meet" in body:  # as many requests as may be open at once
+            AT_ONCE.wait(30)
+        if b"leave" in body:
+            os._exit(9)
+        if b"hang" in body:
+            print("hanging", flush=True)
+            time.sleep(600)
+        if status := next((status for word, status in ((b"bad", 422), (b"boom", 500)) if word in body), None):
+            self.answer(status, b'{"error": "row 1"}')
+        elif b"settings" in body:
+            self.answer(200, json.dumps({name: value for name, value in os.environ.items() if name.startswith("SAGEMAKER_")}).encode())
+        else:
+            self.answer(200, b"".join(b"%d\n" % len(line) for line in lines if line != b"lose"))
 
     def answer(self, status: int, body: bytes) -> None:
         self.send_response(status)

@@ -1,9 +1,9 @@
-"""A SageMaker pipeline that runs by the clock: its definition, the role that runs it, and what starts it."""
+"""A SageMaker pipeline that a stack holds: its definition, the role that runs it, and what starts it by the clock."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Stack
@@ -16,11 +16,13 @@ from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.service_role import ServiceRole
 
 JOBS = "pipelines-*"  # SageMaker Pipelines names a job pipelines-<execution>-<step>-<suffix>
+VERBS = ("Create", "Describe", "Stop")
 
 
-class MonitoringPipeline(Construct):
-    """Starts every `hours`, as long as `state` is ENABLED; a start that fails goes to `dead_letters`. Its processing jobs run as `job_role`
-    (an ARN), on disks that `key` encrypts.
+class JobPipeline(Construct):
+    """Starts by `schedule`, EventBridge's words, as long as `state` is ENABLED; without one, by whoever may start it. A start that fails
+    goes to `dead_letters`. Its jobs, of the `kinds` that SageMaker has, run on disks that `key` encrypts, and the processing jobs as
+    `job_role` (an ARN).
     """
 
     def __init__(
@@ -33,13 +35,14 @@ class MonitoringPipeline(Construct):
         definition: Mapping[str, Any],
         job_role: str,
         key: str,
-        hours: int,
-        state: str,
+        schedule: str | None,
+        state: str = "ENABLED",
         dead_letters: DeadLetters,
+        kinds: Sequence[str] = ("processing",),
     ) -> None:
         super().__init__(scope, name)
         stack = Stack.of(self)
-        jobs = stack.format_arn(service="sagemaker", resource="processing-job", resource_name=JOBS)
+        calls = [f"{verb}{kind.title()}Job" for kind in kinds for verb in VERBS]
         role = ServiceRole(
             self,
             "Role",
@@ -47,7 +50,8 @@ class MonitoringPipeline(Construct):
             description=f"Runs the pipeline {pipeline_name}",
             statements=[
                 iam.PolicyStatement(
-                    actions=[f"sagemaker:{action}" for action in ("AddTags", *(f"{verb}ProcessingJob" for verb in VERBS))], resources=[jobs]
+                    actions=[f"sagemaker:{action}" for action in ("AddTags", *calls)],
+                    resources=[stack.format_arn(service="sagemaker", resource=f"{kind}-job", resource_name=JOBS) for kind in kinds],
                 ),
                 iam.PolicyStatement(
                     actions=["iam:PassRole"],
@@ -68,29 +72,31 @@ class MonitoringPipeline(Construct):
             pipeline_definition={"PipelineDefinitionBody": json.dumps(definition, sort_keys=True)},
             role_arn=role.role_arn,
         )
-        arn = stack.format_arn(service="sagemaker", resource="pipeline", resource_name=pipeline.ref)
+        self.arn = stack.format_arn(service="sagemaker", resource="pipeline", resource_name=pipeline.ref)
+        if schedule is None:
+            return
         starter = ServiceRole(
             self,
             "Starter",
             service="scheduler.amazonaws.com",
             description=f"Starts the pipeline {pipeline_name}",
-            statements=[iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[arn]), *dead_letters.for_schedules()],
+            statements=[
+                iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[self.arn]),
+                *dead_letters.for_schedules(),
+            ],
         )
         scheduler.CfnSchedule(
             self,
             "Schedule",
             name=pipeline_name,
             description=description,
-            schedule_expression=f"rate({hours} hour{'s' if hours > 1 else ''})",
+            schedule_expression=schedule,
             flexible_time_window={"mode": "OFF"},
             state=state,
             target={
-                "arn": arn,
+                "arn": self.arn,
                 "roleArn": starter.role_arn,
                 "retryPolicy": {"maximumRetryAttempts": 5, "maximumEventAgeInSeconds": 3600},
                 "deadLetterConfig": dead_letters.config,
             },
         )
-
-
-VERBS = ("Create", "Describe", "Stop")
