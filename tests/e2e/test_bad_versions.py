@@ -37,7 +37,7 @@ ENDPOINT = naming.endpoint(CONFIG, MODEL, PRODUCTION)
 STACK = naming.serving_stack(CONFIG, MODEL, PRODUCTION)
 BALANCE = 424_242
 ROWS, EVERY = 100, 3  # rows a request: one alone is what score alarms ask for in a minute; one request in so many has BALANCE in it
-CLIENTS, PAUSE = 8, 0.15  # callers, and seconds between two requests of each
+CLIENTS, PAUSE, CALM = 8, 0.15, 1.0  # callers, and seconds between two requests of each: while versions change, and before
 HURRIED = Config(retries={"total_max_attempts": 1}, max_pool_connections=CLIENTS)  # a retry would hide a lost request
 FEATURES, END = f"model_code/{MODEL}/features.py", "    return matrix\n"
 
@@ -75,10 +75,10 @@ DEFECTS = (
 
 
 class Traffic:
-    """What production's callers saw: `answered`, or an error's text."""
+    """What production's callers saw: `answered`, or an error's text. `pause` is in seconds, between two requests of each."""
 
     def __init__(self, fork: Fork) -> None:
-        self.began, self.seen = datetime.now(UTC), Counter[str]()
+        self.began, self.seen, self.pause = datetime.now(UTC), Counter[str](), CALM
         self._runtime, self._ended = fork.client("sagemaker-runtime", PRODUCTION.account, HURRIED), threading.Event()
         columns = load(MODEL).data.columns
         with (fork.home / ".road/data.csv").open(newline="") as stream:
@@ -106,7 +106,7 @@ class Traffic:
         return self.seen.total() - self.seen["answered"]
 
     def _ask(self, number: int) -> None:
-        while not self._ended.wait(PAUSE):
+        while not self._ended.wait(self.pause):
             body = json.dumps({"instances": self._requests[number % len(self._requests)]})
             number += CLIENTS
             try:
@@ -168,6 +168,7 @@ def test_a_bad_version_is_taken_back_and_the_good_one_serves_on(fork: Fork, good
     traffic = Traffic(fork)
     with traffic.steady():
         execution = pushed(fork, defect.name)
+        traffic.pause = PAUSE
         fork.wait(execution, "Production", "Failed")
 
     assert fork.served(PRODUCTION) == good

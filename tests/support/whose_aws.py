@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,8 +59,7 @@ class Laptop:
 
     def session(self, account: Account) -> boto3.Session:
         keys = self._state["accounts"][account.id]
-        key, secret = keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"]
-        return sessions.local(self._state["url"], key=key, secret=secret, region=account.region)
+        return _session(self._state["url"], keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], account.region)
 
     def variables(self, account: Account) -> dict[str, str]:
         where = {"AWS_ENDPOINT_URL": self._state["url"], "AWS_REGION": account.region, "AWS_DEFAULT_REGION": account.region}
@@ -105,6 +105,12 @@ class Accounts:
     @property
     def remote(self) -> str:
         return self._verification.repository["remote"]
+
+
+@cache
+def _session(url: str, key: str, secret: str, region: str) -> boto3.Session:
+    """One for all clients: each reads botocore's descriptions of services anew, which takes longer than a call."""
+    return sessions.local(url, key=key, secret=secret, region=region)
 
 
 def _name_toolkit(file: Path, name: str) -> None:
