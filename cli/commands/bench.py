@@ -23,7 +23,7 @@ def bench(
     *,
     json: output.Json = False,
 ) -> None:
-    """Run the measurements of bench/, one after the other. They measure the runtime's own sample, and soak a model of this clone."""
+    """Run the measurements of bench/, one after the other. They measure the runtime's own sample; road and soak, a model of this clone."""
     known = {path.stem: path for path in sorted((HERE / "bench").glob("[!_]*.py"))}
     if name and name not in known:
         raise Problem(f"bench {name}", f"bench/ has {', '.join(known)}", "name one of them", code=2)
