@@ -25,7 +25,7 @@ def bench(
 ) -> None:
     """Run the measurements of bench/, one after the other.
 
-    They measure the runtime's own sample and models that new-model writes, and soak a model of this clone.
+    They measure the runtime's own sample and models that new-model writes; road and soak, a model of this clone.
     """
     known = {path.stem: path for path in sorted((HERE / "bench").glob("[!_]*.py"))}
     if name and name not in known:

@@ -56,6 +56,18 @@ def test_a_machine_without_git_is_told_so(clone: Path) -> None:
     assert done.stderr.splitlines() == ["road: git was not found: install it"]
 
 
+def test_node_starts_without_python_and_waiting_threads_sleep() -> None:
+    shown = ["sh", "-c", 'command -v node; echo "$JSII_NODE"; echo "$OMP_WAIT_POLICY"']
+    kept = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+
+    ran = subprocess.run(["./road", "exec", *shown], cwd=ROOT, env=kept, capture_output=True, text=True, check=True)
+
+    found, jsii, policy = ran.stdout.splitlines()
+    assert found == jsii
+    assert Path(jsii).read_bytes()[:2] != b"#!"
+    assert policy == "passive"
+
+
 @pytest.mark.slow
 def test_a_set_up_without_network_fails_in_one_line_and_can_be_run_again(clone: Path) -> None:
     offline = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}

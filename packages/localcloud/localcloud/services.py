@@ -19,7 +19,7 @@ from localcloud.ecr import scans
 from localcloud.events import bus, rules, s3, targets
 from localcloud.featurestore import api as feature_store
 from localcloud.featurestore import groups as feature_groups
-from localcloud.iam import authorization, boundaries, documents, roles, service_policies, sessions
+from localcloud.iam import authorization, boundaries, documents, managed_policies, roles, service_policies, sessions
 from localcloud.kms import key_policies, keys, signing
 from localcloud.logs import metric_filters
 from localcloud.s3 import bucket_policies, names, object_lock, writes
@@ -52,7 +52,7 @@ class Part(Protocol):
 
 
 REQUESTS: tuple[Part, ...] = (requests, late_reads)
-IAM: tuple[Part, ...] = (authorization, documents, service_policies, boundaries, roles, sessions)
+IAM: tuple[Part, ...] = (authorization, managed_policies, documents, service_policies, boundaries, roles, sessions)
 CLOUDFORMATION: tuple[Part, ...] = (updates, stacks, stack_deletions, stack_resources, change_sets, limits, resources)
 KMS: tuple[Part, ...] = (keys, signing, key_policies)
 S3: tuple[Part, ...] = (names, bucket_policies, object_lock, writes)

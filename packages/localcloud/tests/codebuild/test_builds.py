@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +35,18 @@ def test_commands_share_one_shell_and_export_variables(cloud: Accounts, name: Na
     assert done["buildStatus"] == "SUCCEEDED"
     assert done["exportedEnvironmentVariables"] == [{"name": "Y", "value": "1-two words"}]
     assert "/tmp" in done["log"]
+
+
+@pytest.mark.laptop("what a machine that is not thrown away has already")
+def test_a_build_finds_what_tools_have_unpacked_on_this_machine(cloud: Accounts, name: Name) -> None:
+    shown = [f'echo "{variable}=${variable}"' for variable in local.CACHES]
+    project(cloud, name("p"), {"phases": {"build": {"commands": [*shown, "echo HOME=$HOME"]}}})
+
+    log = build(cloud, name("p"))["log"]
+
+    for variable, folder in local.CACHES.items():
+        assert f"{variable}={os.environ.get(variable, Path.home() / folder)}" in log
+    assert f"HOME={Path.home()}" not in log
 
 
 @aws_behaviour
