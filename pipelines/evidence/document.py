@@ -231,7 +231,7 @@ class Staging(Document):
     endpoint: Text
     endpoint_config: Text
     model: Text
-    instances: Count = Field(description="0: it is serverless")
+    instances: Count = Field(description="of the endpoint; 0 where it is serverless")
     model_package_arn: PackageArn
     model_sha256: Text | None = Field(
         default=None, exclude_if=_is_none, description="of the model, as its container told it; older evidence has none"

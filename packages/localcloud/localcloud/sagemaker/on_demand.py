@@ -73,7 +73,7 @@ def concurrency(variants: list[dict[str, Any]]) -> int:
 class OnDemand(Variant):
     """The containers of one serverless variant, whose `config` is its ServerlessConfig.
 
-    `scale` starts those that are kept ready, and at first one more, which shows that the container can start.
+    `scale` starts those that are kept ready, and one at the least, which shows that the container can start.
     """
 
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class OnDemand(Variant):
             return sum(i.busy for i in (*self.instances, *self.starting)) / int(self.config["MaxConcurrency"])
 
     def scale(self, count: int) -> str | None:
-        """Start what is kept ready, one container at the least; `count` is 1, or 0 where there is to be none."""
+        """Start what is kept ready, one container at the least; with a `count` of 0 there is to be none."""
         return super().scale(count and max(self.kept, 1))
 
     def take(self, most: int | None = None) -> Instance:
@@ -104,6 +104,7 @@ class OnDemand(Variant):
             every = [*self.instances, *self.starting]
             free = next((i for i in self.instances if i.ready.is_set() and not i.busy), None)
             if free:
+                self.idle_since[free] = time.monotonic()
                 return free.take()
             if sum(1 for i in every if i.busy) >= int(self.config["MaxConcurrency"]):
                 raise Throttled

@@ -62,6 +62,19 @@ def test_idle_containers_end_and_the_next_request_waits_for_one_to_start(aws: Aw
 
 
 @pytest.mark.laptop("looks at containers")
+def test_a_container_that_is_asked_is_not_idle(aws: Aws, image: str, name: Name) -> None:
+    """However short its answers are."""
+    endpoint = serving(aws, configured(aws, image, name("c"), serverless=small()), name("e"))
+    variant = endpoints.find(ACCOUNT, REGION, endpoint).variant("live")
+    assert isinstance(variant, on_demand.OnDemand)
+    ask(aws, endpoint)
+    (before,) = variant.idle_since.values()
+    ask(aws, endpoint)
+
+    assert [since > before for since in variant.idle_since.values()] == [True]
+
+
+@pytest.mark.laptop("looks at containers")
 def test_provisioned_containers_stay(aws: Aws, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c"), serverless=small(3, ProvisionedConcurrency=2)), name("e"))
     assert containers(endpoint) == 2
