@@ -281,6 +281,17 @@ def test_no_endpoint_and_no_capture_are_no_quiet_window(world: World, endpoint: 
     assert said in capture["sentences"][0]
 
 
+@pytest.mark.parametrize(
+    "shape", [{"AsyncInferenceConfig": {}}, {"ProductionVariants": [{"CurrentServerlessConfig": {"MemorySizeInMB": 2048}}]}]
+)
+def test_an_endpoint_of_which_sagemaker_captures_nothing_is_looked_at_by_its_batches_alone(world: World, shape: dict[str, Any]) -> None:
+    cloud = invoked(Cloud(), 300)
+    cloud.sagemaker.endpoint = {"EndpointStatus": "InService", "EndpointConfigName": "c", **shape}
+    capture = looked(world, cloud)
+
+    assert (capture["share"], capture["sentences"]) == (0, [])
+
+
 def test_several_machines_count_what_one_counts(world: World, tmp_path: Path) -> None:
     cloud = Cloud()
     capture(world, cloud)

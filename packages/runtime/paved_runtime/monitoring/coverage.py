@@ -37,10 +37,12 @@ Json = dict[str, Any]
 class Served:
     """An endpoint. `status` is SageMaker's, None where there is no such endpoint. `percent` of its requests are captured, 0 where none are.
 
-    `answered` are the requests that the endpoint configuration which serves has answered without an error.
+    `answered` are the requests that the endpoint configuration which serves has answered without an error. SageMaker captures nothing of
+    an asynchronous or serverless one, whose `captured` is false: there the rows of batches are what is looked at.
     """
 
     status: str | None
+    captured: bool = True
     percent: float = 0.0
     answered: int = 0
 
@@ -65,7 +67,16 @@ def served(services: Services, endpoint: str, variant: str, window: Window) -> S
     capture = description.get("DataCaptureConfig") or {}
     percent = float(capture.get("CurrentSamplingPercentage", 0)) if capture.get("CaptureStatus") == "Started" else 0.0
     fleet = {"EndpointName": endpoint, "VariantName": variant, "EndpointConfigName": description["EndpointConfigName"]}
-    return Served(status=description["EndpointStatus"], percent=percent, answered=_answered(services.cloudwatch, fleet, window))
+    answered = _answered(services.cloudwatch, fleet, window)
+    return Served(status=description["EndpointStatus"], captured=_captured_at_all(description), percent=percent, answered=answered)
+
+
+def _captured_at_all(description: Mapping[str, Any]) -> bool:
+    """Whether SageMaker has data capture for the endpoint ("Supported features" of asynchronous inference, "Deploy models with Amazon
+    SageMaker Serverless Inference").
+    """
+    variants = description.get("ProductionVariants") or []
+    return "AsyncInferenceConfig" not in description and not any("CurrentServerlessConfig" in variant for variant in variants)
 
 
 def elsewhere(store: Store, prefix: str, endpoint: str, window: Window, *, besides: str) -> dict[str, int]:
@@ -133,6 +144,8 @@ def _missing(totals: Mapping[str, int], endpoint: Served, others: Mapping[str, i
     """What should have been captured and was not."""
     if endpoint.status in (None, "Failed"):
         return [(1.0, f"the endpoint is {endpoint.status or 'gone'}: nothing answers, and nothing is captured")]
+    if not endpoint.captured:
+        return []
     if not endpoint.percent:
         return [(1.0, f"the endpoint is {endpoint.status} and captures nothing: its configuration has no data capture, or it was stopped")]
     if not few(totals, endpoint):
