@@ -19,7 +19,7 @@ import naming
 from config import Account, Environment
 from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.running import Running
-from paved_runtime.spec import Alarms, Deployment, OffHours, Serving
+from paved_runtime.spec import Alarms, Deployment, OffHours, Serverless, Serving
 from pipelines.serving_stack import NO, NO_VERSION, YES, ServingOutputs, ServingParameters
 from stacks.serving import Serving as ServingStack
 from tests import reference
@@ -28,11 +28,11 @@ from tests.reference import MODEL
 pytestmark = [pytest.mark.slow, pytest.mark.laptop("its endpoint bakes at the speed of localcloud")]
 HERE = Account(id=ACCOUNT, region=REGION)
 LIVE = Environment(name="live", account=HERE, approved_only=False)
-CONFIG = replace(reference.CONFIG, toolchain=HERE, environments=(LIVE,))
-ENDPOINT, BUCKET = naming.endpoint(CONFIG, MODEL, LIVE), naming.artifacts_bucket(CONFIG, MODEL)
+RARE = replace(LIVE, name="rare")  # whose endpoint is serverless
+CONFIG = replace(reference.CONFIG, toolchain=HERE, environments=(LIVE, RARE))
+BUCKET = naming.artifacts_bucket(CONFIG, MODEL)
 REPOSITORY = naming.image_repository(CONFIG, MODEL)
 PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{naming.model_package_group(CONFIG, MODEL)}/1"
-STANDING = {naming.alarm(CONFIG, MODEL, LIVE, kind) for kind in (naming.SERVER_ERRORS, naming.MODEL_LATENCY)}
 SPEED = 120  # a minute lasts half a second
 TABLE = Serving(
     instance_type="ml.m5.large",
@@ -42,6 +42,11 @@ TABLE = Serving(
     off_hours=OffHours(start="20:00", end="06:00", timezone="Europe/Berlin", weekends=True, instances=2, maximum_instances=2),
     deployment=Deployment(policy="canary", size_percent=50, bake_minutes=10),
     alarms=Alarms(cpu_percent=99.9, model_latency_p99_ms=60_000, overhead_latency_p99_ms=60_000),  # this machine is busy with tests
+)
+ON_DEMAND = Serving(
+    serverless=Serverless(memory_mb=1024, maximum_concurrency=4, setup_seconds=180),
+    deployment=Deployment(policy="all-at-once", bake_minutes=10),
+    alarms=Alarms(model_latency_p99_ms=60_000),
 )
 PROGRAM = """
 import json, os
@@ -75,11 +80,21 @@ DOCKERFILE = 'FROM python:3.11-slim\nWORKDIR /opt/app\nCOPY program.py program.p
 
 @dataclass(frozen=True)
 class Place:
-    """A cloud with a repository, a bucket, an image and the template of a serving stack."""
+    """A cloud with a repository, a bucket, an image and the template of an environment's serving stack."""
 
     cloud: Running
     image: str
+    environment: Environment
     template: dict[str, Any]
+
+    @property
+    def endpoint(self) -> str:
+        return naming.endpoint(CONFIG, MODEL, self.environment)
+
+    @property
+    def standing(self) -> set[str]:
+        """The alarms that are the endpoint's own."""
+        return {naming.alarm(CONFIG, MODEL, self.environment, kind) for kind in (naming.SERVER_ERRORS, naming.MODEL_LATENCY)}
 
     def deploy(self, version: str, before: str = NO_VERSION, *, works: bool = True, score: float = 0.5, urgent: str = NO) -> ServingOutputs:
         """Deploy a version of a model; returns the stack's outputs once CloudFormation is done."""
@@ -104,8 +119,9 @@ class Place:
 
     def _change(self, parameters: list[dict[str, str]]) -> ServingOutputs:
         cloudformation = self.cloud.client("cloudformation")
-        kind = "UPDATE" if cloudformation.describe_stacks()["Stacks"] else "CREATE"
-        named = {"StackName": "serving", "ChangeSetName": "change"}
+        name = self.environment.name
+        kind = "UPDATE" if name in {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]} else "CREATE"
+        named = {"StackName": name, "ChangeSetName": "change"}
         cloudformation.create_change_set(
             **named,
             ChangeSetType=kind,
@@ -114,22 +130,23 @@ class Place:
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
         cloudformation.execute_change_set(**named)
-        cloudformation.get_waiter(f"stack_{kind.lower()}_complete").wait(StackName="serving", WaiterConfig={"Delay": 1, "MaxAttempts": 600})
+        cloudformation.get_waiter(f"stack_{kind.lower()}_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 600})
         cloudformation.delete_change_set(**named)
-        (stack,) = cloudformation.describe_stacks(StackName="serving")["Stacks"]
+        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
         return ServingOutputs.read({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
 
     def served(self) -> str:
-        return str(self.cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"])
+        return str(self.cloud.client("sagemaker").describe_endpoint(EndpointName=self.endpoint)["EndpointConfigName"])
 
     def ask(self) -> str:
-        answer = self.cloud.client("sagemaker-runtime").invoke_endpoint(EndpointName=ENDPOINT, Body=b"row", ContentType="text/csv")
+        answer = self.cloud.client("sagemaker-runtime").invoke_endpoint(EndpointName=self.endpoint, Body=b"row", ContentType="text/csv")
         return str(answer["Body"].read().decode())
 
     def alarms(self) -> set[str]:
-        """Names of all alarms but those by which scaling works."""
-        names = (alarm["AlarmName"] for alarm in self.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"])
-        return {name for name in names if not name.startswith("TargetTracking-")}
+        """Names of all alarms about the endpoint but those by which scaling works."""
+        alarms = self.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        own = {alarm["AlarmName"] for alarm in alarms if alarm.get("AlarmDescription", "").startswith(f"{self.endpoint}: ")}
+        return {name for name in own if not name.startswith("TargetTracking-")}
 
     def alarmed(self) -> set[str]:
         """Names of the alarms that ever went into ALARM."""
@@ -145,7 +162,7 @@ class Place:
         def run() -> None:
             errors = self.cloud.client("sagemaker-runtime").exceptions
             while not ended.wait(0.02):
-                with suppress(errors.ModelError):
+                with suppress(errors.ModelError, errors.ServiceUnavailable):
                     self.ask()
 
         threads = [threading.Thread(target=run) for _ in range(2)]
@@ -160,7 +177,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place]]:
+    """The places of one cloud, by their environments."""
     folder, root = tmp_path_factory.mktemp("serving"), tmp_path_factory.mktemp("serving-cloud")
     (folder / "image").mkdir()
     (folder / "image/Dockerfile").write_text(DOCKERFILE)
@@ -169,16 +187,40 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         cloud.client("ecr").create_repository(repositoryName=REPOSITORY)
         image = cloud.docker().image(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{REPOSITORY}:1", folder / "image")
-        yield Place(cloud, image, _template(folder))
+        yield {each.name: Place(cloud, image, each, _template(folder, each)) for each in CONFIG.environments}
 
 
-def _template(folder: Path) -> dict[str, Any]:
-    app = App(outdir=str(folder / "cdk.out"))
-    model = reference.model().model_copy(update={"serving": {LIVE.name: TABLE}})
-    ServingStack(app, "serving", config=CONFIG, model=model, environment=LIVE)
-    template: dict[str, Any] = json.loads(Path(app.synth().get_stack_by_name("serving").template_full_path).read_text())
+@pytest.fixture
+def place(places: dict[str, Place]) -> Place:
+    """Where the endpoint has instances."""
+    return places[LIVE.name]
+
+
+def _template(folder: Path, environment: Environment) -> dict[str, Any]:
+    app = App(outdir=str(folder / environment.name))
+    model = reference.model().model_copy(update={"serving": {LIVE.name: TABLE, RARE.name: ON_DEMAND}})
+    ServingStack(app, environment.name, config=CONFIG, model=model, environment=environment)
+    template: dict[str, Any] = json.loads(Path(app.synth().get_stack_by_name(environment.name).template_full_path).read_text())
     del template["Parameters"]["BootstrapVersion"], template["Rules"]  # this cloud was not bootstrapped
     return template
+
+
+def test_a_serverless_endpoint_takes_a_version_and_gives_a_bad_one_back(places: dict[str, Place]) -> None:
+    place = places[RARE.name]
+    first = place.deploy("0" * 12)
+    assert place.ask() == "0" * 12
+    assert place.alarms() == {*first.alarms, *place.standing}
+    assert {alarm.rpartition("-")[2] for alarm in first.alarms} == {
+        *("ServerErrors", "ClientErrors", "ModelLatency", "ModelSetup", "Memory", "ScoreShift")
+    }
+
+    with place.load():
+        good = place.deploy("1" * 12, "0" * 12)
+        broken = place.deploy("2" * 12, "1" * 12, works=False)
+
+    assert place.served() == good.endpoint_config_name != broken.endpoint_config_name
+    assert f"{broken.endpoint_config_name}-ServerErrors" in place.alarmed()
+    assert place.ask() == "1" * 12
 
 
 def test_versions_come_and_go_under_alarms(place: Place) -> None:
@@ -186,14 +228,14 @@ def test_versions_come_and_go_under_alarms(place: Place) -> None:
     first = place.deploy("0" * 12)
     assert place.served() == first.endpoint_config_name
     assert len(set(first.alarms)) == 7
-    assert place.alarms() == {*first.alarms, *STANDING}
+    assert place.alarms() == {*first.alarms, *place.standing}
     filters = place.cloud.client("logs").describe_metric_filters(logGroupName=first.log_group)["metricFilters"]
     assert len(filters) == 6
 
     with place.load():
         good = place.deploy("1" * 12, "0" * 12)
         assert place.served() == good.endpoint_config_name
-        assert place.alarms() == {*good.alarms, *STANDING}
+        assert place.alarms() == {*good.alarms, *place.standing}
 
         broken = place.deploy("2" * 12, "1" * 12, works=False)
         assert place.served() == good.endpoint_config_name != broken.endpoint_config_name
