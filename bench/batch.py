@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -106,7 +106,8 @@ def batch(model: Path) -> Iterator[Figures]:
     yield measured("prepare", [*command, "batch-prepare"], **variables(first.parent, model))
     (last / "input/scored").mkdir()
     say("transform")
-    yield transform(first / "parts", last / "input/scored")
+    with ProcessPoolExecutor(1) as pool:  # a process is said to have held what the one held that started it: this one stays small
+        yield pool.submit(transform, first / "parts", last / "input/scored").result()
     for name in ("parts", "prepared"):
         (first / name).rename(last / "input" / name)
     say("collect")
