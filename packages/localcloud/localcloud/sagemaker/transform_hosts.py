@@ -74,7 +74,7 @@ def _own(instance: Instance) -> dict[str, Any]:
 
 
 class Host:
-    """One host; it is asked for as long as nothing is `over`. `with` ends what it was asked."""
+    """One host, which is asked `most` times at once, and no more once the job is `over`."""
 
     def __init__(self, name: str, instance: Instance, request: Mapping[str, Any], most: int, over: Callable[[], bool]) -> None:
         self.name, self._instance, self._most, self._over = name, instance, most, over
