@@ -223,6 +223,21 @@ def test_a_canary_takes_an_asynchronous_endpoint_over(aws: Accounts, image: str,
 
 
 @asynchronous
+def test_a_new_version_begins_with_instances_where_the_old_one_has_none(aws: Accounts, image: str, name: Name) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c"), count=2, queue=queue()), name("e"))
+    none = [{"VariantName": "live", "DesiredInstanceCount": 0}]
+    aws.client("sagemaker").update_endpoint_weights_and_capacities(EndpointName=endpoint, DesiredWeightsAndCapacities=none)
+    assert described(aws, endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] == 0
+    waiting = put(aws, name, endpoint)
+
+    retained = {"RetainAllVariantProperties": True, "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredInstanceCount"}]}
+    updated(aws, endpoint, configured(aws, image, name("new"), "two", count=2, queue=queue()), canary(0), **retained)
+
+    assert described(aws, endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+    assert answered(aws, waiting)["model"]["version"] == "two"
+
+
+@asynchronous
 @pytest.mark.slow
 def test_a_fleet_goes_to_zero_and_comes_back_for_the_first_request(aws: Accounts, image: str, name: Name) -> None:
     endpoint = serving(aws, configured(aws, image, name("c"), queue=queue()), name("e"))
