@@ -117,8 +117,10 @@ class Instance:
     def invoke(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
         """Send one request over a kept connection. Raises OSError or HTTPException when there is no answer."""
         while True:
-            reused = bool(self._idle)
-            connection = self._idle.pop() if reused else self._connection(timeout)
+            try:
+                connection, reused = self._idle.pop(), True
+            except IndexError:
+                connection, reused = self._connection(timeout), False
             try:
                 if connection.sock:
                     connection.sock.settimeout(timeout)

@@ -111,6 +111,16 @@ def test_a_small_request_comes_with_the_call(aws: Accounts, image: str, name: Na
 
 
 @asynchronous
+def test_of_many_requests_at_a_time_none_is_lost(aws: Accounts, image: str, name: Name) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c"), queue=queue(concurrency=8)), name("e"))
+    invoke = aws.client("sagemaker-runtime").invoke_endpoint_async
+
+    sent = [invoke(EndpointName=endpoint, Body=str(number).encode(), ContentType="text/csv") for number in range(40)]
+
+    assert [answered(aws, each)["said"] for each in sent] == [str(number) for number in range(40)]
+
+
+@asynchronous
 def test_what_a_container_refuses_is_a_failure_with_its_object_and_notice(
     aws: Accounts, image: str, name: Name, told: tuple[str, str]
 ) -> None:
