@@ -111,6 +111,16 @@ def test_a_small_request_comes_with_the_call(aws: Accounts, image: str, name: Na
 
 
 @asynchronous
+def test_of_many_requests_at_a_time_none_is_lost(aws: Accounts, image: str, name: Name) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c"), queue=queue(concurrency=8)), name("e"))
+    invoke = aws.client("sagemaker-runtime").invoke_endpoint_async
+
+    sent = [invoke(EndpointName=endpoint, Body=str(number).encode(), ContentType="text/csv") for number in range(40)]
+
+    assert [answered(aws, each)["said"] for each in sent] == [str(number) for number in range(40)]
+
+
+@asynchronous
 def test_what_a_container_refuses_is_a_failure_with_its_object_and_notice(
     aws: Accounts, image: str, name: Name, told: tuple[str, str]
 ) -> None:
@@ -220,6 +230,21 @@ def test_a_canary_takes_an_asynchronous_endpoint_over(aws: Accounts, image: str,
     described(aws, endpoint)
 
     assert answered(aws, put(aws, name, endpoint))["model"]["version"] == "two"
+
+
+@asynchronous
+def test_a_new_version_begins_with_instances_where_the_old_one_has_none(aws: Accounts, image: str, name: Name) -> None:
+    endpoint = serving(aws, configured(aws, image, name("c"), count=2, queue=queue()), name("e"))
+    none = [{"VariantName": "live", "DesiredInstanceCount": 0}]
+    aws.client("sagemaker").update_endpoint_weights_and_capacities(EndpointName=endpoint, DesiredWeightsAndCapacities=none)
+    assert described(aws, endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] == 0
+    waiting = put(aws, name, endpoint)
+
+    retained = {"RetainAllVariantProperties": True, "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredInstanceCount"}]}
+    updated(aws, endpoint, configured(aws, image, name("new"), "two", count=2, queue=queue()), canary(0), **retained)
+
+    assert described(aws, endpoint)["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+    assert answered(aws, waiting)["model"]["version"] == "two"
 
 
 @asynchronous
