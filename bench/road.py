@@ -34,7 +34,7 @@ PLACES = {  # what a process's command says of where it belongs
     r"\bcdk (synth|bootstrap|deploy)": "before the push: cdk {}",
     r"-m cli demo": "the demo itself",
 }
-STARTS = {"CDK CLI": r"node \S*/cdk ", "jsii": r"node .*/lib/program\.js", "a stage's program": r"python\S* -m pipelines\."}
+STARTS = {"CDK CLI": r"^\S*node \S*/cdk ", "jsii": r"node .*/lib/program\.js", "a stage's program": r"python\S* -m pipelines\."}
 
 
 @dataclass
