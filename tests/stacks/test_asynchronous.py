@@ -152,7 +152,7 @@ def test_an_endpoint_that_may_have_no_instance_is_not_missed(layout: Layout) -> 
 def test_what_is_not_captured_is_not_monitored() -> None:
     model = queued(staging=table(), production=table()).model_copy(update={"monitoring": reference.model().monitoring})
 
-    with pytest.raises(ValueError, match=r"model\.toml: monitoring: found with serving\.production\.asynchronous; accepted is one of them"):
+    with pytest.raises(ValueError, match=r"monitoring: found it with serving\.production\.asynchronous, of which SageMaker captures"):
         checked.check(CONFIG, [model])
 
 
