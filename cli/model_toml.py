@@ -216,7 +216,7 @@ def _monitoring() -> Iterator[str]:
 
 
 def _unmonitored() -> Iterator[str]:
-    yield "# No [monitoring]: SageMaker captures no requests to asynchronous and serverless endpoints. Of rows that batches score it would be possible."
+    yield "# No [monitoring]: SageMaker captures requests of real time alone. Of rows that batches score it would be possible."
 
 
 def _column(column: Column) -> str:
