@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 PATIENT = ClientConfig(read_timeout=65, retries={"mode": "standard", "max_attempts": 3})  # a container has 60 s to answer
 HURRIED = ClientConfig(read_timeout=65, retries={"total_max_attempts": 1}, max_pool_connections=IN_FLIGHT)  # a retry would hide an error
+AT_ONCE = 0.001  # seconds in which a serverless endpoint gets its first requests
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
@@ -72,8 +74,8 @@ def stand(
 ) -> Answers:
     """Ask for held-out rows, put the declared load on the endpoint, then let it describe itself.
 
-    A serverless endpoint gets the load twice, and is judged by the second: what the first one shows, containers that start under it
-    included, is reported apart. Its caller keeps to `maximum_concurrency`: what is throttled says nothing of the version.
+    A serverless endpoint is first asked as much at once as the load can need, so that its containers start; that is reported, and is not
+    judged. The load keeps to as many: what is throttled, or waits for one more container, says nothing of the version.
     """
     patient, hurried = (asked(config) for config in (PATIENT, HURRIED))
     limits = model.gates.load
@@ -82,13 +84,20 @@ def stand(
     rows = len(held_out["instances"])
     log.info("%d held-out rows asked; load: %g requests a second for %d seconds", rows, limits.requests_per_second, limits.seconds)
     send = live_gates.sender(hurried, held_out, accepted)
-    in_flight = min(IN_FLIGHT, serverless.maximum_concurrency) if serverless else IN_FLIGHT
-    put = partial(drive, send, rate=limits.requests_per_second, seconds=limits.seconds, in_flight=in_flight, clock=clock)
-    started = {"load_at_start": _logged("load while containers start", put()).as_json()} if serverless else {}
-    load = _logged("load", put())
+    in_flight = min(serverless.maximum_concurrency, _at_once(model)) if serverless else IN_FLIGHT
+    put = partial(drive, send, in_flight=in_flight, clock=clock)
+    start = partial(put, rate=in_flight / AT_ONCE, seconds=AT_ONCE)
+    started = {"load_at_start": _logged("load while containers start", start()).as_json()} if serverless else {}
+    load = _logged("load", put(rate=limits.requests_per_second, seconds=limits.seconds))
     memory, live_schema = live_gates.described(patient, schema, limits.memory_mb)
     report = {"parity": {"rows": rows, "largest_difference": parity.found}, "load": load.as_json(), **started, "memory_mb": memory.found}
     return Answers(report, [parity, *live_gates.under_load(load, limits), memory, live_schema])
+
+
+def _at_once(model: ModelSpec) -> int:
+    """As many requests as wait at a time while the slowest that is accepted keeps to its limit (Little's law)."""
+    limits = model.gates.load
+    return min(IN_FLIGHT, math.ceil(limits.requests_per_second * limits.p99_ms / 1000))
 
 
 def _logged(what: str, load: Load) -> Load:

@@ -242,7 +242,9 @@ class Staging(Document):
     parity: Parity
     load: Load
     load_at_start: Load | None = Field(
-        default=None, exclude_if=_is_none, description="of a serverless endpoint: the same load before, while its containers started"
+        default=None,
+        exclude_if=_is_none,
+        description="of a serverless endpoint: as many requests at once as the load can need, as its containers started",
     )
     memory_mb: float
     batch: Batch | None = Field(default=None, exclude_if=_is_none, description="of an environment that has batches")
