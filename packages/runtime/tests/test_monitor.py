@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,7 +28,7 @@ from paved_runtime.monitor import count, monitor
 from paved_runtime.monitoring import page
 from paved_runtime.protocol import OWN
 from paved_runtime.rules import rules
-from paved_runtime.spec import ModelSpec
+from paved_runtime.spec import Lookup, ModelSpec
 from paved_runtime.table import Table
 
 
@@ -162,6 +162,22 @@ def test_what_moved_is_published_and_drift_is_no_failure(world: World, capsys: p
     assert f"moved: {sentence}\n" in said
     assert "lines that are none of data capture: 1\n" in said
     assert escape(sentence) in (world.root / "processing/report/monitor.html").read_text(encoding="utf-8")
+
+
+def test_columns_of_a_feature_group_are_reported_together(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud = Cloud()
+    cloud.s3.put(key(world.invocations.version), shifted(world))
+    lookups = {"accounts": Lookup(key="customer", columns=("balance", "loan")), "calls": Lookup(key="customer", columns=("campaign",))}
+    job = world.job()
+    monitor(replace(job, spec=world.spec.model_copy(update={"features": lookups})), cloud)
+    accounts, calls = world.report["groups"].values()
+    sentence = "feature group accounts: 1 of 2 columns moved (balance)"
+
+    assert (accounts["columns"], accounts["moved"], calls["moved"]) == (["balance", "loan"], ["balance"], [])
+    assert accounts["psi"] == world.report["columns"]["balance"]["psi"]
+    assert sentence in capsys.readouterr().out
+    assert f"- {sentence}" in cloud.sns.messages[0]["Message"]
+    assert "feature group</th>" in (job.report / "monitor.html").read_text(encoding="utf-8")
 
 
 def test_without_a_topic_nothing_is_published(world: World) -> None:
