@@ -10,10 +10,10 @@ import base64
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import islice, repeat
+from itertools import islice
 from json.encoder import encode_basestring_ascii as text
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -133,27 +133,36 @@ class _Columns:
         if not self._groups:
             yield from self._texts(lines())
             return
-        keys = ([cells[place] if place < len(cells) else "" for place in self._keys] for cells in lines())
-        with self._store.joined(self._groups, keys) as joined:
+        with self._store.joined(self._groups, map(self._key, lines())) as joined:
             yield from self._texts(lines(), joined)
 
     def _texts(self, lines: Iterator[Sequence[str]], joined: Joined | None = None) -> Iterator[str]:
-        beside: Iterable[Sequence[str]] = joined.rows if joined else repeat(())
         while chunk := list(islice(lines, CHUNK)):
-            pairs = list(zip(chunk, beside, strict=False))
-            wrong = [self._wrong(cells, more, joined) for cells, more in pairs]
-            whole = iter(self._whole([[*cells, *more] for (cells, more), why in zip(pairs, wrong, strict=True) if not why]))
-            yield from (self._broken(cells, why) if why else next(whole) for cells, why in zip(chunk, wrong, strict=True))
+            wrong = {at: self._ragged(cells) for at, cells in enumerate(chunk) if len(cells) != len(self._header)}
+            longer = chunk
+            if joined:
+                beside = list(islice(joined.rows, len(chunk)))
+                wrong = self._lacking(chunk, beside, joined) | wrong
+                longer = [[*cells, *more] for cells, more in zip(chunk, beside, strict=True)]
+            whole = iter(self._whole([cells for at, cells in enumerate(longer) if at not in wrong]))
+            yield from (self._broken(cells, wrong[at]) if at in wrong else next(whole) for at, cells in enumerate(chunk))
 
-    def _wrong(self, cells: Sequence[str], more: Sequence[str], joined: Joined | None) -> str:
-        """Why no row can be made of a line; nothing where one can."""
-        if len(cells) != len(self._header):
-            return f"expected {len(self._header)} cells ({csv_text.shortened(','.join(self._header))}), found {len(cells)}"
-        if joined is None:
-            return ""
-        looked_up = dict(zip(joined.columns, more, strict=True))
-        reasons = (joined.wrong(group, looked_up, cells[place]) for group, place in zip(self._groups, self._keys, strict=True))
-        return next(filter(None, reasons), "")
+    def _ragged(self, cells: Sequence[str]) -> str:
+        return f"expected {len(self._header)} cells ({csv_text.shortened(','.join(self._header))}), found {len(cells)}"
+
+    def _lacking(self, chunk: Sequence[Sequence[str]], beside: Sequence[Sequence[str]], joined: Joined) -> dict[int, str]:
+        """Which rows, that got what stands `beside` them, cannot be scored, and why."""
+        wrong = {}
+        for at, (cells, more) in enumerate(zip(chunk, beside, strict=True)):
+            looked_up, keys = dict(zip(joined.columns, more, strict=True)), self._key(cells)
+            reasons = (joined.wrong(group, looked_up, key) for group, key in zip(self._groups, keys, strict=True))
+            if reason := next(filter(None, reasons), ""):
+                wrong[at] = reason
+        return wrong
+
+    def _key(self, cells: Sequence[str]) -> list[str]:
+        """A row's identifier in each group; "" where the line ends before."""
+        return [cells[place] if place < len(cells) else "" for place in self._keys]
 
     def _whole(self, lines: Sequence[Sequence[str]]) -> list[str]:
         columns = list(zip(*lines, strict=True)) or [()] * (1 + max((*self._kept, *self._spellings)))
