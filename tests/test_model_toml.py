@@ -200,7 +200,7 @@ def test_features_are_in_the_order_of_the_file(tmp_path: Path) -> None:
     write(tmp_path / "model_code", SHOWN.encode())
     loaded = spec.load(MODEL, tmp_path / "model_code")
 
-    assert loaded.features == tuple(re.findall(r"^(\w+) +?= \{ type", SHOWN, re.MULTILINE))
+    assert loaded.column_names == tuple(re.findall(r"^(\w+) +?= \{ type", SHOWN, re.MULTILINE))
     assert loaded.slug == naming.slug(MODEL)
     assert spec.load_all(tmp_path / "model_code") == [loaded]
 

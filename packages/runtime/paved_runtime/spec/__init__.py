@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from paved_runtime.spec.columns import Boolean, Category, Column, Date, Integer, Number, Text
 from paved_runtime.spec.data import RESERVED, Data, Share
+from paved_runtime.spec.features import Lookup
 from paved_runtime.spec.gates import Behaviour, Champion, Fairness, Gates, Invariance, Load, MinimumFunction, Slices
 from paved_runtime.spec.model import FRAMEWORKS, Framework, ModelSpec
 from paved_runtime.spec.monitoring import Monitoring, Retraining
@@ -51,6 +52,7 @@ __all__ = [
     "Integer",
     "Invariance",
     "Load",
+    "Lookup",
     "MinimumFunction",
     "ModelSpec",
     "Monitoring",

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from paved_runtime import dates
 from paved_runtime.spec.columns import Boolean, Category, Column, Date, Number, Text
 from paved_runtime.spec.data import Data
+from paved_runtime.spec.features import Lookup
 from paved_runtime.spec.gates import Gates, Groups
 from paved_runtime.spec.monitoring import Monitoring
 from paved_runtime.spec.serving import Serving
@@ -41,6 +42,7 @@ class ModelSpec(Section):
     training: Training
     serving: dict[str, Serving] = Field(min_length=1)
     monitoring: Monitoring | None = None
+    features: dict[Name, Lookup] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _data_are_of_the_task(self) -> ModelSpec:
@@ -157,7 +159,7 @@ class ModelSpec(Section):
         return sorted({serving.fleet.instance_type for serving in self.serving.values() if serving.fleet})
 
     @property
-    def features(self) -> tuple[str, ...]:
+    def column_names(self) -> tuple[str, ...]:
         """Column names in the contract's order: the order of a CSV request."""
         return tuple(self.data.columns)
 
