@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from feature_groups import DATA, LOOKUPS, TODAY, UNREACHABLE, WHOLE, Runtime, invocations
 from hypothesis import given
 from hypothesis import strategies as st
+from lookup_model import DATA, LOOKUPS, TODAY, UNREACHABLE, WHOLE, Runtime, invocations
 
 from paved_runtime import tasks
 from paved_runtime.media_types import CSV, JSON, LINES

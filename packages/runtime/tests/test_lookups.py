@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from documents import departures
-from feature_groups import (
+from hypothesis import given
+from hypothesis import strategies as st
+from lookup_model import (
     ACCOUNTS,
     ACTIVITY,
     DATA,
@@ -24,8 +26,6 @@ from feature_groups import (
     invocations,
     lookups,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 from server import call
 
 from paved_runtime import golden, openapi

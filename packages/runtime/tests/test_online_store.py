@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
-from feature_groups import ACCOUNTS, GROUPS, LOOKUPS, Runtime
+from lookup_model import ACCOUNTS, GROUPS, LOOKUPS, Runtime
 from msgspec import to_builtins
 
 from paved_runtime.media_types import RequestError
