@@ -340,6 +340,11 @@ def features_bucket(config: Config, account: Account) -> str:
     return f"{config.project}-features-{account.id}-{account.region}"
 
 
+def features_role(config: Config) -> str:
+    """The role with which who has credentials of the toolchain's account puts and reads an environment's features."""
+    return f"{config.project}-features"
+
+
 # CDK's bootstrap
 
 

@@ -57,6 +57,7 @@ KINDS = {  # function → the service's own description of such a name (`service
     "execution_role": ROLE,
     "feature_group": "sagemaker.FeatureGroupName",
     "features_bucket": "AWS::S3::Bucket.BucketName",
+    "features_role": ROLE,
     "image_repository": "ecr.RepositoryName",
     "metadata_value": METADATA,
     "metric_namespace": "cloudwatch.Namespace",
