@@ -33,6 +33,7 @@ ACCEPTED: dict[FeatureType, tuple[str, ...]] = {
     "number": (*WHOLE, "FLOAT", "DOUBLE", "DECIMAL"),
     "text": ("VARCHAR",),
 }
+NOTHING = '"NULL"'  # the type of a column in which nothing has a value
 STORED: dict[FeatureType, str] = {"integer": "BIGINT", "number": "DOUBLE", "text": "VARCHAR"}
 CLOCK = ("current_date", "current_time", "current_timestamp", "localtime", "localtimestamp")  # called without brackets
 VOLATILE = {  # what answers otherwise at another time, beside the functions that DuckDB itself calls so
@@ -221,29 +222,32 @@ def _names(node: dict[str, Any]) -> list[str] | None:
 
 
 def _read(connection: Any, duckdb: Any, files: Sequence[Path]) -> None:
-    """Read the files into the table `source`."""
-    if files[0].suffix.lower() == ".csv":
-        reader = "read_csv({}, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', union_by_name = true)"
-        for file in files:
-            with csv_files.rows(file, "source file"):
-                pass  # whatever is wrong with its header is told as of any other file
-    else:
-        reader = "read_parquet({}, union_by_name = true)"
-    known: dict[str, list[str]] = {}
-    for file in files:
+    """Read the files into the table `source`, whose columns are in the first one's order."""
+    known: list[str] = []
+    for number, file in enumerate(files):
         try:
-            described = connection.execute(f"DESCRIBE FROM {reader.format('$file')}", {"file": str(file)}).fetchall()
+            relation, names = _csv(file) if file.suffix.lower() == ".csv" else _parquet(connection, file)
+            known = known or names
+            if sorted(names) != sorted(known):
+                why = f"its columns are {shortened(', '.join(names))}, those of {files[0].name} {shortened(', '.join(known))}"
+                raise Problem(f"source file {file}", why, "hand in files with the same columns")
+            into = f"INSERT INTO {SOURCE} BY NAME" if number else f"CREATE TABLE {SOURCE} AS"
+            connection.execute(f"{into} FROM {relation}")
         except duckdb.Error as error:
             raise Problem(f"source file {file}", str(error).partition("\n")[0], "hand in CSV with a header, or Parquet") from error
-        known[file.name] = sorted(name for name, *_ in described)
-    for name, its in known.items():
-        if its != known[files[0].name]:
-            why = f"its columns are {shortened(', '.join(its))}, those of {files[0].name} {shortened(', '.join(known[files[0].name]))}"
-            raise Problem(f"source file {name}", why, "hand in files with the same columns")
-    try:
-        connection.execute(f"CREATE TABLE {SOURCE} AS FROM {reader.format('$files')}", {"files": [str(file) for file in files]})
-    except duckdb.Error as error:
-        raise Problem("source", str(error).partition("\n")[0], "hand in CSV with a header, or Parquet") from error
+
+
+def _csv(file: Path) -> tuple[str, list[str]]:
+    """A CSV file as a relation, and its columns. Nothing about it is guessed: whatever its cells look like, they are texts."""
+    with csv_files.rows(file, "source file") as (header, _):
+        types = ", ".join(f"{text(name)}: 'VARCHAR'" for name in header)
+    form = "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"'"
+    return f"read_csv({text(str(file))}, columns = {{{types}}}, {form})", header
+
+
+def _parquet(connection: Any, file: Path) -> tuple[str, list[str]]:
+    relation = f"read_parquet({text(str(file))}, hive_partitioning = false)"
+    return relation, [name for name, *_ in connection.execute(f"DESCRIBE FROM {relation}").fetchall()]
 
 
 def _types(connection: Any, group: FeatureGroup) -> None:
@@ -251,7 +255,7 @@ def _types(connection: Any, group: FeatureGroup) -> None:
     types = {name: kind for name, kind, *_ in connection.execute("DESCRIBE made").fetchall()}
     _same(group, list(types))
     accepted = {group.record_identifier: ("VARCHAR",), group.event_time: MOMENTS}
-    accepted |= {name: ACCEPTED[kind] for name, kind in group.features.items()}
+    accepted |= {name: ACCEPTED[kind] for name, kind in group.features.items() if types[name] != NOTHING}
     for name, kinds in accepted.items():
         if types[name].partition("(")[0] not in kinds:
             shown = {WHOLE: "an integer", MOMENTS: "DATE, TIMESTAMP (in UTC) or TIMESTAMPTZ"}.get(kinds, " or ".join(kinds[-3:]))
