@@ -69,8 +69,8 @@ class Place:
             raise Problem(what, f"it is {status}", described.get("FailureReason") or "wait until it is Created")
         kinds = {each["FeatureName"]: each["FeatureType"] for each in described["FeatureDefinitions"]}
         if kinds != group.definitions:
-            differ = sorted(name for name, _ in kinds.items() ^ group.definitions.items())
-            raise Problem(what, f"{', '.join(differ)} differ from group.toml", "push it and wait for the platform's pipeline")
+            differ = ", ".join(sorted({name for name, _ in kinds.items() ^ group.definitions.items()}))
+            raise Problem(what, f"not as group.toml declares it: {differ}", "push it and wait for the platform's pipeline")
         return described
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console, RenderableType
 
 import naming
@@ -22,17 +22,11 @@ from localcloud.testing.in_process import Aws
 from paved_runtime.feature_groups import FeatureGroup
 from tests.reference import CONFIG
 from tests.support.fakes import Fake, clients
-from tests.support.feature_groups import GROUP, GROUPS, MADE, ROWS, deployed, group, source, values, with_sql, written
+from tests.support.feature_groups import GROUP, GROUPS, MADE, ROWS, group, source, values, with_sql, written
 from tests.support.target import FakeTarget
 
 TOOLCHAIN, STAGING = CONFIG.toolchain, CONFIG.environments[0].account
 NAME = naming.feature_group(CONFIG, GROUP)
-
-
-@pytest.fixture(scope="module")
-def places(aws: Aws) -> list[Place]:
-    """Two accounts with the frozen group."""
-    return [deployed(aws, TOOLCHAIN, "toolchain"), deployed(aws, STAGING, "staging")]
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +52,13 @@ def put(files: list[Path], places: list[Place], clone: Clone) -> Ingestion:
 
 
 @pytest.fixture(scope="module")
-def first(places: list[Place], clone: Clone, tmp_path_factory: pytest.TempPathFactory, aws: Aws) -> Iterator[tuple[Ingestion, Path]]:
+def first(places: list[Place], clone: Clone, tmp_path_factory: pytest.TempPathFactory, aws: Aws) -> tuple[Ingestion, Path]:
     """The ingestion of the rows, and their file."""
     file = source(tmp_path_factory.mktemp("source"))
     ended = put([file], places, clone)
     for place in places:
         written(aws, place)
-    yield ended, file
+    return ended, file
 
 
 def shown(view: RenderableType) -> str:
@@ -174,7 +168,7 @@ def test_a_replay_wants_the_same_source_and_the_same_sql(
 
 
 def test_what_was_known_of_somebody_is_shown(first: tuple[Ingestion, Path], places: list[Place]) -> None:
-    with feature_values.brought(places[0], group()) as connection:
+    with feature_values.brought(places[1], group()) as connection:
         rows = feature_values.history(connection, group(), "007")
         with pytest.raises(Problem, match="record 9 of customer_activity: there is none in the offline store"):
             feature_values.history(connection, group(), "9")
@@ -186,7 +180,7 @@ def test_what_was_known_of_somebody_is_shown(first: tuple[Ingestion, Path], plac
 
 def test_how_values_are_spread_is_shown(first: tuple[Ingestion, Path], places: list[Place]) -> None:
     assert first
-    with feature_values.brought(places[0], group()) as connection:
+    with feature_values.brought(places[1], group()) as connection:
         spread = feature_values.histograms(connection, group())
 
     assert {name: (each["records"], each["missing"]) for name, each in spread.items()} == {
@@ -219,7 +213,7 @@ def described(answer: dict[str, Any] | None) -> Place:
 
     def describe(**_: Any) -> dict[str, Any]:
         if answer is None:
-            raise feature_places.ClientError({"Error": {"Code": "ResourceNotFound"}}, "DescribeFeatureGroup")
+            raise ClientError({"Error": {"Code": "ResourceNotFound"}}, "DescribeFeatureGroup")
         return answer
 
     return Place("staging", STAGING, clients({"sagemaker": Fake(describe_feature_group=describe)}))
@@ -235,8 +229,14 @@ def definitions(declared: FeatureGroup, **changes: str) -> list[dict[str, str]]:
         (None, "it is not deployed: ./road up"),
         ({"FeatureGroupStatus": "CreateFailed", "FailureReason": "no role"}, "it is CreateFailed: no role"),
         ({"FeatureGroupStatus": "Creating"}, "it is Creating: wait until it is Created"),
-        ({"FeatureGroupStatus": "Created", "FeatureDefinitions": definitions(group(), age="String")}, "age differ from group.toml"),
-        ({"FeatureGroupStatus": "Created", "FeatureDefinitions": definitions(group(), segment="Integral")}, "segment, segment differ"),
+        (
+            {"FeatureGroupStatus": "Created", "FeatureDefinitions": definitions(group(), age="String")},
+            "not as group.toml declares it: age: push it",
+        ),
+        (
+            {"FeatureGroupStatus": "Created", "FeatureDefinitions": definitions(group(), segment="Integral")},
+            "not as group.toml declares it: segment: push it",
+        ),
     ],
 )
 def test_what_is_not_ready_takes_no_records(answer: dict[str, Any] | None, why: str) -> None:

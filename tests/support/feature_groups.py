@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from botocore.config import Config as ClientConfig
 
 import naming
@@ -65,18 +66,22 @@ def place(aws: Aws, account: Account, name: str) -> Place:
     return Place(name, account, clients)
 
 
-def deployed(aws: Aws, account: Account, name: str, definitions: Mapping[str, str] | None = None) -> Place:
-    """The same, with a bucket and the frozen group, whose features may be others."""
+@pytest.fixture(scope="session")
+def places(aws: Aws) -> list[Place]:
+    """The toolchain's account and that of staging, each with the frozen group."""
+    return [_deployed(aws, CONFIG.toolchain, naming.TOOLCHAIN), _deployed(aws, CONFIG.environments[0].account, "staging")]
+
+
+def _deployed(aws: Aws, account: Account, name: str) -> Place:
     made, declared = place(aws, account, name), group()
     bucket, its_name = naming.features_bucket(CONFIG, account), naming.feature_group(CONFIG, GROUP)
     aws.create_bucket(bucket, account.id)
-    kinds = definitions or declared.definitions
     sagemaker: Any = made.clients("sagemaker")
     sagemaker.create_feature_group(
         FeatureGroupName=its_name,
         RecordIdentifierFeatureName=declared.record_identifier,
         EventTimeFeatureName=declared.event_time,
-        FeatureDefinitions=[{"FeatureName": feature, "FeatureType": kind} for feature, kind in kinds.items()],
+        FeatureDefinitions=[{"FeatureName": feature, "FeatureType": kind} for feature, kind in declared.definitions.items()],
         OnlineStoreConfig={"EnableOnlineStore": True},
         OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{bucket}/{naming.OFFLINE_STORE}"}, "DisableGlueTableCreation": True},
         RoleArn=aws.worker(account=account.id),
