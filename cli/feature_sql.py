@@ -113,7 +113,7 @@ def made(group: FeatureGroup, files: Sequence[Path], groups: Path | None = None)
         stored.mkdir()
         # One thread: sums of numbers do not depend on who came first.
         connection.execute(f"SET memory_limit = '{MEMORY}'; SET threads = 1; SET TimeZone = 'UTC'")
-        _read(connection, duckdb, files)
+        _read(connection, duckdb, files, Path(folder))
         confined = "SET enable_external_access = false; SET lock_configuration = true"
         connection.execute(f"SET allowed_directories = [{text(str(stored))}]; {confined}")
         with _refusing(group, duckdb):
@@ -221,12 +221,17 @@ def _names(node: dict[str, Any]) -> list[str] | None:
     return None if "" in names else names
 
 
-def _read(connection: Any, duckdb: Any, files: Sequence[Path]) -> None:
-    """Read the files into the table `source`, whose columns are in the first one's order."""
+def _read(connection: Any, duckdb: Any, files: Sequence[Path], folder: Path) -> None:
+    """Read the files into the table `source`, whose columns are in the first one's order.
+
+    In `folder` they get plain names: DuckDB takes `[1]` for a pattern.
+    """
     known: list[str] = []
     for number, file in enumerate(files):
+        link = folder / f"{number}{file.suffix.lower()}"
+        link.symlink_to(file.resolve())
         try:
-            relation, names = _csv(file) if file.suffix.lower() == ".csv" else _parquet(connection, file)
+            relation, names = _csv(file, link) if link.suffix == ".csv" else _parquet(connection, link)
             known = known or names
             if sorted(names) != sorted(known):
                 why = f"its columns are {shortened(', '.join(names))}, those of {files[0].name} {shortened(', '.join(known))}"
@@ -237,16 +242,16 @@ def _read(connection: Any, duckdb: Any, files: Sequence[Path]) -> None:
             raise Problem(f"source file {file}", str(error).partition("\n")[0], "hand in CSV with a header, or Parquet") from error
 
 
-def _csv(file: Path) -> tuple[str, list[str]]:
+def _csv(file: Path, link: Path) -> tuple[str, list[str]]:
     """A CSV file as a relation, and its columns. Nothing about it is guessed: whatever its cells look like, they are texts."""
     with csv_files.rows(file, "source file") as (header, _):
         types = ", ".join(f"{text(name)}: 'VARCHAR'" for name in header)
     form = "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"'"
-    return f"read_csv({text(str(file))}, columns = {{{types}}}, {form})", header
+    return f"read_csv({text(str(link))}, columns = {{{types}}}, {form})", header
 
 
-def _parquet(connection: Any, file: Path) -> tuple[str, list[str]]:
-    relation = f"read_parquet({text(str(file))}, hive_partitioning = false)"
+def _parquet(connection: Any, link: Path) -> tuple[str, list[str]]:
+    relation = f"read_parquet({text(str(link))}, hive_partitioning = false)"
     return relation, [name for name, *_ in connection.execute(f"DESCRIBE FROM {relation}").fetchall()]
 
 

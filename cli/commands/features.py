@@ -74,6 +74,8 @@ def put(
         if replay:
             _replay(aws, known, made, files, replay, json=json)
             return
+        if not made.rows:
+            raise Problem(f"features.sql of {group}", "it makes no records of this source", "hand in another source, or correct it")
         places = feature_places.everywhere(aws, environment)
         for place in places:
             place.describe(known)

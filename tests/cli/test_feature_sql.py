@@ -34,7 +34,7 @@ def test_features_are_made_of_a_file(tmp_path: Path) -> None:
 
 
 def test_and_of_several_whatever_their_order_and_that_of_their_columns(tmp_path: Path) -> None:
-    first = source(tmp_path, ROWS[1:], name="b.csv")
+    first = source(tmp_path, ROWS[1:], name="it's [1] *.CSV")
     second = source(tmp_path, ["2,1.5,007,2026-01-01,gold"], name="a.csv", header="visits,balance,customer_id,day,segment")
 
     assert made([first, second]) == made([second, first]) == MADE
