@@ -41,6 +41,9 @@ REQUESTS, ANSWERS, FAILURES = "requests", "answers", "failures"
 BATCH_ROWS, BATCH_RUNS = "input", "runs"  # what is uploaded to be scored; of each run, all that it wrote
 BATCH_RESULTS, BATCH_MANIFEST = "results", "manifest.json"  # of a run what people read, and there, of which rows by which version it is
 
+# Folders of the bucket of features.
+OFFLINE_STORE, INGESTIONS = "offline", "ingestions"
+
 # What the alarms of an endpoint are about. Those of deployments take a bad version back.
 DRIFT, MONITOR_SILENT, CAPTURE_UNREAD = "Drift", "MonitorSilent", "CaptureUnread"
 GONE = "Gone"
@@ -322,6 +325,24 @@ def verifier_role(config: Config, model: str, environment: Environment) -> str:
 def environment_parameter(config: Config, model: str, environment: Environment, fact: str) -> str:
     """The SSM parameter of one fact about a model in an environment, in that environment's account."""
     return parameter(config, model, f"{environment.name}/{fact}")
+
+
+# What the features stack holds, in the toolchain's account and in each environment's
+
+
+def feature_group(config: Config, group: str) -> str:
+    """A group of the feature store."""
+    return _name(config, group)
+
+
+def features_bucket(config: Config, account: Account) -> str:
+    """The bucket of an account's offline store and, in the toolchain's, of the manifests of ingestions."""
+    return f"{config.project}-features-{account.id}-{account.region}"
+
+
+def features_role(config: Config) -> str:
+    """The role with which who has credentials of the toolchain's account puts and reads an environment's features."""
+    return f"{config.project}-features"
 
 
 # CDK's bootstrap

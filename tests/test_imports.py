@@ -18,8 +18,10 @@ CONFORMANCE = "packages/runtime/conformance"  # tests of every framework
 ROOMS = ("app", "bench", "cli", "config", "model_code", "naming", "pipelines", "stacks", "tests")  # what no package knows
 SPEC, PROTOCOL, BOTO, SYNTH = "paved_runtime.spec", "paved_runtime.protocol", ("boto3", "botocore", "mypy_boto3"), ("aws_cdk", "constructs")
 OURS = ("config", "naming", SPEC)
+GROUPS = "paved_runtime.feature_groups"
 DEPLOYMENT = (
     *OURS,
+    GROUPS,
     PROTOCOL,
     "pipelines.deployment",
     "pipelines.evidence",
@@ -32,6 +34,7 @@ EVIDENCE = ("pipelines.evidence", "naming", SPEC, PROTOCOL, "paved_runtime.page"
 PAGES = ("cryptography", "jinja2", "markupsafe", "matplotlib", "pydantic")
 TRAINING = (
     *OURS,
+    GROUPS,
     PROTOCOL,
     "pipelines.definition",
     "pipelines.run",
@@ -45,6 +48,7 @@ TRAINING = (
 )
 STACKS = (
     *OURS,
+    GROUPS,
     "stacks",
     "pipelines.batch",
     "pipelines.delivery",
@@ -67,7 +71,7 @@ class Rule:
 
 
 RULES = (  # the first that fits holds
-    Rule("app", ("config", "naming", "stacks", SPEC, "aws_cdk")),
+    Rule("app", ("config", "naming", "stacks", GROUPS, SPEC, "aws_cdk")),
     Rule("config"),
     Rule("naming", ("config",)),
     Rule("stacks.constructs", ("stacks.constructs", *SYNTH)),
@@ -91,6 +95,7 @@ RULES = (  # the first that fits holds
     Rule("pipelines.deployment", DEPLOYMENT, never=("argparse",)),
     Rule("pipelines.steps", ("pipelines.steps", *DEPLOYMENT)),
     Rule(SPEC, (SPEC, "pydantic", "paved_runtime.dates")),
+    Rule(GROUPS, (SPEC, "pydantic")),
     Rule("paved_runtime.dates"),
     Rule(PROTOCOL),
     Rule("paved_runtime.csv_text"),
