@@ -14,13 +14,13 @@ from config import Account, Config, Environment, Repository
 
 PLATFORM = "platform"  # the road of the infrastructure under every model
 EVERY = "*"
-TOOLCHAIN, NETWORK = "toolchain", "network"
+TOOLCHAIN, NETWORK, FEATURES = "toolchain", "network", "features"
 
 SOURCE, BUILD, TRAIN, CHECK, UPDATE = "Source", "Build", "Train", "Check", "Update"  # stages of a delivery pipeline
 CONTROL, ONBOARD = "Control", "Onboard"  # the stages of a retraining controller, and of what gives a new model its road
 RESERVED = frozenset(
     {"approval", "build", "check", "control", "onboard", "onboarding", "retraining", "source", "train", "update"}
-    | {NETWORK, PLATFORM, TOOLCHAIN}
+    | {FEATURES, NETWORK, PLATFORM, TOOLCHAIN}
 )
 
 VARIANT, SHADOW = "live", "shadow"  # an endpoint's variants: scaling and alarms hold on to the first's name
@@ -99,6 +99,11 @@ def network_stack(config: Config, account: Account) -> str:
 def budget_stack(config: Config, account: Account) -> str:
     """What the project may cost in an account."""
     return f"{title(config)}-Budget-{_place(config, account)}"
+
+
+def features_stack(config: Config, account: Account) -> str:
+    """The feature groups of an account."""
+    return f"{title(config)}-Features-{_place(config, account)}"
 
 
 def budget(config: Config, account: Account) -> str:
@@ -338,6 +343,11 @@ def feature_group(config: Config, group: str) -> str:
 def features_bucket(config: Config, account: Account) -> str:
     """The bucket of an account's offline store and, in the toolchain's, of the manifests of ingestions."""
     return f"{config.project}-features-{account.id}-{account.region}"
+
+
+def features_parameter(config: Config, fact: str) -> str:
+    """The SSM parameter of one fact about an account's features, in that account."""
+    return f"/{config.project}/{FEATURES}/{fact}"
 
 
 def features_role(config: Config) -> str:
