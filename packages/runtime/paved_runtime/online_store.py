@@ -24,12 +24,16 @@ Records = dict[str, dict[str, Record]]  # group → identifier → record; an id
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A feature group where this container runs: its name in SageMaker, and the features that have identifier and event time."""
+    """A feature group where this container runs: its name in SageMaker, and the features that have identifier and event time.
+
+    `offline_store` is the URI of its files, for a job that says where features came from.
+    """
 
     feature_group_name: str
     identifier: str
     event_time: str
     online: bool = True
+    offline_store: str = ""
 
 
 class Runtime(Protocol):

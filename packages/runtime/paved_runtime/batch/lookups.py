@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from paved_runtime import as_of
+from paved_runtime import as_of, offline_store
 from paved_runtime.batch.errors import FileError
 from paved_runtime.job import Job
 from paved_runtime.lookups import IDENTIFIER, identifier
@@ -23,9 +23,8 @@ from paved_runtime.online_store import VARIABLE, Group, groups
 from paved_runtime.rules import is_optional, rules, shown
 from paved_runtime.spec import Data, Lookup
 
-UNTIL = "FEATURES_UNTIL"
 INPUT = "processing/input"
-Join = Callable[[Path, str, Sequence[as_of.Lookup], Path], None]
+Join = Callable[[Path, str, Sequence[as_of.Lookup], Path], object]
 Keys = Iterator[Sequence[str]]  # of each row, its identifier in each group, "" where it needs nothing of it
 
 
@@ -69,14 +68,14 @@ class OfflineStore:
             lookups=lookups,
             data=job.spec.data,
             groups=groups(job.environ, list(lookups)) if lookups else {},
-            until=_moment(job.environ.get(UNTIL) or datetime.now(UTC).isoformat()),
+            until=offline_store.until(job.environ),
             join=join,
         )
 
     @property
     def moment(self) -> str:
         """As of when records count."""
-        return f"{self.until:%Y-%m-%dT%H:%M:%SZ}"
+        return offline_store.spelt(self.until)
 
     @contextmanager
     def joined(self, names: Sequence[str], keys: Keys) -> Iterator[Joined]:
@@ -111,15 +110,7 @@ class OfflineStore:
                 f"expected columns {', '.join(lookup.columns)}, or feature group {name} to look them up in: "
                 f"the job has no input features_{name}, or no {VARIABLE}"
             )
-        return as_of.Lookup(
-            group=name,
-            store=store,
-            identifier=self.groups[name].identifier,
-            event_time=self.groups[name].event_time,
-            key=key,
-            columns=lookup.columns,
-            maximum_age=None if lookup.maximum_age_hours is None else timedelta(hours=lookup.maximum_age_hours),
-        )
+        return offline_store.lookup(name, lookup, self.groups[name], store, until=self.until, key=key)
 
 
 class Joined:
@@ -142,11 +133,3 @@ class Joined:
             return ""
         wanted = f"expected a value of {', '.join(empty)} in feature group {group} for {shown(key)}, as of {self._moment}"
         return f"column {name!r}: {wanted}, found none"
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{UNTIL}: expected a time like 2026-11-30T10:00:00Z, found {text!r}") from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

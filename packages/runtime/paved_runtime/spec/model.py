@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from paved_runtime import dates
 from paved_runtime.spec.columns import Boolean, Category, Column, Date, Number, Text
-from paved_runtime.spec.data import Data
+from paved_runtime.spec.data import RESERVED, Data
 from paved_runtime.spec.features import Lookup
 from paved_runtime.spec.gates import Gates, Groups
 from paved_runtime.spec.monitoring import Monitoring
@@ -108,6 +108,34 @@ class ModelSpec(Section):
                 if why := _unfit(cuts, self.data.columns[column]):
                     raise ValueError(f"gates.{where}: {column!r} is {why}")
         return self
+
+    @model_validator(mode="after")
+    def _lookups_fit_columns(self) -> ModelSpec:
+        if self.features and self.data.time is None:
+            raise ValueError("features: rows get what was known at their time: name the column that has it as data.time")
+        taken: dict[str, str] = {}
+        for group, lookup in self.features.items():
+            if why := self._no_key(lookup.key):
+                raise ValueError(f"features.{group}.key: column {lookup.key!r} {why}")
+            for name in lookup.columns:
+                if name not in self.data.columns:
+                    raise ValueError(f"features.{group}.columns: there is no column {name!r} in data.columns")
+                if name in (self.data.group, self.data.time):
+                    raise ValueError(
+                        f"features.{group}.columns: data.group or data.time names column {name!r}, which the data set itself has"
+                    )
+                if name in taken:
+                    raise ValueError(f"features.{group}.columns: column {name!r} comes from {taken[name]}: name it once")
+                taken[name] = group
+        return self
+
+    def _no_key(self, name: str) -> str:
+        """Why a column cannot have record identifiers; nothing where it can."""
+        if name in self.data.columns:
+            return "is a feature: a key says whose row it is, and takes no part in the score"
+        if name in (self.data.target, self.data.time):
+            return "is the target, or data.time: name the one with the record identifier"
+        return "has a name that requests use for themselves: rename it in the data set and here" if name in RESERVED else ""
 
     @model_validator(mode="after")
     def _behaviour_fits_columns(self) -> ModelSpec:
