@@ -1,8 +1,8 @@
 """The feature groups of one account: what an offline store is written to, who writes and reads it, and the groups of `feature_groups/`.
 
 Models are trained on those of the toolchain's account, and endpoints ask those of their own: so every account has all of them, by the same
-names. A group's name, identifier, event time and the types of its features never change in place: CloudFormation refuses to replace what has
-a name, and says so. Features that are new are added. What the offline store has stays when a group or the stack goes.
+names. A group's name, identifier, event time and the types of its features never change in place: CloudFormation refuses to replace what
+has a name, and says so. Features that are new are added. What the offline store has stays when a group or the stack goes.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def check(config: Config, models: Sequence[ModelSpec], groups: Sequence[FeatureG
         *_tags(config),
         *_logs(config),
         *(problem for model in models for problem in _model(config, model)),
-        *features_check.problems(config, models, groups),
+        *features_check.problems(models, groups),
         *_names(config, models, groups),
     ]
     if problems:

@@ -1,7 +1,8 @@
 """The network of an account that has none: what the network stack makes, which services are reached in it, and how other stacks find it.
 
 Which endpoints there are follows from what is called there: `BUILD_SERVICES` by the stages of the roads, `JOB_SERVICES` by the monitor,
-the one job that is not isolated, and `FEATURE_STORE` by endpoints whose models look features up. What the isolated ones read and write, SageMaker carries through the VPC to S3 (API_VpcConfig's guide,
+the one job that is not isolated, and `FEATURE_STORE` by endpoints whose models look features up. What the isolated ones read and write,
+SageMaker carries through the VPC to S3 (API_VpcConfig's guide,
 "Give SageMaker AI access to resources in your Amazon VPC").
 """
 

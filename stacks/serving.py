@@ -208,11 +208,8 @@ class Serving(Stack):
 
     def _lookups(self) -> dict[str, str]:
         """What a container that looks features up must know."""
-        return (
-            {"FEATURES": features_check.lookups(self.config, self.model, self.groups), "AWS_REGION": self.region}
-            if self.model.features
-            else {}
-        )
+        told = features_check.lookups(self.config, self.model, self.groups)
+        return {**told, "AWS_REGION": self.region} if told else {}
 
     def _alarms(self, endpoint: Endpoint, topic: Notices) -> Alarms:
         namespace = naming.metric_namespace(self.config, self.model.name, self.place)

@@ -77,7 +77,7 @@ RULES = (  # the first that fits holds
     Rule("stacks.constructs", ("stacks.constructs", *SYNTH)),
     Rule("stacks", STACKS),
     Rule("pipelines.commands"),
-    Rule("pipelines.run"),
+    Rule("pipelines.run", (GROUPS,)),
     Rule("pipelines.serving_stack"),
     Rule("pipelines.tags", ("config", SPEC)),
     Rule("pipelines.search_space", (SPEC,)),

@@ -1,4 +1,4 @@
-"""Says whether what a model's files decide differs from what stands: the templates of its registry, its delivery pipeline and its features."""
+"""Says whether what a model's files decide differs from what stands: templates of its registry, delivery pipeline and features."""
 
 from __future__ import annotations
 

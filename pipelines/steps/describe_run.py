@@ -10,7 +10,7 @@ from config import CONFIG
 from paved_runtime import spec
 from pipelines.deployment.champion import champion
 from pipelines.deployment.errors import DeploymentError
-from pipelines.deployment.feature_store import offline_stores
+from pipelines.deployment.feature_store import stores
 from pipelines.deployment.registry import Registry
 from pipelines.deployment.training_inputs import base_of, sources_sha256
 from pipelines.evidence import pack
@@ -31,7 +31,7 @@ def main() -> None:
     if data is None:
         path = naming.parameter(config, options.model, "data")
         raise DeploymentError(f"{path}: no data set was stored: store one: ./road data put {options.model} FILE.csv")
-    version, features = champion(place), offline_stores(registry.sagemaker, config, registry.model.features)
+    version, features = champion(place), stores(registry.sagemaker, config, registry.model.features)
     described = Run(
         image_uri=options.image_uri,
         data_uri=data.uri,

@@ -24,8 +24,8 @@ class TrainingRole(ServiceRole):
     """One model's. SageMaker takes it twice: to run the pipeline, and inside each job.
 
     Of the bucket `artifacts` it writes the objects whose key is like one of `runs`, and reads those like `models` beside them: evidence and
-    ledger lie there too, and are not training's. It may start tuning jobs where it `searches`; SageMaker starts their trials. `features`: what it
-    must be allowed to read features that the data set has not.
+    ledger lie there too, and are not training's. It may start tuning jobs where it `searches`; SageMaker starts their trials.
+    `features`: what it must be allowed to read features that the data set has not.
     """
 
     def __init__(

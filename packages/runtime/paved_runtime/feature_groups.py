@@ -6,10 +6,13 @@ the group in SageMaker Feature Store, people put records into it, training and s
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
+from collections.abc import Mapping
+from itertools import count, takewhile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -19,6 +22,8 @@ from paved_runtime.spec.values import Section
 GROUPS = Path(os.environ.get("FEATURE_GROUPS", "feature_groups"))  # where the program runs
 DECLARATION, QUERY = "group.toml", "features.sql"
 REFERENCE = "docs/feature-store.md"
+VARIABLE = "FEATURES"  # what containers are told of groups
+LONGEST_VALUE = 256  # characters of a variable of a processing job, the shortest that SageMaker has (API ProcessingJob, Environment)
 INGESTION = "ingestion"  # the feature that says by which ingestion a record came
 RESERVED = (
     "api_invocation_time",
@@ -125,3 +130,19 @@ def names(groups: Path | None = None) -> list[str]:
 def load_all(groups: Path | None = None) -> list[FeatureGroup]:
     """Every group's checked declaration, in alphabetical order."""
     return [load(name, groups) for name in names(groups)]
+
+
+def variables(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What tells a container of `groups`: one JSON text, in as many variables as it takes: FEATURES, FEATURES_2, FEATURES_3."""
+    text = json.dumps(groups, separators=(",", ":"), sort_keys=True)
+    pieces = [text[start : start + LONGEST_VALUE] for start in range(0, len(text), LONGEST_VALUE)]
+    return dict(zip(map(_variable, count(1)), pieces, strict=False))
+
+
+def told(environ: Mapping[str, str]) -> str:
+    """The text that `variables` has spread; empty where there is none."""
+    return "".join(environ[name] for name in takewhile(environ.get, map(_variable, count(1))))
+
+
+def _variable(number: int) -> str:
+    return VARIABLE if number == 1 else f"{VARIABLE}_{number}"

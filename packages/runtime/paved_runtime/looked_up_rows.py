@@ -17,8 +17,9 @@ from typing import Any
 
 from paved_runtime import as_of, contract, offline_store
 from paved_runtime.contract import Reading
+from paved_runtime.feature_groups import VARIABLE
 from paved_runtime.job import Job
-from paved_runtime.online_store import VARIABLE, Group, groups
+from paved_runtime.online_store import Group, groups
 from paved_runtime.spec import Data, ModelSpec
 
 Join = Callable[[Path, str, Sequence[as_of.Lookup], Path], Sequence[int]]

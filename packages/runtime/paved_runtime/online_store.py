@@ -11,9 +11,9 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
+from paved_runtime.feature_groups import VARIABLE, told
 from paved_runtime.media_types import RequestError
 
-VARIABLE = "FEATURES"
 IDENTIFIERS = 100  # of a group in one call
 TRIES = 3  # of what is put off
 AT_ONCE = 16  # calls of a process
@@ -43,12 +43,12 @@ class Runtime(Protocol):
 
 
 def groups(environ: Mapping[str, str], wanted: Sequence[str]) -> dict[str, Group]:
-    """What the variable FEATURES says of the groups that a model looks up; nothing where it is not set.
+    """What FEATURES, and the variables that go on where it ends, say of the groups that a model looks up; nothing where it is not set.
 
     Raises:
         ValueError: it is not JSON of that form, or lacks a group.
     """
-    if not (text := environ.get(VARIABLE)):
+    if not (text := told(environ)):
         return {}
     try:
         known = msgspec.json.decode(text, type=dict[str, Group])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import naming
 from pipelines.deployment import toolchain
+from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.networks import EXISTING, MANAGED, with_networks
 

@@ -9,6 +9,7 @@ import pytest
 
 import naming
 from pipelines.deployment import toolchain
+from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.moto_server import Clients
 from tests.support.programs import run_step

@@ -17,9 +17,10 @@ from typing import Self
 
 from paved_runtime import as_of, offline_store
 from paved_runtime.batch.errors import FileError
+from paved_runtime.feature_groups import VARIABLE
 from paved_runtime.job import Job
 from paved_runtime.lookups import IDENTIFIER, identifier
-from paved_runtime.online_store import VARIABLE, Group, groups
+from paved_runtime.online_store import Group, groups
 from paved_runtime.rules import is_optional, rules, shown
 from paved_runtime.spec import Data, Lookup
 
