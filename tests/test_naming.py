@@ -193,6 +193,7 @@ DESCRIBED = {
     "connection": "codeconnections.ConnectionName",
     "delivery pipeline": "codepipeline.PipelineName",
     "endpoint": "sagemaker.EndpointName",
+    "feature group": "sagemaker.FeatureGroupName",
     "model package group": ENTITY,
     "role": ROLE,
     "rule": "events.RuleName",

@@ -6,8 +6,8 @@ not newer than what is there is history when it comes, and was never answered wi
 known, which is when it came or, where it came by a backfill, its event time; and only if no record known before has its event time or a
 later one. Backfilled records name their ingestion in `ingestion`, a feature that the group has for it.
 
-The store goes on growing, and a backfill changes what was known long ago. So a join that is to be made again looks at what was written until
-some moment alone (`write_time`, the same page): then it finds what it found.
+The store goes on growing, and a backfill changes what was known long ago. So a join that is to be made again looks at what was written
+until some moment alone (`write_time`, the same page): then it finds what it found.
 
 DuckDB joins: it is no part of an image that does not ask for it.
 """

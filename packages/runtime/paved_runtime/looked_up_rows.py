@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,6 +45,9 @@ class DataSet:
         """As `contract.inspect` has it, with digests of what was stored."""
         reading = contract.inspect(self.folder, self.data, self.own)
         return replace(reading, sha256=self.sha256 or reading.sha256)
+
+
+Stored = Callable[[Job], AbstractContextManager[DataSet]]
 
 
 @contextmanager

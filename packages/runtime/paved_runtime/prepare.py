@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paved_runtime import artifact, contract, drift, looked_up_rows, quality, split, tasks, training_rows, validation_rows
@@ -11,7 +10,7 @@ from paved_runtime.artifact import ArtifactError
 from paved_runtime.contract import Check, ContractError, Reading
 from paved_runtime.holdout import CHAMPION
 from paved_runtime.job import Job
-from paved_runtime.looked_up_rows import DataSet
+from paved_runtime.looked_up_rows import Stored
 from paved_runtime.split import Parts
 from paved_runtime.table import Examples
 from paved_runtime.tasks.task import Task
@@ -20,7 +19,6 @@ VERSION = 1
 VIOLATIONS = "violations.json"
 SWAPPED = "the object was changed after it was stored: find out by whom, and store the data set again"
 OF_ROWS = ("scores", "trained")  # what a champion says row by row
-Stored = Callable[[Job], AbstractContextManager[DataSet]]
 
 
 def prepare(job: Job, stored: Stored = looked_up_rows.of) -> None:

@@ -21,6 +21,7 @@ from paved_runtime.contract import Check, ContractError
 from paved_runtime.holdout import CHAMPION
 from paved_runtime.invocations import Invocations
 from paved_runtime.job import Job
+from paved_runtime.looked_up_rows import Stored
 from paved_runtime.parquet import ParquetError
 from paved_runtime.spec import Data
 from paved_runtime.table import Table
@@ -45,7 +46,7 @@ class Answers:
     data_sha256: str
 
 
-def score(job: Job) -> None:
+def score(job: Job, stored: Stored = looked_up_rows.of) -> None:
     """Write champion.json: a score, or null, for every row of the data set, in the order in which the contract reads them.
 
     `trained`, in the same order, is left out where the champion does not know which rows it was trained on.
@@ -65,7 +66,7 @@ def score(job: Job) -> None:
         golden.replay(artifact.read_json(model / artifact.GOLDEN), invocations)
         metadata, data = artifact.read_json(model / artifact.METADATA), artifact.read_json(model / artifact.DATA)
         known = TrainingRows.load(model)
-    said = _said(job, invocations, known)
+    said = _said(job, stored, invocations, known)
     refused = said.scores.count(None)
     content: dict[str, Any] = {
         "version": 1,
@@ -87,10 +88,10 @@ def score(job: Job) -> None:
     print(f"{scored}, {trained} of them seen in training{f': {said.reason}' if said.reason else ''}", flush=True)
 
 
-def _said(job: Job, invocations: Invocations, known: TrainingRows | None) -> Answers:
+def _said(job: Job, stored: Stored, invocations: Invocations, known: TrainingRows | None) -> Answers:
     """What the champion says of the job's data set, with what it looks up itself. Where it cannot, it has no score of any row."""
     try:
-        with looked_up_rows.of(job) as rows:
+        with stored(job) as rows:
             said = answers(invocations, rows.folder, rows.data, known)
             return replace(said, data_sha256=rows.sha256 or said.data_sha256)
     except (FeatureError, ContractError):
