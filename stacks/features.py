@@ -7,7 +7,7 @@ has a name, and says so. Features that are new are added. What the offline store
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aws_cdk import Environment, Stack
 from aws_cdk import aws_iam as iam
@@ -109,6 +109,16 @@ def for_training(stack: Stack, config: Config, groups: Sequence[str]) -> list[ia
     key = facts.find(stack, f"{naming.FEATURES}-{KEY}", naming.features_parameter(config, KEY))
     folders = [f"{naming.OFFLINE_STORE}/*/offline-store/{naming.feature_group(config, group)}-*" for group in groups]
     return offline_reading(bucket, key, *folders)
+
+
+def for_freshness(stack: Stack, config: Config, account: Account, groups: Iterable[str]) -> list[iam.PolicyStatement]:
+    """See which files the offline stores of some groups in the stack's account have, and none of what is in them."""
+    arns = [group_arn(stack, config, group) for group in groups]
+    if not arns:
+        return []
+    bucket = stack.format_arn(service="s3", region="", account="", resource=naming.features_bucket(config, account))
+    below = {"StringLike": {"s3:prefix": f"{naming.OFFLINE_STORE}/*"}}
+    return [allow("sagemaker:DescribeFeatureGroup", on=arns), allow("s3:ListBucket", on=[bucket], conditions=below)]
 
 
 def offline_reading(bucket: str, key: str, *objects: str) -> list[iam.PolicyStatement]:

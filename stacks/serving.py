@@ -38,7 +38,7 @@ from stacks.constructs.scaling import CONCURRENCY, INVOCATIONS, Bounds, Scaling,
 from stacks.constructs.score_metrics import ScoreMetrics
 from stacks.constructs.store import Store
 from stacks.constructs.verifier_role import VerifierRole
-from stacks.features import group_arn
+from stacks.features import for_freshness, group_arn
 from stacks.network import vpc_config
 from stacks.permissions import allow
 
@@ -329,6 +329,7 @@ class Serving(Stack):
             trusted=[permissions.role_arn(self, config.toolchain, role) for role in trusted],
             endpoint_name=self.endpoint_name,
             queued=self.queue.of_caller() if self.queue else [],
+            features=for_freshness(self, config, self.place.account, self.model.features) if self.place == config.environments[0] else [],
         )
 
     def _outputs(self, endpoint: Endpoint, alarms: Alarms) -> None:

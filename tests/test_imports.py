@@ -102,7 +102,11 @@ RULES = (  # the first that fits holds
     Rule("deployability", ("deployability", "cfnlint")),
 )
 PATCHES = {"setattr", "delattr", "setitem", "delitem"}  # of MonkeyPatch; what setenv, chdir and syspath_prepend change is the world's
-REFERENCE = {"sets config.CONFIG", "sets spec.MODELS"}  # once, by tests/conftest.py, before anything is imported
+REFERENCE = {
+    "sets config.CONFIG",
+    "sets feature_groups.GROUPS",
+    "sets spec.MODELS",
+}  # once, by tests/conftest.py, before anything is imported
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,17 @@ from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 from paved_runtime.feature_groups import told
 from paved_runtime.spec import Lookup, ModelSpec
+from pipelines.deployment import feature_store
+from pipelines.deployment.consistency import unproven
+from pipelines.deployment.errors import DeploymentError
+from pipelines.evidence import document
 from stacks.features import Features
 from stacks.layout import check
 from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support import feature_groups
 from tests.support.feature_groups import GROUP
-from tests.support.layouts import CONTEXT, HOME, PRODUCTION, Layout, configuration, read, synth
+from tests.support.layouts import CONTEXT, HOME, PRODUCTION, STAGING, Layout, configuration, read, synth
 from tests.support.networks import MANAGED, with_networks
 from tests.support.production import create
 
@@ -32,6 +37,7 @@ pytestmark = pytest.mark.laptop("templates alone, and groups of a localcloud")
 STACK = naming.features_stack(CONFIG, HOME)
 KIND = "AWS::SageMaker::FeatureGroup"
 NAME = naming.feature_group(CONFIG, GROUP)
+TOLD = {"feature_group_name": NAME, "identifier": "customer_id", "event_time": "as_of", "online": True}
 
 
 def looking_up(*columns: str) -> ModelSpec:
@@ -96,8 +102,7 @@ def test_an_endpoint_that_looks_up_may_ask_its_groups_and_knows_them(made: Layou
     environment = model["PrimaryContainer"]["Environment"]
 
     assert model["EnableNetworkIsolation"] is False
-    group = {"feature_group_name": NAME, "identifier": "customer_id", "event_time": "as_of", "online": True}
-    assert json.loads(told(environment)) == {GROUP: group}
+    assert json.loads(told(environment)) == {GROUP: TOLD}
     assert environment["AWS_REGION"] == HOME.region
     asked = [
         s for s in made.statements(stack, naming.execution_role(CONFIG, MODEL, PRODUCTION)) if "sagemaker:BatchGetRecord" in s["Action"]
@@ -172,17 +177,51 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-def test_a_group_that_is_deployed_takes_records_and_its_role_writes_them(cloud: Running, tmp_path: Path) -> None:
+def test_a_group_that_is_deployed_takes_records_and_the_road_finds_them(cloud: Running, tmp_path: Path) -> None:
+    """SageMaker writes them as the group's role; how old the newest is, the names of the files say."""
     app = App(outdir=str(tmp_path), context=CONTEXT)
     Features(app, STACK, config=CONFIG, account=HOME, groups=[feature_groups.group()])
     read(app, CONFIG, tmp_path)
     create(cloud, HOME.id, tmp_path, STACK)
-    record = {"customer_id": "7", "as_of": "2026-01-02T00:00:00Z", "visits_7d": "2"}
+    sagemaker, s3, runtime = (cloud.client(each, HOME.id) for each in ("sagemaker", "s3", "sagemaker-featurestore-runtime"))
+    store = feature_store.stores(sagemaker, CONFIG, [GROUP])[GROUP]
+    folder = f"{naming.OFFLINE_STORE}/{HOME.id}/sagemaker/{HOME.region}/offline-store/{NAME}-"
 
-    cloud.client("sagemaker-featurestore-runtime", HOME.id).put_record(
-        FeatureGroupName=NAME, Record=[{"FeatureName": name, "ValueAsString": value} for name, value in record.items()]
-    )
-    bucket, prefix = naming.features_bucket(CONFIG, HOME), f"{naming.OFFLINE_STORE}/{HOME.id}/sagemaker/{HOME.region}/offline-store/{NAME}-"
-    until(lambda: cloud.client("s3", HOME.id).list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"] == 1)
+    assert store["offline_store"].startswith(f"s3://{naming.features_bucket(CONFIG, HOME)}/{folder}")
+    assert store == {**TOLD, "offline_store": store["offline_store"]}
+    assert feature_store.newest_event(s3, store["offline_store"]) is None
+    for moment in ("2026-01-02T10:00:00Z", "2025-12-31T23:30:00Z"):
+        record = {"customer_id": "7", "as_of": moment, "visits_7d": "2"}
+        pairs = [{"FeatureName": name, "ValueAsString": value} for name, value in record.items()]
+        runtime.put_record(FeatureGroupName=NAME, Record=pairs)
+    newest = datetime(2026, 1, 2, 10, tzinfo=UTC)
+    until(lambda: feature_store.newest_event(s3, store["offline_store"]) == newest)
 
-    assert cloud.client("sagemaker", HOME.id).describe_feature_group(FeatureGroupName=NAME)["OfflineStoreStatus"] == {"Status": "Active"}
+    assert sagemaker.describe_feature_group(FeatureGroupName=NAME)["OfflineStoreStatus"] == {"Status": "Active"}
+    for hours, passed in ((47, True), (49, False)):
+        (verdict,) = feature_store.freshness(sagemaker, s3, CONFIG, [feature_groups.group()], newest + timedelta(hours=hours))
+        assert (verdict.gate, verdict.found, verdict.threshold, verdict.passed) == ("feature freshness", hours, 48, passed)
+
+
+def test_a_group_that_is_not_deployed_is_one_line(cloud: Running) -> None:
+    with pytest.raises(DeploymentError, match=r"feature group acme-risk-absent: it is not deployed: push it"):
+        feature_store.stores(cloud.client("sagemaker", HOME.id), CONFIG, ["absent"])
+
+
+def test_the_first_environments_verifier_sees_files_and_reads_none(made: Layout) -> None:
+    stack = naming.serving_stack(CONFIG, MODEL, STAGING)
+    statements = made.statements(stack, naming.verifier_role(CONFIG, MODEL, STAGING))
+    (listing,) = [s for s in statements if s["Action"] == "s3:ListBucket"]
+
+    assert naming.features_bucket(CONFIG, STAGING.account) in json.dumps(listing["Resource"])
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": f"{naming.OFFLINE_STORE}/*"}}
+    assert "s3:GetObject" not in json.dumps(statements)
+    last = made.statements(naming.serving_stack(CONFIG, MODEL, PRODUCTION), naming.verifier_role(CONFIG, MODEL, PRODUCTION))
+    assert "s3:ListBucket" not in json.dumps(last)
+
+
+def test_evidence_of_a_model_that_looks_up_must_say_that_its_features_were_fresh() -> None:
+    evaluation, staging = (kind.model_construct(gates=[], gates_failed=0) for kind in (document.Evaluation, document.Staging))
+
+    assert any(line.startswith(feature_store.FRESHNESS) for line in unproven(looking_up(), evaluation, staging))
+    assert not any(line.startswith(feature_store.FRESHNESS) for line in unproven(reference.model(), evaluation, staging))

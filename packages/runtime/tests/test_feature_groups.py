@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -113,3 +114,12 @@ def test_every_name_that_is_accepted_is_one_of_sagemaker(name: str) -> None:
         return
     assert re.fullmatch(r"[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}", name)
     assert len(name) <= 64
+
+
+@given(st.dictionaries(st.text(max_size=20), st.dictionaries(st.text(max_size=20), st.text(max_size=300))))
+def test_what_variables_tell_is_read_however_much_it_is(groups: dict[str, dict[str, str]]) -> None:
+    variables = feature_groups.variables(groups)
+
+    assert json.loads(feature_groups.told({**variables, "FEATURES_UNTIL": "2026-11-30T12:00:00Z"})) == groups
+    assert max(map(len, variables.values())) <= feature_groups.LONGEST_VALUE
+    assert feature_groups.told({"FEATURES_UNTIL": "2026-11-30T12:00:00Z"}) == ""
