@@ -221,7 +221,7 @@ def test_the_first_environments_verifier_sees_files_and_reads_none(made: Layout)
 
 
 def test_evidence_of_a_model_that_looks_up_must_say_that_its_features_were_fresh() -> None:
-    evaluation, staging = (kind.model_construct(gates=[], gates_failed=0) for kind in (document.Evaluation, document.Staging))
+    evaluation, staging = document.Evaluation.model_construct(gates=[], gates_failed=0), document.Staging.model_construct(gates=[])
 
     assert any(line.startswith(feature_store.FRESHNESS) for line in unproven(looking_up(), evaluation, staging))
     assert not any(line.startswith(feature_store.FRESHNESS) for line in unproven(reference.model(), evaluation, staging))
