@@ -8,10 +8,13 @@ from aws_cdk import App
 
 import naming
 from config import CONFIG, Config, ManagedNetwork
+from paved_runtime import feature_groups
+from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.spec import ModelSpec, load_all
 from stacks.batch import Batch
 from stacks.budget import Budget
 from stacks.delivery import ModelDelivery, PlatformDelivery
+from stacks.features import Features
 from stacks.layout import batched, check, chosen
 from stacks.monitoring import Monitoring
 from stacks.network import Network
@@ -20,26 +23,32 @@ from stacks.serving import Serving
 from stacks.toolchain import Toolchain
 
 
-def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
+def build(app: App, config: Config, models: Sequence[ModelSpec], groups: Sequence[FeatureGroup] = ()) -> None:
     """Add every stack to `app`; where its context names a `model`, only what concerns that one.
 
     Raises:
-        ValueError: config and models do not fit together, or there is no such model; one line a problem.
+        ValueError: config, models and feature groups do not fit together, or there is no such model; one line a problem.
     """
-    check(config, models)
+    check(config, models, groups)
     only: str | None = app.node.try_get_context("model")
     if config.permissions_boundary:
         app.node.set_context("@aws-cdk/core:permissionsBoundary", {"name": config.permissions_boundary})
+    features = {
+        account: Features(app, naming.features_stack(config, account), config=config, account=account, groups=groups)
+        for account in (config.accounts if groups else ())
+    }
     toolchain = Toolchain(app, naming.toolchain_stack(config), config=config)
     if only is None:
         platform = PlatformDelivery(app, naming.delivery_stack(config, naming.PLATFORM), config=config, models=models)
         platform.add_stack_dependency(toolchain)  # which tells it where things are, in SSM parameters
     for model in chosen(models, only):
-        Registry(app, naming.registry_stack(config, model.name), config=config, model=model)
+        registry = Registry(app, naming.registry_stack(config, model.name), config=config, model=model)
+        if model.features:
+            registry.add_stack_dependency(features[config.toolchain])
         ModelDelivery(app, naming.delivery_stack(config, model.name), config=config, model=model).add_stack_dependency(toolchain)
         for environment in config.environments:
             name = naming.serving_stack(config, model.name, environment)
-            serving = Serving(app, name, config=config, model=model, environment=environment)
+            serving = Serving(app, name, config=config, model=model, environment=environment, groups=groups)
             name = naming.monitoring_stack(config, model.name, environment)
             Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
             if batched(model, environment):
@@ -49,11 +58,12 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
         if account.budget:
             Budget(app, naming.budget_stack(config, account), config=config, account=account)
         if isinstance(account.network, ManagedNetwork):
-            Network(app, naming.network_stack(config, account), config=config, account=account).comes_first()
+            name = naming.network_stack(config, account)
+            Network(app, name, config=config, account=account, features=bool(groups)).comes_first()
 
 
 if __name__ == "__main__":
     # As context: stacks that share a synthesizer share its list of assets, and each would publish those of all before it.
     app = App(context={"@aws-cdk/core:bootstrapQualifier": CONFIG.qualifier})
-    build(app, CONFIG, load_all())
+    build(app, CONFIG, load_all(), feature_groups.load_all())
     app.synth()

@@ -14,13 +14,13 @@ from config import Account, Config, Environment, Repository
 
 PLATFORM = "platform"  # the road of the infrastructure under every model
 EVERY = "*"
-TOOLCHAIN, NETWORK = "toolchain", "network"
+TOOLCHAIN, NETWORK, FEATURES = "toolchain", "network", "features"
 
 SOURCE, BUILD, TRAIN, CHECK, UPDATE = "Source", "Build", "Train", "Check", "Update"  # stages of a delivery pipeline
 CONTROL, ONBOARD = "Control", "Onboard"  # the stages of a retraining controller, and of what gives a new model its road
 RESERVED = frozenset(
     {"approval", "build", "check", "control", "onboard", "onboarding", "retraining", "source", "train", "update"}
-    | {NETWORK, PLATFORM, TOOLCHAIN}
+    | {FEATURES, NETWORK, PLATFORM, TOOLCHAIN}
 )
 
 VARIANT, SHADOW = "live", "shadow"  # an endpoint's variants: scaling and alarms hold on to the first's name
@@ -40,6 +40,9 @@ REQUESTS, ANSWERS, FAILURES = "requests", "answers", "failures"
 # Folders of the bucket of batches.
 BATCH_ROWS, BATCH_RUNS = "input", "runs"  # what is uploaded to be scored; of each run, all that it wrote
 BATCH_RESULTS, BATCH_MANIFEST = "results", "manifest.json"  # of a run what people read, and there, of which rows by which version it is
+
+# Folders of the bucket of features.
+OFFLINE_STORE, INGESTIONS = "offline", "ingestions"
 
 # What the alarms of an endpoint are about. Those of deployments take a bad version back.
 DRIFT, MONITOR_SILENT, CAPTURE_UNREAD = "Drift", "MonitorSilent", "CaptureUnread"
@@ -96,6 +99,11 @@ def network_stack(config: Config, account: Account) -> str:
 def budget_stack(config: Config, account: Account) -> str:
     """What the project may cost in an account."""
     return f"{title(config)}-Budget-{_place(config, account)}"
+
+
+def features_stack(config: Config, account: Account) -> str:
+    """The feature groups of an account."""
+    return f"{title(config)}-Features-{_place(config, account)}"
 
 
 def budget(config: Config, account: Account) -> str:
@@ -322,6 +330,29 @@ def verifier_role(config: Config, model: str, environment: Environment) -> str:
 def environment_parameter(config: Config, model: str, environment: Environment, fact: str) -> str:
     """The SSM parameter of one fact about a model in an environment, in that environment's account."""
     return parameter(config, model, f"{environment.name}/{fact}")
+
+
+# What the features stack holds, in the toolchain's account and in each environment's
+
+
+def feature_group(config: Config, group: str) -> str:
+    """A group of the feature store."""
+    return _name(config, group)
+
+
+def features_bucket(config: Config, account: Account) -> str:
+    """The bucket of an account's offline store and, in the toolchain's, of the manifests of ingestions."""
+    return f"{config.project}-features-{account.id}-{account.region}"
+
+
+def features_parameter(config: Config, fact: str) -> str:
+    """The SSM parameter of one fact about an account's features, in that account."""
+    return f"/{config.project}/{FEATURES}/{fact}"
+
+
+def features_role(config: Config) -> str:
+    """The role with which who has credentials of the toolchain's account puts and reads an environment's features."""
+    return f"{config.project}-features"
 
 
 # CDK's bootstrap

@@ -12,7 +12,21 @@ from typer.core import TyperGroup
 # A command is a module of cli/commands: its `app`, which has commands of its own, or else its function of the same name.
 WHO: dict[str, tuple[str, ...]] = {
     "First steps": ("demo", "init", "new_model", "up", "down", "env"),
-    "Data scientist": ("train", "data", "push", "status", "logs", "retry", "evidence", "invoke", "batch", "labels", "traffic", "monitor"),
+    "Data scientist": (
+        "train",
+        "data",
+        "features",
+        "push",
+        "status",
+        "logs",
+        "retry",
+        "evidence",
+        "invoke",
+        "batch",
+        "labels",
+        "traffic",
+        "monitor",
+    ),
     "Approver and auditor": ("approve", "reject", "rollback", "evidence", "audit"),
     "Platform engineer": ("doctor", "bootstrap", "deploy", "clean", "upgrade"),
     "Contributor": ("check", "test", "lock", "base", "bench", "verify_aws"),

@@ -77,6 +77,7 @@ class Look:
             **{f"capture {number}": line for number, line in enumerate(self.unread, start=1)},
             "result": self.result,
             **{f"moved {number}": moved["sentence"] for number, moved in enumerate(report["moved"], start=1)},
+            **_groups(report.get("groups") or {}),
             **_quality(report.get("quality") or {}),
             "page": self.page,
         }
@@ -149,6 +150,12 @@ def _reason(sagemaker: SageMakerClient, arn: str, status: str) -> str:
         f"step {step['StepName']}: {step.get('FailureReason', 'no reason given')}" for step in steps if step["StepStatus"] == "Failed"
     ]
     return "; ".join(failed) or f"{arn} is {status}"
+
+
+def _groups(groups: dict[str, Any]) -> dict[str, str]:
+    """The feature groups of which something has moved."""
+    moved = {name: group["moved"] for name, group in groups.items() if group["moved"]}
+    return {f"feature group {name}": f"{', '.join(columns)} moved" for name, columns in moved.items()}
 
 
 def _quality(quality: dict[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from botocore import exceptions as aws
 
 from cli import disk
 from cli.tree import HERE
+from paved_runtime.feature_groups import REFERENCE, FeatureGroupError
 from paved_runtime.spec import SpecError
 
 CREDENTIALS = "./road up, or name an account's credentials: AWS_PROFILE=…"
@@ -38,12 +39,13 @@ def one_line(text: str) -> str:
 
 
 def explain(error: Exception) -> Problem | None:
-    """An expected failure of AWS, of the disk or of a model.toml as a Problem; None for what nobody expected."""
+    """An expected failure of AWS, of the disk, of a model.toml or a group.toml as a Problem; None for what nobody expected."""
     match error:
         case Problem():
             return full_disk(what=str(error)) if disk.said(str(error)) and not isinstance(error, FullDisk) else error
-        case SpecError():
-            return Problem("model.toml", str(error), "correct it; docs/model-toml.md explains every key")
+        case SpecError() | FeatureGroupError():
+            what, page = ("model.toml", "docs/model-toml.md") if isinstance(error, SpecError) else ("feature group", REFERENCE)
+            return Problem(what, str(error), f"correct it; {page} explains every key")
         case aws.ClientError():
             code = error.response["Error"].get("Code", "no code")
             why = f"{code}: {error.response['Error'].get('Message', '')}".rstrip(": .")

@@ -45,6 +45,8 @@ def commands() -> Iterator[tuple[str, Any]]:
 def _below(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield f"{prefix}{name}", command
             yield from _below(command, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}", command

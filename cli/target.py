@@ -56,12 +56,16 @@ class Target:
 
         They take the roles that CDK's bootstrap made there, as CDK itself does: `deploy` updates stacks, `lookup` looks.
         """
+        return self.acting(account, naming.bootstrap_role(CONFIG, role, account))
+
+    def acting(self, account: Account, role: str) -> boto3.Session:
+        """A session in an account: who has no credentials of it takes the role of that name there."""
         at_home = self.cloud or account.id == CONFIG.toolchain.id
         if at_home or boto3.client("sts", region_name=account.region).get_caller_identity()["Account"] == account.id:
             return self.session(account)
-        name = naming.bootstrap_role(CONFIG, role, account)
+        name = f"{role}/{account.id}/{account.region}"
         if name not in self._sessions:
-            self._sessions[name] = accounts.session(CONFIG, account, name)
+            self._sessions[name] = accounts.session(CONFIG, account, role)
         return self._sessions[name]
 
     def registry(self, model: ModelSpec) -> Registry:

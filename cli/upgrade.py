@@ -29,6 +29,7 @@ CONFIG = "config.py"
 # What a team owns whole, and an upgrade leaves alone. A fork adds paths of its own: `[tool.road] own` in pyproject.toml.
 OWN = {
     "model_code": "a team's models",
+    "feature_groups": "a team's features",
     "CODEOWNERS": "who reviews what",
 }
 LOCKS = (".lock", "package-lock.json")  # `./road` starts with these: a conflict's marks would keep it from starting

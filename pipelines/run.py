@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+from paved_runtime.feature_groups import variables
 
 PUSH = "push"  # the cause of what nobody and nothing else has started
 
@@ -16,6 +20,8 @@ class Run:
     its image, its `model.tar.gz`; all are empty where there is none. `cause` is why there is a run. `sources_sha256` is the digest of
     what training depends on in the repository, empty where that is not known. `subnets` and `security_groups` are
     ids in the VPC where jobs run, comma-separated; both are empty where the account has no network of its own.
+    `features` has, of each feature group that the model looks up in, what containers are told of it, with the S3 URI `offline_store`; what
+    was written there after `features_until`, a moment in ISO-8601, does not count, so that the run can be made again.
     """
 
     image_uri: str
@@ -34,12 +40,21 @@ class Run:
     champion_model_uri: str = ""
     subnets: str = ""
     security_groups: str = ""
+    features: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    features_until: str = ""
 
     def __post_init__(self) -> None:
         if len({bool(part) for part in (self.champion_arn, self.champion_image_uri, self.champion_model_uri)}) > 1:
             raise ValueError("champion_arn, champion_image_uri and champion_model_uri go together: accepted are all three or none")
         if bool(self.subnets) != bool(self.security_groups):
             raise ValueError("subnets and security_groups go together: accepted are both or none")
+        if bool(self.features) != bool(self.features_until):
+            raise ValueError("features and features_until go together: accepted are both or none")
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What a job that prepares rows reads: channel → S3 URI."""
+        return {"data": self.data_folder, **{f"features_{group}": store["offline_store"] for group, store in self.features.items()}}
 
     @property
     def data_folder(self) -> str:
@@ -56,7 +71,8 @@ class Run:
     @property
     def environment(self) -> dict[str, str]:
         """What every job's container is told."""
-        return {"COMMIT": self.commit, "DATA_SHA256": self.data_sha256, "IMAGE_URI": self.image_uri}
+        features = {**variables(self.features), "FEATURES_UNTIL": self.features_until} if self.features else {}
+        return {"COMMIT": self.commit, "DATA_SHA256": self.data_sha256, "IMAGE_URI": self.image_uri, **features}
 
     @classmethod
     def read(cls, file: Path) -> Run:

@@ -100,6 +100,7 @@ def training_sha256(config: Config, model: ModelSpec, run: Run) -> str:
     """A digest of all that training depends on: sources, data, and the jobs themselves. The same one, the same training.
 
     Commit and image name the sources once more, and the champion is another question. Empty where the sources are not known.
+    Where features are looked up, the moment until which they count is part of it: such a model is trained anew each time.
     """
     if not run.sources_sha256:
         return ""
@@ -125,10 +126,10 @@ class _Steps:
         self.volume_key = None if has_local_storage(model.training.instance_type) else run.key
         champion = self._champion() if run.champion_arn and model.gates.champion.compare else None
         self.before = [champion] if champion else []
-        self.data = {"data": run.data_folder, **({"champion": _output(champion, "champion")} if champion else {})}
+        self.data = {**run.inputs, **({"champion": _output(champion, "champion")} if champion else {})}
 
     def one_job(self) -> Trained:
-        search = self._search({"data": self.run.data_folder}, ["prepare", "search"])
+        search = self._search({**self.run.inputs}, ["prepare", "search"])
         train = self._train(self.data, ["prepare", "train", "evaluate"], search)
         return Trained(
             steps=[*self.before, *search, train],
@@ -156,7 +157,7 @@ class _Steps:
 
     def _champion(self) -> ProcessingStep:
         run = self.run
-        inputs = {"data": run.data_folder, "model": run.champion_model_uri}
+        inputs = {**run.inputs, "model": run.champion_model_uri}
         origin = {**run.environment, "IMAGE_URI": run.champion_image_uri, "MODEL_PACKAGE_ARN": run.champion_arn}
         return self._process("Champion", "score", inputs=inputs, outputs=["champion"], image=run.champion_image_uri, environment=origin)
 

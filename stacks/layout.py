@@ -9,10 +9,11 @@ from zoneinfo import available_timezones
 import naming
 from config import Config, Environment, Repository
 from naming import RESERVED
+from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.spec import ModelSpec, Serving
 from pipelines.delivery import deploying_minutes
 from pipelines.waiting import ACTIONS, LONGEST_ACTION, LONGEST_WAIT, jobs, longest_job, longest_run, waits
-from stacks import budget_check, build_environment, network_check
+from stacks import budget_check, build_environment, features_check, network_check
 
 PROJECT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")  # begins stacks' names, which begin with a letter, and buckets', which are lower-case
 ENVIRONMENT = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
@@ -51,6 +52,7 @@ LONGEST = {  # characters that AWS gives a name
     "connection": 32,
     "delivery pipeline": 100,
     "endpoint": 63,
+    "feature group": 64,
     "model package group": 63,
     "queue": 80,
     "role": 64,
@@ -85,7 +87,7 @@ def chosen(models: Sequence[ModelSpec], name: str | None) -> list[ModelSpec]:
     raise ValueError(f"context model={name}: there is no such model: name one of {', '.join(model.name for model in models) or 'none'}")
 
 
-def check(config: Config, models: Sequence[ModelSpec]) -> None:
+def check(config: Config, models: Sequence[ModelSpec], groups: Sequence[FeatureGroup] = ()) -> None:
     """Raise when something does not fit.
 
     Raises:
@@ -102,7 +104,8 @@ def check(config: Config, models: Sequence[ModelSpec]) -> None:
         *_tags(config),
         *_logs(config),
         *(problem for model in models for problem in _model(config, model)),
-        *_names(config, models),
+        *features_check.problems(models, groups),
+        *_names(config, models, groups),
     ]
     if problems:
         raise ValueError("\n".join(problems))
@@ -272,7 +275,7 @@ def _serverless(config: Config, serving: Serving, environment: Environment) -> I
         )
 
 
-def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:
+def _names(config: Config, models: Sequence[ModelSpec], groups: Sequence[FeatureGroup]) -> Iterator[str]:
     """What AWS would say of the names that follow from these: of the longest one, and of one that is somebody else's."""
     if not PROJECT.fullmatch(config.project):
         yield f"config.py: project: found {config.project!r}; accepted are lower-case letters and digits in words joined by hyphens"
@@ -280,6 +283,9 @@ def _names(config: Config, models: Sequence[ModelSpec]) -> Iterator[str]:
     for model in models:
         batches = [each for place in config.environments if batched(model, place) for each in _names_of_batches(config, model.name, place)]
         named[f"model_code/{model.name}"] = [*_names_of_model(config, model.name), *batches]
+    if groups:
+        named["feature_groups"] = _names_of_features(config)
+        named |= {f"feature_groups/{group.name}": [("feature group", naming.feature_group(config, group.name))] for group in groups}
     owners: dict[Name, str] = {}
     for owner, names in named.items():
         kind, name = max(names, key=lambda each: len(each[1]) - LONGEST[each[0]])
@@ -330,6 +336,14 @@ def _names_of_batches(config: Config, model: str, environment: Environment) -> l
         ("role", naming.batch_role(config, model, environment)),
         ("schedule", naming.batch_pipeline(config, model, environment)),
         ("stack", naming.batch_stack(config, model, environment)),
+    ]
+
+
+def _names_of_features(config: Config) -> list[Name]:
+    return [
+        *(("bucket", naming.features_bucket(config, account)) for account in config.accounts),
+        *(("stack", naming.features_stack(config, account)) for account in config.accounts),
+        ("role", naming.features_role(config)),
     ]
 
 

@@ -1,7 +1,8 @@
 """The network of an account that has none: what the network stack makes, which services are reached in it, and how other stacks find it.
 
 Which endpoints there are follows from what is called there: `BUILD_SERVICES` by the stages of the roads, `JOB_SERVICES` by the monitor,
-the one job that is not isolated. What the isolated ones read and write, SageMaker carries through the VPC to S3 (API_VpcConfig's guide,
+the one job that is not isolated, and `FEATURE_STORE` by endpoints whose models look features up. What the isolated ones read and write,
+SageMaker carries through the VPC to S3 (API_VpcConfig's guide,
 "Give SageMaker AI access to resources in your Amazon VPC").
 """
 
@@ -36,12 +37,13 @@ BUILD_SERVICES = (
 )
 JOB_SERVICES = ("monitoring", "sagemaker.api", "sns")
 SECRETS = "secretsmanager"
+FEATURE_STORE = "sagemaker.featurestore-runtime"
 
 
 class Network(Stack):
     """The managed network of one account."""
 
-    def __init__(self, scope: Construct, name: str, *, config: Config, account: Account) -> None:
+    def __init__(self, scope: Construct, name: str, *, config: Config, account: Account, features: bool = False) -> None:
         super().__init__(scope, name, env=Environment(account=account.id, region=account.region))
         network = account.network
         assert isinstance(network, ManagedNetwork)
@@ -50,7 +52,7 @@ class Network(Stack):
             "Network",
             cidr=network.cidr,
             zones=network.zones or [Fn.select(place, Fn.get_azs()) for place in range(ZONES)],
-            services=services(config, account),
+            services=services(config, account, features=features),
             other_services=network.endpoint_services,
             accounts=sorted({each.id for each in config.accounts}),
             ports=sorted(set(_ports(config))),
@@ -66,11 +68,15 @@ class Network(Stack):
                 stack.add_stack_dependency(self)
 
 
-def services(config: Config, account: Account) -> list[str]:
-    """The interface endpoints that an account's network needs, as in `com.amazonaws.REGION.SERVICE`; S3 has a gateway beside them."""
+def services(config: Config, account: Account, *, features: bool = False) -> list[str]:
+    """The interface endpoints that an account's network needs, as in `com.amazonaws.REGION.SERVICE`; S3 has a gateway beside them.
+
+    `features`: there are feature groups, which models in an environment's account may ask.
+    """
     builds = {*BUILD_SERVICES, *([SECRETS] if config.builds.package_index_secret else [])} if account == config.toolchain else set()
     jobs = set(JOB_SERVICES) if account == config.environments[-1].account else set()
-    return sorted(builds | jobs)
+    asked = {FEATURE_STORE} if features and account in [each.account for each in config.environments] else set()
+    return sorted(builds | jobs | asked)
 
 
 def vpc_config(stack: Stack, config: Config, account: Account) -> VpcConfig | None:

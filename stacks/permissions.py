@@ -86,6 +86,7 @@ def build(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
     """Compare the model's own stacks, push the image of one commit to its repository, see its scan, and store its bill of materials."""
     repository = stack.format_arn(service="ecr", resource="repository", resource_name=naming.image_repository(config, model.name))
     own = [naming.registry_stack(config, model.name), naming.delivery_stack(config, model.name)]
+    own += [naming.features_stack(config, config.toolchain)] if model.features else []
     return [
         *facts(stack, config, model.name),
         allow("cloudformation:DescribeStacks", "cloudformation:GetTemplate", on=_stacks(stack, own)),
@@ -154,7 +155,17 @@ def train(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStat
         *_register_again(stack, config, model.name),
         _use(stack, _signing_keys(config, model.name), "kms:DescribeKey", "kms:GetPublicKey", "kms:Verify"),
         allow("sts:AssumeRole", on=[verifier]),
+        *_describe_groups(stack, config, model),
     ]
+
+
+def _describe_groups(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
+    """Find the offline stores that a model is trained on."""
+    groups = [
+        stack.format_arn(service="sagemaker", resource="feature-group", resource_name=naming.feature_group(config, group))
+        for group in model.features
+    ]
+    return [allow("sagemaker:DescribeFeatureGroup", on=groups)] if groups else []
 
 
 def _register_again(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]:

@@ -10,6 +10,7 @@ Not protected against deletion: a creation that failed must be removable in one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import ArnFormat, CfnCondition, CfnOutput, CfnParameter, Fn, RemovalPolicy, Stack
@@ -20,10 +21,11 @@ from constructs import Construct
 import naming
 from config import Config, Environment
 from deployability.instances import gpus, has_local_storage, processors
+from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.spec import TERMINATION, Fleet, ModelSpec, Monitoring
 from pipelines import tags
 from pipelines.serving_stack import NO, PACKAGE, PERCENTILES, ServingOutputs, ServingParameters
-from stacks import facts, layout, permissions
+from stacks import facts, features_check, layout, permissions
 from stacks.constructs.alarms import Alarms, Limits
 from stacks.constructs.deployment import guarded, urgent
 from stacks.constructs.endpoint import Capture, Endpoint, Instances, OnDemand, Shadow
@@ -36,6 +38,7 @@ from stacks.constructs.scaling import CONCURRENCY, INVOCATIONS, Bounds, Scaling,
 from stacks.constructs.score_metrics import ScoreMetrics
 from stacks.constructs.store import Store
 from stacks.constructs.verifier_role import VerifierRole
+from stacks.features import for_freshness, group_arn
 from stacks.network import vpc_config
 from stacks.permissions import allow
 
@@ -45,10 +48,19 @@ LONGEST_SHIFT = 5  # minutes in a row in which scores must differ before an alar
 class Serving(Stack):
     """One endpoint, in the environment's account."""
 
-    def __init__(self, scope: Construct, name: str, *, config: Config, model: ModelSpec, environment: Environment) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        config: Config,
+        model: ModelSpec,
+        environment: Environment,
+        groups: Sequence[FeatureGroup] = (),
+    ) -> None:
         place = CdkEnvironment(account=environment.account.id, region=environment.account.region)
         super().__init__(scope, name, env=place, tags=tags.of(config, model, environment))
-        self.config, self.model, self.place = config, model, environment
+        self.config, self.model, self.place, self.groups = config, model, environment, groups
         self.serving = model.serving[environment.name]
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.parameters = ServingParameters(**{field: self._parameter(field) for field in self._fields()})
@@ -166,6 +178,7 @@ class Serving(Stack):
             count=fleet.instances,
             encrypt_volume=not has_local_storage(fleet.instance_type),
             retain_count=serving.maximum_instances is not None and not serving.scales_to_zero,  # a fleet of none proves nothing
+            isolated=not self.model.features,
             vpc=self.vpc,
         )
 
@@ -182,7 +195,7 @@ class Serving(Stack):
         alone = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"} if self.serving.serverless else {}
         table = self.serving.asynchronous
         large = {"REQUEST_MB": str(table.payload_mb)} if table else {}
-        expected = {"environment": {"MODEL_SHA256": self.parameters.model_sha256, **alone, **large}}
+        expected = {"environment": {"MODEL_SHA256": self.parameters.model_sha256, **alone, **large, **self._lookups()}}
         if self.place.approved_only:
             return {"modelPackageName": self.parameters.model_package_arn, **expected}
         return {"image": self.parameters.image_uri, "modelDataUrl": self.parameters.model_data_url, **expected}
@@ -190,7 +203,13 @@ class Serving(Stack):
     def _shadow(self) -> Shadow:
         package = self.parameters.shadow_model_package_arn
         shadowed = CfnCondition(self, "Shadowed", expression=Fn.condition_not(Fn.condition_equals(package, "")))
-        return Shadow(variant=naming.SHADOW, container={"modelPackageName": package}, condition=shadowed)
+        container = {"modelPackageName": package, **({"environment": lookups} if (lookups := self._lookups()) else {})}
+        return Shadow(variant=naming.SHADOW, container=container, condition=shadowed)
+
+    def _lookups(self) -> dict[str, str]:
+        """What a container that looks features up must know."""
+        told = features_check.lookups(self.config, self.model, self.groups)
+        return {**told, "AWS_REGION": self.region} if told else {}
 
     def _alarms(self, endpoint: Endpoint, topic: Notices) -> Alarms:
         namespace = naming.metric_namespace(self.config, self.model.name, self.place)
@@ -275,6 +294,7 @@ class Serving(Stack):
         metrics = {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}}
         name, colon = self.log.log_group_name, ArnFormat.COLON_RESOURCE_NAME
         own_log = self.format_arn(service="logs", resource="log-group", resource_name=name, arn_format=colon)  # SageMaker asks for it
+        asked = [group_arn(self, self.config, group) for group in self.model.features]
         return ModelRole(
             self,
             "Execution",
@@ -289,6 +309,7 @@ class Serving(Stack):
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=metrics),  # metrics have no resource to name
                 allow("cloudwatch:DescribeAlarms", on=[alarms]),  # those that may take a deployment back
                 *(self.queue.of_endpoint() if self.queue else []),
+                *([allow("sagemaker:BatchGetRecord", on=asked)] if asked else []),
                 *(self.vpc.for_jobs(self) if self.vpc else []),
             ],
         )
@@ -308,6 +329,7 @@ class Serving(Stack):
             trusted=[permissions.role_arn(self, config.toolchain, role) for role in trusted],
             endpoint_name=self.endpoint_name,
             queued=self.queue.of_caller() if self.queue else [],
+            features=for_freshness(self, config, self.place.account, self.model.features) if self.place == config.environments[0] else [],
         )
 
     def _outputs(self, endpoint: Endpoint, alarms: Alarms) -> None:

@@ -19,22 +19,22 @@ import config
 from localcloud.testing import MODELS, marks
 from localcloud.testing.isolation import isolate
 from localcloud.testing.names import Name, unique
-from paved_runtime import spec
+from paved_runtime import feature_groups, spec
 from tests import reference
 from tests.support.tree import reference_tree
 
 if TYPE_CHECKING:
     from localcloud.testing.in_process import Aws
 
+HERE = Path(__file__).parent
 isolate()
 os.environ["CDK_VALIDATION"] = "false"
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no defect
 settings.load_profile("unhurried")
 
+feature_groups.GROUPS = HERE / "feature_groups"  # there are none
 config.CONFIG, spec.MODELS = reference.CONFIG, reference.MODELS  # what is imported from here on has no other
 
-
-HERE = Path(__file__).parent
 OF_AWS = (HERE / "e2e", HERE / "stacks")  # whose tests say whether an account can show what they show
 SLOW = 900  # seconds that a slow test may take, where it says nothing else: it shares its cores with a fork's whole suite
 

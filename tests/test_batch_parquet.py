@@ -6,7 +6,6 @@ An image has pyarrow only if its model asks for it, and the sample does not: her
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,19 +16,22 @@ import pytest
 from pyarrow import parquet as pq
 
 from tests.reference import ROOT
+from tests.support.borrowed import environment as borrow
 from tests.support.container import python
 
 PROGRAM = """
 import sys, tomllib
 from pathlib import Path
 import msgspec
-from paved_runtime.batch import files, lines, results
+from datetime import UTC, datetime
+from paved_runtime.batch import files, lines, lookups, results
 from paved_runtime.spec import Data
 
 source, target, parts = map(Path, sys.argv[1:4])
 data = Data.model_validate(tomllib.loads(sys.argv[4]))
+store = lookups.OfflineStore(root=source.parent, lookups={}, data=data, groups={}, until=datetime.now(UTC))
 with source.open("rb") as stream, lines.Writer(parts, payload_mb=1) as writer:
-    rows = files.read(stream, source, data)
+    rows = files.read(stream, source, store)
     assert all(map(writer.add, rows.texts))
 written = results.opened(target, rows.keep, rows.schema, data, "0123456789ab")
 for part in msgspec.json.Decoder(lines.Part).decode_lines((parts / "part-00000.jsonl").read_bytes()):
@@ -64,13 +66,7 @@ Json = dict[str, Any]
 
 @pytest.fixture
 def borrowed(tmp_path: Path) -> dict[str, str]:
-    """The environment of a container that has this environment's pyarrow, and nothing else of it."""
-    folder = tmp_path / "borrowed"
-    folder.mkdir()
-    (folder / "pyarrow").symlink_to(Path(pa.__file__).parent)
-    for libraries in Path(pa.__file__).parent.parent.glob("pyarrow.libs"):
-        (folder / libraries.name).symlink_to(libraries)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "packages/runtime"), str(folder)])}
+    return borrow(tmp_path / "borrowed", "pyarrow")
 
 
 def test_rows_of_parquet_come_back_with_the_types_that_they_came_with(tmp_path: Path, borrowed: dict[str, str]) -> None:

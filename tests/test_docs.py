@@ -143,7 +143,19 @@ def test_every_key_of_model_toml_is_explained() -> None:
     serving = (spec.Serving, spec.Deployment, spec.Alarms, spec.OffHours, spec.Monitoring, spec.Retraining)
     gates = (spec.Gates, spec.Champion, spec.Slices, spec.Fairness, spec.Behaviour, spec.Invariance, spec.MinimumFunction, spec.Load)
     keys = {key for model in (*models, *serving, *gates) for key in model.model_fields} | set(written)
-    tables = {"columns", "data", "gates", "training", "serving", "hyperparameters", "search", "deployment", "monitoring", "retraining"}
+    tables = {
+        "columns",
+        "data",
+        "features",
+        "gates",
+        "training",
+        "serving",
+        "hyperparameters",
+        "search",
+        "deployment",
+        "monitoring",
+        "retraining",
+    }
     assert keys - explained - tables - {"name"} == set()
     judged = [f"gates.{name}" for name in ("champion", "slices", "fairness", "behaviour", "load")]
     served = ["serving.<environment>", *(f"serving.<environment>.{name}" for name in ("deployment", "alarms", "off_hours"))]

@@ -18,8 +18,10 @@ CONFORMANCE = "packages/runtime/conformance"  # tests of every framework
 ROOMS = ("app", "bench", "cli", "config", "model_code", "naming", "pipelines", "stacks", "tests")  # what no package knows
 SPEC, PROTOCOL, BOTO, SYNTH = "paved_runtime.spec", "paved_runtime.protocol", ("boto3", "botocore", "mypy_boto3"), ("aws_cdk", "constructs")
 OURS = ("config", "naming", SPEC)
+GROUPS = "paved_runtime.feature_groups"
 DEPLOYMENT = (
     *OURS,
+    GROUPS,
     PROTOCOL,
     "pipelines.deployment",
     "pipelines.evidence",
@@ -32,6 +34,7 @@ EVIDENCE = ("pipelines.evidence", "naming", SPEC, PROTOCOL, "paved_runtime.page"
 PAGES = ("cryptography", "jinja2", "markupsafe", "matplotlib", "pydantic")
 TRAINING = (
     *OURS,
+    GROUPS,
     PROTOCOL,
     "pipelines.definition",
     "pipelines.run",
@@ -45,6 +48,7 @@ TRAINING = (
 )
 STACKS = (
     *OURS,
+    GROUPS,
     "stacks",
     "pipelines.batch",
     "pipelines.delivery",
@@ -67,13 +71,13 @@ class Rule:
 
 
 RULES = (  # the first that fits holds
-    Rule("app", ("config", "naming", "stacks", SPEC, "aws_cdk")),
+    Rule("app", ("config", "naming", "stacks", GROUPS, SPEC, "aws_cdk")),
     Rule("config"),
     Rule("naming", ("config",)),
     Rule("stacks.constructs", ("stacks.constructs", *SYNTH)),
     Rule("stacks", STACKS),
     Rule("pipelines.commands"),
-    Rule("pipelines.run"),
+    Rule("pipelines.run", (GROUPS,)),
     Rule("pipelines.serving_stack"),
     Rule("pipelines.tags", ("config", SPEC)),
     Rule("pipelines.search_space", (SPEC,)),
@@ -91,13 +95,18 @@ RULES = (  # the first that fits holds
     Rule("pipelines.deployment", DEPLOYMENT, never=("argparse",)),
     Rule("pipelines.steps", ("pipelines.steps", *DEPLOYMENT)),
     Rule(SPEC, (SPEC, "pydantic", "paved_runtime.dates")),
+    Rule(GROUPS, (SPEC, "pydantic")),
     Rule("paved_runtime.dates"),
     Rule(PROTOCOL),
     Rule("paved_runtime.csv_text"),
     Rule("deployability", ("deployability", "cfnlint")),
 )
 PATCHES = {"setattr", "delattr", "setitem", "delitem"}  # of MonkeyPatch; what setenv, chdir and syspath_prepend change is the world's
-REFERENCE = {"sets config.CONFIG", "sets spec.MODELS"}  # once, by tests/conftest.py, before anything is imported
+REFERENCE = {
+    "sets config.CONFIG",
+    "sets feature_groups.GROUPS",
+    "sets spec.MODELS",
+}  # once, by tests/conftest.py, before anything is imported
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,54 @@ def test_keys_of_classes_and_numbers_that_do_not_fit_together(tmp_path: Path, mo
     assert line.startswith(f"model_code/{MODEL}/model.toml: {error}")
 
 
+ACCOUNTS = '[features.accounts]\nkey = "client"\ncolumns = ["balance"]\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error"),
+    [
+        (
+            '"client"',
+            '"age"',
+            "features.accounts.key: column 'age' is a feature: a key says whose row it is, and takes no part in the score",
+        ),
+        ('"client"', '"y"', "features.accounts.key: column 'y' is the target, or data.time: name the one with the record identifier"),
+        (
+            '"client"',
+            '"asked"',
+            "features.accounts.key: column 'asked' is the target, or data.time: name the one with the record identifier",
+        ),
+        ('"client"', '"explain"', "features.accounts.key: column 'explain' has a name that requests use for themselves: rename it in the"),
+        ('["balance"]', '["wealth"]', "features.accounts.columns: there is no column 'wealth' in data.columns"),
+        ('["balance"]', '["balance", "balance"]', "features.accounts.columns: column 'balance' comes from accounts: name it once"),
+        ('["balance"]', "[]", "features.accounts.columns: found []; Tuple should have at least 1 item after validation, not 0"),
+        (
+            '["balance"]',
+            '["balance"]\nmaximum_age_hours = 0',
+            "features.accounts.maximum_age_hours: found 0; Input should be greater than 0",
+        ),
+        ('"client"', '"client"\nonline = true', "features.accounts.online: there is no such key; docs/model-toml.md lists them all"),
+        (
+            '["balance"]\n',
+            '["balance"]\n\n[features.visits]\nkey = "client"\ncolumns = ["balance"]\n',
+            "features.visits.columns: column 'balance' comes from accounts: name it once",
+        ),
+        ('["balance"]', '["job"]', "features.accounts.columns: data.group or data.time names column 'job', which the data set itself has"),
+    ],
+)
+def test_what_cannot_be_looked_up(tmp_path: Path, before: str, after: str, error: str) -> None:
+    dated = SHOWN.replace("[data]\n", '[data]\ntime = "asked"\nsplit = "group"\ngroup = "job"\n', 1)
+    write(tmp_path / "right" / "model_code", f"{dated}\n{ACCOUNTS}".encode())
+    right = spec.load(MODEL, tmp_path / "right" / "model_code")
+    assert right.features == {"accounts": spec.Lookup(key="client", columns=("balance",))}
+    write(tmp_path / "model_code", f"{dated}\n{ACCOUNTS.replace(before, after)}".encode())
+
+    with pytest.raises(spec.SpecError) as caught:
+        spec.load(MODEL, tmp_path / "model_code")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"model_code/{MODEL}/model.toml: {error}")
+
+
 CANARY = {"policy": "canary", "bake_minutes": 10}
 NIGHT = {"start": "20:00", "end": "06:00", "timezone": "UTC", "instances": 1, "maximum_instances": 2}
 
@@ -200,7 +248,7 @@ def test_features_are_in_the_order_of_the_file(tmp_path: Path) -> None:
     write(tmp_path / "model_code", SHOWN.encode())
     loaded = spec.load(MODEL, tmp_path / "model_code")
 
-    assert loaded.features == tuple(re.findall(r"^(\w+) +?= \{ type", SHOWN, re.MULTILINE))
+    assert loaded.column_names == tuple(re.findall(r"^(\w+) +?= \{ type", SHOWN, re.MULTILINE))
     assert loaded.slug == naming.slug(MODEL)
     assert spec.load_all(tmp_path / "model_code") == [loaded]
 

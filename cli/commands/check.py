@@ -13,14 +13,14 @@ from typing import Annotated
 
 import typer
 
-from cli import base_images, environments, output, packages, target
+from cli import base_images, environments, feature_sql, output, packages, target
 from cli.output import say
 from cli.packages import Package
 from cli.problem import Problem
 from cli.processes import CORES, captured
 from cli.tree import CACHE, HERE, typed_path
 from config import CONFIG
-from paved_runtime import spec
+from paved_runtime import feature_groups, spec
 from pipelines.deployment.base_image import LOCK
 
 ROOMS = ("app.py", "config.py", "naming.py", "stacks", "pipelines", "cli", "tests", "bench")
@@ -47,8 +47,8 @@ def check(
     ] = None,
     json: output.Json = False,
 ) -> None:
-    """Secrets, base image, lint, types and tests of one model; without --model of every model, and types, synth, cfn-lint and deployability
-    rules.
+    """Secrets, base image, lint, types and tests of one model; without --model of every model, and feature groups, types, synth, cfn-lint
+    and deployability rules.
     """
     if template:
         _one_template(template, json=json)
@@ -89,6 +89,8 @@ def _by_environment(pythons: Mapping[str, Path]) -> dict[Path, list[str]]:
 
 def _of_tree() -> Iterator[tuple[str, Run]]:
     yield from _style(["."])
+    if feature_groups.names():
+        yield "feature groups", _feature_groups
     yield "types", _types("rooms", *(room for room in ROOMS if _has_python(HERE / room)))
     for package in packages.every():
         yield f"types of {package.name}", _types_of(package)
@@ -142,6 +144,11 @@ def _secrets() -> tuple[int, str]:
 def _base_image(models: Sequence[str]) -> tuple[int, str]:
     dockerfiles = [environments.folder(model) / "Dockerfile" for model in models]
     problems = base_images.check(CONFIG.images.base, HERE / LOCK, dockerfiles)
+    return int(bool(problems)), "".join(f"{problem}\n" for problem in problems)
+
+
+def _feature_groups() -> tuple[int, str]:
+    problems = feature_sql.problems()
     return int(bool(problems)), "".join(f"{problem}\n" for problem in problems)
 
 

@@ -10,17 +10,21 @@ from collections.abc import Sequence
 
 import naming
 from config import Account, Config, ManagedNetwork
+from paved_runtime import feature_groups
+from paved_runtime.spec import ModelSpec
 
 
 def of_account(config: Config, account: Account) -> list[str]:
-    """The stacks of an account's managed network and budget, where it has them: before every other there."""
+    """The stacks of an account's managed network, budget and features, where it has them: before every other there."""
     network = [naming.network_stack(config, account)] if isinstance(account.network, ManagedNetwork) else []
-    return [*network, *([naming.budget_stack(config, account)] if account.budget else [])]
+    budget = [naming.budget_stack(config, account)] if account.budget else []
+    return [*network, *budget, *([naming.features_stack(config, account)] if feature_groups.names() else [])]
 
 
-def of_model(config: Config, model: str) -> list[list[str]]:
-    """What a model has there."""
-    return [[naming.registry_stack(config, model)], [naming.delivery_stack(config, model)]]
+def of_model(config: Config, model: ModelSpec) -> list[list[str]]:
+    """What a model has there, after the features that it is trained on."""
+    features = [[naming.features_stack(config, config.toolchain)]] if model.features else []
+    return [*features, [naming.registry_stack(config, model.name)], [naming.delivery_stack(config, model.name)]]
 
 
 def of_all(config: Config, models: Sequence[str]) -> list[list[str]]:

@@ -1,10 +1,10 @@
-"""Says whether what a model's files decide differs from what stands: the templates of its registry and its delivery pipeline."""
+"""Says whether what a model's files decide differs from what stands: templates of its registry, delivery pipeline and features."""
 
 from __future__ import annotations
 
-import naming
 from config import CONFIG
-from pipelines.deployment import accounts, cdk, stack
+from paved_runtime import spec
+from pipelines.deployment import accounts, cdk, stack, toolchain
 from pipelines.steps.step import add_assembly, parser, print_exports, progress, run
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     add_assembly(arguments)
     options = arguments.parse_args()
     cloudformation = accounts.home(CONFIG)("cloudformation")
-    names = [naming.registry_stack(CONFIG, options.model), naming.delivery_stack(CONFIG, options.model)]
+    names = [name for group in toolchain.of_model(CONFIG, spec.load(options.model)) for name in group]
     differ = [name for name in names if stack.template(cloudformation, name) != cdk.template(options.assembly, name)]
     progress(f"what differs from the assembly: {', '.join(differ) or 'nothing'}")
     print_exports({"STACKS_DIFFER": "yes" if differ else "no"})

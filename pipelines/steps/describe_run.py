@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import naming
@@ -9,6 +10,7 @@ from config import CONFIG
 from paved_runtime import spec
 from pipelines.deployment.champion import champion
 from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.feature_store import stores
 from pipelines.deployment.registry import Registry
 from pipelines.deployment.training_inputs import base_of, sources_sha256
 from pipelines.evidence import pack
@@ -29,7 +31,7 @@ def main() -> None:
     if data is None:
         path = naming.parameter(config, options.model, "data")
         raise DeploymentError(f"{path}: no data set was stored: store one: ./road data put {options.model} FILE.csv")
-    version = champion(place)
+    version, features = champion(place), stores(registry.sagemaker, config, registry.model.features)
     described = Run(
         image_uri=options.image_uri,
         data_uri=data.uri,
@@ -47,6 +49,8 @@ def main() -> None:
         champion_model_uri=version.data if version else "",
         subnets=registry.facts.subnets,
         security_groups=registry.facts.security_groups,
+        features=features,
+        features_until=datetime.now(UTC).isoformat(timespec="seconds") if features else "",
     )
     print(described.json())
 

@@ -25,7 +25,7 @@ def main() -> None:
             cdk.synth(Path(folder))
             for model in new:
                 progress(f"{model} has no road yet: it gets one")
-                for stacks in toolchain.of_model(CONFIG, model):
+                for stacks in toolchain.of_model(CONFIG, spec.load(model)):
                     cdk.deploy(Path(folder), stacks, {})
     print_report({"models": new})
 

@@ -16,7 +16,7 @@ def main() -> None:
     arguments.add_argument("--model")
     add_assembly(arguments)
     options = arguments.parse_args()
-    groups = toolchain.of_model(CONFIG, options.model) if options.model else toolchain.of_all(CONFIG, spec.names())
+    groups = toolchain.of_model(CONFIG, spec.load(options.model)) if options.model else toolchain.of_all(CONFIG, spec.names())
     for stacks in filter(None, groups):
         cdk.deploy(options.assembly, stacks, {})
     print_report({"stacks": [stack for stacks in groups for stack in stacks]})

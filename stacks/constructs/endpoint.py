@@ -28,7 +28,7 @@ class Shadow:
     """A version that gets a copy of every request, and whose answers nobody gets. It is there while `condition` holds."""
 
     variant: str
-    container: Mapping[str, str]
+    container: Mapping[str, Any]
     condition: CfnCondition
 
 
@@ -38,7 +38,7 @@ class Instances:
 
     `encrypt_volume`: false for instance types whose disk SageMaker cannot encrypt with a customer's key.
     `retain_count`: keep the number of instances that scaling has reached when the version changes.
-    `vpc`: where models run, in an account that has a network of its own; their containers reach nothing either way.
+    `vpc`: where models run, in an account that has a network of its own. `isolated`: their containers reach nothing either way.
     """
 
     instance_type: str
@@ -46,6 +46,7 @@ class Instances:
     count: int
     encrypt_volume: bool
     retain_count: bool
+    isolated: bool
     vpc: VpcConfig | None
 
 
@@ -118,13 +119,13 @@ class Endpoint(Construct):
         named = Fn.condition_if(when.logical_id, _digest(deployment), _digest(otherwise))
         self.model.add_property_override("PrimaryContainer.Environment.DEPLOYMENT_POLICY", named)
 
-    def _model(self, name: str, container: Mapping[str, str]) -> sagemaker.CfnModel:
+    def _model(self, name: str, container: Mapping[str, Any]) -> sagemaker.CfnModel:
         model = sagemaker.CfnModel(
             self,
             name,
             execution_role_arn=self._role.role_arn,
             primary_container=dict(container),
-            enable_network_isolation=True if isinstance(self._runs_on, Instances) else None,
+            enable_network_isolation=self._runs_on.isolated if isinstance(self._runs_on, Instances) else None,
             vpc_config=self._runs_on.vpc.sagemaker if isinstance(self._runs_on, Instances) and self._runs_on.vpc else None,
         )
         outlives_replacement(model)

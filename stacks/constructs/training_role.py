@@ -25,6 +25,7 @@ class TrainingRole(ServiceRole):
 
     Of the bucket `artifacts` it writes the objects whose key is like one of `runs`, and reads those like `models` beside them: evidence and
     ledger lie there too, and are not training's. It may start tuning jobs where it `searches`; SageMaker starts their trials.
+    `features`: what it must be allowed to read features that the data set has not.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class TrainingRole(ServiceRole):
         group_name: str,
         vpc: VpcConfig | None,
         searches: bool,
+        features: Sequence[iam.PolicyStatement],
     ) -> None:
         stack = Stack.of(scope)
         super().__init__(
@@ -59,6 +61,7 @@ class TrainingRole(ServiceRole):
                 _pass(stack, role_name),
                 *_telling(stack),
                 *_registry(stack, group_name),
+                *features,
                 *(vpc.for_jobs(stack) if vpc else []),
             ],
         )

@@ -13,6 +13,7 @@ class VerifierRole(iam.Role):
     """`trusted` are the ARNs of the roles of account `toolchain` that may take it; they need not exist yet.
 
     `queued`: what it must be allowed to ask an endpoint whose requests wait; none where they do not.
+    `features`: what it must be allowed to see how old features are.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class VerifierRole(iam.Role):
         trusted: Sequence[str],
         endpoint_name: str,
         queued: Sequence[iam.PolicyStatement],
+        features: Sequence[iam.PolicyStatement],
     ) -> None:
         stack = Stack.of(scope)
 
@@ -56,5 +58,5 @@ class VerifierRole(iam.Role):
             role_name=role_name,
             description=f"Reads back and asks the endpoint {endpoint_name}",
             assumed_by=iam.AccountPrincipal(toolchain).with_conditions({"ArnEquals": {"aws:PrincipalArn": list(trusted)}}),
-            inline_policies={"inline": iam.PolicyDocument(statements=[read, follow, outputs, *watch, *queued])},
+            inline_policies={"inline": iam.PolicyDocument(statements=[read, follow, outputs, *watch, *queued, *features])},
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.feature_groups import places as places
 from tests.support.moto_server import client as client
 from tests.support.moto_server import moto as moto
 from tests.support.moto_server import server as server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,13 @@ def test_what_an_older_version_saw_is_shown_too() -> None:
     old = Look(report={**report, "quality": {**quality, "calibration_error": 0.02}}, source="s3://b/x", folder=Path("/x"), standing=IN_LINE)
 
     assert on_screen(old) == shown()
+
+
+def test_a_feature_group_that_moved_is_named_and_another_is_not() -> None:
+    told = shown(groups={"accounts": {"moved": ["age", "balance"]}, "calls": {"moved": []}})
+
+    assert re.search(r"feature group accounts +age, balance moved", told)
+    assert "calls" not in told
 
 
 def test_a_column_without_a_cell_has_no_figures() -> None:

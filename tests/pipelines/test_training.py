@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import naming
-from paved_runtime import spec
+from paved_runtime import feature_groups, spec
 from paved_runtime.protocol import ENTRYPOINT
 from paved_runtime.spec import OBJECTIVES, Champion, ModelSpec, Range, Search
 from pipelines.definition import validate
@@ -25,7 +25,7 @@ from pipelines.training import definition
 from tests import reference
 from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.networks import GROUPS, SUBNETS
-from tests.support.runs import CHAMPIONED, DATA_SHA256, RUN
+from tests.support.runs import CHAMPIONED, DATA_SHA256, LOOKING_UP, RUN
 from tests.support.tree import python_path
 
 Definition = dict[str, Any]
@@ -737,3 +737,21 @@ def test_machines_stay_warm_where_that_is_asked_for(one_job: Definition) -> None
 
     assert steps(warm)["Train"]["Arguments"]["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 1800
     assert "KeepAlivePeriodInSeconds" not in steps(one_job)["Train"]["Arguments"]["ResourceConfig"]
+
+
+@pytest.mark.parametrize(("form", "reads"), [("one-job", ["Champion", "Train"]), ("separate", ["Champion", "Prepare"])])
+def test_what_prepares_rows_has_the_offline_stores_and_the_moment_until_which_they_count(form: str, reads: list[str]) -> None:
+    """SageMaker takes variables of 256 characters in a processing job."""
+    jobs = {name: each["Arguments"] for name, each in steps(json.loads(definition(CONFIG, model(form), LOOKING_UP))).items()}
+    stores = {f"features_{group}": each["offline_store"] for group, each in LOOKING_UP.features.items()}
+
+    for name, job in jobs.items():
+        sources = {
+            **{each["ChannelName"]: each["DataSource"]["S3DataSource"]["S3Uri"] for each in job.get("InputDataConfig", [])},
+            **{each["InputName"]: each["S3Input"]["S3Uri"] for each in job.get("ProcessingInputs", [])},
+        }
+        assert {channel: uri for channel, uri in sources.items() if channel in stores} == (stores if name in reads else {}), name
+    for name in reads:
+        assert jobs[name]["Environment"]["FEATURES_UNTIL"] == LOOKING_UP.features_until
+        assert json.loads(feature_groups.told(jobs[name]["Environment"])) == LOOKING_UP.features
+        assert max(map(len, jobs[name]["Environment"].values())) <= 256

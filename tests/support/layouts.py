@@ -12,6 +12,7 @@ from aws_cdk import App
 
 from app import build
 from config import Account, Config
+from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.spec import Deployment, ModelSpec, Serving
 from stacks.serving import Serving as ServingStack
 from tests import reference
@@ -98,10 +99,10 @@ def models() -> tuple[ModelSpec, ModelSpec]:
     return lead.model_copy(update={"serving": scaled}), lead.model_copy(update={"name": STEADY, "serving": steady})
 
 
-def synth(config: Config, specs: Sequence[ModelSpec], folder: Path, **context: str) -> Layout:
+def synth(config: Config, specs: Sequence[ModelSpec], folder: Path, *, groups: Sequence[FeatureGroup] = (), **context: str) -> Layout:
     """Build every stack, or those that `context` asks for, and read the templates back."""
     app = App(outdir=str(folder), context=CONTEXT | context)
-    build(app, config, specs)
+    build(app, config, specs, groups)
     return read(app, config, folder)
 
 

@@ -26,3 +26,17 @@ CHAMPIONED = replace(
     champion_image_uri=RUN.image_uri.replace("a" * 64, "d" * 64),
     champion_model_uri="s3://artifacts/runs/r1/train/pipelines-r1-Train-x/output/model.tar.gz",
 )
+LOOKING_UP = replace(
+    CHAMPIONED,
+    features={
+        group: {
+            "feature_group_name": naming.feature_group(CONFIG, group),
+            "identifier": "customer_id",
+            "event_time": "as_of",
+            "online": True,
+            "offline_store": f"s3://{naming.features_bucket(CONFIG, HOME)}/{naming.OFFLINE_STORE}/{group}/data",
+        }
+        for group in ("accounts", "customer_activity")
+    },
+    features_until="2026-11-30T12:00:00+00:00",
+)

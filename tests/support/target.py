@@ -29,7 +29,7 @@ class FakeTarget(Anything):  # type: ignore[misc]
     def session(self, *_: object) -> FakeTarget:
         return self
 
-    inside = session
+    inside = acting = session
 
     def client(self, service: str) -> Any:
         return self.services[service]

@@ -26,11 +26,12 @@ def clone(folder: Path) -> Path:
 
 
 def reference_tree(folder: Path) -> Path:
-    """A clone with the reference's `config.py` and its model, whose base image nobody has pinned."""
+    """A clone with the reference's `config.py` and its model, whose base image nobody has pinned, and no feature groups."""
     clone(folder)
     (folder / LOCK).unlink(missing_ok=True)
     configure(folder, (ROOT / "tests/reference.py").read_text())
-    shutil.rmtree(folder / "model_code", ignore_errors=True)
+    for room in ("model_code", "feature_groups"):
+        shutil.rmtree(folder / room, ignore_errors=True)
     shutil.copytree(MODELS / MODEL, folder / "model_code" / MODEL, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 

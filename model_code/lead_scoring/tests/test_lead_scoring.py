@@ -27,7 +27,7 @@ from paved_runtime.train import constraints
 
 MODEL = "lead_scoring"
 SPEC = spec.load(MODEL)
-POSITIONS = {name: position for position, name in enumerate(SPEC.features)}
+POSITIONS = {name: position for position, name in enumerate(SPEC.column_names)}
 MONOTONE = constraints(features.NAMES, SPEC.gates.behaviour)
 REAL = os.environ.get("ROAD_REAL_DATA")
 
@@ -73,7 +73,7 @@ def test_a_row_has_the_same_features_alone_and_among_others(table: Table) -> Non
 
 
 def test_the_feature_names_begin_with_the_columns_of_the_contract() -> None:
-    assert features.NAMES[:15] == SPEC.features
+    assert features.NAMES[:15] == SPEC.column_names
 
 
 def test_new_years_eve_is_next_to_new_years_day() -> None:
@@ -132,7 +132,7 @@ def test_the_synthetic_data_are_the_same_for_the_same_seed(tmp_path: Path, data:
 
 
 def test_the_synthetic_data_have_every_column_and_the_excluded_one() -> None:
-    assert set(synthetic.HEADER) == {*SPEC.features, *SPEC.data.exclude, SPEC.data.target}
+    assert set(synthetic.HEADER) == {*SPEC.column_names, *SPEC.data.exclude, SPEC.data.target}
 
 
 def test_the_generator_needs_nothing_but_python(tmp_path: Path) -> None:

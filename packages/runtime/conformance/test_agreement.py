@@ -124,5 +124,5 @@ def test_a_direction_is_kept_or_refused_in_one_line(tried: Subject, direction: i
         return
     assert tried.model.task != "multiclass"
     line = np.repeat(subject.edges(tried.model)[:1], 61, axis=0)
-    line[:, tried.model.features.index("visits")] = np.arange(61)
+    line[:, tried.model.column_names.index("visits")] = np.arange(61)
     assert (np.diff(tried.framework.predict(tried.framework.train(bound), line)) * direction >= 0).all()

@@ -1,13 +1,17 @@
-"""What /invocations answers. Plain scores have a type of their own: they are what is asked for all day."""
+"""What /invocations answers. Plain scores have a type of their own: they are what is asked for all day.
+
+Where a row was looked up, its answer has `features`: by feature group the record's event time, and its values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
+from paved_runtime.lookups import LookedUp
 from paved_runtime.places import mean_place
 from paved_runtime.rules import Value
 from paved_runtime.spec import Data
@@ -18,6 +22,7 @@ class Prediction(msgspec.Struct, gc=False):
     """One row's answer."""
 
     score: float
+    features: Mapping[str, LookedUp] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Classified(msgspec.Struct, gc=False, rename={"name": "class"}):
@@ -25,6 +30,7 @@ class Classified(msgspec.Struct, gc=False, rename={"name": "class"}):
 
     name: str
     scores: dict[str, float]
+    features: Mapping[str, LookedUp] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Answer(msgspec.Struct, gc=False):
@@ -51,6 +57,7 @@ class Explained(msgspec.Struct, gc=False):
 
     score: float
     reasons: list[Reason]
+    features: Mapping[str, LookedUp] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ExplainedClass(msgspec.Struct, gc=False, rename={"name": "class"}):
@@ -59,6 +66,7 @@ class ExplainedClass(msgspec.Struct, gc=False, rename={"name": "class"}):
     name: str
     scores: dict[str, float]
     reasons: list[Reason]
+    features: Mapping[str, LookedUp] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ExplainedAnswer(msgspec.Struct, gc=False):
@@ -150,6 +158,14 @@ class Classes:
 
     def _named(self, row: list[float]) -> dict[str, float]:
         return dict(zip(self._classes, row, strict=True))
+
+
+def with_features(predictions: list[Any], looked_up: Sequence[Mapping[str, LookedUp]]) -> list[Any]:
+    """The answers to rows, each with what was looked up for it."""
+    for prediction, features in zip(predictions, looked_up, strict=bool(looked_up)):
+        if features:
+            prediction.features = features
+    return predictions
 
 
 def form(data: Data) -> Form:

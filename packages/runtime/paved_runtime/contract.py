@@ -130,22 +130,27 @@ def inspect(folder: Path, data: Data, digested: Collection[str] | None = None) -
         ContractError: a file is no table at all, or lacks the target.
         FileNotFoundError: the folder has no such file.
     """
-    if not (files := data_files(folder)):
-        raise FileNotFoundError(f"no *.csv in {folder}, and no *.parquet: the channel is empty or has another name")
-    measured, rows = hashlib.sha256(), _Rows(data, digested)
-    headers = [_file(file, rows, measured, place=f" in {file.name}" if len(files) > 1 else "") for file in files]
+    listed, measured, rows = files(folder), hashlib.sha256(), _Rows(data, digested)
+    headers = [_file(file, rows, measured, place=f" in {file.name}" if len(listed) > 1 else "") for file in listed]
     checks = list(dict.fromkeys(check for header in headers for check in header.checks))
     rows.keep({name for name in headers[0].once if all(name in header.once for header in headers)})
     examples = rows.examples()
     checks += [*rows.judged(), *_target(rows.target, examples.labels, data.target, target(data)), *rows.judged_keys()]
     if examples.times is not None and (moment := Moment.of(data)):
         checks += _future(moment, examples.table, examples.times)
-    return Reading(", ".join(file.name for file in files), examples, checks, [header.digested for header in headers], measured.hexdigest())
+    return Reading(", ".join(file.name for file in listed), examples, checks, [header.digested for header in headers], measured.hexdigest())
 
 
 def data_files(folder: Path) -> list[Path]:
     """A data set's files, in the order in which their rows are counted."""
     return sorted([*folder.glob("*.csv"), *folder.glob(f"*{parquet.SUFFIX}")])
+
+
+def files(folder: Path) -> list[Path]:
+    """The same, of which there must be one. Raises FileNotFoundError."""
+    if not (listed := data_files(folder)):
+        raise FileNotFoundError(f"no *.csv in {folder}, and no *.parquet: the channel is empty or has another name")
+    return listed
 
 
 def sha256(folder: Path) -> str:
@@ -281,7 +286,7 @@ class _Measured(io.FileIO):
 
 def _file(file: Path, rows: _Rows, measured: hashlib._Hash, *, place: str) -> _Header:
     """Read one file into `rows` and `measured`; `place` says in checks which of several it is."""
-    with _opened(file, rows.data, measured) as (header, lines):
+    with opened(file, rows.data, measured) as (header, lines):
         checks = _header(header, rows.data, place)
         if header.count(rows.data.target) != 1:
             demand(file.name, checks)
@@ -291,7 +296,7 @@ def _file(file: Path, rows: _Rows, measured: hashlib._Hash, *, place: str) -> _H
 
 
 @contextmanager
-def _opened(file: Path, data: Data, measured: hashlib._Hash) -> Iterator[tuple[list[str], Iterator[Sequence[str]]]]:
+def opened(file: Path, data: Data, measured: hashlib._Hash) -> Iterator[tuple[list[str], Iterator[Sequence[str]]]]:
     """The header of a file, and its rows. Raises ContractError where it cannot be read, also while rows are.
 
     Parquet says where its rows are at its end, and so is held as it is stored.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, NoReturn
 
@@ -41,11 +41,11 @@ class Part(NamedTuple):
 
 
 class CsvRequests:
-    """Reads the CSV of one data contract."""
+    """Reads the CSV of one data contract. A header may have `keys`, too, which nothing is read of."""
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, data: Data, keys: Iterable[str] = ()) -> None:
         self._rules = rules(data)
-        self._ignored = set(data.ignored)
+        self._ignored = {*data.ignored, *keys}
         self._positions = {name: position for position, name in enumerate(self._rules)}
         self._texts = {name: position for position, (name, rule) in enumerate(self._rules.items()) if is_text(rule)}
         self._moment = Moment.among_features(data)

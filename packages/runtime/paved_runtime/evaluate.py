@@ -63,7 +63,7 @@ def _complete(job: Job, model: Path) -> None:
         if explainer is None:
             return None
         asked = gates.some(table, max(explainer.most, EXPLAINED))
-        return explainer.reasons(job.spec.features, features.features(asked), score(asked))
+        return explainer.reasons(job.spec.column_names, features.features(asked), score(asked))
 
     task = tasks.of(job.spec.data)
     champion = _champion(job, len(examples), task)

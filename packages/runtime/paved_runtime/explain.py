@@ -88,10 +88,10 @@ class Explainer:
         Raises:
             ArtifactError: data.json is missing, a feature belongs to no column, or a row of the background gets no score.
         """
-        positions = _positions(features, spec.features)
+        positions = _positions(features, spec.column_names)
         rows = background.draw(artifact.read_json(model / artifact.DATA), spec.data, BACKGROUND, spec.name)
         link = links.of(spec.task)
-        sampler = Sampler(score, features.features(rows), positions, len(spec.features), spec.name, link=link)
+        sampler = Sampler(score, features.features(rows), positions, len(spec.column_names), spec.name, link=link)
 
         def contributions(matrix: Matrix, chosen: Chosen | None = None, /) -> Contributions:
             return Contributions(*sampler(matrix, chosen))
@@ -109,7 +109,7 @@ def load(spec: ModelSpec, model: Path, framework: Framework, features: plugin.Fe
     match frameworks.method(spec, framework):
         case "exact":
             assert isinstance(framework, Explaining)
-            return Explainer.exact(model, framework, features, spec.features, link=links.of(spec.task))
+            return Explainer.exact(model, framework, features, spec.column_names, link=links.of(spec.task))
         case "sampled":
             return Explainer.sampled(model, spec, features, score)
     return None

@@ -112,7 +112,7 @@ def _largest(differences: Iterable[float]) -> float:
 def _bad_requests(spec: ModelSpec, row: Row) -> list[dict[str, Any]]:
     """One request for each way of being wrong. `expect` is what the contract of the service says, not what was observed."""
     needed = [name for name, column in spec.data.columns.items() if not column.missing]
-    first = (needed or spec.features)[0]
+    first = (needed or list(spec.data.columns))[0]
     all_texts = all(isinstance(column, Text) for column in spec.data.columns.values())
     lacking = {name: value for name, value in row.items() if name != first}
 
@@ -140,7 +140,7 @@ def _bad_requests(spec: ModelSpec, row: Row) -> list[dict[str, Any]]:
         (wrong(1e300), JSON, 422),
         (wrong(float("nan")), JSON, 400),
         ("", CSV, 400),
-        *(bad for bad in (("1,2,3\n", CSV, 422), (",".join("x" * len(spec.features)) + "\n", CSV, 422)) if not all_texts),
+        *(bad for bad in (("1,2,3\n", CSV, 422), (",".join("x" * len(spec.data.columns)) + "\n", CSV, 422)) if not all_texts),
         (json.dumps(row), "application/xml", 415),
     ]
     return [{"body": body, "content_type": kind, "expect": status} for body, kind, status in bodies]

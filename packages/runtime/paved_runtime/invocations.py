@@ -12,12 +12,14 @@ import msgspec
 import numpy as np
 
 from paved_runtime import __version__, answers, artifact, explain, frameworks, plugin, scoring
-from paved_runtime.answers import Answer, Description, ExplainedAnswer, Reason
+from paved_runtime.answers import Answer, Description, ExplainedAnswer, Reason, with_features
 from paved_runtime.cells import written
 from paved_runtime.explain import Explainer, most_probable
-from paved_runtime.media_types import CSV, JSON, MediaType, RequestError, acceptable, content
+from paved_runtime.lookups import Lookups
+from paved_runtime.media_types import CSV, FORMATS, JSON, MediaType, RequestError, acceptable, content
+from paved_runtime.online_store import OnlineStore
 from paved_runtime.protocol import model_sha256, model_version
-from paved_runtime.requests import Requests
+from paved_runtime.requests import Question, Requests
 from paved_runtime.rules import rules
 from paved_runtime.scoring import Score
 from paved_runtime.spec import ModelSpec
@@ -46,24 +48,32 @@ class Invocations:
     limit = LIMIT
 
     def __init__(
-        self, spec: ModelSpec, score: Score, explainer: Explainer | None, features: plugin.Features, schema: dict[str, Any], sha256: str
+        self,
+        spec: ModelSpec,
+        score: Score,
+        explainer: Explainer | None,
+        features: plugin.Features,
+        schema: dict[str, Any],
+        sha256: str,
+        store: OnlineStore | None = None,
     ) -> None:
-        """`explainer` is None where the model gives no reasons."""
+        """`explainer` is None where the model gives no reasons, `store` where it looks up nothing, or not here."""
         self.sha256, self.version = sha256, model_version(sha256)
         self._name, self._schema = spec.name, schema
-        self.requests, self._rules = Requests(spec.data), rules(spec.data)
+        lookups = Lookups(spec.features, spec.data, store) if spec.features else None
+        self.requests, self._rules, self.looks_up = Requests(spec.data, lookups), rules(spec.data), bool(lookups and store)
         self._score, self.explainer = score, explainer
         self._features, self.form = features.features, answers.form(spec.data)
         self._encoder = msgspec.json.Encoder()
 
     @classmethod
-    def load(cls, spec: ModelSpec, model: Path) -> Invocations:
-        """Load a model folder. Raises ArtifactError."""
+    def load(cls, spec: ModelSpec, model: Path, store: OnlineStore | None = None) -> Invocations:
+        """Load a model folder; `store` is where its features are looked up. Raises ArtifactError."""
         features = plugin.features(spec.name)
         framework = frameworks.of(spec)
         score = scoring.load(framework, model)
         explainer = explain.load(spec, model, framework, features, score)
-        return cls(spec, score, explainer, features, artifact.read_json(model / artifact.SCHEMA), sha256(model))
+        return cls(spec, score, explainer, features, artifact.read_json(model / artifact.SCHEMA), sha256(model), store)
 
     def reply(self, content_type: str, body: bytes, accept: str = "") -> Reply:
         """Answer one request, whatever it holds, in a format that `accept` asks for; refusals are JSON."""
@@ -72,10 +82,11 @@ class Invocations:
             offers = acceptable(accept, kind)
             if len(body) > self.limit:
                 raise RequestError(413, f"expected at most {self.limit} bytes, found more")
-            table, explain = self.requests.read(kind, body)
-            if table is None or explain:
-                return self._in_json(offers, accept, table)
-            return self._scored(offers[0], self.scores(table).tolist())
+            question = self.requests.read(kind, body)
+            if question.table is None or question.explain:
+                return self._in_json(offers, accept, question)
+            chosen = _with_names(offers, accept) if question.looked_up else offers[0]
+            return self._scored(chosen, self.scores(question.table).tolist(), question)
         except RequestError as error:
             return refusal(error.status, str(error))
 
@@ -83,27 +94,27 @@ class Invocations:
         """What the model answers, float32 [rows], or, of several classes, [rows, classes]."""
         return self._score(self._features(table))
 
-    def _scored(self, kind: MediaType, scores: list[Any]) -> Reply:
+    def _scored(self, kind: MediaType, scores: list[Any], question: Question) -> Reply:
         if kind.format == CSV:
             body = self.form.lines(scores).encode()
         elif kind.format == JSON:
-            body = self._encoder.encode(Answer(self.form.predictions(scores), self.version))
+            body = self._encoder.encode(Answer(with_features(self.form.predictions(scores), question.looked_up), self.version))
         else:
-            body = self._encoder.encode_lines(self.form.predictions(scores))
+            body = self._encoder.encode_lines(with_features(self.form.predictions(scores), question.looked_up))
         return Reply(200, kind.name, body, self.form.scalars(scores))
 
-    def _in_json(self, offers: Sequence[MediaType], accept: str, table: Table | None) -> Reply:
+    def _in_json(self, offers: Sequence[MediaType], accept: str, question: Question) -> Reply:
         """Reasons for a table's rows or, without one, what the model is: both have no other form than JSON."""
         if JSON not in (offer.format for offer in offers):
             raise RequestError(406, f"expected to accept {JSON}, which reasons and descriptions are given in, found {accept[:60]!r}")
-        if table is None:
+        if question.table is None:
             description = Description(self._name, self.version, self.sha256, __version__, self._schema, round(resident(), 1))
             return Reply(200, JSON, self._encoder.encode(description))
         if self.explainer is None:
             raise RequestError(400, f"expected no question for reasons, found one: {self._name} gives none (reasons in its model.toml)")
-        return self._explained(table, self.explainer)
+        return self._explained(question.table, question, self.explainer)
 
-    def _explained(self, table: Table, explainer: Explainer) -> Reply:
+    def _explained(self, table: Table, question: Question, explainer: Explainer) -> Reply:
         if len(table) > explainer.most:
             raise RequestError(413, f"expected at most {explainer.most} rows to explain, found {len(table)}")
         matrix = self._features(table)
@@ -118,8 +129,18 @@ class Invocations:
             for row, (adds, doubt, order) in enumerate(rows)
         ]
         listed = scores.tolist()
-        answer = ExplainedAnswer(self.form.explained(listed, reasons), self.form.base(base), self.version, explainer.method)
+        answer = ExplainedAnswer(
+            with_features(self.form.explained(listed, reasons), question.looked_up), self.form.base(base), self.version, explainer.method
+        )
         return Reply(200, JSON, self._encoder.encode(answer), self.form.scalars(listed))
+
+
+def _with_names(offers: Sequence[MediaType], accept: str) -> MediaType:
+    """The first of some formats in which an answer can have what was looked up. Raises RequestError, 406."""
+    if kind := next((offer for offer in offers if offer.format != CSV), None):
+        return kind
+    formats = " or ".join(known for known in FORMATS if known != CSV)
+    raise RequestError(406, f"expected to accept {formats}, which what is looked up is said in, found {accept[:60]!r}")
 
 
 def sha256(model: Path) -> str:

@@ -28,7 +28,7 @@ class RequestError(ValueError):
     """A request that cannot be answered.
 
     `status` is 400 where its form is wrong, 406 where no answer can have the format that is asked for, 413 where it is too large, 415 where
-    its own format is not known, 422 where a value is wrong.
+    its own format is not known, 422 where a value is wrong, 503 where features cannot be looked up now.
     """
 
     def __init__(self, status: int, message: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ from paved_runtime.monitoring.services import Services
 from paved_runtime.monitoring.store import Object, Shard, Store, place
 from paved_runtime.monitoring.window import Window
 from paved_runtime.protocol import model_version
-from paved_runtime.spec import Monitoring
+from paved_runtime.spec import Lookup, Monitoring
 
 ARCHIVE, COUNTS, REPORT = "processing/input/model/model.tar.gz", "processing/counts", "monitor.json"
 SHARDS = "processing/input/counts"
@@ -54,6 +54,7 @@ class Run:
     console: str
     end: datetime
     rule: Monitoring
+    lookups: Mapping[str, Lookup]
     baseline: Baseline
     evaluation: EvaluationMetrics
 
@@ -84,6 +85,7 @@ class Run:
             console=environ.get("CONSOLE_URL", ""),
             end=_moment(environ.get("WINDOW_END") or "now"),
             rule=rule,
+            lookups=job.spec.features,
             baseline=baseline,
             evaluation=evaluation,
         )
@@ -110,7 +112,8 @@ def monitor(job: Job, services: Services | None = None) -> None:
     shards = job.root / SHARDS
     counts = _merged(shards) if shards.is_dir() else counted(services, run, Shard())
     identity = {"model": run.model, "model_version": run.version, "endpoint": run.endpoint, "variant": run.variant}
-    report = identity | judge(counts, run.baseline, run.evaluation, run.rule) | {"capture": _coverage(services, run, counts)}
+    judgement = judge(counts, run.baseline, run.evaluation, run.rule, run.lookups)
+    report = identity | judgement | {"capture": _coverage(services, run, counts)}
     artifact.write_json(job.report / REPORT, report)
     (job.report / notification.PAGE).write_text(page.render(report, job.spec.purpose), encoding="utf-8")
     metrics.put(services.cloudwatch, run.namespace, report)
@@ -133,7 +136,7 @@ def counted(services: Services, run: Run, shard: Shard) -> Counts:
     bucket, prefix = place(run.capture_uri)
     capture, root = Store(services.s3, bucket), f"{prefix}/{run.version}/{run.endpoint}/{run.variant}"
     counts, window = Counts.none(run.window, run.baseline), run.window
-    reader, decoder = Reader(run.baseline.task), msgspec.json.Decoder(Entry)
+    reader, decoder = Reader(run.baseline.task, run.lookups), msgspec.json.Decoder(Entry)
     for file, blocks in capture.contents(_filed(capture, root, window, shard)):
         readable, batch = False, file.of_batch
         for block in blocks:

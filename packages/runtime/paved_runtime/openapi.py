@@ -7,8 +7,9 @@ from typing import Any
 from paved_runtime import links
 from paved_runtime.explain import Explainer
 from paved_runtime.invocations import LIMIT
+from paved_runtime.lookups import LONGEST
 from paved_runtime.media_types import CSV, JSON, LINES
-from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec, Text
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, Lookup, ModelSpec, Text
 
 REFUSALS = {
     "400": "The body cannot be read at all.",
@@ -16,23 +17,28 @@ REFUSALS = {
     "415": f"The content type is neither {JSON}, {CSV} nor {LINES}, or its charset is not UTF-8.",
     "422": "A row or value breaks the data contract; the error names row, column and what was expected.",
 }
+UNAVAILABLE = "Features cannot be looked up now; rows that have all columns are answered."
 
 
 def invocations(spec: ModelSpec, explainer: Explainer | None, limit: int = LIMIT) -> dict[str, Any]:
     """The OpenAPI path item of /invocations, whose requests have at most `limit` bytes. Without an explainer, reasons are refused."""
+    names, keys = list(spec.data.columns), dict.fromkeys(lookup.key for lookup in spec.features.values())
+    looked_up = {column for lookup in spec.features.values() for column in lookup.columns}
     record = {
         "type": "object",
-        "required": list(spec.features),
+        "required": [name for name in names if name not in looked_up],
         "properties": {name: _schema(column) for name, column in spec.data.columns.items()}
-        | {name: {"description": "Accepted and ignored."} for name in spec.data.ignored},
+        | {name: {"description": "Accepted and ignored."} for name in spec.data.ignored}
+        | {key: _key(key, spec) for key in keys},
         "additionalProperties": False,
+        **({"allOf": list(map(_looked_up, spec.features.values()))} if spec.features else {}),
     }
     cells = {
         "type": "array",
-        "description": f"The values in their order: {', '.join(spec.features)}",
+        "description": f"The values in their order: {', '.join(names)}",
         "prefixItems": [_schema(column) for column in spec.data.columns.values()],
-        "minItems": len(spec.features),
-        "maxItems": len(spec.features),
+        "minItems": len(names),
+        "maxItems": len(names),
     }
     row = {"oneOf": [record, cells]}
     rows = {"type": "array", "minItems": 1, "items": row}
@@ -51,7 +57,9 @@ def invocations(spec: ModelSpec, explainer: Explainer | None, limit: int = LIMIT
         "properties": {"describe": {"const": True, "description": "Answer with what the model is."}},
         "additionalProperties": False,
     }
-    order = f"{', '.join(spec.features)}, or, with a header in the first line, in any order"
+    order = f"{', '.join(names)}, or, with a header in the first line, in any order"
+    if spec.features:
+        order += f", with {' and '.join(keys)} in place of what is looked up; the answer to those is JSON"
     table = {"type": "string", "description": f"One row a line: {order}. header=present or header=absent in the content type says which."}
     lines = {"type": "string", "description": "One row a line, each an object or a list as in JSON."}
     content = {JSON: {"schema": {"oneOf": [batch, rows, record, description]}}, CSV: {"schema": table}, LINES: {"schema": lines}}
@@ -68,9 +76,22 @@ def invocations(spec: ModelSpec, explainer: Explainer | None, limit: int = LIMIT
             "parameters": [accept],
             "requestBody": {"required": True, "content": content},
             "responses": {"200": _answer(spec, explainer)}
-            | {status: _refusal(text) for status, text in _refusals(explainer, limit).items()},
+            | {status: _refusal(text) for status, text in _refusals(explainer, limit).items()}
+            | ({"503": _refusal(UNAVAILABLE)} if spec.features else {}),
         }
     }
+
+
+def _key(key: str, spec: ModelSpec) -> dict[str, Any]:
+    groups = [group for group, lookup in spec.features.items() if lookup.key == key]
+    kind = {"type": ["string", "integer", "null"], "maxLength": LONGEST}
+    return kind | {"description": f"The record identifier in feature group {', '.join(groups)}; null where there is none."}
+
+
+def _looked_up(lookup: Lookup) -> dict[str, Any]:
+    """What a row must have of a feature group: all of its columns, or none and the key."""
+    columns: dict[str, Any] = dict.fromkeys(lookup.columns, False)
+    return {"oneOf": [{"required": list(lookup.columns)}, {"required": [lookup.key], "properties": columns}]}
 
 
 def _explain(explainer: Explainer | None) -> dict[str, Any]:
@@ -113,7 +134,7 @@ def _answer(spec: ModelSpec, explainer: Explainer | None) -> dict[str, Any]:
     memory = {"type": "number", "description": "MiB of memory that the answering process holds."}
     schema = {"type": "object", "description": "The contract that the model was trained under."}
     answers = [
-        _object(predictions={"type": "array", "items": _object(**_scored(spec))}, model_version=version),
+        _object(predictions={"type": "array", "items": _answered(spec, **_scored(spec))}, model_version=version),
         *([_explained(spec, explainer, version)] if explainer else []),
         _object(model={"const": spec.name}, model_version=version, model_sha256=digest, runtime=runtime, schema=schema, memory_mb=memory),
     ]
@@ -142,9 +163,9 @@ def _scored(spec: ModelSpec) -> dict[str, dict[str, Any]]:
 
 def _explained(spec: ModelSpec, explainer: Explainer, version: dict[str, Any]) -> dict[str, Any]:
     """An answer with reasons."""
-    reasons = {"type": "array", "minItems": len(spec.features), "maxItems": len(spec.features), "items": _reason(spec, explainer)}
+    reasons = {"type": "array", "minItems": len(spec.data.columns), "maxItems": len(spec.data.columns), "items": _reason(spec, explainer)}
     order = "The weightiest first" + (", of the most probable class against all others." if spec.data.classes else ".")
-    explained = _object(**_scored(spec), reasons=reasons | {"description": order})
+    explained = _answered(spec, **_scored(spec), reasons=reasons | {"description": order})
     method = {"const": explainer.method, "description": "How contributions are had."}
     return _object(predictions={"type": "array", "items": explained}, base=_base(spec), model_version=version, method=method)
 
@@ -166,7 +187,25 @@ def _reason(spec: ModelSpec, explainer: Explainer) -> dict[str, Any]:
     contribution = {"type": "number", "description": f"What the column adds to the score, in {unit}."}
     error = {"type": "number", "minimum": 0, "description": f"The contribution's standard error, in {unit}."}
     errors = {"error": error} if explainer.method == "sampled" else {}
-    return _object(column={"enum": list(spec.features)}, value=value, contribution=contribution, **errors)
+    return _object(column={"enum": list(spec.data.columns)}, value=value, contribution=contribution, **errors)
+
+
+def _answered(spec: ModelSpec, **properties: dict[str, Any]) -> dict[str, Any]:
+    """A row's answer, which has what was looked up for it, if anything was."""
+    answer = _object(**properties)
+    if spec.features:
+        answer["properties"]["features"] = _groups(spec)
+    return answer
+
+
+def _groups(spec: ModelSpec) -> dict[str, Any]:
+    time = {"type": ["string", "null"], "description": "The record's event time; null where there is no record that is new enough."}
+    groups = {}
+    for group, lookup in spec.features.items():
+        values = {column: _schema(spec.data.columns[column]) for column in lookup.columns}
+        groups[group] = _object(event_time=time, values=_object(**values))
+    looked_up = {"type": "object", "properties": groups, "additionalProperties": False}
+    return looked_up | {"description": "What the row was answered with, of each feature group that it did not have the columns of itself."}
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:

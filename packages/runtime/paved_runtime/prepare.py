@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paved_runtime import artifact, contract, drift, quality, split, tasks, training_rows, validation_rows
+from paved_runtime import artifact, contract, drift, looked_up_rows, quality, split, tasks, training_rows, validation_rows
 from paved_runtime.artifact import ArtifactError
 from paved_runtime.contract import Check, ContractError, Reading
 from paved_runtime.holdout import CHAMPION
 from paved_runtime.job import Job
+from paved_runtime.looked_up_rows import Stored
 from paved_runtime.split import Parts
 from paved_runtime.table import Examples
 from paved_runtime.tasks.task import Task
@@ -20,24 +21,26 @@ SWAPPED = "the object was changed after it was stored: find out by whom, and sto
 OF_ROWS = ("scores", "trained")  # what a champion says row by row
 
 
-def prepare(job: Job) -> None:
+def prepare(job: Job, stored: Stored = looked_up_rows.of) -> None:
     """Write train.csv, data.json and rows.bin for training, which of its rows a search judges on, and for evaluation holdout.csv and what
-    the champion says of its rows.
+    the champion says of its rows. The columns that the model looks up are in all of them, and data.json says where they come from.
 
     Raises:
         ContractError: the data set is not the one that was stored, or breaks the contract; violations.json in the job's report lists how.
         ArtifactError: the champion's scores are not of this data set.
+        FeatureError: columns cannot be looked up.
     """
     try:
-        _prepare(job)
+        _prepare(job, stored)
     except ContractError as error:
         artifact.write_json(job.report / VIOLATIONS, [check.as_json() for check in error.violations])
         raise
 
 
-def _prepare(job: Job) -> None:
+def _prepare(job: Job, stored: Stored) -> None:
     data, champion = job.spec.data, _champion(job)
-    reading = contract.inspect(job.data, data)
+    with stored(job) as rows:
+        reading, features = rows.inspect(), rows.features
     _must_be_stored(reading, job.origin.get("data_sha256", ""))
     if champion and champion.get("data_sha256", reading.sha256) != reading.sha256:  # older champions do not say
         raise ArtifactError(f"{CHAMPION} is of data with sha256 {champion['data_sha256']}, this job read {reading.sha256}: start a new run")
@@ -58,6 +61,8 @@ def _prepare(job: Job) -> None:
         "duplicates": quality.duplicates(examples),
     }
     profile["split"] = split.summary(examples, parts, data)
+    if features is not None:
+        profile["features"] = features
     profile["digested"] = sorted(set(map(tuple, reading.digested)))
     artifact.write_json(job.prepared("train") / artifact.DATA, _summary(profile, checks, change))
     training_rows.write(job.prepared("train") / artifact.ROWS, examples.digests[parts.train])
@@ -68,6 +73,8 @@ def _prepare(job: Job) -> None:
         artifact.write_json(job.prepared("holdout") / CHAMPION, {**champion, **aligned})
     print(f"data contract: {len(checks)} checks passed")
     left = f", {len(parts.left_out)} left out" if len(parts.left_out) else ""
+    for name, group in (features or {}).items():
+        print(f"feature group {name}: {group['rows']['with_record']} rows have a record, {group['rows']['without_record']} have none")
     print(f"prepared {len(parts.train)} rows for training and {len(parts.holdout)} held out{left}", flush=True)
 
 

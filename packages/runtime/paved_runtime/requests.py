@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
 
+from paved_runtime import keyed_csv
 from paved_runtime.csv_requests import CsvRequests, decoded
+from paved_runtime.lookups import LookedUp, Lookups
 from paved_runtime.media_types import CSV, JSON, MediaType, RequestError
 from paved_runtime.moments import Moment
-from paved_runtime.rules import CategoryRule, DateRule, OptionalRule, Rule, RuleError, TextRule, is_text, rules, shown
+from paved_runtime.rules import CategoryRule, DateRule, OptionalRule, Rule, RuleError, TextRule, Value, is_text, rules, shown
 from paved_runtime.spec import RESERVED, Boolean, Category, Column, Data, Date, Integer, Text
 from paved_runtime.table import NONE, Table, column
 
@@ -27,17 +29,23 @@ FAST_REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, RuleE
 
 
 class Question(NamedTuple):
-    """What a request asks: the scores of the rows of `table`, with reasons if `explain` says so. Without a table: what the model is."""
+    """What a request asks: the scores of the rows of `table`, with reasons if `explain` says so. Without a table: what the model is.
+
+    `looked_up` has for each row what it got of which feature group; it is empty where no row lacked anything.
+    """
 
     table: Table | None
     explain: bool
+    looked_up: Sequence[Mapping[str, LookedUp]] = ()
 
 
 class Requests:
-    """Reads the requests of one data contract."""
+    """Reads the requests of one data contract. By `lookups`, a row may have a key in place of the columns of a feature group."""
 
-    def __init__(self, data: Data) -> None:
-        self._data = data
+    def __init__(self, data: Data, lookups: Lookups | None = None) -> None:
+        self._lookups = lookups
+        keys = lookups.keys if lookups else ()
+        self._ignored = {*data.ignored, *keys}
         self._rules = rules(data)
         self._positions = {name: position for position, name in enumerate(self._rules)}
         self._codes = codes(data)
@@ -45,14 +53,18 @@ class Requests:
         kind = row(data, strict=True)
         batch = msgspec.defstruct("Batch", [("instances", list[kind]), ("explain", bool, False)], forbid_unknown_fields=True)  # type: ignore[valid-type]
         self._row, self._rows, self._batch = (msgspec.json.Decoder(of) for of in (kind, list[kind], batch))  # type: ignore[valid-type]
-        self._csv = CsvRequests(data)
+        self._csv = CsvRequests(data, keys)
         self._moment = Moment.among_features(data)
 
     def read(self, kind: MediaType, body: bytes) -> Question:
         """A body of a format. Raises RequestError."""
         if kind.format == JSON:
             return self.json(body)
-        return Question(self._csv.table(body, kind.header) if kind.format == CSV else self.lines(body), explain=False)
+        if kind.format == CSV:
+            rows = self._keyed(body, kind.header)
+            return Question(self._csv.table(body, kind.header), explain=False) if rows is None else self._completed(rows)
+        table = self._fast_lines(body)
+        return self._completed(_lines(body)) if table is None else Question(table, explain=False)
 
     def json(self, body: bytes) -> Question:
         """`{"instances": [row, …], "explain": false}`, a list of rows, one bare `{column: value, …}`, or `{"describe": true}`.
@@ -69,14 +81,18 @@ class Requests:
         return self.plain(body)
 
     def lines(self, body: bytes) -> Table:
-        """A row a line, as in `json`; blank lines are passed over. Raises RequestError."""
+        """A row a line, as in `json`, each with every column itself; blank lines are passed over. Raises RequestError."""
+        table = self._fast_lines(body)
+        return self.plain_lines(body) if table is None else table
+
+    def _fast_lines(self, body: bytes) -> Table | None:
         try:
             rows = [self._row.decode(line) for line in body.split(b"\n") if line.strip()]
             if rows and body.count(b":") == self._keys(rows):
                 return self._table(self._encoded(rows), self._written(rows))
         except FAST_REFUSALS:
             pass
-        return self.plain_lines(body)
+        return None
 
     def _decoded(self, body: bytes, *, batch: bool) -> tuple[list[Any], bool]:
         if batch:
@@ -104,20 +120,32 @@ class Requests:
         if isinstance(content, list):
             if not content:
                 raise RequestError(400, "expected at least one row, found an empty list")
-            return Question(self._plain_table(content), explain=False)
+            return self._completed(content)
         if not isinstance(content, _Object):
             raise RequestError(400, f'expected {{"instances": [...]}}, a list of rows or one object of columns, found {shown(content)}')
         if "describe" in content:
             return _description(content)
         rows, explain = _batch(content) if any(word in content for word in RESERVED) else ([content], False)
-        return Question(self._plain_table(rows), explain)
+        return self._completed(rows, explain=explain)
 
     def plain_lines(self, body: bytes) -> Table:
         """The same as `lines`, read plainly. Raises RequestError."""
-        lines = [line for line in decoded(body).split("\n") if line.strip()]
-        if not lines:
-            raise RequestError(400, "the body is empty: expected one row a line")
-        return self._plain_table(_parsed(line, f"row {number}") for number, line in enumerate(lines, start=1))
+        return self._plain_table(_lines(body))
+
+    def _keyed(self, body: bytes, header: bool | None) -> list[dict[str, Value]] | None:
+        """The rows of a CSV body whose header has keys in place of columns that are looked up; None of any other."""
+        lookups = self._lookups
+        return keyed_csv.rows(decoded(body), header, self._rules, lookups.columns, lookups.keys) if lookups else None
+
+    def _completed(self, rows: Iterable[object], *, explain: bool = False) -> Question:
+        """A question about rows, which get what they lack and have a key for."""
+        if self._lookups is None:
+            return Question(self._plain_table(rows), explain)
+        listed = list(rows)
+        for number, row in enumerate(listed, start=1):
+            _demand_one_value_each(number, row)
+        looked_up = self._lookups.complete(listed)
+        return Question(self._plain_table(listed), explain, looked_up)
 
     def _plain_table(self, rows: Iterable[object]) -> Table:
         numbers: list[float] = []
@@ -137,12 +165,11 @@ class Requests:
             if len(row) != len(self._rules):
                 raise RequestError(422, f"row {number}: expected {len(self._rules)} values ({', '.join(self._rules)}), found {len(row)}")
             row = _Object(zip(self._rules, row, strict=True))
-        if not isinstance(row, _Object):
+        if not isinstance(row, dict):
             raise RequestError(422, f"row {number}: expected an object or a list with a value for each column, found {shown(row)}")
-        if row.repeated is not None:
-            raise RequestError(400, f"row {number}, column {shown(row.repeated)}: expected one value, found several")
+        _demand_one_value_each(number, row)
         for name in row:
-            if name not in self._rules and name not in self._data.ignored:
+            if name not in self._rules and name not in self._ignored:
                 raise RequestError(422, f"row {number}, column {shown(name)}: expected no such column, only {', '.join(self._rules)}")
         return [self._cell(number, row, name) for name in self._rules]
 
@@ -199,6 +226,12 @@ def _object(pairs: list[tuple[str, object]]) -> _Object:
     return content
 
 
+def _demand_one_value_each(number: int, row: object) -> None:
+    """Raise RequestError for a row that has a key twice."""
+    if isinstance(row, _Object) and row.repeated is not None:
+        raise RequestError(400, f"row {number}, column {shown(row.repeated)}: expected one value, found several")
+
+
 def _parsed(text: str, what: str = "the body") -> object:
     try:
         return json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
@@ -206,6 +239,14 @@ def _parsed(text: str, what: str = "the body") -> object:
         raise RequestError(400, f"{what} is not JSON: {error}") from error
     except RecursionError as error:
         raise RequestError(400, f"{what} is nested too deeply") from error
+
+
+def _lines(body: bytes) -> Iterator[object]:
+    """What the lines of a body hold. Raises RequestError."""
+    lines = [line for line in decoded(body).split("\n") if line.strip()]
+    if not lines:
+        raise RequestError(400, "the body is empty: expected one row a line")
+    yield from (_parsed(line, f"row {number}") for number, line in enumerate(lines, start=1))
 
 
 def _integer(text: str) -> int | float:

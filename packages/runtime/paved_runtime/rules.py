@@ -397,6 +397,19 @@ def is_text(rule: Rule) -> bool:
     return isinstance(rule.rule if isinstance(rule, OptionalRule) else rule, TextRule)
 
 
+def is_optional(rule: Rule) -> bool:
+    """Whether a rule accepts an empty cell."""
+    return isinstance(rule, OptionalRule)
+
+
+def valued(rule: Rule, cell: str) -> Value:
+    """The JSON value that a CSV cell stands for. Raises RuleError."""
+    number = rule.parse(cell)
+    if is_text(rule):
+        return cell or None
+    return rule.write(number)
+
+
 def accepts(rule: Rule, cell: str) -> bool:
     """Whether a CSV cell keeps a rule."""
     try:

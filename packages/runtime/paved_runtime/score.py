@@ -9,17 +9,19 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from paved_runtime import artifact, contract, golden, parquet, plugin
+from paved_runtime import artifact, contract, golden, looked_up_rows, parquet, plugin
+from paved_runtime.as_of import FeatureError
 from paved_runtime.contract import Check, ContractError
 from paved_runtime.holdout import CHAMPION
 from paved_runtime.invocations import Invocations
 from paved_runtime.job import Job
+from paved_runtime.looked_up_rows import Stored
 from paved_runtime.parquet import ParquetError
 from paved_runtime.spec import Data
 from paved_runtime.table import Table
@@ -44,7 +46,7 @@ class Answers:
     data_sha256: str
 
 
-def score(job: Job) -> None:
+def score(job: Job, stored: Stored = looked_up_rows.of) -> None:
     """Write champion.json: a score, or null, for every row of the data set, in the order in which the contract reads them.
 
     `trained`, in the same order, is left out where the champion does not know which rows it was trained on.
@@ -64,7 +66,7 @@ def score(job: Job) -> None:
         golden.replay(artifact.read_json(model / artifact.GOLDEN), invocations)
         metadata, data = artifact.read_json(model / artifact.METADATA), artifact.read_json(model / artifact.DATA)
         known = TrainingRows.load(model)
-    said = answers(invocations, job.data, job.spec.data, known)
+    said = _said(job, stored, invocations, known)
     refused = said.scores.count(None)
     content: dict[str, Any] = {
         "version": 1,
@@ -84,6 +86,17 @@ def score(job: Job) -> None:
     trained = "an unknown number" if said.trained is None else said.trained.count(True)
     scored = f"scored {len(said.scores) - refused} of {len(said.scores)} rows"
     print(f"{scored}, {trained} of them seen in training{f': {said.reason}' if said.reason else ''}", flush=True)
+
+
+def _said(job: Job, stored: Stored, invocations: Invocations, known: TrainingRows | None) -> Answers:
+    """What the champion says of the job's data set, with what it looks up itself. Where it cannot, it has no score of any row."""
+    try:
+        with stored(job) as rows:
+            said = answers(invocations, rows.folder, rows.data, known)
+            return replace(said, data_sha256=rows.sha256 or said.data_sha256)
+    except (FeatureError, ContractError):
+        reason = f"the data set is none in which the champion can look up features of {', '.join(job.spec.features)}"
+        return Answers(scores=[None] * _rows(job.data), trained=None, reason=reason, data_sha256=contract.sha256(job.data))
 
 
 def answers(invocations: Invocations, folder: Path, data: Data, known: TrainingRows | None) -> Answers:

@@ -24,6 +24,7 @@ from paved_runtime.artifact import ArtifactError
 from paved_runtime.invocations import Invocations, Reply, refusal
 from paved_runtime.job import Job
 from paved_runtime.line_by_line import LineByLine
+from paved_runtime.online_store import AT_ONCE, OnlineStore
 from paved_runtime.score_log import ScoreLog
 from paved_runtime.spec import ModelSpec
 from paved_runtime.workers import Lines, Reporter, Workers, cores
@@ -45,6 +46,7 @@ def serve(job: Job) -> None:
     Raises:
         ArtifactError: the model folder holds something else than a complete model, or another one than it was deployed to serve, or the
             model answers differently than in evaluation.
+        ValueError: FEATURES does not say where the model's features are looked up.
         OSError: the port is taken.
     """
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing to tidy up yet, and SystemExit may get lost in a callback
@@ -84,9 +86,15 @@ def _answer(app: ASGI, listener: socket.socket) -> None:
 
 
 def load(job: Job) -> Invocations:
-    """The job's model, checked. Raises ArtifactError."""
+    """The job's model, checked. A transform job's rows are complete: it looks up nothing.
+
+    Raises:
+        ArtifactError: as `serve` says.
+        ValueError: FEATURES does not say where the model's features are looked up.
+    """
     artifact.check(job.model, job.spec, plugin.features(job.spec.name).NAMES)
-    invocations = Invocations.load(job.spec, job.model)
+    store = None if job.batch else OnlineStore.of(job.environ, list(job.spec.features))
+    invocations = Invocations.load(job.spec, job.model, store)
     if job.model_sha256 and invocations.sha256 != job.model_sha256:
         raise ArtifactError(
             f"the model has sha256 {invocations.sha256}, this endpoint was deployed to serve {job.model_sha256}: it was swapped on the way:"
@@ -108,7 +116,7 @@ def _application(job: Job, invocations: Invocations, log: ScoreLog | Reporter) -
 
 def application(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter, batch: LineByLine | None = None) -> ASGI:
     """The ASGI application: /invocations goes to the model, in a transform job by way of `batch`, everything else to FastAPI."""
-    outside, inside = _outside(spec, invocations, log), _inside(batch or invocations, log)
+    outside, inside = _outside(spec, invocations, log), _inside(batch or invocations, log, waits=invocations.looks_up)
 
     async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
         await (inside if scope.get("path") == "/invocations" and scope["type"] == "http" else outside)(scope, receive, send)
@@ -147,8 +155,10 @@ def _outside(spec: ModelSpec, invocations: Invocations, log: ScoreLog | Reporter
     return api
 
 
-def _inside(invocations: Invocations | LineByLine, log: ScoreLog | Reporter) -> ASGI:
+def _inside(invocations: Invocations | LineByLine, log: ScoreLog | Reporter, *, waits: bool) -> ASGI:
+    """`waits`: whether an answer may wait for another service. Such requests wait side by side, in threads."""
     lane = ThreadPoolExecutor(1)  # one after the other: each more would hold up /ping and single rows for its own turn of the interpreter
+    waiting = ThreadPoolExecutor(AT_ONCE) if waits else None
 
     async def route(scope: Message, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -160,7 +170,10 @@ def _inside(invocations: Invocations | LineByLine, log: ScoreLog | Reporter) -> 
         content_type, accept = _header(headers, b"content-type"), _header(headers, b"accept")
         slow = len(body) > LARGE or EXPLAIN in body
         asked = content_type, body, accept
-        reply = await asyncio.get_running_loop().run_in_executor(lane, invocations.reply, *asked) if slow else invocations.reply(*asked)
+        threads = lane if slow else waiting
+        reply = (
+            await asyncio.get_running_loop().run_in_executor(threads, invocations.reply, *asked) if threads else invocations.reply(*asked)
+        )
         await _respond(send, reply)
         return log.count(reply)
 

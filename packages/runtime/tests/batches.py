@@ -6,20 +6,22 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from container import environment
 from fakes import BUCKET
 
-from paved_runtime import artifact
+from paved_runtime import artifact, as_of
 from paved_runtime.batch.collect import batch_collect
+from paved_runtime.batch.lookups import Join
 from paved_runtime.batch.prepare import batch_prepare
 from paved_runtime.invocations import Invocations
 from paved_runtime.job import Job
 from paved_runtime.line_by_line import LineByLine
 from paved_runtime.media_types import LINES
+from paved_runtime.spec import Lookup
 
 EXECUTION = "arn:aws:sagemaker:eu-central-1:123456789012:pipeline/scores-batch/execution/a1b2c3d4e5f6"
 PROCESSING = "processing/input"
@@ -38,12 +40,14 @@ class Uploaded:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch of a model, in a folder of its own."""
+    """One batch of a model, in a folder of its own. `lookups` are what its model.toml says, joined by `join`."""
 
     root: Path
     name: str
     invocations: Invocations
     s3: Uploaded = field(default_factory=Uploaded)
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
+    join: Join = as_of.join
 
     @classmethod
     def of(cls, archive: Path, name: str, invocations: Invocations, root: Path) -> Batch:
@@ -74,11 +78,12 @@ class Batch:
             "MAXIMUM_FAILED": "1",
             "PAYLOAD_MB": "1",
         }
-        return Job.of(environment(self.root / name, **{**usual, **variables}))
+        job = Job.of(environment(self.root / name, **{**usual, **variables}))
+        return replace(job, spec=job.spec.model_copy(update={"features": dict(self.lookups)}))
 
     def prepare(self, **variables: str) -> Json:
         """The first job; its list of what it prepared."""
-        batch_prepare(self.job("prepare", **variables))
+        batch_prepare(self.job("prepare", **variables), self.join)
         prepared: Json = artifact.read_json(self.root / "prepare/processing/prepared/prepared.json")
         return prepared
 

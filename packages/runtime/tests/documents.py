@@ -8,7 +8,7 @@ from typing import Any
 
 def departures(value: Any, schema: dict[str, Any]) -> Iterator[str]:
     """Where a value is not as its JSON schema says; knows what our document uses."""
-    kinds = {"object": dict, "array": list, "string": str, "number": int | float, "boolean": bool, "null": type(None)}
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "boolean": bool, "null": type(None)}
     wanted = schema.get("type", [])
     if wanted and not any(isinstance(value, kinds[kind]) for kind in ([wanted] if isinstance(wanted, str) else wanted)):
         yield f"{value!r} is no {wanted}"

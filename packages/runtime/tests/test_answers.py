@@ -23,7 +23,7 @@ from paved_runtime.table import Matrix
 
 BINARY, CLASSES, NUMBERS = (spec.load(name) for name in (MODEL, *task_rows.MODELS.values()))
 APPLICANT = {"income": 40_000, "debt": None, "years": 7, "region": "south"}
-COLUMNS = len(CLASSES.features)
+COLUMNS = len(CLASSES.column_names)
 probabilities = st.floats(0, 1, width=32)
 weights = st.lists(st.floats(0.125, 1, width=32), min_size=4, max_size=4)
 answered: st.SearchStrategy[tuple[ModelSpec, list[Any]]] = st.one_of(
@@ -112,7 +112,7 @@ def test_reasons_stand_beside_the_same_answers(known: ModelSpec, scores: list[An
     assert plain == json.loads(ask(known, scores, JSON).body)["predictions"]
     assert protocol.scores(answer) == scores
     assert reply.scores == ask(known, scores, JSON).scores
-    assert reasons["contributions"] == [dict(zip(known.features, range(COLUMNS), strict=True))] * 2
+    assert reasons["contributions"] == [dict(zip(known.column_names, range(COLUMNS), strict=True))] * 2
     assert reasons["base"] == (dict(zip(CLASSES.data.classes, (0, 0.125, 0.25, 0.375), strict=True)) if known is CLASSES else 0)
 
 

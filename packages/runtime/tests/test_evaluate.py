@@ -65,7 +65,7 @@ def test_the_report_draws_what_was_measured(files: Json, model_spec: ModelSpec, 
     for column in model_spec.gates.slices.by:
         assert sum(part["rows"] for part in report["slices"] if part["column"] == column) == rows
     weights = [weight["mean_contribution"] for weight in report["importance"]]
-    assert sorted(weight["column"] for weight in report["importance"]) == sorted(model_spec.features)
+    assert sorted(weight["column"] for weight in report["importance"]) == sorted(model_spec.column_names)
     assert weights == sorted(weights, reverse=True)
     assert report["data"] == artifact.read_json(trained / "model" / artifact.DATA)
 
@@ -93,7 +93,7 @@ def examined(model_spec: ModelSpec, holdout: Holdout, **judged: object) -> Findi
         return np.full(len(table), 0.1)
 
     def explain(table: Table) -> Reasons:
-        columns = model_spec.features
+        columns = model_spec.column_names
         contributions = np.zeros((len(table), len(columns)), dtype=np.float32)
         return Reasons(columns=columns, scores=score(table), base=float(np.log(1 / 9)), contributions=contributions)
 

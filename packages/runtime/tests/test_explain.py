@@ -154,4 +154,4 @@ def test_reasons_are_had_as_is_wanted(
         base, contributions, errors = explainer.contributions(matrix)
         scores = score(matrix).astype(np.float64)
         assert (errors is None) == (method == "exact")
-        assert Reasons(columns=known.features, scores=scores, base=base, contributions=contributions).difference < TOLERANCE
+        assert Reasons(columns=known.column_names, scores=scores, base=base, contributions=contributions).difference < TOLERANCE

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,7 +28,7 @@ from paved_runtime.monitor import count, monitor
 from paved_runtime.monitoring import page
 from paved_runtime.protocol import OWN
 from paved_runtime.rules import rules
-from paved_runtime.spec import ModelSpec
+from paved_runtime.spec import Lookup, ModelSpec
 from paved_runtime.table import Table
 
 
@@ -113,7 +113,7 @@ def test_a_window_like_the_held_out_rows(world: World, capsys: pytest.CaptureFix
     }
     assert {column["psi"] for column in report["columns"].values()} == {0}
     assert report["scores"]["psi"] == 0
-    assert list(report["columns"]) == list(world.spec.features)
+    assert list(report["columns"]) == list(world.spec.column_names)
     assert (report["quality"]["labelled"], report["quality"]["unknown"]) == (600, 1)
     assert report["quality"]["figure"] == pytest.approx(report["quality"]["evaluation_figure"], abs=0.1)
     assert cloud.cloudwatch.namespaces == {f"Scores/{ENDPOINT}"}
@@ -125,7 +125,7 @@ def test_a_window_like_the_held_out_rows(world: World, capsys: pytest.CaptureFix
         "DriftedColumns": 0,
         "LabelledRows": 600,
     }
-    assert {f"PSI/{name}" for name in world.spec.features} | {"RocAuc", "CalibrationError", "ScorePSI", "Violations"} <= set(metrics)
+    assert {f"PSI/{name}" for name in world.spec.column_names} | {"RocAuc", "CalibrationError", "ScorePSI", "Violations"} <= set(metrics)
     assert cloud.sns.messages == []
     assert capsys.readouterr().out.endswith("nothing moved\n")
 
@@ -134,7 +134,7 @@ def shifted(world: World) -> str:
     """Held-out rows with another balance, and their scores."""
     rows = [{**row, "balance": min(row["balance"] * 10 + 5000, 1_000_000)} for row in world.rows]
     table = Table(
-        {name: n for n, name in enumerate(world.spec.features)},
+        {name: n for n, name in enumerate(world.spec.column_names)},
         np.array([[rule.read(row[name]) for name, rule in rules(world.spec.data).items()] for row in rows]),
     )
     return "".join(json_line([row], [score]) for row, score in zip(rows, world.invocations.scores(table).tolist(), strict=True))
@@ -150,7 +150,7 @@ def test_what_moved_is_published_and_drift_is_no_failure(world: World, capsys: p
 
     assert report["drifted"]
     assert (report["requests"], report["failed"], report["malformed"]) == (801, 1, 1)
-    assert report["violations"]["by"] == dict.fromkeys(world.spec.features, 1) | {"age": 1}
+    assert report["violations"]["by"] == dict.fromkeys(world.spec.column_names, 1) | {"age": 1}
     assert sentence.startswith("balance is distributed differently: population stability index ")
     assert message["TopicArn"].endswith(":topic")
     assert re.fullmatch(rf"{ENDPOINT}: \d+ things? moved", message["Subject"])
@@ -162,6 +162,22 @@ def test_what_moved_is_published_and_drift_is_no_failure(world: World, capsys: p
     assert f"moved: {sentence}\n" in said
     assert "lines that are none of data capture: 1\n" in said
     assert escape(sentence) in (world.root / "processing/report/monitor.html").read_text(encoding="utf-8")
+
+
+def test_columns_of_a_feature_group_are_reported_together(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud = Cloud()
+    cloud.s3.put(key(world.invocations.version), shifted(world))
+    lookups = {"accounts": Lookup(key="customer", columns=("balance", "loan")), "calls": Lookup(key="customer", columns=("campaign",))}
+    job = world.job()
+    monitor(replace(job, spec=world.spec.model_copy(update={"features": lookups})), cloud)
+    accounts, calls = world.report["groups"].values()
+    sentence = "feature group accounts: 1 of 2 columns moved (balance)"
+
+    assert (accounts["columns"], accounts["moved"], calls["moved"]) == (["balance", "loan"], ["balance"], [])
+    assert accounts["psi"] == world.report["columns"]["balance"]["psi"]
+    assert sentence in capsys.readouterr().out
+    assert f"- {sentence}" in cloud.sns.messages[0]["Message"]
+    assert "feature group</th>" in (job.report / "monitor.html").read_text(encoding="utf-8")
 
 
 def test_without_a_topic_nothing_is_published(world: World) -> None:

@@ -281,7 +281,7 @@ def test_a_window_from_the_capture_to_the_page(task: str) -> None:
     cloud.s3.put("labels/all.csv", f"inference_id,label\n{written}")
     uris = {name: f"s3://{BUCKET}/{name.removesuffix('_uri')}" for name in ("capture_uri", "labels_uri", "report_uri")}
     names = {"model": "m", "version": "v", "endpoint": ENDPOINT, "variant": VARIANT, "namespace": "Scores", "topic_arn": "", "console": ""}
-    run = Run(**names, **uris, end=END, rule=RULE, baseline=before, evaluation=evaluation)
+    run = Run(**names, **uris, end=END, rule=RULE, lookups={}, baseline=before, evaluation=evaluation)
     counts = counted(cloud, run, Shard())
     capture = {"share": 0.0, "unreadable_objects": 0, "elsewhere": {}, "sentences": [], "objects": 2, "answered": 0}
     identity = {"model": "m", "model_version": "v", "endpoint": ENDPOINT, "variant": VARIANT}

@@ -62,8 +62,8 @@ def test_the_profile_is_of_the_training_rows(summary: dict[str, Any]) -> None:
     described = {"version", "sha256", "rows", "positive_share", "duplicates", "digested", "split", "columns", "checks", "change"}
     assert set(summary) == described
     assert (summary["version"], summary["rows"], summary["duplicates"], summary["change"]) == (1, 3200, 0, None)
-    assert list(summary["columns"]) == list(SPEC.features)
-    assert summary["digested"] == [sorted([*SPEC.features, *SPEC.data.exclude, SPEC.data.target])]
+    assert list(summary["columns"]) == list(SPEC.column_names)
+    assert summary["digested"] == [sorted([*SPEC.column_names, *SPEC.data.exclude, SPEC.data.target])]
     assert {sum(column["counts"].values()) for column in summary["columns"].values() if column["type"] == "category"} == {3200}
     assert {sum(column["counts"]) for column in summary["columns"].values() if column["type"] == "number"} == {3200}
 
@@ -75,7 +75,7 @@ def test_every_check_is_listed_passed_as_it_is(summary: dict[str, Any]) -> None:
     assert all(check["passed"] and not check["count"] and not check["rows"] for check in checks.values())
     assert {tuple(check) for check in checks.values()} == {("column", "rule", "found", "allowed", "passed", "count", "rows")}
     assert [rule for name, rule in checks if " and " in name] == ["pair leak"]
-    for column in SPEC.features:
+    for column in SPEC.column_names:
         assert {rule for name, rule in checks if name == column} - {"type", "range", "category"} == {"missing", "constant", "leak"}
     assert {rule for name, rule in checks if name == "y"} == {"target", "outcomes", "label rate"}
     assert {rule for name, rule in checks if not name} == {"columns", "rows", "duplicates"}
@@ -241,6 +241,6 @@ def test_no_change_is_told_as_such(tmp_path: Path, rows: list[Row], summary: dic
     prepare(job(tmp_path, SPEC))
     again = artifact.read_json(tmp_path / "work/train" / artifact.DATA)
 
-    assert again["change"] == [{"column": name, "psi": pytest.approx(0, abs=1e-9)} for name in [*SPEC.features, "y"]]
+    assert again["change"] == [{"column": name, "psi": pytest.approx(0, abs=1e-9)} for name in [*SPEC.column_names, "y"]]
     assert [check for check in again["checks"] if check["rule"] != "change"] == summary["checks"]
-    assert {check["column"] for check in again["checks"] if check["rule"] == "change"} == {*SPEC.features, "y"}
+    assert {check["column"] for check in again["checks"] if check["rule"] == "change"} == {*SPEC.column_names, "y"}

@@ -28,7 +28,7 @@ def outcome(read: Callable[[bytes], Question | Table], body: bytes) -> dict[str,
         answer = read(body)
     except RequestError as error:
         return (error.status, str(error))
-    table, explain = answer if isinstance(answer, Question) else (answer, False)
+    table, explain = answer[:2] if isinstance(answer, Question) else (answer, False)
     return {"rows": None if table is None else table.values.tolist(), "explain": explain}
 
 

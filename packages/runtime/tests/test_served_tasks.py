@@ -216,7 +216,7 @@ def test_reasons_pass_the_gate_and_wrong_ones_do_not(trained: Trained) -> None:
         explainer = explain.load(wanted, trained.model, framework, features, score)
         assert explainer is not None
         assert explainer.method == method
-        reasons = explainer.reasons(wanted.features, matrix, score(matrix).astype(np.float64))
+        reasons = explainer.reasons(wanted.column_names, matrix, score(matrix).astype(np.float64))
         sums = next(iter(judge(reasons, 0.05)))
         assert sums.passed is True
         assert sums.subject.endswith("log-odds" if trained.spec.data.classes else "standard deviations of the scores")

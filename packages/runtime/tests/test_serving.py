@@ -235,7 +235,7 @@ def test_the_document_describes_what_is_accepted(app: ASGI, model_spec: ModelSpe
     assert description["required"] == ["describe"]
     assert rows == batch["properties"]["instances"]
     assert set(operation["requestBody"]["content"]) == set(operation["responses"]["200"]["content"]) == {JSON, CSV, LINES}
-    assert row["required"] == list(model_spec.features)
+    assert row["required"] == list(model_spec.column_names)
     assert row["properties"]["age"] == {"type": "integer", "minimum": 18, "maximum": 120}
     assert row["properties"]["loan"] == {"type": "string", "enum": ["no", "yes"]}
     assert set(operation["responses"]) == {"200", "400", "406", "413", "415", "422"}

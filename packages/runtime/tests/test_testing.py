@@ -46,4 +46,4 @@ def test_made_up_rows_come_from_the_models_own_module(tmp_path: Path) -> None:
         rows = list(csv.DictReader(stream))
 
     assert len(rows) == 20
-    assert set(spec.load(MODEL).features) < set(rows[0])
+    assert set(spec.load(MODEL).column_names) < set(rows[0])

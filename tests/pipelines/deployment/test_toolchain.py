@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import naming
 from pipelines.deployment import toolchain
+from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.networks import EXISTING, MANAGED, with_networks
 
 
 def test_a_registry_stands_before_the_pipeline_that_needs_it() -> None:
-    assert toolchain.of_model(CONFIG, MODEL) == [[naming.registry_stack(CONFIG, MODEL)], [naming.delivery_stack(CONFIG, MODEL)]]
+    assert toolchain.of_model(CONFIG, reference.model()) == [[naming.registry_stack(CONFIG, MODEL)], [naming.delivery_stack(CONFIG, MODEL)]]
 
 
 def test_a_managed_network_stands_before_all_else() -> None:

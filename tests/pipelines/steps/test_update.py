@@ -9,6 +9,7 @@ import pytest
 
 import naming
 from pipelines.deployment import toolchain
+from tests import reference
 from tests.reference import CONFIG, MODEL
 from tests.support.moto_server import Clients
 from tests.support.programs import run_step
@@ -34,7 +35,7 @@ def deployed(folder: Path) -> list[list[str]]:
 def test_a_models_own(tree: Path, assembly: Path) -> None:
     ran = run_step(tree, "update", "--model", MODEL, "--assembly", str(assembly), url=NOWHERE)
 
-    assert deployed(assembly) == toolchain.of_model(CONFIG, MODEL), ran.stderr
+    assert deployed(assembly) == toolchain.of_model(CONFIG, reference.model()), ran.stderr
     assert json.loads(ran.stdout) == {"stacks": [naming.registry_stack(CONFIG, MODEL), naming.delivery_stack(CONFIG, MODEL)]}
 
 
@@ -54,7 +55,9 @@ def test_a_model_without_a_road_gets_one(server: str, tree: Path, programs: Path
     assert json.loads(ran.stdout) == {"models": MODELS}, ran.stderr
     assert calls.startswith("synth\n--quiet\n--output\n")
     assert calls.count("synth\n") == 1
-    assert deployed(programs) == [stacks for model in MODELS for stacks in toolchain.of_model(CONFIG, model)]
+    assert deployed(programs) == [
+        stacks for model in MODELS for stacks in toolchain.of_model(CONFIG, reference.model().model_copy(update={"name": model}))
+    ]
 
 
 def test_where_every_model_has_a_road_nothing_is_synthesised(server: str, client: Clients, tree: Path, programs: Path) -> None:

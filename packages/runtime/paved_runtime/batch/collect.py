@@ -180,6 +180,7 @@ def _manifest(run: Run, written: Sequence[Json], failed: int, capture: Capture |
         "image_uri": environ.get("IMAGE_URI", ""),
         "execution": run.execution,
         "input": {"uri": environ["INPUT_URI"], "sha256": prepared["input_sha256"], "files": files},
+        **({"features_until": prepared["features_until"]} if "features_until" in prepared else {}),
         "output": {"uri": run.output_uri or environ["RESULTS_URI"].rstrip("/"), "files": list(written)},
         "rows": prepared["rows"],
         "scored": prepared["rows"] - failed,

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from paved_runtime import artifact
+from paved_runtime import artifact, as_of
 from paved_runtime.batch import files, model, results
 from paved_runtime.batch.errors import BatchError, FileError
 from paved_runtime.batch.lines import Writer
+from paved_runtime.batch.lookups import Join, OfflineStore
 from paved_runtime.job import Job
-from paved_runtime.spec import Data
 
 ROWS, PARTS, PREPARED = "processing/input/rows", "processing/parts", "processing/prepared"
 LIST = "prepared.json"
@@ -22,27 +22,30 @@ DEFAULT_PAYLOAD = "6"
 Json = dict[str, Any]
 
 
-def batch_prepare(job: Job) -> None:
+def batch_prepare(job: Job, join: Join = as_of.join) -> None:
     """Write `parts/part-00000.jsonl` … and `prepared/prepared.json`, of all files below INPUT_URI, in the order of their names.
+
+    Rows that have keys in place of columns get these from the offline stores that are the job's inputs, by `join`.
 
     Raises:
         BatchError: a file is none that can be scored, or there are no rows at all.
         ArtifactError: the model is not the one that was deployed.
-        ValueError: PAYLOAD_MB is no number of megabytes.
+        ValueError: PAYLOAD_MB is no number of megabytes, or FEATURES or FEATURES_UNTIL cannot be read.
     """
     began, payload = now(), job.environ.get("PAYLOAD_MB", DEFAULT_PAYLOAD)
     if not payload.isdecimal() or not int(payload):
         raise ValueError(f"PAYLOAD_MB: expected a number of megabytes above 0, found {payload!r}")
-    digest = model.digest(job)
+    digest, store = model.digest(job), OfflineStore.of(job, join)
     source = job.environ.get("INPUT_URI", "")
     with Writer(job.root / PARTS, payload_mb=int(payload)) as writer:
-        listed = _files(job.root / ROWS, writer, job.spec.data, source)
+        listed = _files(job.root / ROWS, writer, store, source)
     content = {
         "format": FORMAT,
         "began": began,
         "model_sha256": digest,
         "input_uri": source,
         "input_sha256": _digest(listed),
+        **({"features_until": store.moment} if store.groups else {}),
         "rows": writer.rows,
         "files": listed,
         "parts": writer.parts,
@@ -56,15 +59,15 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _files(folder: Path, writer: Writer, data: Data, source: str) -> list[Json]:
+def _files(folder: Path, writer: Writer, store: OfflineStore, source: str) -> list[Json]:
     """What is to be known of every file, its rows written."""
-    results.columns(data)
+    results.columns(store.data)
     listed: list[Json] = []
     problems: list[str] = []
     for file in files.listed(folder):
         name = file.relative_to(folder).as_posix()
         try:
-            listed.append(_file(file, name, writer, data))
+            listed.append(_file(file, name, writer, store))
         except FileError as error:
             problems.append(f"{name}: {error}")
     if problems:
@@ -75,14 +78,14 @@ def _files(folder: Path, writer: Writer, data: Data, source: str) -> list[Json]:
     return listed
 
 
-def _file(file: Path, name: str, writer: Writer, data: Data) -> Json:
+def _file(file: Path, name: str, writer: Writer, store: OfflineStore) -> Json:
     if name in OWN:
         raise FileError("the results have a file of that name: rename it")
     first = writer.rows
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         stream.seek(0)
-        rows = files.read(stream, file, data)
+        rows = files.read(stream, file, store)
         for text in rows.texts:
             if not writer.add(text):
                 at = writer.rows - first + 1

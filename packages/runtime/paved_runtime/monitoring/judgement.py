@@ -14,14 +14,14 @@ from typing import Any, Literal
 import numpy as np
 
 from paved_runtime.drift import index
-from paved_runtime.monitoring import quality, statistics
+from paved_runtime.monitoring import feature_groups, quality, statistics
 from paved_runtime.monitoring.baseline import Baseline, Distribution
 from paved_runtime.monitoring.baseline import Counts as Cells
 from paved_runtime.monitoring.counts import Counts
 from paved_runtime.monitoring.labels import Joined
 from paved_runtime.monitoring.quality import Calibration, EvaluationMetrics, Quality
 from paved_runtime.monitoring.statistics import Test
-from paved_runtime.spec import Monitoring
+from paved_runtime.spec import Lookup, Monitoring
 from paved_runtime.table import Values
 from paved_runtime.tasks.task import Task
 
@@ -30,6 +30,7 @@ RULES = ("minimum_rows", "false_alarm_rate", "psi", "missing", "violations", "mi
 SUBJECTS = {"scores": "the scores are", "class": "the most probable classes are", "labels": "the labels are"}
 Kind = Literal["feature", "missing", "violations", "scores", "quality", "calibration", "labels"]
 Json = dict[str, Any]
+NONE: Mapping[str, Lookup] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,10 @@ class Suspect:
         return self.large and self.adjusted <= rate
 
 
-def judge(counts: Counts, baseline: Baseline, evaluation: EvaluationMetrics, rule: Monitoring) -> Json:
-    """The content of monitor.json: everything that was found, and what of it has moved."""
+def judge(
+    counts: Counts, baseline: Baseline, evaluation: EvaluationMetrics, rule: Monitoring, lookups: Mapping[str, Lookup] = NONE
+) -> Json:
+    """The content of monitor.json: everything that was found, and what of it has moved, also by the feature groups of `lookups`."""
     rows, (labels, scores), task = counts.totals["rows"], counts.joined.rows, baseline.task
     skipped = None if rows >= rule.minimum_rows else f"{rows} rows in the window, at least {rule.minimum_rows} are needed to judge it"
     unlabelled = quality.unjudged(baseline, labels, rule)
@@ -71,6 +74,7 @@ def judge(counts: Counts, baseline: Baseline, evaluation: EvaluationMetrics, rul
     moved = [] if skipped else _violations(counts, rule)
     moved += [suspect.change for suspect in sorted(suspects.values(), key=_urgency) if suspect.confirmed(rule.false_alarm_rate)]
     moved += _worse(judged, task, len(labels), rule) if judged else []
+    window: Json = {"columns": {}, "scores": None, "predicted": None} if skipped else _window(counts, baseline, suspects, rule)
     return {
         "version": VERSION,
         "task": task.name,
@@ -82,7 +86,8 @@ def judge(counts: Counts, baseline: Baseline, evaluation: EvaluationMetrics, rul
         "drifted": bool(moved),
         "moved": [asdict(change) for change in moved],
         "tests": len(suspects),
-        **({"columns": {}, "scores": None, "predicted": None} if skipped else _window(counts, baseline, suspects, rule)),
+        **window,
+        "groups": feature_groups.judged(window["columns"], lookups),
         "labels": _distribution(baseline.labels, outcomes, suspects.get(("labels", "labels")), rule) if len(labels) else None,
         "violations": _broken(counts),
         "quality": {"skipped": unlabelled, **_joined(counts.joined), **_means(labels, baseline), **_quality(judged, task, evaluation)},

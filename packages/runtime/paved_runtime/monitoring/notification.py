@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from paved_runtime.monitoring import feature_groups
 from paved_runtime.monitoring.services import SNS
 from paved_runtime.monitoring.store import place
 
@@ -32,6 +33,7 @@ def message(report: Json, report_uri: str, console: str) -> tuple[str, str]:
     lines = [
         f"{report['endpoint']}, version {report['model_version']}, {window['start']} to {window['end']}, {report['rows']} rows:",
         *moved,
+        *(f"- {sentence}" for sentence in feature_groups.sentences(report["groups"])),
         *(f"- capture: {sentence}" for sentence in report["capture"]["sentences"]),
         "",
         f"With pictures: {report_uri}/{PAGE}",
@@ -53,4 +55,5 @@ def summary(report: Json) -> str:
     lines += [f"labels of rows that were not captured: {quality['unknown']}"] if quality["unknown"] else []
     lines += [f"lines that are no label: {quality['malformed']}"] if quality["malformed"] else []
     moved = [f"moved: {change['sentence']}" for change in report["moved"]]
+    lines += feature_groups.sentences(report["groups"])
     return "\n".join([*lines, *(moved or ([] if report["skipped"] else ["nothing moved"]))])

@@ -21,9 +21,11 @@ from paved_runtime.media_types import CSV, JSON, LINES
 from paved_runtime.moments import Moment
 from paved_runtime.monitoring.answers import UNREADABLE, Answers
 from paved_runtime.monitoring.bodies import Body
+from paved_runtime.monitoring.looked_up import MARK, LookedUp
 from paved_runtime.protocol import OWN
 from paved_runtime.requests import codes, row
 from paved_runtime.rules import RuleError, rules
+from paved_runtime.spec import Lookup
 from paved_runtime.table import Table, Values
 from paved_runtime.tasks.task import Task
 
@@ -89,15 +91,16 @@ class Reading:
 
 
 class Reader:
-    """Reads what was captured of one model: its task's answers, under its contract."""
+    """Reads what was captured of one model: its task's answers, under its contract, with what it looks up."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, lookups: Mapping[str, Lookup] | None = None) -> None:
         data = task.data
         self.answers = Answers(task)
         self._rules = rules(data)
         self._positions = {name: position for position, name in enumerate(self._rules)}
         self._codes = codes(data)
-        self._csv = CsvRequests(data)
+        self._looked_up = LookedUp(lookups or {}, self._rules)
+        self._csv = CsvRequests(data, [lookup.key for lookup in (lookups or {}).values()])
         self._moment = Moment.among_features(data)
         kind = row(data, strict=False)
         batch: Any = msgspec.defstruct("Batch", [("instances", list[kind])], gc=False)  # type: ignore[valid-type]
@@ -145,7 +148,7 @@ class Reader:
 
     def _in_csv(self, exchanges: Sequence[Exchange]) -> Reading:
         """Raises UNREADABLE where a request does not keep the contract or an answer has no scores."""
-        rows = [cells for exchange in exchanges for cells in _cells(exchange.endpointInput.text)]
+        rows = [cells for exchange in exchanges for cells in _lines(exchange.endpointInput.text)]
         table, violations = encode(dict(zip(self._rules, zip(*rows, strict=True), strict=True)), self._rules)
         if violations:
             raise ValueError("a request breaks the contract")
@@ -168,26 +171,26 @@ class Reader:
         """One request by itself, read as far as it goes."""
         none = self.answers.none
         try:
-            values = self._values(exchange.endpointInput)
+            rows, parse = self._cells(exchange.endpointInput)
         except UNREADABLE:
             return Reading(Table(self._positions, np.empty((0, len(self._rules)))), none, requests=1, failed=1, unreadable=1)
-        table = self._judged(values)
+        values = np.array([self._row(cells, parse=parse) for cells in rows], dtype=np.float64).reshape(-1, len(self._rules))
+        known = self._looked_up.fill(rows, values, exchange.endpointOutput)
+        table = self._judged(values[known])
         try:
             scores = self.answers.read(_answer(exchange))
         except UNREADABLE:
-            return Reading(table, none, requests=1, failed=int(len(table) > 0))
-        return Reading(table, scores, requests=1) if len(scores) == len(table) else Reading(table, none, requests=1, failed=1)
+            return Reading(table, none, requests=1, failed=int(len(rows) > 0))
+        return Reading(table, scores[known], requests=1) if len(scores) == len(rows) else Reading(table, none, requests=1, failed=1)
 
-    def _values(self, body: Body) -> Values:
-        """float64 [rows, columns]. Raises ValueError where there is no telling what the rows are."""
+    def _cells(self, body: Body) -> tuple[list[dict[str, Any]], bool]:
+        """The cells of each row by column, and whether they are CSV's. Raises ValueError where there is no telling what the rows are."""
         text, form = body.text, body.format
         if form == CSV:
-            return self._table([self._row(cells, parse=True) for cells in self._csv_rows(text, body.header)])
+            keyed = self._looked_up.rows(text, body.header)
+            return (list(self._csv_rows(text, body.header)), True) if keyed is None else (keyed, False)
         rows = [json.loads(line) for line in text.split("\n") if line.strip()] if form == LINES else _rows(json.loads(text))
-        return self._table([self._row(self._named(row)) for row in rows])
-
-    def _table(self, rows: Sequence[Sequence[float]]) -> Values:
-        return np.array(rows, dtype=np.float64).reshape(-1, len(self._rules))
+        return [self._named(row) for row in rows], False
 
     def _csv_rows(self, text: str, header: bool | None) -> Iterator[dict[str, str]]:
         """The cells of each row by column, none of one with too many or too few."""
@@ -248,15 +251,19 @@ def _answer(exchange: Exchange) -> Body:
 
 
 def _common(exchange: Exchange) -> str:
-    """CSV where both sides are CSV, or the request that has no answer; JSON where both are, as it stands; else nothing."""
+    """CSV where both sides are CSV, or the request that has no answer; JSON where both are, as it stands; else nothing, and nothing where
+    rows were looked up, of which the request has not all.
+    """
     request, answer = exchange.endpointInput, exchange.endpointOutput
+    if answer is not None and MARK in answer.data:
+        return ""
     formats = {body.format for body in (request, answer) if body is not None}
     if formats == {CSV}:
         return CSV
     return JSON if formats == {JSON} and answer is not None and request.encoding == answer.encoding == "JSON" else ""
 
 
-def _cells(text: str) -> list[list[str]]:
+def _lines(text: str) -> list[list[str]]:
     """Raises csv.Error."""
     return list(csv.reader(text.splitlines(keepends=True), strict=True))
 

@@ -7,14 +7,15 @@ what is accepted. Each table of the file is a module; what the rest of the road 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from paved_runtime.spec import wording
 from paved_runtime.spec.columns import Boolean, Category, Column, Date, Integer, Number, Text
 from paved_runtime.spec.data import RESERVED, Data, Share
+from paved_runtime.spec.features import Lookup
 from paved_runtime.spec.gates import Behaviour, Champion, Fairness, Gates, Invariance, Load, MinimumFunction, Slices
 from paved_runtime.spec.model import FRAMEWORKS, Framework, ModelSpec
 from paved_runtime.spec.monitoring import Monitoring, Retraining
@@ -51,6 +52,7 @@ __all__ = [
     "Integer",
     "Invariance",
     "Load",
+    "Lookup",
     "MinimumFunction",
     "ModelSpec",
     "Monitoring",
@@ -74,7 +76,6 @@ __all__ = [
     "names",
 ]
 
-WORDS = {"missing": "this key is required", "extra_forbidden": "there is no such key; docs/model-toml.md lists them all"}
 MODELS = Path(os.environ.get("MODEL_CODE", "model_code"))  # where the program runs: the clone, or an image's WORKDIR
 
 
@@ -101,7 +102,7 @@ def load(model: str, models: Path | None = None) -> ModelSpec:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{where}: not valid TOML: {error}") from error
     except ValidationError as error:
-        raise SpecError("\n".join(_line(str(where), e) for e in error.errors())) from error
+        raise SpecError(wording.lines(str(where), error, "docs/model-toml.md")) from error
 
 
 def names(models: Path | None = None) -> list[str]:
@@ -112,13 +113,3 @@ def names(models: Path | None = None) -> list[str]:
 def load_all(models: Path | None = None) -> list[ModelSpec]:
     """Every model's checked spec, in alphabetical order."""
     return [load(name, models) for name in names(models)]
-
-
-def _line(where: str, error: object) -> str:
-    assert isinstance(error, dict)
-    path = error["loc"]
-    path = path[:3] + path[4:] if path[:2] == ("data", "columns") else path  # pydantic puts a column's type behind its name
-    key = ".".join(str(part) for part in path)  # none where several tables do not fit together: the message then has the key
-    accepted = WORDS.get(error["type"]) or re.sub(r"^Value error, ", "", error["msg"])
-    found = "" if error["type"] in ("value_error", *WORDS) else f"found {error['input']!r}; "
-    return ": ".join(part for part in (where, key, f"{found}{accepted}") if part)

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from paved_runtime import dates
 from paved_runtime.spec.columns import Boolean, Category, Column, Date, Number, Text
-from paved_runtime.spec.data import Data
+from paved_runtime.spec.data import RESERVED, Data
+from paved_runtime.spec.features import Lookup
 from paved_runtime.spec.gates import Gates, Groups
 from paved_runtime.spec.monitoring import Monitoring
 from paved_runtime.spec.serving import Serving
@@ -41,6 +42,7 @@ class ModelSpec(Section):
     training: Training
     serving: dict[str, Serving] = Field(min_length=1)
     monitoring: Monitoring | None = None
+    features: dict[Name, Lookup] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _data_are_of_the_task(self) -> ModelSpec:
@@ -108,6 +110,34 @@ class ModelSpec(Section):
         return self
 
     @model_validator(mode="after")
+    def _lookups_fit_columns(self) -> ModelSpec:
+        if self.features and self.data.time is None:
+            raise ValueError("features: rows get what was known at their time: name the column that has it as data.time")
+        taken: dict[str, str] = {}
+        for group, lookup in self.features.items():
+            if why := self._no_key(lookup.key):
+                raise ValueError(f"features.{group}.key: column {lookup.key!r} {why}")
+            for name in lookup.columns:
+                if name not in self.data.columns:
+                    raise ValueError(f"features.{group}.columns: there is no column {name!r} in data.columns")
+                if name in (self.data.group, self.data.time):
+                    raise ValueError(
+                        f"features.{group}.columns: data.group or data.time names column {name!r}, which the data set itself has"
+                    )
+                if name in taken:
+                    raise ValueError(f"features.{group}.columns: column {name!r} comes from {taken[name]}: name it once")
+                taken[name] = group
+        return self
+
+    def _no_key(self, name: str) -> str:
+        """Why a column cannot have record identifiers; nothing where it can."""
+        if name in self.data.columns:
+            return "is a feature: a key says whose row it is, and takes no part in the score"
+        if name in (self.data.target, self.data.time):
+            return "is the target, or data.time: name the one with the record identifier"
+        return "has a name that requests use for themselves: rename it in the data set and here" if name in RESERVED else ""
+
+    @model_validator(mode="after")
     def _behaviour_fits_columns(self) -> ModelSpec:
         for column in self.gates.behaviour.monotone:
             if (kind := self.data.columns[column].type) in ("category", "text"):
@@ -157,7 +187,7 @@ class ModelSpec(Section):
         return sorted({serving.fleet.instance_type for serving in self.serving.values() if serving.fleet})
 
     @property
-    def features(self) -> tuple[str, ...]:
+    def column_names(self) -> tuple[str, ...]:
         """Column names in the contract's order: the order of a CSV request."""
         return tuple(self.data.columns)
 
