@@ -17,6 +17,7 @@ from stacks.monitoring import Monitoring
 from stacks.network import Network
 from stacks.registry import Registry
 from stacks.serving import Serving
+from stacks.shared_endpoints import SharedEndpoints
 from stacks.toolchain import Toolchain
 
 
@@ -34,12 +35,21 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
     if only is None:
         platform = PlatformDelivery(app, naming.delivery_stack(config, naming.PLATFORM), config=config, models=models)
         platform.add_stack_dependency(toolchain)  # which tells it where things are, in SSM parameters
+    shared = {
+        environment.name: SharedEndpoints(
+            app, naming.shared_stack(config, environment), config=config, models=models, environment=environment
+        )
+        for environment in config.environments
+        if environment.shared_endpoints
+    }
     for model in chosen(models, only):
         Registry(app, naming.registry_stack(config, model.name), config=config, model=model)
         ModelDelivery(app, naming.delivery_stack(config, model.name), config=config, model=model).add_stack_dependency(toolchain)
         for environment in config.environments:
             name = naming.serving_stack(config, model.name, environment)
             serving = Serving(app, name, config=config, model=model, environment=environment)
+            if model.serving[environment.name].component:
+                serving.add_stack_dependency(shared[environment.name])
             name = naming.monitoring_stack(config, model.name, environment)
             Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
             if batched(model, environment):

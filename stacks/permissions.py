@@ -71,6 +71,8 @@ def readers(config: Config, model: ModelSpec) -> dict[str, list[str]]:
             names = [naming.execution_role(config, model.name, environment)]
             names += [naming.monitoring_role(config, model.name, environment)] if monitoring else []
             names += [naming.batch_role(config, model.name, environment)] if layout.batched(model, environment) else []
+            shared = [each for each in environment.shared_endpoints if layout.shares(model, environment, each)]
+            names += [naming.shared_role(config, environment, each.name) for each in shared]
             roles.setdefault(environment.account.id, []).extend(names)
     return roles
 

@@ -67,6 +67,8 @@ def _to_serve(serving: Serving) -> Counter[str]:
     """
     if serving.serverless:
         return Counter({CONCURRENCY: 2 * serving.serverless.maximum_concurrency})
+    if serving.component:
+        return Counter()  # those of the endpoint that it shares
     fleet = serving.fleet
     assert fleet is not None, "without serverless there are instances"
     name = _name(fleet.instance_type, ENDPOINTS)

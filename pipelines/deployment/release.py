@@ -137,7 +137,7 @@ def batch_parameters(place: Place, stack: Stack) -> BatchParameters:
 
 
 def _deploy(place: Place, assembly: Path, values: Mapping[str, str]) -> list[str]:
-    for shared in toolchain.of_account(place.config, place.environment.account):
+    for shared in toolchain.of_environment(place.config, place.environment):
         if stacks.template(place.cloudformation, shared) != cdk.template(assembly, shared):  # by models: one deploys it
             cdk.deploy(assembly, [shared], {})
     serving, monitoring, batch = place.serving_stack, place.monitoring_stack, place.batch_stack

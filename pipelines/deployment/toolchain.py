@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import naming
-from config import Account, Config, ManagedNetwork
+from config import Account, Config, Environment, ManagedNetwork
 
 
 def of_account(config: Config, account: Account) -> list[str]:
     """The stacks of an account's managed network and budget, where it has them: before every other there."""
     network = [naming.network_stack(config, account)] if isinstance(account.network, ManagedNetwork) else []
     return [*network, *([naming.budget_stack(config, account)] if account.budget else [])]
+
+
+def of_environment(config: Config, environment: Environment) -> list[str]:
+    """What an environment's models stand on: network and budget of its account, and the endpoints that models share."""
+    shared = [naming.shared_stack(config, environment)] if environment.shared_endpoints else []
+    return [*of_account(config, environment.account), *shared]
 
 
 def of_model(config: Config, model: str) -> list[list[str]]:

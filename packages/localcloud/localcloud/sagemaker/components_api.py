@@ -63,7 +63,7 @@ def describe_inference_component(self: Any) -> ActionResult:
 
 
 def list_inference_components(self: Any) -> ActionResult:
-    request = self._get_params()
+    request = {k: v for k, v in self._get_params().items() if v is not None}
     if unknown := sorted(request.keys() - LISTED.keys()):
         raise invalid(f"localcloud cannot honour {', '.join(unknown)} of ListInferenceComponents")
     every = components.every(self.current_account, self.region)
