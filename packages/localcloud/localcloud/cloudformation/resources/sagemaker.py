@@ -56,6 +56,8 @@ def _put_component(r: Resource, old: Resource | None) -> str:
     DeploymentConfig is UpdateInferenceComponent's only. Where nothing but the number of copies changes, it is those that change.
     """
     operation = "CreateInferenceComponent" if old is None else "UpdateInferenceComponent"
+    if old and old.properties["EndpointName"] != r.properties["EndpointName"]:
+        raise invalid(f"UpdateInferenceComponent has no EndpointName: inference component {r.name} stays where it is")
     ignored = ["DeploymentConfig"] if old is None else ["EndpointName", "EndpointArn", "VariantName", "Tags"]
     if old and old.properties.get("Specification") == r.properties.get("Specification"):
         ignored += ["Specification", "DeploymentConfig"]
