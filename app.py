@@ -36,9 +36,7 @@ def build(app: App, config: Config, models: Sequence[ModelSpec]) -> None:
         platform = PlatformDelivery(app, naming.delivery_stack(config, naming.PLATFORM), config=config, models=models)
         platform.add_stack_dependency(toolchain)  # which tells it where things are, in SSM parameters
     shared = {
-        environment.name: SharedEndpoints(
-            app, naming.shared_stack(config, environment), config=config, models=models, environment=environment
-        )
+        environment.name: SharedEndpoints(app, naming.shared_stack(config, environment), config=config, environment=environment)
         for environment in config.environments
         if environment.shared_endpoints
     }

@@ -18,6 +18,7 @@ import naming
 from config import Account, Config, Environment
 from paved_runtime.spec import ModelSpec
 from stacks import layout
+from stacks.constructs.image_repository import PULL
 from stacks.constructs.model_role import Registered
 
 
@@ -52,6 +53,18 @@ def registered(stack: Stack, config: Config, model: str) -> Registered:
         key=stack.format_arn(service="kms", account=home.id, resource="key", resource_name="*"),
         storage=f"s3.{home.region}.{Aws.URL_SUFFIX}",
     )
+
+
+def through_storage(config: Config) -> dict[str, Any]:
+    """That a key of the toolchain's account is used through S3 there."""
+    return {"StringEquals": {"kms:ViaService": f"s3.{config.toolchain.region}.{Aws.URL_SUFFIX}"}}
+
+
+def of_copies(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]:
+    """What a model's copies on a shared endpoint are made of. The endpoint's role has the rest, keys and logs, once for all models."""
+    where = registered(stack, config, model)
+    archives = [f"{where.bucket}/{key}" for key in where.archives]
+    return [allow(*PULL, on=[where.images]), allow("s3:GetObject", on=archives), allow("s3:ListBucket", on=[where.bucket])]
 
 
 def served_archives() -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from aws_cdk import ArnFormat, CfnCondition, CfnOutput, CfnParameter, Fn, RemovalPolicy, Stack
 from aws_cdk import Environment as CdkEnvironment
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -161,7 +162,7 @@ class Serving(Stack):
     def _component(self) -> Component:
         table = self.serving.component
         assert table is not None, "who calls this has looked"
-        return Component(
+        component = Component(
             self,
             "Live",
             component_name=self.endpoint_name,
@@ -171,6 +172,19 @@ class Serving(Stack):
             role=self._execution_role(),
             vpc=self.vpc,
             copies=Copies(count=table.copies, cores=table.cores, memory_mb=table.memory_mb, accelerators=table.accelerators),
+        )
+        component.component.add_dependency(self._shared_reads(table.endpoint))
+        return component
+
+    def _shared_reads(self, endpoint: str) -> iam.CfnPolicy:
+        """Lets the role of the shared endpoint read what this model is made of: copies run as it."""
+        statements = permissions.of_copies(self, self.config, self.model.name)
+        return iam.CfnPolicy(
+            self,
+            "SharedReads",
+            policy_name=self.endpoint_name,
+            policy_document=iam.PolicyDocument(statements=statements),
+            roles=[naming.shared_role(self.config, self.place, endpoint)],
         )
 
     def _copies(self, component: Component) -> None:

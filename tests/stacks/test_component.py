@@ -62,13 +62,21 @@ def test_the_shared_endpoint_names_no_model_and_has_as_many_instances_as_copies_
     assert layout.only(SHARED, "AWS::SageMaker::Endpoint")["EndpointName"] == ENDPOINT
 
 
-def test_its_role_reads_what_the_models_on_it_are_made_of_and_no_other_model(layout: Layout) -> None:
-    statements = json.dumps(layout.statements(SHARED, naming.shared_role(CONFIG, PRODUCTION, SMALL.name)))
+def test_each_model_lets_the_role_read_what_it_is_made_of_itself(layout: Layout) -> None:
+    role = naming.shared_role(CONFIG, PRODUCTION, SMALL.name)
+    own = json.dumps(layout.statements(SHARED, role))
+    policy = layout.only(SERVING, "AWS::IAM::Policy")
+    (name,) = layout.all(SERVING, "AWS::IAM::Policy")
 
-    for name in (MODEL, "other"):
-        assert naming.image_repository(CONFIG, name) in statements
-        assert f"/aws/sagemaker/InferenceComponents/{naming.endpoint(CONFIG, name, PRODUCTION)}" in statements
-    assert naming.image_repository(CONFIG, "alone") not in statements
+    assert naming.image_repository(CONFIG, MODEL) not in own
+    assert "/aws/sagemaker/InferenceComponents/" in own
+    assert policy["Roles"] == [role]
+    assert naming.image_repository(CONFIG, MODEL) in json.dumps(policy["PolicyDocument"])
+    assert naming.image_repository(CONFIG, "other") not in json.dumps(policy["PolicyDocument"])
+    (component,) = [
+        each for each in layout.templates[SERVING]["Resources"].values() if each["Type"] == "AWS::SageMaker::InferenceComponent"
+    ]
+    assert name in component["DependsOn"]
 
 
 def test_a_model_has_a_component_and_no_endpoint(layout: Layout) -> None:

@@ -501,14 +501,14 @@ def test_each_key_of_a_serverless_endpoint_reaches_its_own_stacks_alone(tmp_path
         assert differing(base, after) == expected, key
 
 
-def test_each_key_of_a_component_reaches_its_own_stacks_and_which_endpoint_it_is_on_those_that_models_share(tmp_path: Path) -> None:
+def test_each_key_of_a_component_reaches_its_own_stacks_alone(tmp_path: Path) -> None:
     before = content()
     change(before, "serving.staging", deepcopy(ON_SHARED))
     base = synth(SHARING, [spec(before)], tmp_path / "base")
     staging = SHARING.environments[0]
-    own, shared = {naming.serving_stack(CONFIG, MODEL, staging)}, {naming.shared_stack(CONFIG, staging)}
+    own = {naming.serving_stack(CONFIG, MODEL, staging)}
     reached = {
-        "endpoint": own | shared | {naming.registry_stack(CONFIG, MODEL)},  # which lets the shared endpoint's role read
+        "endpoint": own | {naming.registry_stack(CONFIG, MODEL)},  # which lets the shared endpoint's role read
         "concurrency_per_copy": own | {naming.monitoring_stack(CONFIG, MODEL, staging)},
         "copies": own,
         "memory_mb": own,

@@ -230,7 +230,7 @@ def _template(folder: Path, environment: Environment) -> dict[str, Any]:
 
 def _shared_template(folder: Path) -> dict[str, Any]:
     app = App(outdir=str(folder / "shared"))
-    SharedEndpoints(app, "shared", config=CONFIG, models=[_model()], environment=COMMON)
+    SharedEndpoints(app, "shared", config=CONFIG, environment=COMMON)
     return _read(app, "shared")
 
 
