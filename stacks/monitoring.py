@@ -266,13 +266,19 @@ class Monitoring(Stack):
             labels=table.minimum_labels,
         )
 
+    @property
+    def _asked(self) -> str:
+        """The endpoint that is asked: the model's own, or the one that it shares."""
+        table = self.serving.component
+        return naming.shared_endpoint(self.config, self.place, table.endpoint) if table else self.endpoint_name
+
     def _about(self) -> str:
         console, home = naming.console(self.region), self.config.toolchain.region
         road = naming.delivery_pipeline(self.config, self.model.name)
         links = [
             f"[delivery pipeline]({naming.console(home)}/codesuite/codepipeline/pipelines/{road}/view?region={home})"
             f" (account {self.config.toolchain.id})",
-            f"[endpoint]({console}/sagemaker/home?region={self.region}#/endpoints/{self.endpoint_name})",
+            f"[endpoint]({console}/sagemaker/home?region={self.region}#/endpoints/{self._asked})",
         ]
         if layout.monitored(self.config, self.model, self.place):
             links.append(f"[reports of the monitor]({console}/s3/buckets/{self._bucket}?prefix={naming.MONITORING}/)")
