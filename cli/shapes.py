@@ -22,8 +22,8 @@ class Shape:
 
     @property
     def monitored(self) -> bool:
-        """Whether there is anything to monitor: of requests to a serverless endpoint nothing is captured."""
-        return self.batch or self.style != "serverless"
+        """Whether there is anything to monitor: of requests that wait, or to a serverless endpoint, nothing is captured."""
+        return self.batch or self.style == "real-time"
 
 
 def endpoint(shape: Shape, *, guarded: bool) -> Iterator[str]:

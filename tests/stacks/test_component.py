@@ -29,7 +29,13 @@ FILE = f"model_code/{MODEL}/model.toml"
 
 
 def table(**changes: Any) -> Serving:
-    component = {"endpoint": SMALL.name, "memory_mb": 1024, "copies": 2, "maximum_copies": 4, "scale_to_zero": True} | changes
+    component: dict[str, Any] = {
+        "endpoint": SMALL.name,
+        "memory_mb": 1024,
+        "copies": 2,
+        "maximum_copies": 4,
+        "scale_to_zero": True,
+    } | changes
     return Serving(component=Component(**component), deployment=Deployment(policy="rolling", bake_minutes=5))
 
 

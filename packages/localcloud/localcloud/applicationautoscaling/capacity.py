@@ -19,7 +19,8 @@ from localcloud.sagemaker import components, endpoints
 DIMENSION, COPIES = "sagemaker:variant:DesiredInstanceCount", "sagemaker:inference-component:DesiredCopyCount"
 _moto_register = ApplicationAutoscalingBackend.register_scalable_target
 _moto_deregister = ApplicationAutoscalingBackend.deregister_scalable_target
-DIMENSIONS = Enum("DIMENSIONS", {each.name: each.value for each in models.ScalableDimensionValueSet} | {"COPIES": COPIES})
+_enum: Any = Enum  # its members are moto's and one more
+DIMENSIONS = _enum("DIMENSIONS", {each.name: each.value for each in models.ScalableDimensionValueSet} | {"COPIES": COPIES})
 _activities: list[dict[str, Any]] = []
 
 
