@@ -150,7 +150,7 @@ def test_it_is_asked_as_was_chosen(style: Offered, batch: bool, profile: Profile
 
     layout.check(config, [model])
     assert {(serving.style, serving.batch is not None) for serving in model.serving.values()} == {(style, batch)}
-    assert (model.monitoring is None) == (style == "serverless" and not batch)
+    assert (model.monitoring is None) == (style != "real-time" and not batch)
 
 
 def test_its_code_is_as_the_linters_want_it(profile: Profile, tmp_path: Path) -> None:

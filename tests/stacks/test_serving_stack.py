@@ -20,11 +20,15 @@ from config import Account, Environment, SharedEndpoint
 from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.running import Running
 from paved_runtime.spec import Alarms, Component, Deployment, ModelSpec, OffHours, Serverless, Serving
+from pipelines.deployment import live, readback
+from pipelines.deployment.package import Package
+from pipelines.deployment.readback import TakenBack
 from pipelines.serving_stack import COMPONENT, NO, NO_VERSION, YES, ServingOutputs, ServingParameters
 from stacks.serving import Serving as ServingStack
 from stacks.shared_endpoints import SharedEndpoints
 from tests import reference
 from tests.reference import MODEL
+from tests.support.fakes import AT_ONCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.laptop("its endpoint bakes at the speed of localcloud")]
 HERE = Account(id=ACCOUNT, region=REGION)
@@ -148,6 +152,11 @@ class Place:
         cloudformation.delete_change_set(**named)
         (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def package(self, version: str) -> Package:
+        """A version as its package has it."""
+        data = f"s3://{BUCKET}/{naming.RUNS}/{version}/{naming.MODEL_ARCHIVE}"
+        return Package(arn=PACKAGE, image=self.image, data=data, status="Approved", approval="")
 
     def served(self) -> str:
         if self.environment == COMMON:
@@ -274,7 +283,14 @@ def test_a_component_takes_a_version_and_gives_a_bad_one_back(places: dict[str, 
 
     assert place.served() == good.endpoint_config_name != broken.endpoint_config_name
     assert f"{broken.endpoint_config_name}-ServerErrors" in place.alarmed()
+    sagemaker = place.cloud.client("sagemaker")
+    now = live.live(sagemaker, good.endpoint_name)
+    assert now
+    assert (now.status, now.endpoint_config, now.moving) == ("InService", good.endpoint_config_name, False)
+    with pytest.raises(TakenBack, match="went into ALARM state"):
+        readback.served(sagemaker, broken, place.package("2" * 12), AT_ONCE)
     urgent = place.deploy("3" * 12, "1" * 12, urgent=YES)
+    assert readback.served(sagemaker, urgent, place.package("3" * 12), AT_ONCE).instances == 2
     assert place.served() == urgent.endpoint_config_name
     assert place.ask() == "3" * 12
 
