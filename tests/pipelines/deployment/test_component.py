@@ -13,12 +13,15 @@ import naming
 from config import Config, SharedEndpoint
 from paved_runtime.spec import Component, Deployment, ModelSpec, Serving
 from pipelines.deployment import live, readback, release, restore, toolchain
+from pipelines.deployment.cdk import CdkFailed
 from pipelines.deployment.endpoint import Endpoint
 from pipelines.deployment.errors import DeploymentError
+from pipelines.deployment.guard import Guard
 from pipelines.deployment.place import Place
 from pipelines.deployment.readback import Served, TakenBack
 from pipelines.deployment.registry import Registry
 from pipelines.deployment.stack import Stack
+from pipelines.deployment.stack_events import Attempt
 from pipelines.serving_stack import COMPONENT, ServingOutputs
 from tests import reference
 from tests.reference import CONFIG, MODEL
@@ -152,3 +155,26 @@ def test_shared_endpoints_come_before_the_models_on_them() -> None:
 
     assert toolchain.of_environment(config, config.environments[-1]) == [naming.shared_stack(config, PRODUCTION)]
     assert toolchain.of_environment(CONFIG, PRODUCTION) == []
+
+
+def test_an_update_that_cloudformation_calls_a_failure_is_known_as_a_version_taken_back() -> None:
+    """AWS says nowhere whether it does: the component's events tell what was tried, and the component what serves."""
+    why = f'inference component {NAME} is InService: an alarm" (HandlerErrorCode: NotStabilized)'
+    events: list[Any] = [
+        {"ResourceType": "AWS::SageMaker::Model", "PhysicalResourceId": "model-2", "ResourceStatus": "CREATE_COMPLETE"},
+        {"ResourceType": "AWS::CloudWatch::Alarm", "PhysicalResourceId": "model-2-ServerErrors", "ResourceStatus": "CREATE_COMPLETE"},
+        {"ResourceType": "AWS::SageMaker::InferenceComponent", "ResourceStatus": "UPDATE_FAILED", "ResourceStatusReason": why},
+    ]
+    outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.values().items()]
+    stack = {"StackStatus": "UPDATE_ROLLBACK_COMPLETE", "Outputs": outputs, "Parameters": []}
+    there = clients(
+        {
+            "sagemaker": SageMaker(model="model-1"),
+            "cloudformation": Fake(describe_stacks=lambda **_: {"Stacks": [stack]}),
+            "cloudwatch": Fake(describe_alarm_history=lambda **_: {"AlarmHistoryItems": []}),
+        }
+    )
+    guarded = Guard(place=replace(place(Fake()), deployer=there, verifier=there), version=PACKAGE, writes=False, pace=AT_ONCE)
+    line = str(guarded._not_deployed(CdkFailed("cdk failed"), Attempt(id="1", began=BEGAN, events=events)))
+
+    assert line.startswith(f"endpoint {OUTPUTS.endpoint_name} serves model-1, not model-2: the deployment was rolled back: {why}")
