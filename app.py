@@ -20,6 +20,7 @@ from stacks.monitoring import Monitoring
 from stacks.network import Network
 from stacks.registry import Registry
 from stacks.serving import Serving
+from stacks.shared_endpoints import SharedEndpoints
 from stacks.toolchain import Toolchain
 
 
@@ -41,6 +42,11 @@ def build(app: App, config: Config, models: Sequence[ModelSpec], groups: Sequenc
     if only is None:
         platform = PlatformDelivery(app, naming.delivery_stack(config, naming.PLATFORM), config=config, models=models)
         platform.add_stack_dependency(toolchain)  # which tells it where things are, in SSM parameters
+    shared = {
+        environment.name: SharedEndpoints(app, naming.shared_stack(config, environment), config=config, environment=environment)
+        for environment in config.environments
+        if environment.shared_endpoints
+    }
     for model in chosen(models, only):
         registry = Registry(app, naming.registry_stack(config, model.name), config=config, model=model)
         if model.features:
@@ -49,6 +55,8 @@ def build(app: App, config: Config, models: Sequence[ModelSpec], groups: Sequenc
         for environment in config.environments:
             name = naming.serving_stack(config, model.name, environment)
             serving = Serving(app, name, config=config, model=model, environment=environment, groups=groups)
+            if model.serving[environment.name].component:
+                serving.add_stack_dependency(shared[environment.name])
             name = naming.monitoring_stack(config, model.name, environment)
             Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
             if batched(model, environment):

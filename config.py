@@ -72,16 +72,31 @@ class Builds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SharedEndpoint:
+    """An endpoint on whose instances several models have copies, those whose `model.toml` names it.
+
+    SageMaker has as many instances as the copies need, at least `minimum_instances`: with 0, none while no model has a copy.
+    """
+
+    name: str
+    instance_type: str
+    maximum_instances: int
+    minimum_instances: int = 1
+    inference_ami: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """Where a model serves. Deployed in the order of `Config.environments`.
 
     `approved_only`: refuse a model package whose status in the registry is not `Approved`, and put an approval
-    in front of this environment.
+    in front of this environment. `shared_endpoints` are those that models may share there.
     """
 
     name: str
     account: Account
     approved_only: bool
+    shared_endpoints: tuple[SharedEndpoint, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,6 +106,11 @@ def features_stack(config: Config, account: Account) -> str:
     return f"{title(config)}-Features-{_place(config, account)}"
 
 
+def shared_stack(config: Config, environment: Environment) -> str:
+    """The endpoints of an environment that models share."""
+    return f"{title(config)}-Shared-{environment.name}"
+
+
 def budget(config: Config, account: Account) -> str:
     """The budget of an account. CloudFormation replaces one whose subscribers change, so other owners make another name."""
     return f"{config.project}-{_place(config, account)}-{_digest(' '.join(config.owners))}"
@@ -275,6 +280,16 @@ def parameter(config: Config, model: str, fact: str = "") -> str:
 def endpoint(config: Config, model: str, environment: Environment) -> str:
     """The SageMaker endpoint."""
     return _name(config, model, environment.name)
+
+
+def shared_endpoint(config: Config, environment: Environment, name: str) -> str:
+    """An endpoint that models share. A model's component on it is called as its own endpoint would be (`endpoint`)."""
+    return f"{config.project}-{environment.name}-{name}"
+
+
+def shared_role(config: Config, environment: Environment, name: str) -> str:
+    """The role of an endpoint that models share."""
+    return f"{shared_endpoint(config, environment, name)}-execution"
 
 
 def alarm(config: Config, model: str, environment: Environment, kind: str) -> str:

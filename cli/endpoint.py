@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+import naming
 from cli.output import say
 from cli.problem import Problem
+from config import CONFIG, Environment
+from paved_runtime.spec import ModelSpec
 from pipelines.deployment.endpoint import JSON as JSON
 from pipelines.deployment.errors import code
 from pipelines.deployment.queue import Queue, Refused, Unfinished
@@ -20,16 +23,24 @@ if TYPE_CHECKING:
 CSV = "text/csv"
 
 
-def ask(runtime: SageMakerRuntimeClient, endpoint: str, body: bytes, content_type: str) -> str:
-    """The endpoint's answer. Raises Problem with the container's own words when it refused."""
+def named(model: ModelSpec, place: Environment) -> dict[str, Any]:
+    """What names the endpoint of a model in InvokeEndpoint: itself, or the one that it shares and its component there."""
+    name, table = naming.endpoint(CONFIG, model.name, place), model.serving[place.name].component
+    if table is None:
+        return {"EndpointName": name}
+    return {"EndpointName": naming.shared_endpoint(CONFIG, place, table.endpoint), "InferenceComponentName": name}
+
+
+def ask(runtime: SageMakerRuntimeClient, endpoint: dict[str, Any], body: bytes, content_type: str) -> str:
+    """The answer of what `named` names. Raises Problem with the container's own words when it refused."""
     try:
-        answer = runtime.invoke_endpoint(EndpointName=endpoint, Body=body, ContentType=content_type, Accept=content_type)
+        answer = runtime.invoke_endpoint(**endpoint, Body=body, ContentType=content_type, Accept=content_type)
     except ClientError as error:
         if code(error) != "ModelError":
             raise
         status = error.response.get("OriginalStatusCode", "an error")
         why = _reason(str(error.response.get("OriginalMessage") or error.response["Error"]["Message"]))
-        raise Problem(f"endpoint {endpoint} answered {status}", why, "correct the request") from error
+        raise Problem(f"endpoint {endpoint['EndpointName']} answered {status}", why, "correct the request") from error
     return answer["Body"].read().decode()
 
 

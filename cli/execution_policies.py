@@ -39,6 +39,8 @@ BESIDES: Mapping[str, Sequence[str]] = {  # what schemas do not say
         "sagemaker:DescribeEndpoint",
         "sagemaker:DescribeEndpointConfig",
         "sagemaker:UpdateEndpointWeightsAndCapacities",
+        "sagemaker:DescribeInferenceComponent",
+        "sagemaker:UpdateInferenceComponentRuntimeConfig",
     ),
     "AWS::CodeBuild::Project": (  # its schema has no handlers
         "codebuild:BatchGetProjects",
@@ -51,6 +53,7 @@ BESIDES: Mapping[str, Sequence[str]] = {  # what schemas do not say
     ),
     "AWS::CodePipeline::Pipeline": ("codeconnections:PassConnection",),
     "AWS::SageMaker::Endpoint": ("cloudwatch:DescribeAlarms", "kms:CreateGrant", "kms:DescribeKey"),
+    "AWS::SageMaker::InferenceComponent": ("cloudwatch:DescribeAlarms",),
     "AWS::SageMaker::Model": ("sagemaker:DescribeModelPackage",),
 }
 Json = dict[str, Any]

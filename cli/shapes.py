@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-from paved_runtime.spec import Style
-
+Offered = Literal["real-time", "asynchronous", "serverless"]  # an endpoint that models share is somebody's in config.py first
 MACHINE = 'instance_type = "ml.m5.large"'
 AT_ONCE = 'deployment = { policy = "all-at-once", bake_minutes = 1 }'
 GUARDED_AT_ONCE = 'deployment = { policy = "all-at-once", bake_minutes = 10 }'
@@ -17,12 +17,12 @@ CANARY = 'deployment = { policy = "canary", size_percent = 50, bake_minutes = 10
 class Shape:
     """How its endpoint is asked, and whether files of rows are scored, too."""
 
-    style: Style = "real-time"
+    style: Offered = "real-time"
     batch: bool = False
 
     @property
     def monitored(self) -> bool:
-        """Whether there is anything to monitor: requests are captured in real time alone."""
+        """Whether there is anything to monitor: of requests that wait, or to a serverless endpoint, nothing is captured."""
         return self.batch or self.style == "real-time"
 
 

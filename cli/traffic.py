@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 import naming
 from cli import labels, queue, rows
+from cli.endpoint import named
 from cli.rows import Row
 from cli.target import Target
 from config import CONFIG, Environment
@@ -102,11 +103,11 @@ def send(aws: Target, place: Environment, traffic: Traffic, *, rate: float) -> S
     """Send a traffic at `rate` requests a second; returns after the last answer."""
     runtime, endpoint = aws.session(place.account).client("sagemaker-runtime"), naming.endpoint(CONFIG, traffic.model.name, place)
     scores: list[list[Score]] = [[] for _ in range(traffic.requests)]
-    waiting = queue.of(aws, traffic.model, place)
+    waiting, asked = queue.of(aws, traffic.model, place), named(traffic.model, place)
 
     def ask(number: int) -> None:
         own, body = traffic.request(number)
-        scores[number] = _queued(waiting, own, body) if waiting else _scores(runtime, endpoint, own, body)
+        scores[number] = _queued(waiting, own, body) if waiting else _scores(runtime, asked, own, body)
 
     driven = load.drive(ask, rate=rate, seconds=traffic.requests / rate)
     return Sent(
@@ -130,10 +131,10 @@ def _queued(waiting: Queue, own: str, body: str) -> list[Score]:
         raise Unanswered(str(error)) from error
 
 
-def _scores(runtime: SageMakerRuntimeClient, endpoint: str, own: str, body: str) -> list[Score]:
+def _scores(runtime: SageMakerRuntimeClient, endpoint: dict[str, Any], own: str, body: str) -> list[Score]:
     """The scores of one request's rows. Raises Unanswered when the container refused it or failed."""
     try:
-        answer = runtime.invoke_endpoint(EndpointName=endpoint, ContentType=JSON, Accept=JSON, InferenceId=own, Body=body)["Body"].read()
+        answer = runtime.invoke_endpoint(**endpoint, ContentType=JSON, Accept=JSON, InferenceId=own, Body=body)["Body"].read()
     except ClientError as error:
         if code(error) != "ModelError":
             raise

@@ -11,6 +11,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self
 
 NO_VERSION = "none"
+COMPONENT = "inference-component/"  # begins the name of what is no endpoint, but a component of one
 BATCH_INPUT, BATCH_OUTPUT, BATCH_MODEL = "InputUri", "OutputUri", "ModelName"  # parameters of a batch pipeline, beside the version's
 YES, NO = "yes", "no"
 PERCENTILES = (10, 50, 90)  # of the scores, as containers tell them
@@ -112,7 +113,8 @@ class BatchOutputs(Parameters):
 class ServingOutputs(Parameters):
     """What a serving stack says of itself. `rollback_alarms` are the names of those that guard a deployment.
 
-    `queue_bucket` holds the requests that wait and their answers; it is empty, and no output, where callers wait.
+    Of a model that shares an endpoint, `endpoint_name` names its component, after COMPONENT, and `endpoint_config_name` the component's
+    SageMaker model. `queue_bucket` holds the requests that wait and their answers; it is empty, and no output, where callers wait.
     """
 
     endpoint_name: str

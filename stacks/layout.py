@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import available_timezones
 
 import naming
-from config import Config, Environment, Repository
+from config import Config, Environment, Repository, SharedEndpoint
+from deployability.instances import gpus, processors
 from naming import RESERVED
 from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.spec import ModelSpec, Serving
@@ -71,6 +72,8 @@ SELF_MANAGED = tuple(provider for provider, (_, url) in SOURCES.items() if not u
 HOST = re.compile(r"arn:aws[\w-]*:(codeconnections|codestar-connections):[\w-]+:\d{12}:host/\S+", re.ASCII)
 CONNECTION = re.compile(r"arn:aws[\w-]*:(codeconnections|codestar-connections):[\w-]+:\d{12}:connection/\S+", re.ASCII)
 URL = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.-]+)*", re.ASCII)
+INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
+UNSEEN = {"component": "nobody says whether SageMaker captures requests"}  # shapes of which nothing is captured, and why
 Name = tuple[str, str]  # its kind, one of LONGEST, and the name
 
 
@@ -95,6 +98,7 @@ def check(config: Config, models: Sequence[ModelSpec], groups: Sequence[FeatureG
     """
     problems = [
         *_environments(config),
+        *_shared(config),
         *_repository(config),
         *_connection(config),
         *network_check.problems(config),
@@ -120,6 +124,12 @@ def batched(model: ModelSpec, environment: Environment) -> bool:
     """Whether files of rows are scored there, too."""
     table = model.serving.get(environment.name)
     return table is not None and table.batch is not None
+
+
+def shares(model: ModelSpec, environment: Environment, shared: SharedEndpoint) -> bool:
+    """Whether the model has copies on that endpoint of an environment."""
+    table = model.serving.get(environment.name)
+    return table is not None and table.component is not None and table.component.endpoint == shared.name
 
 
 def retrains(config: Config, model: ModelSpec, environment: Environment) -> bool:
@@ -210,10 +220,11 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
         yield f"model_code/{model.name}/model.toml: serving: found {found}; accepted is one table for each of {_listed(accepted)}"
     watched = model.serving.get(config.environments[-1].name)
     shape = watched.style if watched else "real-time"
+    why = UNSEEN.get(shape, "SageMaker captures no requests")
     if model.monitoring and watched and shape != "real-time" and not watched.batch:
         yield (
             f"model_code/{model.name}/model.toml: monitoring: found it with serving.{config.environments[-1].name}.{shape}, of which"
-            " SageMaker captures no requests; accepted is it with batch, whose rows are what is looked at, or no table monitoring"
+            f" {why}; accepted is it with batch, whose rows are what is looked at, or no table monitoring"
         )
     elif model.monitoring and watched and not watched.capture_percent:
         yield (
@@ -231,6 +242,7 @@ def _model(config: Config, model: ModelSpec) -> Iterator[str]:
             for problem in (
                 *_serving(serving, environment, first=environment == config.environments[0]),
                 *_serverless(config, serving, environment),
+                *_component(serving, environment),
             ):
                 yield f"model_code/{model.name}/model.toml: serving.{environment.name}.{problem}"
 
@@ -275,6 +287,36 @@ def _serverless(config: Config, serving: Serving, environment: Environment) -> I
         )
 
 
+def _component(serving: Serving, environment: Environment) -> Iterator[str]:
+    """Whether there is such an endpoint, and an instance of it has room for a copy."""
+    if not (table := serving.component):
+        return
+    shared = {each.name: each for each in environment.shared_endpoints}.get(table.endpoint)
+    if shared is None:
+        known = _listed(each.name for each in environment.shared_endpoints) or "none"
+        where = f"the shared_endpoints of {environment.name!r} in config.py"
+        yield f"component.endpoint: found {table.endpoint!r}; accepted is one of {where}: {known}"
+        return
+    kind = shared.instance_type
+    for key, wanted, most in (("cores", table.cores, processors(kind)), ("accelerators", table.accelerators, gpus(kind))):
+        if wanted > most:
+            yield f"component.{key}: found {wanted:g}; accepted are up to {most}, as many as {kind} has, on which {shared.name!r} runs"
+
+
+def _shared(config: Config) -> Iterator[str]:
+    for environment in config.environments:
+        names = [each.name for each in environment.shared_endpoints]
+        for shared in environment.shared_endpoints:
+            where = f"config.py: environment {environment.name!r}: shared endpoint {shared.name!r}"
+            if not ENVIRONMENT.fullmatch(shared.name) or names.count(shared.name) > 1:
+                yield f"{where}: accepted are letters and digits in words joined by hyphens, each name once"
+            if not 0 <= shared.minimum_instances <= shared.maximum_instances or not shared.maximum_instances:
+                found = f"{shared.minimum_instances} to {shared.maximum_instances} instances"
+                yield f"{where}: found {found}; accepted is maximum_instances of 1 or more, and minimum_instances between 0 and that"
+            if not INSTANCE_TYPE.fullmatch(shared.instance_type):
+                yield f"{where}: found instance_type {shared.instance_type!r}; accepted is SageMaker's name of one, such as 'ml.m7i.large'"
+
+
 def _names(config: Config, models: Sequence[ModelSpec], groups: Sequence[FeatureGroup]) -> Iterator[str]:
     """What AWS would say of the names that follow from these: of the longest one, and of one that is somebody else's."""
     if not PROJECT.fullmatch(config.project):
@@ -308,6 +350,18 @@ def _names_of_project(config: Config) -> list[Name]:
         ("delivery pipeline", naming.onboarding_pipeline(config)),
         *(("role", naming.stage_project(config, platform, stage)) for stage in stages),
         *(("role", naming.deploy_role(config, platform, environment)) for environment in config.environments),
+        *(name for environment in config.environments for name in _names_of_shared(config, environment)),
+    ]
+
+
+def _names_of_shared(config: Config, environment: Environment) -> list[Name]:
+    if not environment.shared_endpoints:
+        return []
+    names = [each.name for each in environment.shared_endpoints]
+    return [
+        ("stack", naming.shared_stack(config, environment)),
+        *(("endpoint", naming.shared_endpoint(config, environment, name)) for name in names),
+        *(("role", naming.shared_role(config, environment, name)) for name in names),
     ]
 
 

@@ -24,7 +24,7 @@ from pipelines import monitoring, tags
 from pipelines.serving_stack import NO_VERSION, MonitoringParameters
 from stacks import facts, layout, permissions
 from stacks.constructs.absence_alarm import AbsenceAlarm
-from stacks.constructs.dashboard import Dashboard, Instances, Lines, Monitored, OnDemand, Scores
+from stacks.constructs.dashboard import Copies, Dashboard, Instances, Lines, Monitored, OnDemand, Scores
 from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.drift_alarms import DriftAlarms
 from stacks.constructs.event_rule import EventRule, alarm_pattern
@@ -73,9 +73,9 @@ class Monitoring(Stack):
 
     def _absence(self) -> list[cloudwatch.IAlarm]:
         """The alarm on an endpoint that is gone: idle instances tell their load. One that may have no instance is not missed, and of a
-        serverless one that nobody asks there is nothing to see.
+        serverless one or a component that nobody asks there is nothing to see.
         """
-        if self.serving.scales_to_zero or self.serving.serverless:
+        if self.serving.scales_to_zero or self.serving.serverless or self.serving.component:
             return []
         return [
             AbsenceAlarm(
@@ -93,7 +93,9 @@ class Monitoring(Stack):
         of_queue = (naming.OLDEST_REQUEST, naming.LOST_REQUESTS) if self.serving.asynchronous else ()
         return (naming.SERVER_ERRORS, naming.MODEL_LATENCY, *of_queue)
 
-    def _runs_on(self) -> Instances | OnDemand:
+    def _runs_on(self) -> Instances | OnDemand | Copies:
+        if self.serving.component:
+            return Copies(at_once=self.serving.component.concurrency_per_copy)
         if serverless := self.serving.serverless:
             return OnDemand(memory_mb=serverless.memory_mb, setup=1000 * serverless.setup_seconds)
         fleet = self.serving.fleet
@@ -264,13 +266,19 @@ class Monitoring(Stack):
             labels=table.minimum_labels,
         )
 
+    @property
+    def _asked(self) -> str:
+        """The endpoint that is asked: the model's own, or the one that it shares."""
+        table = self.serving.component
+        return naming.shared_endpoint(self.config, self.place, table.endpoint) if table else self.endpoint_name
+
     def _about(self) -> str:
         console, home = naming.console(self.region), self.config.toolchain.region
         road = naming.delivery_pipeline(self.config, self.model.name)
         links = [
             f"[delivery pipeline]({naming.console(home)}/codesuite/codepipeline/pipelines/{road}/view?region={home})"
             f" (account {self.config.toolchain.id})",
-            f"[endpoint]({console}/sagemaker/home?region={self.region}#/endpoints/{self.endpoint_name})",
+            f"[endpoint]({console}/sagemaker/home?region={self.region}#/endpoints/{self._asked})",
         ]
         if layout.monitored(self.config, self.model, self.place):
             links.append(f"[reports of the monitor]({console}/s3/buckets/{self._bucket}?prefix={naming.MONITORING}/)")

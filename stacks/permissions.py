@@ -18,6 +18,7 @@ import naming
 from config import Account, Config, Environment
 from paved_runtime.spec import ModelSpec
 from stacks import layout
+from stacks.constructs.image_repository import PULL
 from stacks.constructs.model_role import Registered
 
 
@@ -54,6 +55,18 @@ def registered(stack: Stack, config: Config, model: str) -> Registered:
     )
 
 
+def through_storage(config: Config) -> dict[str, Any]:
+    """That a key of the toolchain's account is used through S3 there."""
+    return {"StringEquals": {"kms:ViaService": f"s3.{config.toolchain.region}.{Aws.URL_SUFFIX}"}}
+
+
+def of_copies(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]:
+    """What a model's copies on a shared endpoint are made of. The endpoint's role has the rest, keys and logs, once for all models."""
+    where = registered(stack, config, model)
+    archives = [f"{where.bucket}/{key}" for key in where.archives]
+    return [allow(*PULL, on=[where.images]), allow("s3:GetObject", on=archives), allow("s3:ListBucket", on=[where.bucket])]
+
+
 def served_archives() -> tuple[str, str]:
     """The keys of the objects in a model's artifacts bucket that endpoints and monitors read: those of 0.1.0 lie where training wrote."""
     return f"{naming.MODELS}/*/{naming.MODEL_ARCHIVE}", f"{naming.RUNS}/*/{naming.MODEL_ARCHIVE}"
@@ -71,6 +84,8 @@ def readers(config: Config, model: ModelSpec) -> dict[str, list[str]]:
             names = [naming.execution_role(config, model.name, environment)]
             names += [naming.monitoring_role(config, model.name, environment)] if monitoring else []
             names += [naming.batch_role(config, model.name, environment)] if layout.batched(model, environment) else []
+            shared = [each for each in environment.shared_endpoints if layout.shares(model, environment, each)]
+            names += [naming.shared_role(config, environment, each.name) for each in shared]
             roles.setdefault(environment.account.id, []).extend(names)
     return roles
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from aws_cdk import ArnFormat, CfnCondition, CfnOutput, CfnParameter, Fn, RemovalPolicy, Stack
 from aws_cdk import Environment as CdkEnvironment
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -24,10 +25,11 @@ from deployability.instances import gpus, has_local_storage, processors
 from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.spec import TERMINATION, Fleet, ModelSpec, Monitoring
 from pipelines import tags
-from pipelines.serving_stack import NO, PACKAGE, PERCENTILES, ServingOutputs, ServingParameters
+from pipelines.serving_stack import COMPONENT, NO, PACKAGE, PERCENTILES, ServingOutputs, ServingParameters
 from stacks import facts, features_check, layout, permissions
 from stacks.constructs.alarms import Alarms, Limits
-from stacks.constructs.deployment import guarded, urgent
+from stacks.constructs.component import Component, Copies
+from stacks.constructs.deployment import guarded, urgent, urgent_in_batches
 from stacks.constructs.endpoint import Capture, Endpoint, Instances, OnDemand, Shadow
 from stacks.constructs.key import ALARMS as ALARM_SENDER
 from stacks.constructs.key import EVENTS, Key
@@ -70,10 +72,12 @@ class Serving(Stack):
         self.queue = self._queue()
         self.log = self._log()
         topic = Notices(self, "Notices", key=self.key, addresses=[*config.owners, model.owner], publishers=self._publishers())
-        endpoint = self._endpoint()
+        endpoint = self._component() if self.serving.component else self._endpoint()
         alarms = self._alarms(endpoint, topic)
         self._deployment(endpoint, alarms)
-        if self.serving.fleet and self.serving.maximum_instances is not None:
+        if isinstance(endpoint, Component):
+            self._copies(endpoint)
+        elif self.serving.fleet and self.serving.maximum_instances is not None:
             self._scaling(endpoint, self.serving.fleet, self.serving.maximum_instances)
         self._verifier()
         stored = {"capture-bucket": self.capture.bucket_name, "key": self.key.key_arn, "topic": topic.topic_arn, **self._told_of_queue()}
@@ -146,7 +150,7 @@ class Serving(Stack):
         return logs.LogGroup(
             self,
             "Log",
-            log_group_name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}",
+            log_group_name=f"/aws/sagemaker/{'InferenceComponents' if self.serving.component else 'Endpoints'}/{self.endpoint_name}",
             retention=logs.RetentionDays.ONE_YEAR,
             removal_policy=RemovalPolicy.DESTROY,
         )
@@ -166,6 +170,47 @@ class Serving(Stack):
             capture=None if serving.serverless or serving.asynchronous else self._captured(),
             queue=self.queue.config() if self.queue else None,
         )
+
+    def _component(self) -> Component:
+        table = self.serving.component
+        assert table is not None, "who calls this has looked"
+        component = Component(
+            self,
+            "Live",
+            component_name=self.endpoint_name,
+            endpoint_name=self._shared,
+            variant=naming.VARIANT,
+            container=self._container(),
+            role=self._execution_role(),
+            vpc=self.vpc,
+            copies=Copies(count=table.copies, cores=table.cores, memory_mb=table.memory_mb, accelerators=table.accelerators),
+        )
+        component.component.add_dependency(self._shared_reads(table.endpoint))
+        return component
+
+    def _shared_reads(self, endpoint: str) -> iam.CfnPolicy:
+        """Lets the role of the shared endpoint read what this model is made of: copies run as it."""
+        statements = permissions.of_copies(self, self.config, self.model.name)
+        return iam.CfnPolicy(
+            self,
+            "SharedReads",
+            policy_name=self.endpoint_name,
+            policy_document=iam.PolicyDocument(statements=statements),
+            roles=[naming.shared_role(self.config, self.place, endpoint)],
+        )
+
+    def _copies(self, component: Component) -> None:
+        """Where `model.toml` has it scale."""
+        table = self.serving.component
+        if table and table.maximum_copies is not None:
+            least = 0 if table.scale_to_zero else table.copies
+            component.scale(minimum=least, maximum=table.maximum_copies, concurrency=table.concurrency_per_copy)
+
+    @property
+    def _shared(self) -> str:
+        """The endpoint that the model shares with others; empty where it has one of its own."""
+        table = self.serving.component
+        return naming.shared_endpoint(self.config, self.place, table.endpoint) if table else ""
 
     def _runs_on(self) -> Instances | OnDemand:
         serving, fleet = self.serving, self.serving.fleet
@@ -211,7 +256,7 @@ class Serving(Stack):
         told = features_check.lookups(self.config, self.model, self.groups)
         return {**told, "AWS_REGION": self.region} if told else {}
 
-    def _alarms(self, endpoint: Endpoint, topic: Notices) -> Alarms:
+    def _alarms(self, endpoint: Endpoint | Component, topic: Notices) -> Alarms:
         namespace = naming.metric_namespace(self.config, self.model.name, self.place)
         parameters = self.parameters
         if table := self.serving.asynchronous:
@@ -228,7 +273,8 @@ class Serving(Stack):
             "Alarms",
             endpoint_name=self.endpoint_name,
             variant=naming.VARIANT,
-            configuration=endpoint.config.attr_endpoint_config_name,
+            configuration=_configuration(endpoint),
+            component=isinstance(endpoint, Component),
             topic=topic,
             limits=self._limits(),
             shift=ScoreMetrics(self, "Scores", namespace=namespace, log=self.log).shift(
@@ -246,9 +292,9 @@ class Serving(Stack):
             server_errors=alarms.server_error_rate,
             client_errors=alarms.client_error_rate,
             model_latency=1000 * alarms.model_latency_p99_ms,
-            overhead_latency=1000 * alarms.overhead_latency_p99_ms if fleet and not self.queue else 0,
+            overhead_latency=0 if serverless or self.queue else 1000 * alarms.overhead_latency_p99_ms,
             cpu=alarms.cpu_percent * processors(fleet.instance_type) if fleet else 0,
-            memory=alarms.memory_percent,
+            memory=0 if self.serving.component else alarms.memory_percent,
             gpu=alarms.gpu_percent * gpus(fleet.instance_type) if fleet else 0,
             gpu_memory=alarms.gpu_memory_percent * gpus(fleet.instance_type) if fleet else 0,
             setup=1e6 * serverless.setup_seconds if serverless else 0,
@@ -256,13 +302,14 @@ class Serving(Stack):
             shift_minutes=max(2, min(bake - 1, LONGEST_SHIFT)),
         )
 
-    def _deployment(self, endpoint: Endpoint, alarms: Alarms) -> None:
+    def _deployment(self, endpoint: Endpoint | Component, alarms: Alarms) -> None:
         unhurried = CfnCondition(self, "Unhurried", expression=Fn.condition_equals(self.parameters.urgent, NO))
         shift = self.serving.deployment
         times = {"termination_seconds": 60 * TERMINATION, "timeout_seconds": 60 * self.serving.deployment_minutes}
         names = [alarm.alarm_name for alarm in alarms.rollback]
         policy = guarded(policy=shift.policy, size_percent=shift.size_percent, bake_seconds=60 * shift.bake_minutes, alarms=names, **times)
-        endpoint.move_by(policy, when=unhurried, otherwise=urgent(**times))
+        hurried = urgent_in_batches(timeout_seconds=times["timeout_seconds"]) if self.serving.component else urgent(**times)
+        endpoint.move_by(policy, when=unhurried, otherwise=hurried)
 
     def _scaling(self, endpoint: Endpoint, fleet: Fleet, maximum: int) -> None:
         serving, table = self.serving, self.serving.asynchronous
@@ -303,7 +350,11 @@ class Serving(Stack):
             registered=permissions.registered(self, self.config, self.model.name),
             key=self.key.key_arn,
             statements=[
-                *([] if self.serving.serverless else [allow("s3:PutObject", on=[self.capture.arn_for_objects(f"{naming.CAPTURE}/*")])]),
+                *(
+                    []
+                    if self.serving.serverless or self.serving.component
+                    else [allow("s3:PutObject", on=[self.capture.arn_for_objects(f"{naming.CAPTURE}/*")])]
+                ),
                 allow("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=[self.log.log_group_arn]),
                 allow("logs:CreateLogGroup", on=[own_log]),
                 allow("cloudwatch:PutMetricData", on=["*"], conditions=metrics),  # metrics have no resource to name
@@ -328,14 +379,15 @@ class Serving(Stack):
             toolchain=config.toolchain.id,
             trusted=[permissions.role_arn(self, config.toolchain, role) for role in trusted],
             endpoint_name=self.endpoint_name,
+            shared=self._shared,
             queued=self.queue.of_caller() if self.queue else [],
             features=for_freshness(self, config, self.place.account, self.model.features) if self.place == config.environments[0] else [],
         )
 
-    def _outputs(self, endpoint: Endpoint, alarms: Alarms) -> None:
+    def _outputs(self, endpoint: Endpoint | Component, alarms: Alarms) -> None:
         outputs = ServingOutputs(
-            endpoint_name=endpoint.endpoint.attr_endpoint_name,
-            endpoint_config_name=endpoint.config.attr_endpoint_config_name,
+            endpoint_name=_asked(endpoint),
+            endpoint_config_name=_configuration(endpoint),
             model_package=self.parameters.model_package_arn,
             model_version=self.parameters.model_version,
             previous_model_version=self.parameters.previous_model_version,
@@ -348,3 +400,15 @@ class Serving(Stack):
         for name, value in outputs.values().items():
             if value:
                 CfnOutput(apart, name, value=value).override_logical_id(name)
+
+
+def _asked(endpoint: Endpoint | Component) -> str:
+    """Who answers: an endpoint, or a component of one."""
+    if isinstance(endpoint, Component):
+        return f"{COMPONENT}{endpoint.component.inference_component_name}"
+    return endpoint.endpoint.attr_endpoint_name
+
+
+def _configuration(endpoint: Endpoint | Component) -> str:
+    """What SageMaker calls one version as it is deployed: the endpoint configuration, and of a component its model."""
+    return endpoint.model.attr_model_name if isinstance(endpoint, Component) else endpoint.config.attr_endpoint_config_name

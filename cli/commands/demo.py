@@ -26,7 +26,7 @@ import naming
 from cli import candidate, datasets, executions, journey, local, output, packs, provisioning, rows, sample, story, synthetic, target, world
 from cli.candidate import Candidate
 from cli.datasets import DataFile
-from cli.endpoint import JSON, ask
+from cli.endpoint import JSON, ask, named
 from cli.journey import Journey
 from cli.local import LocalCloud
 from cli.output import say
@@ -178,7 +178,7 @@ def _road(taken: Journey, cloud: LocalCloud, file: DataFile, *, yes: bool, start
         endpoint=endpoint,
         url=cloud.url,
         request=request,
-        answer=encoder.loads(ask(runtime, endpoint, encoder.dumps(request).encode(), JSON)),
+        answer=encoder.loads(ask(runtime, named(taken.model, production), encoder.dumps(request).encode(), JSON)),
         proof=candidate.gather(taken.registry, done),
         page=relative(packs.bring(taken.registry)[1] / pack.PAGE),
         stages={step.name: round(step.elapsed, 1) for step in taken.progress.steps},

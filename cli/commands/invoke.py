@@ -9,13 +9,12 @@ from typing import Annotated
 
 import typer
 
-import naming
 from cli import output, queue, reasons, target
-from cli.endpoint import CSV, JSON, ask, ask_queue
+from cli.endpoint import CSV, JSON, ask, ask_queue, named
 from cli.problem import Problem
 from cli.target import Target
 from cli.tree import typed_path
-from config import CONFIG, Environment
+from config import Environment
 from paved_runtime.spec import ModelSpec
 
 File = Path | None
@@ -52,7 +51,7 @@ def score(aws: Target, model: ModelSpec, place: Environment, body: bytes, conten
         answer = ask_queue(waiting, body, content_type)
     else:
         runtime = aws.session(place.account).client("sagemaker-runtime")
-        answer = ask(runtime, naming.endpoint(CONFIG, model.name, place), body, content_type)
+        answer = ask(runtime, named(model, place), body, content_type)
     if tables:
         output.draw(reasons.tables(encoder.loads(answer), model), output.facts)
     else:

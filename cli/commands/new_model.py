@@ -22,7 +22,7 @@ from cli.processes import captured
 from cli.profiles import Profile
 from cli.progress import Progress
 from cli.proposals import SCALES, Gates
-from cli.shapes import Shape
+from cli.shapes import Offered, Shape
 from cli.tree import DRAFTS, typed_path
 from config import CONFIG
 from naming import RESERVED
@@ -40,7 +40,7 @@ Positive = Annotated[
     str | None, typer.Option(metavar="VALUE", help="Of two outcomes, the one whose probability is scored; guessed without it.")
 ]
 Framework = Annotated[spec.Framework, typer.Option(metavar="|".join(spec.FRAMEWORKS), help="What the model is learnt with.")]
-Serving = Annotated[spec.Style, typer.Option(metavar="|".join(get_args(spec.Style)), help="How the model is asked.")]
+Serving = Annotated[Offered, typer.Option(metavar="|".join(get_args(Offered)), help="How the model is asked.")]
 Batch = Annotated[bool, typer.Option("--batch", help="Have files of rows scored, too.")]
 Exclude = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="A column that is not known in time. May be repeated.")]
 

@@ -38,6 +38,9 @@ def check(visit: Visit) -> Iterator[Finding]:
 def demand(visit: Visit) -> Counter[str]:
     """The most instances, or requests, by the name of their quota, all models at once, as a delivery of the platform may have them."""
     most: Counter[str] = Counter()
+    for environment in visit.config.environments:
+        for shared in environment.shared_endpoints if environment.account == visit.account else ():
+            most[_name(shared.instance_type, ENDPOINTS)] += shared.maximum_instances
     for model in visit.models:
         if visit.of_toolchain:
             most += _to_train(model)
@@ -67,6 +70,8 @@ def _to_serve(serving: Serving) -> Counter[str]:
     """
     if serving.serverless:
         return Counter({CONCURRENCY: 2 * serving.serverless.maximum_concurrency})
+    if serving.component:
+        return Counter()  # those of the endpoint that it shares
     fleet = serving.fleet
     assert fleet is not None, "without serverless there are instances"
     name = _name(fleet.instance_type, ENDPOINTS)

@@ -25,11 +25,11 @@ class Unanswered(Exception):
 
 
 class Endpoint:
-    """The endpoint `name` behind a client. Safe for threads."""
+    """The endpoint `name` behind a client, or `component` on one that models share. Safe for threads."""
 
-    def __init__(self, runtime: SageMakerRuntimeClient, name: str) -> None:
+    def __init__(self, runtime: SageMakerRuntimeClient, name: str, component: str = "") -> None:
         self._runtime = runtime
-        self._name = name
+        self._name, self._component = name, component
 
     def ask(self, body: str) -> Any:
         """The answer to a JSON request. Raises Unanswered when the container refused it, failed or answered with something else."""
@@ -74,6 +74,7 @@ class Endpoint:
     def _answer(self, body: str, **headers: str) -> bytes:
         """The container's answer. Raises Refused."""
         asked: dict[str, Any] = {"EndpointName": self._name, "InferenceId": _own(), "Body": body}
+        asked |= {"InferenceComponentName": self._component} if self._component else {}
         try:
             return self._runtime.invoke_endpoint(**asked, **headers)["Body"].read()
         except ClientError as error:

@@ -34,6 +34,7 @@ from pipelines.evidence.document import Verdict
 from pipelines.evidence.rollback_record import Alarm, RollbackRecord
 
 ENDPOINT, ENDPOINT_CONFIG, ALARM = "AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig", "AWS::CloudWatch::Alarm"
+COMPONENT, MODEL = "AWS::SageMaker::InferenceComponent", "AWS::SageMaker::Model"
 NOT_STABILIZED = "NotStabilized"  # what CloudFormation's page on handler error codes calls a resource that did not become ready
 LIVE_CHECK: Literal["the live check"] = "the live check"
 log = logging.getLogger(__name__)
@@ -108,7 +109,9 @@ class Guard:
 
     def _not_deployed(self, error: DeploymentError, attempt: Attempt) -> DeploymentError:
         """The line for a deployment that CloudFormation calls a failure."""
-        place, failure = self.place, attempt.failure(ENDPOINT)
+        place = self.place
+        served, version = (COMPONENT, MODEL) if place.serving.component else (ENDPOINT, ENDPOINT_CONFIG)
+        failure = attempt.failure(served)
         if failure and (raise_it := quota.advice(failure)):
             return DeploymentError(f"{place.serving_stack} was not deployed: {raise_it}, then retry the stage")
         stack = stacks.settled(place.cloudformation, place.serving_stack, self.pace)
@@ -116,7 +119,7 @@ class Guard:
         live = endpoints.live(place.sagemaker, place.endpoint)
         if live and live.mixed:
             return self._mixed(Mixed(live))
-        configs = attempt.made(ENDPOINT_CONFIG)
+        configs = attempt.made(version)
         if stack is None or live is None or failure is None or len(configs) != 1:
             return error
         guards = [name for name in attempt.made(ALARM) if name.startswith(configs[0])]

@@ -11,11 +11,16 @@ from botocore.exceptions import ClientError
 
 from pipelines.deployment.errors import DeploymentError, code
 from pipelines.deployment.pace import Pace
+from pipelines.serving_stack import COMPONENT
 from pipelines.waiting import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_sagemaker.type_defs import ContainerDefinitionOutputTypeDef, DescribeEndpointOutputTypeDef
+    from mypy_boto3_sagemaker.type_defs import (
+        ContainerDefinitionOutputTypeDef,
+        DescribeEndpointOutputTypeDef,
+        DescribeInferenceComponentOutputTypeDef,
+    )
 
 T = TypeVar("T")
 MOVING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
@@ -35,7 +40,9 @@ class Undeterminable(DeploymentError):
 class Live:
     """An endpoint that is there. `status` is its EndpointStatus, `container` what the first variant of `endpoint_config` runs.
 
-    `why` is SageMaker's reason where something failed; `images` are those that its instances run.
+    Of a component of an endpoint that models share (its name begins with COMPONENT), `status` is its InferenceComponentStatus, which has
+    the same words, and `endpoint_config` its SageMaker model: that is what tells its versions apart. `why` is SageMaker's reason where
+    something failed; `images` are those that its instances run.
     """
 
     endpoint: str
@@ -79,6 +86,8 @@ def live(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
     Raises:
         Undeterminable: the endpoint is there, but what it was made of is not, or it is no endpoint of one model.
     """
+    if endpoint.startswith(COMPONENT):
+        return _component(sagemaker, endpoint)
     description = existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
     if description is None:
         return None
@@ -93,12 +102,40 @@ def live(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
     )
 
 
+def _component(sagemaker: SageMakerClient, endpoint: str) -> Live | None:
+    described = component(sagemaker, endpoint)
+    if described is None:
+        return None
+    model = described["Specification"].get("ModelName", "")
+    return Live(
+        endpoint=endpoint,
+        status=described.get("InferenceComponentStatus", ""),
+        endpoint_config=model,
+        container=container(sagemaker, endpoint, model),
+        why=described.get("FailureReason", ""),
+    )
+
+
+def component(sagemaker: SageMakerClient, endpoint: str) -> DescribeInferenceComponentOutputTypeDef | None:
+    """A component of an endpoint that models share; None when there is none of that name."""
+    name = endpoint.removeprefix(COMPONENT)
+    return existing(lambda: sagemaker.describe_inference_component(InferenceComponentName=name))
+
+
+def _status(sagemaker: SageMakerClient, endpoint: str) -> str:
+    """How an endpoint or a component is; empty when it is gone."""
+    if endpoint.startswith(COMPONENT):
+        described = component(sagemaker, endpoint)
+        return described.get("InferenceComponentStatus", "") if described else ""
+    description = existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
+    return description["EndpointStatus"] if description else ""
+
+
 def settled(sagemaker: SageMakerClient, endpoint: str, pace: Pace) -> str:
     """The status of an endpoint once nothing is under way with it; empty when it is gone. Each state on the way is told."""
     told = ""
     for _ in pace.polls(minutes=LONGEST_WAIT, waiting_for=f"endpoint {endpoint}"):
-        description = existing(lambda: sagemaker.describe_endpoint(EndpointName=endpoint))
-        status = description["EndpointStatus"] if description else ""
+        status = _status(sagemaker, endpoint)
         if status not in MOVING:
             return status
         if status != told:
@@ -108,7 +145,13 @@ def settled(sagemaker: SageMakerClient, endpoint: str, pace: Pace) -> str:
 
 
 def container(sagemaker: SageMakerClient, endpoint: str, config: str) -> ContainerDefinitionOutputTypeDef:
-    """What the first variant of an endpoint's configuration runs. Raises Undeterminable naming the first part that is missing."""
+    """What the first variant of an endpoint's configuration runs, or, of a component, the model `config`.
+
+    Raises:
+        Undeterminable: a part is missing, and this is the first.
+    """
+    if endpoint.startswith(COMPONENT):
+        return _model(sagemaker, endpoint, config, f"model {config}")
     made = existing(lambda: sagemaker.describe_endpoint_config(EndpointConfigName=config))
     if made is None:
         first = f"SageMaker does not update it any more, so aws sagemaker delete-endpoint --endpoint-name {endpoint}, then "
@@ -116,11 +159,15 @@ def container(sagemaker: SageMakerClient, endpoint: str, config: str) -> Contain
     name = made["ProductionVariants"][0].get("ModelName")
     if name is None:
         raise Undeterminable(endpoint, f"its configuration {config} names no model")
+    return _model(sagemaker, endpoint, name, f"model {name} of its configuration {config}")
+
+
+def _model(sagemaker: SageMakerClient, endpoint: str, name: str, what: str) -> ContainerDefinitionOutputTypeDef:
     model = existing(lambda: sagemaker.describe_model(ModelName=name))
     if model is None:
-        raise Undeterminable(endpoint, f"model {name} of its configuration {config} was deleted")
+        raise Undeterminable(endpoint, f"{what} was deleted")
     if "PrimaryContainer" not in model:
-        raise Undeterminable(endpoint, f"model {name} of its configuration {config} is a chain of containers")
+        raise Undeterminable(endpoint, f"{what} is a chain of containers")
     return model["PrimaryContainer"]
 
 

@@ -21,6 +21,7 @@ from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.queue import Queue
 from pipelines.deployment.registry import Registry
 from pipelines.evidence.signature import Signer
+from pipelines.serving_stack import COMPONENT
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -107,8 +108,15 @@ class Place:
 
     @property
     def endpoint(self) -> str:
-        """The endpoint's name."""
-        return naming.endpoint(self.config, self.model.name, self.environment)
+        """The endpoint's name, or that of the component, after COMPONENT, where it is shared."""
+        name = naming.endpoint(self.config, self.model.name, self.environment)
+        return f"{COMPONENT}{name}" if self.serving.component else name
+
+    @property
+    def shared_endpoint(self) -> str:
+        """The endpoint that the model shares with others; empty where it has one of its own."""
+        table = self.serving.component
+        return naming.shared_endpoint(self.config, self.environment, table.endpoint) if table else ""
 
     @property
     def metric_namespace(self) -> str:
@@ -148,6 +156,8 @@ class Place:
             DeploymentError: its requests wait, and its stack names no bucket for them.
         """
         runtime: SageMakerRuntimeClient = self.verifier("sagemaker-runtime", config=config)
+        if self.serving.component:
+            return Endpoint(runtime, self.shared_endpoint, component=self.endpoint.removeprefix(COMPONENT))
         if self.serving.asynchronous is None:
             return Endpoint(runtime, self.endpoint)
         s3: S3Client = self.verifier("s3", config=config)

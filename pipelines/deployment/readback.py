@@ -11,11 +11,14 @@ from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.live import Live
 from pipelines.deployment.pace import Pace
 from pipelines.deployment.package import Package
-from pipelines.serving_stack import ServingOutputs
+from pipelines.serving_stack import COMPONENT, ServingOutputs
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import ContainerDefinitionOutputTypeDef
+
+
+COMPONENT_LOGS = "/aws/sagemaker/InferenceComponents"
 
 
 class TakenBack(DeploymentError):
@@ -42,7 +45,8 @@ class Mixed(DeploymentError):
 class Served:
     """An endpoint in service. `began` is when its configuration was made, so when its deployment began; `first` if the endpoint was new.
 
-    A serverless endpoint has no `instances`.
+    A serverless endpoint has no `instances`; of a component of an endpoint that models share, they are its copies, and `endpoint_config`
+    is its model.
     """
 
     endpoint: str
@@ -67,6 +71,8 @@ def served(sagemaker: SageMakerClient, outputs: ServingOutputs, version: Package
     """
     name, expected = outputs.endpoint_name, outputs.endpoint_config_name
     _in_service(sagemaker, name, pace)
+    if name.startswith(COMPONENT):
+        return _component(sagemaker, name, expected, version)
     live = sagemaker.describe_endpoint(EndpointName=name)
     serves, wanted = live["EndpointConfigName"], sagemaker.describe_endpoint_config(EndpointConfigName=expected)
     made = container(sagemaker, serves)
@@ -92,8 +98,37 @@ def served(sagemaker: SageMakerClient, outputs: ServingOutputs, version: Package
     )
 
 
+def _component(sagemaker: SageMakerClient, name: str, expected: str, version: Package) -> Served:
+    """A component in service, which is to run the model `expected`. Raises as `served` does."""
+    live = sagemaker.describe_inference_component(InferenceComponentName=name.removeprefix(COMPONENT))
+    model, wanted = live["Specification"]["ModelName"], sagemaker.describe_model(ModelName=expected)
+    made = sagemaker.describe_model(ModelName=model)["PrimaryContainer"]
+    if model != expected:
+        raise TakenBack(
+            endpoint=name,
+            expected=expected,
+            serves=model,
+            began=wanted["CreationTime"],
+            why=live.get("FailureReason") or "SageMaker gives no reason",
+            same_version=made_of(made, version),
+        )
+    if not made_of(made, version):
+        raise DeploymentError(f"{name} serves {_origin(made)}, not {version.arn}: deploy that version again")
+    return Served(
+        endpoint=name,
+        endpoint_config=model,
+        model=model,
+        instances=live.get("RuntimeConfig", {}).get("DesiredCopyCount", 0),
+        began=wanted["CreationTime"],
+        first=live["CreationTime"] >= wanted["CreationTime"],
+    )
+
+
 def serves(sagemaker: SageMakerClient, endpoint: str) -> ContainerDefinitionOutputTypeDef:
-    """What an endpoint's first variant runs now, whatever its stack says."""
+    """What an endpoint's first variant runs now, or a component, whatever its stack says."""
+    if endpoint.startswith(COMPONENT):
+        described = sagemaker.describe_inference_component(InferenceComponentName=endpoint.removeprefix(COMPONENT))
+        return sagemaker.describe_model(ModelName=described["Specification"]["ModelName"])["PrimaryContainer"]
     return container(sagemaker, sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"])
 
 
@@ -119,6 +154,8 @@ def _in_service(sagemaker: SageMakerClient, name: str, pace: Pace) -> None:
     if live and live.mixed:
         raise Mixed(live)
     why = (live.why if live else "") or (f"it is {status}" if status else "it is gone")
+    if name.startswith(COMPONENT):
+        raise DeploymentError(f"{name} is not in service: {why}: see its log group {COMPONENT_LOGS}/{name.removeprefix(COMPONENT)}")
     raise DeploymentError(f"endpoint {name} is not in service: {why}: see its log group /aws/sagemaker/Endpoints/{name}")
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from paved_runtime.protocol import model_version
-from pipelines.deployment import cdk, package, parameters, readback, standing, toolchain
+from pipelines.deployment import cdk, live, package, parameters, readback, standing, toolchain
 from pipelines.deployment import stack as stacks
 from pipelines.deployment.compare_evidence import bound
 from pipelines.deployment.errors import DeploymentError
@@ -23,7 +23,7 @@ from pipelines.deployment.package import Package
 from pipelines.deployment.parameters import Previous
 from pipelines.deployment.place import Place
 from pipelines.deployment.stack import Stack
-from pipelines.serving_stack import NO, NO_VERSION, BatchParameters, MonitoringParameters, ServingParameters
+from pipelines.serving_stack import COMPONENT, NO, NO_VERSION, BatchParameters, MonitoringParameters, ServingParameters
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,11 @@ def _takes_shape(place: Place, stack: Stack | None) -> None:
 
     (SageMaker guide, "Update a serverless endpoint".)
     """
-    if stack is None or not place.serving.serverless:
+    if stack is None:
+        return
+    if place.serving.component:
+        _stays(place, stack)
+    if not place.serving.serverless:
         return
     config = standing.live_of(place, stack).endpoint_config
     variant = place.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
@@ -86,6 +90,18 @@ def _takes_shape(place: Place, stack: Stack | None) -> None:
             f"endpoint {stack.serving.endpoint_name} has instances, and SageMaker makes no such endpoint serverless: delete it with its"
             f" stack (aws cloudformation delete-stack --stack-name {stack.name}; what it captured stays), then run this again: nothing"
             " answers meanwhile"
+        )
+
+
+def _stays(place: Place, stack: Stack) -> None:
+    """Raise DeploymentError where a component is to be on another endpoint: UpdateInferenceComponent has no member that says so."""
+    name = stack.serving.endpoint_name
+    described = live.component(place.sagemaker, name) if name.startswith(COMPONENT) else None
+    if described and described["EndpointName"] != place.shared_endpoint:
+        raise DeploymentError(
+            f"{name} is on endpoint {described['EndpointName']}, and SageMaker moves no component to another, such as"
+            f" {place.shared_endpoint}: delete it with its stack (aws cloudformation delete-stack --stack-name {stack.name}), then run this"
+            " again: nothing answers meanwhile"
         )
 
 
@@ -101,9 +117,9 @@ def serving_parameters(place: Place, stack: Stack | None, version: Package) -> S
     s3 = place.registry.s3
     if stack is None:
         return parameters.serving(s3, version, None)
-    live = standing.live_of(place, stack)
-    container = live.container
-    if readback.made_of(container, version) and live.endpoint_config == stack.serving.endpoint_config_name:
+    now = standing.live_of(place, stack)
+    container = now.container
+    if readback.made_of(container, version) and now.endpoint_config == stack.serving.endpoint_config_name:
         digest = package.model_sha256(s3, version.data, version.artifact_sha256)
         return replace(
             stack.version,
@@ -137,7 +153,7 @@ def batch_parameters(place: Place, stack: Stack) -> BatchParameters:
 
 
 def _deploy(place: Place, assembly: Path, values: Mapping[str, str]) -> list[str]:
-    for shared in toolchain.of_account(place.config, place.environment.account):
+    for shared in toolchain.of_environment(place.config, place.environment):
         if stacks.template(place.cloudformation, shared) != cdk.template(assembly, shared):  # by models: one deploys it
             cdk.deploy(assembly, [shared], {})
     serving, monitoring, batch = place.serving_stack, place.monitoring_stack, place.batch_stack

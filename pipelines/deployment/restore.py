@@ -8,9 +8,12 @@ expects.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from botocore.exceptions import ClientError
 
+import naming
+from paved_runtime.spec import Component
 from pipelines.deployment import live, readback
 from pipelines.deployment.errors import DeploymentError, code
 from pipelines.deployment.live import Undeterminable
@@ -19,6 +22,7 @@ from pipelines.deployment.package import Package
 from pipelines.deployment.place import Place
 from pipelines.deployment.stack import Stack
 from pipelines.evidence.document import LedgerEntry
+from pipelines.serving_stack import COMPONENT
 
 REFUSED = ("AccessDenied", "AccessDeniedException")
 
@@ -55,6 +59,8 @@ def restore(place: Place, endpoint: str, config: str, pace: Pace, *, gone: bool)
     Raises:
         DeploymentError: who asks may not do that.
     """
+    if table := place.serving.component:
+        return _restore_component(place, endpoint.removeprefix(COMPONENT), config, table, pace, gone=gone)
     operation = "create-endpoint" if gone else "update-endpoint"
     sagemaker = place.deployer("sagemaker")
     change = sagemaker.create_endpoint if gone else sagemaker.update_endpoint
@@ -69,3 +75,30 @@ def restore(place: Place, endpoint: str, config: str, pace: Pace, *, gone: bool)
             f" type {command}, then run this again"
         ) from error
     live.settled(place.sagemaker, endpoint, pace)
+    return None
+
+
+def _restore_component(place: Place, name: str, model: str, table: Component, pace: Pace, *, gone: bool) -> None:
+    """The same of a component: its copies of `model`, on the endpoint that models share."""
+    sagemaker, requirements = place.deployer("sagemaker"), dict[str, Any]()
+    requirements |= {"NumberOfCpuCoresRequired": table.cores, "MinMemoryRequiredInMb": table.memory_mb}
+    requirements |= {"NumberOfAcceleratorDevicesRequired": table.accelerators} if table.accelerators else {}
+    wanted: dict[str, Any] = {
+        "InferenceComponentName": name,
+        "Specification": {"ModelName": model, "ComputeResourceRequirements": requirements},
+        "RuntimeConfig": {"CopyCount": table.copies},
+    }
+    try:
+        if gone:
+            sagemaker.create_inference_component(EndpointName=place.shared_endpoint, VariantName=naming.VARIANT, **wanted)
+        else:
+            sagemaker.update_inference_component(**wanted)
+    except ClientError as error:
+        if code(error) not in REFUSED:
+            raise
+        operation = "create-inference-component" if gone else "update-inference-component"
+        raise DeploymentError(
+            f"you may not do that: {error.response['Error']['Message']}: have somebody who may in account {place.environment.account.id}"
+            f" type aws sagemaker {operation} for {name} with model {model}, then run this again"
+        ) from error
+    live.settled(place.sagemaker, f"{COMPONENT}{name}", pace)

@@ -72,8 +72,8 @@ def look(place: Place, things: Iterable[Retained], *, keep: int, before: datetim
     serving, of_stack = _serving(endpoints), {**_of_stack(place, stack), **_of_stack(place, batches)}
     configurations, models = ([thing for thing in own if thing.kind == kind] for kind in KINDS.values())
     judged = _judged(configurations, {**_ways_back(place, stack, keep), **of_stack, **serving}, before)
-    named = _named(sagemaker, [*serving, *(each.name for each in judged if each.needed)])
-    scoring = {**_transforming(sagemaker), **_in_batches(sagemaker, batches)}
+    named = {**_ways_back(place, stack, keep), **_named(sagemaker, [*serving, *(each.name for each in judged if each.needed)])}
+    scoring = {**_transforming(sagemaker), **_in_batches(sagemaker, batches), **_components(sagemaker)}
     return [*judged, *_judged(models, {**named, **scoring, **of_stack}, before)]
 
 
@@ -111,7 +111,8 @@ def _under_way(place: Place, stack: Stack | None, endpoints: Iterable[DescribeEn
     if stack and (stack.moving or stack.status in stacks.WAYS_OUT):
         return stacks.under_way(stack)
     states = {endpoint["EndpointName"]: endpoint["EndpointStatus"] for endpoint in endpoints}
-    status = states.get(place.endpoint, "")
+    component = live.component(place.sagemaker, place.endpoint) if place.serving.component else None
+    status = component.get("InferenceComponentStatus", "") if component else states.get(place.endpoint, "")
     return f"endpoint {place.endpoint} is {status}" if status in (*live.MOVING, live.MIXED) else ""
 
 
@@ -136,7 +137,7 @@ def _of_stack(place: Place, stack: Stack | None) -> Reasons:
 
 
 def _ways_back(place: Place, stack: Stack | None, keep: int) -> Reasons:
-    """The configurations with which versions of the ledger would serve again, were the endpoint gone."""
+    """The configurations with which versions of the ledger would serve again, were the endpoint gone; of a component, the models."""
     if stack is None or not place.releases:
         return {}
     entries = [entry for entry in ledger.entries(place.registry, place.environment.name) if entry.serves]
@@ -156,6 +157,17 @@ def _named(sagemaker: SageMakerClient, configurations: Iterable[str]) -> Reasons
         for variant in [*made["ProductionVariants"], *made.get("ShadowProductionVariants", [])] if made else []:
             reasons[variant.get("ModelName", "")] = f"endpoint configuration {name} names it"
     return reasons
+
+
+def _components(sagemaker: SageMakerClient) -> Reasons:
+    """The models of components, anybody's, on endpoints that models share."""
+    pages = sagemaker.get_paginator("list_inference_components").paginate()
+    names = [summary["InferenceComponentName"] for page in pages for summary in page["InferenceComponents"]]
+    described = filter(None, (live.component(sagemaker, name) for name in names))
+    return {
+        each["Specification"].get("ModelName", ""): f"inference component {each['InferenceComponentName']} serves with it"
+        for each in described
+    }
 
 
 def _transforming(sagemaker: SageMakerClient) -> Reasons:

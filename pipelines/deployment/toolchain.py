@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import naming
-from config import Account, Config, ManagedNetwork
+from config import Account, Config, Environment, ManagedNetwork
 from paved_runtime import feature_groups
 from paved_runtime.spec import ModelSpec
 
@@ -19,6 +19,12 @@ def of_account(config: Config, account: Account) -> list[str]:
     network = [naming.network_stack(config, account)] if isinstance(account.network, ManagedNetwork) else []
     budget = [naming.budget_stack(config, account)] if account.budget else []
     return [*network, *budget, *([naming.features_stack(config, account)] if feature_groups.names() else [])]
+
+
+def of_environment(config: Config, environment: Environment) -> list[str]:
+    """What an environment's models stand on: what its account has, and the endpoints that models share."""
+    shared = [naming.shared_stack(config, environment)] if environment.shared_endpoints else []
+    return [*of_account(config, environment.account), *shared]
 
 
 def of_model(config: Config, model: ModelSpec) -> list[list[str]]:

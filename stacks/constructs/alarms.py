@@ -22,7 +22,8 @@ class Limits:
 
     A limit of 0 is no alarm: `gpu` and `gpu_memory` where there is no GPU; `overhead_latency` where SageMaker measures none, or where
     containers start on demand and it has the time of starts in it; there `cpu`, too, which SageMaker does not publish; elsewhere `setup`,
-    which is that time. `shift` is a difference of scores, in their own unit, that must hold for `shift_minutes` minutes in a row.
+    which is that time; `memory` where other models are on the same instances. `shift` is a difference of scores, in their own unit, that
+    must hold for `shift_minutes` minutes in a row.
     """
 
     server_errors: float
@@ -46,6 +47,9 @@ class Alarms(Construct):
     replacement. They are named after it, so each version begins with alarms that are not in ALARM.
 
     The endpoint's own alarms stay with it: when a deployment went back, they are the ones that watch.
+
+    With `component`, `endpoint_name` is that of an inference component and `configuration` its model's. SageMaker does not tell its old
+    copies from its new ones, so its alarms see both.
     """
 
     def __init__(
@@ -59,12 +63,13 @@ class Alarms(Construct):
         topic: sns.ITopic,
         limits: Limits,
         shift: cloudwatch.IMetric,
+        component: bool = False,
     ) -> None:
         super().__init__(scope, name)
         self._endpoint_name, self._configuration = endpoint_name, configuration
         self._action = actions.SnsAction(topic)
-        variants = {"EndpointName": endpoint_name, "VariantName": variant}
-        fleet = {**variants, "EndpointConfigName": configuration}
+        variants = {"InferenceComponentName": endpoint_name} if component else {"EndpointName": endpoint_name, "VariantName": variant}
+        fleet = variants if component else {**variants, "EndpointConfigName": configuration}
         errors, slow = _metric(REQUESTS, "Invocation5XXErrors", "Average", fleet), _metric(REQUESTS, "ModelLatency", "p99", fleet)
         refused, waiting = _metric(REQUESTS, "Invocation4XXErrors", "Average", fleet), _metric(REQUESTS, "OverheadLatency", "p99", fleet)
         full, starts = _metric(INSTANCES, "MemoryUtilization", "Maximum", variants), _metric(REQUESTS, "ModelSetupTime", "p99", fleet)
@@ -75,7 +80,7 @@ class Alarms(Construct):
             *self._if(limits.overhead_latency, "OverheadLatency", waiting, "1 % of requests wait too long (microseconds)"),
             *self._if(limits.setup, "ModelSetup", starts, "a container takes too long to start (microseconds)"),
             *self._if(limits.cpu, "Cpu", _metric(INSTANCES, "CPUUtilization", "Maximum", variants), BUSY),
-            self._of_version("Memory", full, limits.memory, "an instance's memory is almost full (%)"),
+            *self._if(limits.memory, "Memory", full, "an instance's memory is almost full (%)"),
             *self._of_gpus(limits, variants),
             self._of_version(
                 "ScoreShift", shift, limits.shift, "scores are not like those of the version before", minutes=limits.shift_minutes

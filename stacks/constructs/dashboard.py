@@ -13,7 +13,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-REQUESTS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
+REQUESTS, INSTANCES, COPIES = "AWS/SageMaker", "/aws/sagemaker/Endpoints", "/aws/sagemaker/InferenceComponents"
 VERSION, COLUMN = "ModelVersion", "Column"
 WIDE, HALF = 24, 12
 MINUTE, HOUR = Duration.minutes(1), Duration.hours(1)
@@ -51,6 +51,13 @@ class OnDemand:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Copies:
+    """Copies on an endpoint that models share: how many requests at a time one is to have."""
+
+    at_once: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scores:
     """What a score is, and between which values it lies; None where that is not known."""
 
@@ -79,7 +86,8 @@ class Monitored:
 
 
 class Dashboard(cloudwatch.Dashboard):
-    """One endpoint's variant. `namespace` has the metrics of its versions, `runs_on` is what it runs on.
+    """One endpoint's variant, or, on `Copies`, an inference component. `namespace` has the metrics of its versions, `runs_on` is what it
+    runs on.
 
     `about` is Markdown for the top of the page. Without `monitored` there are no graphs of drift. `queue` is where the graph of requests
     that wait has a line, in seconds; None where callers wait, whose requests SageMaker counts otherwise.
@@ -93,7 +101,7 @@ class Dashboard(cloudwatch.Dashboard):
         endpoint_name: str,
         variant: str,
         namespace: str,
-        runs_on: Instances | OnDemand,
+        runs_on: Instances | OnDemand | Copies,
         about: str,
         alarms: Sequence[cloudwatch.IAlarm],
         lines: Lines,
@@ -102,7 +110,8 @@ class Dashboard(cloudwatch.Dashboard):
         queue: float | None,
     ) -> None:
         super().__init__(scope, name, dashboard_name=endpoint_name, default_interval=Duration.hours(12))
-        self._variant = {"EndpointName": endpoint_name, "VariantName": variant}
+        shared = isinstance(runs_on, Copies)
+        self._variant = {"InferenceComponentName": endpoint_name} if shared else {"EndpointName": endpoint_name, "VariantName": variant}
         self._namespace, self._lines, self._of_scores = namespace, lines, scores
         self.add_widgets(cloudwatch.TextWidget(markdown=about, width=WIDE, height=3))
         self.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=WIDE, height=3))
@@ -111,6 +120,9 @@ class Dashboard(cloudwatch.Dashboard):
         if isinstance(runs_on, OnDemand):
             self.add_widgets(latency, self._starts(runs_on))
             self.add_widgets(self._scores(), self._memory_seconds(runs_on))
+        elif isinstance(runs_on, Copies):
+            self.add_widgets(latency, self._reserved())
+            self.add_widgets(self._scores(), self._at_once(runs_on))
         else:
             self.add_widgets(latency, self._busy(runs_on))
             self.add_widgets(self._scores(), self._hours())
@@ -186,6 +198,20 @@ class Dashboard(cloudwatch.Dashboard):
     def _of_gpus(self, gpus: int) -> list[cloudwatch.IMetric]:
         known = {"GPUUtilization": "GPU", "GPUMemoryUtilization": "memory of GPUs"} if gpus else {}
         return [_computed(f"{{}} / {gpus}", self._of_variant(name, "Maximum", INSTANCES), label) for name, label in known.items()]
+
+    def _reserved(self) -> cloudwatch.GraphWidget:
+        cpu, memory = (self._of_variant(f"{part}UtilizationNormalized", "Maximum", COPIES, label=part) for part in ("CPU", "Memory"))
+        return _graph("The busiest copy", left=[cpu, memory], left_axis=_axis("% of what it reserves"))
+
+    def _at_once(self, copies: Copies) -> cloudwatch.GraphWidget:
+        return _graph(
+            "Requests at a time, and those that came while there was no copy",
+            left=[self._of_variant("ConcurrentRequestsPerCopy", "Maximum", label="a copy's requests at a time")],
+            left_axis=_axis("requests"),
+            right=[self._of_variant("NoCapacityInvocationFailures", "Sum", label="no copy")],
+            right_axis=_axis("requests a minute"),
+            lines={"target": copies.at_once},
+        )
 
     def _starts(self, containers: OnDemand) -> cloudwatch.GraphWidget:
         started = self._of_variant("ModelSetupTime", "Maximum")

@@ -32,6 +32,13 @@ def guarded(
     }
 
 
+def urgent_in_batches(*, timeout_seconds: int) -> dict[str, Any]:
+    """The same of an inference component, which SageMaker updates in batches only: two halves, one right after the other."""
+    size = {"Type": "CAPACITY_PERCENT", "Value": 50}
+    policy = {"MaximumBatchSize": size, "WaitIntervalInSeconds": 0, "MaximumExecutionTimeoutInSeconds": timeout_seconds}
+    return {"RollingUpdatePolicy": policy}
+
+
 def urgent(*, termination_seconds: int, timeout_seconds: int) -> dict[str, Any]:
     """A DeploymentConfig that moves everything at once and asks no alarm: they are in ALARM because of the version that is left."""
     return {

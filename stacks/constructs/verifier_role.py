@@ -12,8 +12,9 @@ from constructs import Construct
 class VerifierRole(iam.Role):
     """`trusted` are the ARNs of the roles of account `toolchain` that may take it; they need not exist yet.
 
-    `queued`: what it must be allowed to ask an endpoint whose requests wait; none where they do not.
-    `features`: what it must be allowed to see how old features are.
+    `shared` is the endpoint on which an inference component called `endpoint_name` is; empty where it is an endpoint itself. `queued`: what
+    it must be allowed to ask an endpoint whose requests wait; none where they do not. `features`: what it must be allowed to see how old
+    features are.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class VerifierRole(iam.Role):
         toolchain: str,
         trusted: Sequence[str],
         endpoint_name: str,
+        shared: str,
         queued: Sequence[iam.PolicyStatement],
         features: Sequence[iam.PolicyStatement],
     ) -> None:
@@ -37,6 +39,11 @@ class VerifierRole(iam.Role):
             actions=["sagemaker:DescribeEndpoint", f"sagemaker:InvokeEndpoint{'Async' if queued else ''}"],
             resources=[sagemaker("endpoint", endpoint_name)],
         )
+        if shared:
+            read = iam.PolicyStatement(
+                actions=["sagemaker:DescribeInferenceComponent", "sagemaker:InvokeEndpoint"],
+                resources=[sagemaker("inference-component", endpoint_name), sagemaker("endpoint", shared)],
+            )
         follow = iam.PolicyStatement(  # the configuration and model behind it have generated names
             actions=["sagemaker:DescribeEndpointConfig", "sagemaker:DescribeModel"],
             resources=[sagemaker("endpoint-config", "*"), sagemaker("model", "*")],

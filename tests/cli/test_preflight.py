@@ -13,8 +13,8 @@ import naming
 from cli.job_logs import GROUPS
 from cli.preflight import bootstrapping, connection, job_logs, leftovers, network, quotas, regions
 from cli.preflight.finding import Finding, Verdict, Visit, look
-from config import Account
-from paved_runtime.spec import Batch, Deployment, Serverless, Serving
+from config import Account, SharedEndpoint
+from paved_runtime.spec import Batch, Component, Deployment, Serverless, Serving
 from stacks.network import services
 from tests.reference import CONFIG, model
 from tests.support.fakes import Fake
@@ -150,6 +150,19 @@ def test_a_serverless_endpoint_needs_requests_at_a_time_instead_of_instances() -
 
     assert demand[quotas.CONCURRENCY] == 40  # those of the old version and the new one
     assert not any(name.endswith("for endpoint usage") for name in demand)
+
+
+def test_an_endpoint_that_models_share_can_need_all_its_instances() -> None:
+    shared = SharedEndpoint(name="small", instance_type="ml.m7i.large", maximum_instances=7)
+    there = visit(LAST)
+    config = replace(
+        there.config, environments=(*there.config.environments[:-1], replace(CONFIG.environments[-1], shared_endpoints=(shared,)))
+    )
+    table = Serving(component=Component(endpoint="small", memory_mb=512), deployment=Deployment(policy="rolling"))
+    served = MODEL.model_copy(update={"serving": {**MODEL.serving, CONFIG.environments[-1].name: table}, "monitoring": None})
+
+    demand = quotas.demand(replace(there, config=config, models=(served,)))
+    assert {name: count for name, count in demand.items() if name.endswith("for endpoint usage")} == {"ml.m7i.large for endpoint usage": 7}
 
 
 def test_the_accounts_own_quota_counts_before_awss_default() -> None:

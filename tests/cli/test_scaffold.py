@@ -17,7 +17,7 @@ from cli.model_toml import Words
 from cli.outcomes import Amounts, Several, Two
 from cli.profiles import Profile
 from cli.proposals import Gates
-from cli.shapes import Shape
+from cli.shapes import Offered, Shape
 from config import Config, Environment
 from paved_runtime import spec
 from paved_runtime.spec import Category, Integer, ModelSpec, Number
@@ -141,9 +141,9 @@ def test_every_environment_gets_an_endpoint_that_fits_it(environments: tuple[Env
     assert guarded == [e.name for e in environments if e.approved_only or (e == environments[-1] and len(environments) > 1)]
 
 
-@pytest.mark.parametrize("style", get_args(spec.Style))
+@pytest.mark.parametrize("style", get_args(Offered))
 @pytest.mark.parametrize("batch", [False, True])
-def test_it_is_asked_as_was_chosen(style: spec.Style, batch: bool, profile: Profile, tmp_path: Path) -> None:
+def test_it_is_asked_as_was_chosen(style: Offered, batch: bool, profile: Profile, tmp_path: Path) -> None:
     home = tuple(replace(environment, account=CONFIG.toolchain) for environment in CONFIG.environments)
     config, words = replace(CONFIG, environments=home), replace(WORDS, shape=Shape(style=style, batch=batch))
     model = loaded(tmp_path / "model_code", scaffold.files(NAME, profile, GATES, words, config=config))

@@ -17,6 +17,7 @@ from moto.cloudformation.parsing import get_name_type_map
 from pydantic import ValidationError
 
 import naming
+from config import SharedEndpoint
 from localcloud.cloudformation import resources, schemas
 from paved_runtime.spec import Integer, ModelSpec
 from pipelines.delivery import model_road
@@ -45,6 +46,8 @@ class All:
     values: dict[str, Any]
 
 
+SHARED = tuple(SharedEndpoint(name=name, instance_type="ml.m7i.large", maximum_instances=4) for name in ("small", "other"))
+SHARING = replace(CONFIG, environments=(replace(CONFIG.environments[0], shared_endpoints=SHARED), *CONFIG.environments[1:]))
 AT_TOOLCHAIN = replace(CONFIG, environments=tuple(replace(place, account=CONFIG.toolchain) for place in CONFIG.environments))
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
 BOOLEAN = {"type": "boolean", "true": "true", "false": "false", "missing": 0}
@@ -77,6 +80,8 @@ ON_GPUS = {
     "deployment": {"policy": "all-at-once"},
 }
 ON_DEMAND = {"memory_mb": 3072, "maximum_concurrency": 5, "provisioned_concurrency": 1, "setup_seconds": 30}
+COPIES = {"endpoint": "small", "memory_mb": 1024, "maximum_copies": 4}
+ON_SHARED = {"component": COPIES, "deployment": {"policy": "rolling", "bake_minutes": 5}}
 SERVERLESS = {"serverless": ON_DEMAND, "deployment": {"policy": "all-at-once"}}
 TASKS: dict[str, dict[str, Any]] = {  # what a model of another task than the reference's has otherwise
     "binary": {},
@@ -294,6 +299,20 @@ OTHER: dict[str, Any] = {  # key → another valid value
         "serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "provisioned_concurrency": 2}}
     ),
     "serving.serverless.setup_seconds": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "setup_seconds": 60}}),
+    "serving.component": At("serving.staging", ON_SHARED),
+    **{
+        f"serving.component.{key}": At("serving.staging", {**ON_SHARED, "component": {**COPIES, key: value}})
+        for key, value in {
+            "endpoint": "other",
+            "cores": 0.5,
+            "memory_mb": 2048,
+            "accelerators": 1,
+            "copies": 3,
+            "maximum_copies": 5,
+            "concurrency_per_copy": 7,
+            "scale_to_zero": True,
+        }.items()
+    },
     "serving.batch": At(f"{PRODUCTION}.batch.instances", 3),
     "serving.batch.instance_type": At(f"{PRODUCTION}.batch.instance_type", "ml.m5.xlarge"),
     "serving.batch.instances": At(f"{PRODUCTION}.batch.instances", 2),
@@ -336,6 +355,7 @@ OTHER: dict[str, Any] = {  # key → another valid value
 
 
 AT_HOME = {key for key in KEYS if "serverless" in key}  # where the environment is in the toolchain's account
+ON_SHARED_ENDPOINTS = {key for key in KEYS if "component" in key}  # where the environment has some
 NAMES = {**get_name_type_map(), **{kind.kind: kind.name for kind in resources.TYPES}}  # resource type → the property that names one
 CONTAINERS = {key for key in KEYS if any(other.startswith(f"{key}.") for other in KEYS)}
 
@@ -456,10 +476,10 @@ def test_a_push_to_a_model_deploys_all_that_is_its_own_and_what_others_need_firs
 
 @pytest.fixture(scope="module")
 def another() -> ModelSpec:
-    """The model with another value for all keys of its task at once, but for those of serverless endpoints, which need another
-    configuration, and for how long machines are kept: spot instances are not.
+    """The model with another value for all keys of its task at once, but for those of serverless endpoints and of components, which need
+    another configuration, and for how long machines are kept: spot instances are not.
     """
-    apart = CONTAINERS | OF.keys() | AT_HOME | {"task", "training.keep_alive_minutes"}
+    apart = CONTAINERS | OF.keys() | AT_HOME | ON_SHARED_ENDPOINTS | {"task", "training.keep_alive_minutes"}
     keys = [key for key in KEYS if key not in apart]
     return changed(*(key for key in keys if not key.startswith("data.columns.")))
 
@@ -483,6 +503,23 @@ def test_each_key_of_a_serverless_endpoint_reaches_its_own_stacks_alone(tmp_path
     for key in sorted(AT_HOME - {"serving.serverless"}):
         after = synth(AT_TOOLCHAIN, [changed(key)], tmp_path / key)
         expected = own | dashboard if key.endswith(("memory_mb", "setup_seconds")) else own
+        assert differing(base, after) == expected, key
+
+
+def test_each_key_of_a_component_reaches_its_own_stacks_alone(tmp_path: Path) -> None:
+    before = content()
+    change(before, "serving.staging", deepcopy(ON_SHARED))
+    base = synth(SHARING, [spec(before)], tmp_path / "base")
+    staging = SHARING.environments[0]
+    own = {naming.serving_stack(CONFIG, MODEL, staging)}
+    reached = {
+        "endpoint": own | {naming.registry_stack(CONFIG, MODEL)},  # which lets the shared endpoint's role read
+        "concurrency_per_copy": own | {naming.monitoring_stack(CONFIG, MODEL, staging)},
+        "copies": own,
+        "memory_mb": own,
+    }
+    for key, expected in reached.items():
+        after = synth(SHARING, [changed(f"serving.component.{key}")], tmp_path / key)
         assert differing(base, after) == expected, key
 
 
@@ -596,7 +633,9 @@ def test_every_key_changes_in_one_group() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "keys", together([key for key in KEYS if key not in AT_HOME]), ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more"
+    "keys",
+    together([key for key in KEYS if key not in AT_HOME | ON_SHARED_ENDPOINTS]),
+    ids=lambda keys: f"{keys[0]} and {len(keys) - 1} more",
 )
 def test_what_a_key_reaches_is_deployed_by_a_push_to_the_model(bases: dict[str, Layout], tmp_path: Path, keys: list[str]) -> None:
     """Keys change together, as a stack that one of them reaches alone differs then, too."""

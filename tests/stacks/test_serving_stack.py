@@ -16,20 +16,27 @@ import pytest
 from aws_cdk import App
 
 import naming
-from config import Account, Environment
+from config import Account, Environment, SharedEndpoint
 from localcloud.testing import ACCOUNT, REGION
 from localcloud.testing.running import Running
-from paved_runtime.spec import Alarms, Deployment, OffHours, Serverless, Serving
-from pipelines.serving_stack import NO, NO_VERSION, YES, ServingOutputs, ServingParameters
+from paved_runtime.spec import Alarms, Component, Deployment, ModelSpec, OffHours, Serverless, Serving
+from pipelines.deployment import live, readback
+from pipelines.deployment.package import Package
+from pipelines.deployment.readback import TakenBack
+from pipelines.serving_stack import COMPONENT, NO, NO_VERSION, YES, ServingOutputs, ServingParameters
 from stacks.serving import Serving as ServingStack
+from stacks.shared_endpoints import SharedEndpoints
 from tests import reference
 from tests.reference import MODEL
+from tests.support.fakes import AT_ONCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.laptop("its endpoint bakes at the speed of localcloud")]
 HERE = Account(id=ACCOUNT, region=REGION)
 LIVE = Environment(name="live", account=HERE, approved_only=False)
 RARE = replace(LIVE, name="rare")  # whose endpoint is serverless
-CONFIG = replace(reference.CONFIG, toolchain=HERE, environments=(LIVE, RARE))
+MANY = SharedEndpoint(name="many", instance_type="ml.m5.large", minimum_instances=0, maximum_instances=3)
+COMMON = replace(LIVE, name="common", shared_endpoints=(MANY,))  # whose endpoint is shared
+CONFIG = replace(reference.CONFIG, toolchain=HERE, environments=(LIVE, RARE, COMMON))
 BUCKET = naming.artifacts_bucket(CONFIG, MODEL)
 REPOSITORY = naming.image_repository(CONFIG, MODEL)
 PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{naming.model_package_group(CONFIG, MODEL)}/1"
@@ -47,6 +54,11 @@ ON_DEMAND = Serving(
     serverless=Serverless(memory_mb=1024, maximum_concurrency=4, setup_seconds=180),
     deployment=Deployment(policy="all-at-once", bake_minutes=10),
     alarms=Alarms(model_latency_p99_ms=60_000),
+)
+SHARED = Serving(
+    component=Component(endpoint=MANY.name, memory_mb=512, copies=2),
+    deployment=Deployment(policy="rolling", bake_minutes=5),
+    alarms=Alarms(model_latency_p99_ms=60_000, overhead_latency_p99_ms=60_000),
 )
 PROGRAM = """
 import json, os
@@ -115,17 +127,23 @@ class Place:
             urgent=urgent,
         )
         declared = {name: value for name, value in parameters.values().items() if name in self.template["Parameters"]}
-        return self._change([{"ParameterKey": name, "ParameterValue": value} for name, value in declared.items()])
+        outputs = self._change(self.environment.name, self.template, declared)
+        return ServingOutputs.read(outputs)
 
-    def _change(self, parameters: list[dict[str, str]]) -> ServingOutputs:
+    def share(self, template: dict[str, Any]) -> None:
+        """Deploy the stack of the endpoints that models share."""
+        self._change(f"{self.environment.name}-shared", template, {})
+
+    def _change(self, name: str, template: dict[str, Any], values: dict[str, str]) -> dict[str, str]:
+        """Deploy a stack; its outputs."""
         cloudformation = self.cloud.client("cloudformation")
-        name = self.environment.name
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
         kind = "UPDATE" if name in {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]} else "CREATE"
         named = {"StackName": name, "ChangeSetName": "change"}
         cloudformation.create_change_set(
             **named,
             ChangeSetType=kind,
-            TemplateBody=json.dumps(self.template),
+            TemplateBody=json.dumps(template),
             Parameters=parameters,
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
@@ -133,13 +151,24 @@ class Place:
         cloudformation.get_waiter(f"stack_{kind.lower()}_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 600})
         cloudformation.delete_change_set(**named)
         (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        return ServingOutputs.read({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def package(self, version: str) -> Package:
+        """A version as its package has it."""
+        data = f"s3://{BUCKET}/{naming.RUNS}/{version}/{naming.MODEL_ARCHIVE}"
+        return Package(arn=PACKAGE, image=self.image, data=data, status="Approved", approval="")
 
     def served(self) -> str:
+        if self.environment == COMMON:
+            described = self.cloud.client("sagemaker").describe_inference_component(InferenceComponentName=self.endpoint)
+            return str(described["Specification"]["ModelName"])
         return str(self.cloud.client("sagemaker").describe_endpoint(EndpointName=self.endpoint)["EndpointConfigName"])
 
     def ask(self) -> str:
-        answer = self.cloud.client("sagemaker-runtime").invoke_endpoint(EndpointName=self.endpoint, Body=b"row", ContentType="text/csv")
+        asked = {"EndpointName": self.endpoint}
+        if self.environment == COMMON:
+            asked = {"EndpointName": naming.shared_endpoint(CONFIG, COMMON, MANY.name), "InferenceComponentName": self.endpoint}
+        answer = self.cloud.client("sagemaker-runtime").invoke_endpoint(**asked, Body=b"row", ContentType="text/csv")
         return str(answer["Body"].read().decode())
 
     def alarms(self) -> set[str]:
@@ -187,7 +216,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place
         cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         cloud.client("ecr").create_repository(repositoryName=REPOSITORY)
         image = cloud.docker().image(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{REPOSITORY}:1", folder / "image")
-        yield {each.name: Place(cloud, image, each, _template(folder, each)) for each in CONFIG.environments}
+        places = {each.name: Place(cloud, image, each, _template(folder, each)) for each in CONFIG.environments}
+        places[COMMON.name].share(_shared_template(folder))
+        yield places
 
 
 @pytest.fixture
@@ -196,11 +227,24 @@ def place(places: dict[str, Place]) -> Place:
     return places[LIVE.name]
 
 
+def _model() -> ModelSpec:
+    return reference.model().model_copy(update={"serving": {LIVE.name: TABLE, RARE.name: ON_DEMAND, COMMON.name: SHARED}})
+
+
 def _template(folder: Path, environment: Environment) -> dict[str, Any]:
     app = App(outdir=str(folder / environment.name))
-    model = reference.model().model_copy(update={"serving": {LIVE.name: TABLE, RARE.name: ON_DEMAND}})
-    ServingStack(app, environment.name, config=CONFIG, model=model, environment=environment)
-    template: dict[str, Any] = json.loads(Path(app.synth().get_stack_by_name(environment.name).template_full_path).read_text())
+    ServingStack(app, environment.name, config=CONFIG, model=_model(), environment=environment)
+    return _read(app, environment.name)
+
+
+def _shared_template(folder: Path) -> dict[str, Any]:
+    app = App(outdir=str(folder / "shared"))
+    SharedEndpoints(app, "shared", config=CONFIG, environment=COMMON)
+    return _read(app, "shared")
+
+
+def _read(app: App, name: str) -> dict[str, Any]:
+    template: dict[str, Any] = json.loads(Path(app.synth().get_stack_by_name(name).template_full_path).read_text())
     del template["Parameters"]["BootstrapVersion"], template["Rules"]  # this cloud was not bootstrapped
     return template
 
@@ -221,6 +265,34 @@ def test_a_serverless_endpoint_takes_a_version_and_gives_a_bad_one_back(places: 
     assert place.served() == good.endpoint_config_name != broken.endpoint_config_name
     assert f"{broken.endpoint_config_name}-ServerErrors" in place.alarmed()
     assert place.ask() == "1" * 12
+
+
+def test_a_component_takes_a_version_and_gives_a_bad_one_back(places: dict[str, Place]) -> None:
+    place = places[COMMON.name]
+    first = place.deploy("0" * 12)
+    assert first.endpoint_name == f"{COMPONENT}{place.endpoint}"
+    assert place.ask() == "0" * 12
+    assert {alarm.rpartition("-")[2] for alarm in first.alarms} == {
+        *("ServerErrors", "ClientErrors", "ModelLatency", "OverheadLatency", "ScoreShift")
+    }
+
+    with place.load():
+        good = place.deploy("1" * 12, "0" * 12)
+        assert place.served() == good.endpoint_config_name
+        broken = place.deploy("2" * 12, "1" * 12, works=False)
+
+    assert place.served() == good.endpoint_config_name != broken.endpoint_config_name
+    assert f"{broken.endpoint_config_name}-ServerErrors" in place.alarmed()
+    sagemaker = place.cloud.client("sagemaker")
+    now = live.live(sagemaker, good.endpoint_name)
+    assert now
+    assert (now.status, now.endpoint_config, now.moving) == ("InService", good.endpoint_config_name, False)
+    with pytest.raises(TakenBack, match="went into ALARM state"):
+        readback.served(sagemaker, broken, place.package("2" * 12), AT_ONCE)
+    urgent = place.deploy("3" * 12, "1" * 12, urgent=YES)
+    assert readback.served(sagemaker, urgent, place.package("3" * 12), AT_ONCE).instances == 2
+    assert place.served() == urgent.endpoint_config_name
+    assert place.ask() == "3" * 12
 
 
 def test_versions_come_and_go_under_alarms(place: Place) -> None:

@@ -11,6 +11,8 @@ from deployability.instances import has_local_storage
 from deployability.rule import Finding, rule
 from deployability.template import Properties, Template, conditional, filled, get, items, number, options, words
 
+COMPONENT = "AWS::SageMaker::InferenceComponent"
+UNLIMITED = "nothing limits how long its containers may take to get healthy: a broken one holds the deployment for an hour"
 ENDPOINT, CONFIG, MODEL = "AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Model"
 ALARM, TARGET = "AWS::CloudWatch::Alarm", "AWS::ApplicationAutoScaling::ScalableTarget"
 BLUE_GREEN = ("DeploymentConfig", "BlueGreenUpdatePolicy")
@@ -187,9 +189,14 @@ def startup_limit(template: Template) -> Iterator[Finding]:
     key = "ContainerStartupHealthCheckTimeoutInSeconds"
     for name, properties in template.of(CONFIG):
         for variant in items(properties.get("ProductionVariants")):
-            if isinstance(variant, dict) and key not in variant and "InstanceType" in variant:
-                wrong = "nothing limits how long its containers may take to get healthy: a broken one holds the deployment for an hour"
-                yield Finding(name, wrong, f"set {key}", ("ProductionVariants",))
+            shared = isinstance(variant, dict) and "ManagedInstanceScaling" in variant and "ModelName" not in variant
+            if isinstance(variant, dict) and key not in variant and "InstanceType" in variant and not shared:
+                yield Finding(name, UNLIMITED, f"set {key}", ("ProductionVariants",))
+    for name, properties in template.of(COMPONENT):
+        specification = properties.get("Specification")
+        base = get(specification, "BaseInferenceComponentName") is not None
+        if isinstance(specification, dict) and not base and get(specification, "StartupParameters", key) is None:
+            yield Finding(name, UNLIMITED, f"set {key} of StartupParameters", ("Specification",))
 
 
 @rule("E9200", "A key is not given for disks that it cannot encrypt", absent="without KmsKeyId no key is given")

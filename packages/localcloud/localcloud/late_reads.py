@@ -41,6 +41,7 @@ LISTS = {
     ("codepipeline", "ListPipelineExecutions"): List("pipelineExecutionSummaries", "startTime"),
     ("sagemaker", "ListEndpoints"): List("Endpoints", "CreationTime"),
     ("sagemaker", "ListEndpointConfigs"): List("EndpointConfigs", "CreationTime"),
+    ("sagemaker", "ListInferenceComponents"): List("InferenceComponents", "CreationTime"),
     ("sagemaker", "ListModelPackages"): List("ModelPackageSummaryList", "CreationTime"),
     ("sagemaker", "ListModels"): List("Models", "CreationTime"),
     ("sagemaker", "ListPipelineExecutions"): List("PipelineExecutionSummaries", "StartTime"),

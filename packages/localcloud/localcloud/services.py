@@ -25,6 +25,8 @@ from localcloud.logs import metric_filters
 from localcloud.s3 import bucket_policies, names, object_lock, writes
 from localcloud.sagemaker import (
     async_invocations,
+    components,
+    components_api,
     endpoints,
     endpoints_api,
     invocations,
@@ -68,6 +70,7 @@ SAGEMAKER: tuple[Part, ...] = (
     model_cards,
     models,
     endpoints_api,
+    components_api,
     invocations,
     feature_groups,
     feature_store,
@@ -89,7 +92,7 @@ def install(parts: Iterable[Part] = EVERYTHING) -> None:
 
 
 def shutdown() -> None:
-    """Do nothing more that is due, and end every delivery, execution, build, job and endpoint."""
+    """Do nothing more that is due, and end every delivery, execution, build, job, component and endpoint."""
     clock.clear()
-    for running in (targets, delivery_pipelines, builds, pipelines, tuning, jobs, endpoints, feature_groups):
+    for running in (targets, delivery_pipelines, builds, pipelines, tuning, jobs, components, endpoints, feature_groups):
         running.shutdown()

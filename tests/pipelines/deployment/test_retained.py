@@ -38,6 +38,7 @@ class Account:
     endpoint_status: str = "InService"
     pending: str = ""
     transforming: str = ""
+    on_shared_endpoint: str = ""
     deleted: list[str] = field(default_factory=list)
 
     @property
@@ -49,6 +50,13 @@ class Account:
             describe_endpoint_config=self._configuration,
             list_transform_jobs=lambda **_: {"TransformJobSummaries": [{"TransformJobName": "job"}] if self.transforming else []},
             describe_transform_job=lambda **_: {"ModelName": self.transforming},
+            list_inference_components=lambda **_: {
+                "InferenceComponents": [{"InferenceComponentName": "other"}] if self.on_shared_endpoint else []
+            },
+            describe_inference_component=lambda **_: {
+                "InferenceComponentName": "other",
+                "Specification": {"ModelName": self.on_shared_endpoint},
+            },
             delete_model=lambda ModelName: self._delete(ModelName),  # noqa: N803  # boto3's name
             delete_endpoint_config=lambda EndpointConfigName: self._delete(EndpointConfigName),  # noqa: N803
         )

@@ -1,1 +1,1 @@
-"""Application Auto Scaling of endpoint variants: target tracking, step scaling by alarms of others, and scheduled actions."""
+"""Application Auto Scaling of variants and inference components: target tracking, step scaling by alarms, and scheduled actions."""

@@ -1,22 +1,26 @@
-"""The instance counts of endpoint variants: whose they are, how they are changed, and the activities that this leaves."""
+"""The counts of instances and of copies that are scaled: whose they are, how they are changed, and the activities that this leaves."""
 
 from __future__ import annotations
 
 import json
 import time
 import uuid
+from enum import Enum
 from typing import Any
 
+from moto.applicationautoscaling import models, responses
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.core.exceptions import JsonRESTError
 
 from localcloud.core.errors import error
-from localcloud.sagemaker import endpoints
+from localcloud.sagemaker import components, endpoints
 
-DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+DIMENSION, COPIES = "sagemaker:variant:DesiredInstanceCount", "sagemaker:inference-component:DesiredCopyCount"
 _moto_register = ApplicationAutoscalingBackend.register_scalable_target
 _moto_deregister = ApplicationAutoscalingBackend.deregister_scalable_target
+_enum: Any = Enum  # its members are moto's and one more
+DIMENSIONS = _enum("DIMENSIONS", {each.name: each.value for each in models.ScalableDimensionValueSet} | {"COPIES": COPIES})
 _activities: list[dict[str, Any]] = []
 
 
@@ -24,20 +28,30 @@ def install() -> None:
     """Know the endpoints behind scalable targets, and tell of what was scaled."""
     backend: Any = ApplicationAutoscalingBackend
     backend.register_scalable_target, backend.deregister_scalable_target = _register, _deregister
-    responses: Any = ApplicationAutoScalingResponse
-    responses.describe_scaling_activities = _describe_scaling_activities
+    for module in (models, responses):  # moto knows no inference components
+        setattr(module, "ScalableDimensionValueSet", DIMENSIONS)  # noqa: B010
+    answers: Any = ApplicationAutoScalingResponse
+    answers.describe_scaling_activities = _describe_scaling_activities
 
 
-def named(resource: str) -> tuple[str, str]:
-    """`endpoint/E/variant/V` → E, V."""
-    _, endpoint, _, variant = resource.split("/")
-    return endpoint, variant
+def dimensions(resource: str) -> list[dict[str, str]]:
+    """The dimensions of a resource's metrics: `endpoint/E/variant/V` has two, `inference-component/C` one."""
+    kinds = {"endpoint": "EndpointName", "variant": "VariantName", "inference-component": "InferenceComponentName"}
+    parts = resource.split("/")
+    return [{"Name": kinds[kind], "Value": name} for kind, name in zip(parts[::2], parts[1::2], strict=True)]
 
 
 def count(account: str, region: str, resource: str) -> int:
-    """How many instances a variant is to have now."""
-    endpoint, variant = named(resource)
+    """How many instances a variant, or copies an inference component, is to have now. Raises an AWS error where there is no such."""
+    if component := _component(resource):
+        return components.find(account, region, component).count
+    _, endpoint, _, variant = resource.split("/")
     return endpoints.find(account, region, endpoint).variant(variant).count
+
+
+def _component(resource: str) -> str | None:
+    kind, _, name = resource.partition("/")
+    return name if kind == "inference-component" else None
 
 
 def require_target(backend: Any, resource: str, dimension: str) -> None:
@@ -47,29 +61,35 @@ def require_target(backend: Any, resource: str, dimension: str) -> None:
 
 
 def within(target: Any, wanted: int, count: int) -> int:
-    """`wanted` instances, or the nearest that the target's capacities allow; `count` is how many there are."""
+    """`wanted` instances or copies, or the nearest that the target's capacities allow; `count` is how many there are."""
     return int(min(max(wanted, target.min_capacity or 0), target.max_capacity or count))
 
 
 def resize(account: str, region: str, resource: str, count: int, cause: str) -> bool:
-    """Ask the endpoint for `count` instances; whether it could be asked."""
-    endpoint, variant = named(resource)
+    """Ask SageMaker for `count` instances or copies; whether it could be asked."""
     try:
-        endpoints.find(account, region, endpoint).rescale([{"VariantName": variant, "DesiredInstanceCount": count}])
+        _ask(account, region, resource, count)
     except JsonRESTError:  # an update is under way: the alarm goes on, the schedule tries again
         return False
     activity = {
         "ActivityId": str(uuid.uuid4()),
         "ServiceNamespace": "sagemaker",
         "ResourceId": resource,
-        "ScalableDimension": DIMENSION,
-        "Description": f"Setting desired instance count to {count}.",
+        "ScalableDimension": COPIES if _component(resource) else DIMENSION,
+        "Description": f"Setting desired {'copy' if _component(resource) else 'instance'} count to {count}.",
         "Cause": cause,
         "StartTime": time.time(),
         "StatusCode": "Successful",
     }
     _activities.append(activity | {"account": account, "region": region})
     return True
+
+
+def _ask(account: str, region: str, resource: str, count: int) -> None:
+    if component := _component(resource):
+        return components.find(account, region, component).rescale(count)
+    _, endpoint, _, variant = resource.split("/")
+    return endpoints.find(account, region, endpoint).rescale([{"VariantName": variant, "DesiredInstanceCount": count}])
 
 
 def _register(self: Any, namespace: str, r_id: str, dimension: str, *rest: Any, **members: Any) -> Any:

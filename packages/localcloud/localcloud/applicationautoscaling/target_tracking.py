@@ -22,6 +22,8 @@ from localcloud.core.errors import invalid
 METRICS = {
     "SageMakerVariantInvocationsPerInstance": ("InvocationsPerInstance", "Sum", 60),
     "SageMakerVariantConcurrentRequestsPerModelHighResolution": ("ConcurrentRequestsPerModel", "Maximum", 10),
+    "SageMakerInferenceComponentInvocationsPerCopy": ("InvocationsPerCopy", "Sum", 60),
+    "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": ("ConcurrentRequestsPerCopy", "Maximum", 10),
 }
 GROW_AFTER, SHRINK_AFTER = 3, 15  # periods out of line; a fleet grows fast and shrinks slowly
 SHRINK_BELOW = 0.9  # of the target
@@ -81,10 +83,10 @@ def _metric(resource_id: str, policy: dict[str, Any]) -> Metric:
     if kind not in METRICS:
         what = "CustomizedMetricSpecification without Namespace, MetricName and Statistic" if own else kind
         raise invalid(f"localcloud scales on {' or '.join(METRICS)}, or on a metric: found TargetTrackingScaling on {what}")
-    endpoint, variant = capacity.named(resource_id)
+    if ("InferenceComponent" in kind) != resource_id.startswith("inference-component/"):
+        raise invalid(f"{kind} is no metric of {resource_id}")
     name, statistic, period = METRICS[kind]
-    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
-    return Metric("AWS/SageMaker", name, dimensions, statistic, period)
+    return Metric("AWS/SageMaker", name, capacity.dimensions(resource_id), statistic, period)
 
 
 def _alarms(resource_id: str, policy_arn: str, metric: Metric, target: float) -> Iterator[dict[str, Any]]:

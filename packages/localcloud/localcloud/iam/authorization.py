@@ -38,6 +38,7 @@ NAMED = {
     ("sagemaker", "EndpointName"): "endpoint/{}",
     ("sagemaker", "FeatureGroupName"): "feature-group/{}",
     ("sagemaker", "HyperParameterTuningJobName"): "hyper-parameter-tuning-job/{}",
+    ("sagemaker", "InferenceComponentName"): "inference-component/{}",
     ("sagemaker", "ModelCardName"): "model-card/{}",
     ("sagemaker", "ModelName"): "model/{}",
     ("sagemaker", "ModelPackageGroupName"): "model-package-group/{}",

@@ -34,8 +34,10 @@ def required(response: Any, action: str, resource: str | None) -> Iterator[Permi
         yield from _records(response, action)
     else:
         yield Permission(action=action, resource=resource)
-        if action in ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"):
+        if action in ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint", "sagemaker:UpdateInferenceComponent"):
             yield from _alarms(response)
+        if action in ("sagemaker:CreateInferenceComponent", "sagemaker:InvokeEndpoint"):
+            yield from _component(response, action)
 
 
 PLACED = (
@@ -89,6 +91,15 @@ def _records(response: Any, action: str) -> Iterator[Permission]:
     here = f"arn:{response.partition}:sagemaker:{response.region}:{response.current_account}"
     for wanted in json.loads(response.body or "{}").get("Identifiers", []):
         yield Permission(action=action, resource=feature_group(here, wanted["FeatureGroupName"]))
+
+
+def _component(response: Any, action: str) -> Iterator[Permission]:
+    """Who makes or asks an inference component is asked about the endpoint and the component ("Actions defined by Amazon SageMaker AI")."""
+    here = f"arn:{response.partition}:sagemaker:{response.region}:{response.current_account}"
+    if action == "sagemaker:CreateInferenceComponent":
+        yield Permission(action=action, resource=f"{here}:endpoint/{response._get_param('EndpointName')}")
+    elif name := response.headers.get("X-Amzn-SageMaker-Inference-Component"):
+        yield Permission(action=action, resource=f"{here}:inference-component/{name}")
 
 
 def _alarms(response: Any) -> Iterator[Permission]:

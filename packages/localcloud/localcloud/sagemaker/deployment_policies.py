@@ -47,6 +47,28 @@ def read(config: Mapping[str, Any], counts: Mapping[str, int]) -> Policy:
     return Policy(steps, wait, termination, maximum, bool(rolling), back, names)
 
 
+def of_component(config: Mapping[str, Any], copies: int) -> Policy:
+    """What an InferenceComponentDeploymentConfig asks of so many copies; empty is all at once. Raises an AWS error where it is refused.
+
+    A batch is 5 to 50 % of the copies ("InferenceComponentRollingUpdatePolicy"). Of one copy, half is that copy.
+    """
+    if not config:
+        return Policy((1.0,), 0.0, 0.0, None, rolling=False, back=1.0, alarms=())
+    check("sagemaker", "InferenceComponentDeploymentConfig", config)
+    rolling, (_, least, most) = config["RollingUpdatePolicy"], SIZES["ROLLING"]
+    size, count = rolling["MaximumBatchSize"], max(copies, 1)
+    step = _part(size, count)
+    if not least <= step <= most:
+        raise invalid(f"MaximumBatchSize is {step:.0%} of {copies} copies: {least:.0%} to {most:.0%} are accepted")
+    steps, wait = _even(step), float(rolling["WaitIntervalInSeconds"])
+    maximum = rolling.get("MaximumExecutionTimeoutInSeconds")
+    if maximum is not None and maximum <= wait * len(steps):
+        raise invalid(f"MaximumExecutionTimeoutInSeconds of {maximum} must be greater than the {wait * len(steps):g} seconds of all waits")
+    back = _part(rolling["RollbackMaximumBatchSize"], count) if rolling.get("RollbackMaximumBatchSize") else 1.0
+    names = tuple(a["AlarmName"] for a in config.get("AutoRollbackConfiguration", {}).get("Alarms", []))
+    return Policy(steps, wait, 0.0, maximum, rolling=True, back=back, alarms=names)
+
+
 def _steps(kind: str, routing: Mapping[str, Any], count: int) -> tuple[float, ...]:
     if kind == "ALL_AT_ONCE":
         return (1.0,)
@@ -59,6 +81,10 @@ def _steps(kind: str, routing: Mapping[str, Any], count: int) -> tuple[float, ..
         raise invalid(f"{member} is {step:.0%} of {count} instance(s): {kind} accepts {accepted} of at least 2 instances")
     if kind == "CANARY":
         return (step, 1.0)
+    return _even(step)
+
+
+def _even(step: float) -> tuple[float, ...]:
     return (*(step * n for n in range(1, int(1 / step) + 1) if step * n < 1 - 1e-9), 1.0)
 
 

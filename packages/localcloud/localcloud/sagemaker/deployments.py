@@ -1,5 +1,7 @@
 """Deployment guardrails: how an endpoint moves to a new fleet step by step, watched by alarms, and back when one goes into ALARM.
 
+An inference component moves to new copies in the same way, with a rolling update.
+
 The new fleet takes its share of the traffic, and the step bakes. An alarm in ALARM, an instance of the new fleet that is lost, or
 the time limit ends the bake at once: the traffic goes back, and only then does the new fleet, once it has answered what it began.
 """
@@ -7,14 +9,42 @@ the time limit ends the bake at once: the traffic goes back, and only then does 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from localcloud.cloudwatch import alarms
 from localcloud.core.cloud import cloud
 from localcloud.sagemaker.deployment_policies import Policy
-from localcloud.sagemaker.fleets import Fleet
 
-Shares = Sequence[tuple[Fleet, float]]
+
+class Deployable(Protocol):
+    """What takes the place of another: a fleet of an endpoint, the copies of an inference component. `lost` is told of who dies."""
+
+    account: str
+    region: str
+    lost: Callable[[str], None]
+
+    @property
+    def variants(self) -> Mapping[str, Any]:
+        """Its variants by their names."""
+
+    def start(self, part: float) -> str | None:
+        """Start the first `part` of it; returns why it cannot serve."""
+
+    def resize(self, part: float) -> str | None:
+        """Have `part` of it; returns why what was added did not start."""
+
+    def give_up(self) -> None:
+        """Stop what is only starting."""
+
+    def retire(self) -> None:
+        """Answer what was begun, then stop."""
+
+    def stop(self) -> None:
+        """Stop now."""
+
+
+Shares = Sequence[tuple[Any, float]]  # what is deployed, as whoever deploys it knows it, and its part of the requests
 
 
 class Deployment:
@@ -25,7 +55,7 @@ class Deployment:
     """
 
     def __init__(
-        self, old: Fleet | None, new: Fleet, policy: Policy, *, route: Callable[[Shares], None], stage: Callable[[str], None]
+        self, old: Deployable | None, new: Deployable, policy: Policy, *, route: Callable[[Shares], None], stage: Callable[[str], None]
     ) -> None:
         self.old, self.new, self.policy = old, new, policy
         self.why: str | None = None
@@ -94,7 +124,7 @@ class Deployment:
         self.new.lost = lambda _why: None
         return self.why
 
-    def _shift(self, old: Fleet, share: float) -> None:
+    def _shift(self, old: Deployable, share: float) -> None:
         self._share = share
         self._route([(self.new, share), (old, 1 - share)])
 

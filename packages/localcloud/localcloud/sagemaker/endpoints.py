@@ -7,7 +7,7 @@ import itertools
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from localcloud.core.errors import invalid
 from localcloud.core.threads import together
 from localcloud.sagemaker import quotas, state_changes
 from localcloud.sagemaker.deployment_policies import Policy, read
-from localcloud.sagemaker.deployments import Deployment, Shares
+from localcloud.sagemaker.deployments import Deployment
 from localcloud.sagemaker.fleets import Fleet
 from localcloud.sagemaker.instances import Instance
 from localcloud.sagemaker.queue import CONCURRENCY, Queue
@@ -106,7 +106,7 @@ class Endpoint:
         self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
         self.queue = Queue(self)
         self.settled, self.deleted, self.gone = threading.Event(), threading.Event(), threading.Event()
-        self.shares: Shares = []
+        self.shares: Sequence[tuple[Fleet, float]] = []
         self.held: list[Fleet] = []
         self.telemetry = Telemetry(account, region, self.name, lambda: [fleet for fleet, _ in self.shares], self._gauges)
         self._move: Deployment | None = None
@@ -129,6 +129,8 @@ class Endpoint:
         fleet = self._fleet(request["EndpointConfigName"], retained)
         if self.live and bool(fleet.asynchronous) != bool(self.asynchronous):
             raise invalid(f"localcloud cannot have endpoint {self.name} asked in another way than before: delete it first")
+        if self.live and fleet.shared != self.shared:
+            raise invalid(f"localcloud cannot move endpoint {self.name} between models and inference components: delete it first")
         policy = self._policy(config, fleet)
         part = policy.steps[0] if policy.rolling else 1.0
         beside = {kind: math.ceil(count * part) for kind, count in fleet.machines().items()}
@@ -152,6 +154,8 @@ class Endpoint:
         changes = [(self.variant(w["VariantName"]), w) for w in wanted]
         if self.live and self.live.concurrency():
             raise invalid("localcloud does not change serverless variants but by another endpoint configuration")
+        if self.shared:
+            raise invalid(f"localcloud changes the instances of endpoint {self.name} by its copies and its configuration only")
         types = {v["VariantName"]: v["InstanceType"] for v in self.live.config.production_variants} if self.live else {}
         more = Counter[str]()
         for variant, change in changes:
@@ -193,6 +197,16 @@ class Endpoint:
         """The AsyncInferenceConfig of the configuration that serves; empty where callers wait."""
         return self.live.asynchronous if self.live else {}
 
+    def look(self) -> None:
+        """Let the record tell how many instances there are for inference components: as many as those need just now."""
+        if self.live and self.shared and self.settled.is_set():
+            self.record.production_variants = self.live.describe()["ProductionVariants"]
+
+    @property
+    def shared(self) -> bool:
+        """Whether it serves inference components, and so no model of its own."""
+        return bool(self.live and self.live.shared)
+
     def free(self) -> tuple[Fleet, Variant, Instance] | None:
         """Who answers the next request that waits: an instance that has fewer than it may, of a fleet whose turn it is or of another. None
         where there is no such.
@@ -219,7 +233,7 @@ class Endpoint:
                 return fleet
         return self.live
 
-    def _route(self, shares: Shares) -> None:
+    def _route(self, shares: Sequence[tuple[Fleet, float]]) -> None:
         with self._lock:
             self.shares = shares
 
@@ -268,7 +282,7 @@ class Endpoint:
         self.held = [*(held for held, _ in self.shares), fleet]
         began = utcnow()
         self._move = Deployment(self.live, fleet, policy, route=self._route, stage=lambda stage: self._show(fleet, stage, began))
-        threading.Thread(target=self._deploy, args=(self._move, config), daemon=True).start()
+        threading.Thread(target=self._deploy, args=(self._move, fleet, config), daemon=True).start()
 
     def _show(self, fleet: Fleet, stage: str, began: datetime) -> None:
         """Let DescribeEndpoint tell how far the deployment is."""
@@ -279,20 +293,20 @@ class Endpoint:
         if self.live:
             state_changes.endpoint(self.record, self.record.endpoint_status, pending)
 
-    def _deploy(self, move: Deployment, config: dict[str, Any]) -> None:
+    def _deploy(self, move: Deployment, fleet: Fleet, config: dict[str, Any]) -> None:
         """Blue/green or rolling: the new fleet up and healthy, then the traffic, then the old fleet down; back to the old one if not."""
         before = [fleet for fleet, _ in self.shares]
         failure = move.run()
         if move.stuck:
             return self._settle("UpdateRollbackFailed", failure)
         if not failure:
-            self.live = move.new
-            self.record.endpoint_config_name = self.record.EndpointConfigName = move.new.name
+            self.live = fleet
+            self.record.endpoint_config_name = self.record.EndpointConfigName = fleet.name
         self._route([(self.live, 1.0)] if self.live else [])
         if not failure and move.old:
             self.record.last_deployment_config = self.deployment = config
             cloud().wait(self.deleted, move.policy.termination)
-        together([fleet.retire for fleet in before if fleet is not self.live])
+        together([served.retire for served in before if served is not self.live])
         return self._settle("InService" if self.live else "Failed", failure)
 
     def _settle(self, status: str, failure: str | None) -> None:

@@ -15,11 +15,13 @@ from moto.sagemaker.responses import SageMakerResponse
 from localcloud.core.errors import invalid
 from localcloud.core.late_reads import Kind
 from localcloud.core.validation import check
-from localcloud.sagemaker import endpoints, on_demand, state_changes
+from localcloud.sagemaker import components, endpoints, on_demand, placement, shared, state_changes, vpc
 from localcloud.sagemaker.models import refuse_existing
 from localcloud.sagemaker.records import answer, keep, refuse
+from localcloud.sagemaker.roles import assumable
 
 _describe_endpoint = SageMakerResponse.describe_endpoint
+_models_there = SageMakerModelBackend.validate_production_variants
 _describe_config, _delete_config = SageMakerModelBackend.describe_endpoint_config, SageMakerModelBackend.delete_endpoint_config
 
 
@@ -28,6 +30,7 @@ def install() -> None:
     setattr(FakeEndpointConfig, "validate_instance_type", _check_instance_type)  # noqa: B010  its own list of types is years old
     answer((create_endpoint_config, create_endpoint, describe_endpoint, update_endpoint, delete_endpoint))
     answer((update_endpoint_weights_and_capacities,))
+    setattr(SageMakerModelBackend, "validate_production_variants", _check_models)  # noqa: B010
     setattr(SageMakerModelBackend, "describe_endpoint_config", _of_config(_describe_config))  # noqa: B010
     setattr(SageMakerModelBackend, "delete_endpoint_config", _of_config(_deleted))  # noqa: B010
 
@@ -40,6 +43,11 @@ def _instance_types() -> frozenset[str]:
 def _check_instance_type(_self: Any, instance_type: str) -> None:
     if instance_type not in _instance_types():
         raise invalid(f"Value '{instance_type}' at 'instanceType' failed to satisfy constraint: Member must satisfy enum value set")
+
+
+def _check_models(self: Any, variants: list[dict[str, Any]]) -> None:
+    """As moto, of the variants that name a model: those for inference components do not."""
+    _models_there(self, [variant for variant in variants if "ModelName" in variant])
 
 
 def _of_config(call: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
@@ -95,8 +103,9 @@ def create_endpoint_config(self: Any) -> ActionResult:
         raise invalid(f"the names of variants must differ: found {', '.join(names)}")
     for variant in [*request["ProductionVariants"], *shadows]:
         refuse(variant, ("InstancePools",), f"variant {variant['VariantName']}")
-        if "ModelName" not in variant:
-            raise invalid(f"variant {variant['VariantName']} names no model: localcloud does not do inference components")
+    shared.check(request)
+    if role := request.get("ExecutionRoleArn"):
+        vpc.attach(self.current_account, self.region, assumable(role), request.get("VpcConfig"))
     on_demand.check(request, held.describe_model, self.current_account, self.region)
     record = keep(held.create_endpoint_config, request)
     state_changes.endpoint_config(record)
@@ -124,7 +133,7 @@ def create_endpoint(self: Any) -> ActionResult:
 
 
 def describe_endpoint(self: Any) -> Any:
-    endpoints.find(self.current_account, self.region, self._get_param("EndpointName"))
+    endpoints.find(self.current_account, self.region, self._get_param("EndpointName")).look()
     return _describe_endpoint(self)
 
 
@@ -146,5 +155,7 @@ def delete_endpoint(self: Any) -> ActionResult:
     name = self._get_param("EndpointName")
     endpoints.find(self.current_account, self.region, name)
     self.sagemaker_backend.delete_endpoint(name)
+    components.leave(self.current_account, self.region, name)
     endpoints.delete(self.current_account, self.region, name)
+    placement.forget(self.current_account, self.region, name)
     return EmptyResult()

@@ -15,7 +15,7 @@ from localcloud.core.cloud import IN_THIS_THREAD, cloud
 from localcloud.core.errors import invalid
 from localcloud.core.threads import together
 from localcloud.ecr import images
-from localcloud.sagemaker import on_demand
+from localcloud.sagemaker import on_demand, placement
 from localcloud.sagemaker.instances import Instance, Program
 from localcloud.sagemaker.models import container
 from localcloud.sagemaker.on_demand import OnDemand
@@ -23,6 +23,7 @@ from localcloud.sagemaker.records import backend, reason
 from localcloud.sagemaker.s3_files import split
 from localcloud.sagemaker.sampling import spread
 from localcloud.sagemaker.shadow import Shadow
+from localcloud.sagemaker.shared import Shared
 from localcloud.sagemaker.variants import Variant
 from localcloud.sagemaker.volumes import encrypted
 
@@ -35,6 +36,9 @@ class Fleet:
 
     `counts` and `weights` are kept from the fleet before, where they are given; `sizes` is how many instances each variant is to have.
     """
+
+    account: str
+    region: str
 
     def __init__(self, account: str, region: str, endpoint: str, config: Any, *, counts: dict[str, int], weights: dict[str, float]) -> None:
         self.account, self.region, self.endpoint, self.config = account, region, endpoint, config
@@ -74,6 +78,11 @@ class Fleet:
     def concurrency(self) -> int:
         """How many requests at a time its serverless variants may have."""
         return on_demand.concurrency(self.config.production_variants)
+
+    @property
+    def shared(self) -> bool:
+        """Whether its instances are there for inference components."""
+        return any("ModelName" not in declared for declared in self.config.production_variants)
 
     def start(self, part: float = 1.0) -> str | None:
         """Start every instance, or the first `part` of each variant; returns why the fleet cannot serve, once that is known."""
@@ -143,24 +152,28 @@ class Fleet:
             return {"VariantName": name, "DesiredServerlessConfig": config}
         return {"VariantName": name, "CurrentInstanceCount": 0, "DesiredInstanceCount": self.sizes[name]}
 
+    def _shared(self, declared: dict[str, Any]) -> Shared:
+        """Instances for inference components, whose copies stay where a fleet takes the place of another."""
+        name = declared["VariantName"]
+        taken = placement.reservations(self.account, self.region, self.endpoint, name)
+        weight = self._weights.get(name, declared.get("InitialVariantWeight", 1.0))
+        return Shared(name, weight, self.sizes[name], _no_instance, "", self.config.ExecutionRoleArn, declared=declared, reservations=taken)
+
     def _variant(self, declared: dict[str, Any]) -> Variant:
+        if "ModelName" not in declared:
+            return self._shared(declared)
         name, folder = declared["VariantName"], self._folder / declared["VariantName"]
         model = backend(self.account, self.region).describe_model(declared["ModelName"])
         definition = container(model, self.account, self.region)
-        role, uri = model.execution_role_arn, definition["Image"]
+        role = model.execution_role_arn
         self._volumes.enter_context(encrypted(getattr(self.config, "KmsKeyId", None), role=role, region=self.region))
-        image = images.find(uri, role_arn=role)
-        unpacked = fetch(definition["ModelDataUrl"], role, self.region, folder) if definition.get("ModelDataUrl") else None
-        patience = declared.get("ContainerStartupHealthCheckTimeoutInSeconds", PATIENCE) / cloud().speed
-        program = Program(
-            image=image,
-            uri=uri,
-            role=role,
-            region=self.region,
+        program = prepare(
+            definition,
+            role,
+            self.region,
+            folder,
             isolated=bool(model.enable_network_isolation),
-            environment=definition.get("Environment", {}),
-            model=unpacked,
-            patience=max(patience, cloud().least_patience),
+            patience=declared.get("ContainerStartupHealthCheckTimeoutInSeconds"),
         )
         numbers = itertools.count(1)
 
@@ -178,8 +191,31 @@ class Fleet:
 
         weight = self._weights.get(name, declared.get("InitialVariantWeight", 1.0))
         if config := declared.get(on_demand.CONFIG):
-            return OnDemand(name, weight, self.sizes[name], start_instance, uri, role, config=config)
-        return Variant(name, weight, self.sizes[name], start_instance, uri, role)
+            return OnDemand(name, weight, self.sizes[name], start_instance, program.uri, role, config=config)
+        return Variant(name, weight, self.sizes[name], start_instance, program.uri, role)
+
+
+def _no_instance() -> Instance:
+    raise AssertionError("an endpoint of inference components starts copies of theirs, and nothing itself")
+
+
+def prepare(definition: dict[str, Any], role: str, region: str, folder: Path, *, isolated: bool, patience: float | None) -> Program:
+    """What an instance runs, by the definition of its container: image and model fetched as `role`, the model into `folder`.
+
+    `patience` is the variant's ContainerStartupHealthCheckTimeoutInSeconds, if it has one. Raises an AWS error for what cannot be fetched.
+    """
+    image = images.find(definition["Image"], role_arn=role)
+    unpacked = fetch(definition["ModelDataUrl"], role, region, folder) if definition.get("ModelDataUrl") else None
+    return Program(
+        image=image,
+        uri=definition["Image"],
+        role=role,
+        region=region,
+        isolated=isolated,
+        environment=definition.get("Environment", {}),
+        model=unpacked,
+        patience=max((patience or PATIENCE) / cloud().speed, cloud().least_patience),
+    )
 
 
 def fetch(uri: str, role: str, region: str, folder: Path) -> Path:

@@ -14,7 +14,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from localcloud.core.assumptions import Assumption
 from localcloud.core.cloud import cloud
-from localcloud.sagemaker import endpoints, on_demand
+from localcloud.sagemaker import components, endpoints, on_demand
 from localcloud.sagemaker.fleets import Fleet
 from localcloud.sagemaker.instances import LONGEST, Answer, Instance
 from localcloud.sagemaker.records import answer
@@ -22,9 +22,23 @@ from localcloud.sagemaker.sampling import spread
 from localcloud.sagemaker.variants import Variant
 
 LARGEST = 6_291_456  # bytes of a request
+COMPONENT = "X-Amzn-SageMaker-Inference-Component"
+# what users are told
+UNNAMED = (
+    "Inference Component Name header is required for endpoints to which you plan to deploy inference components. Please include Inference"
+    " Component Name header or consider using SageMaker models."
+)
+UNEXPECTED = (
+    "Inference Component Name header is not allowed for endpoints to which you dont plan to deploy inference components. Please remove the"
+    " Inference Component Name header and try again."
+)
+NO_CAPACITY = (
+    "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress (if configured) or try to"
+    " increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API."
+)
 CUSTOM, INFERENCE = "X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-Inference-Id"
 FORWARDED = ("Content-Type", "Accept", CUSTOM, INFERENCE)
-REFUSED = ("Target-Model", "Target-Container-Hostname", "Enable-Explanations", "Inference-Component", "Session-Id")
+REFUSED = ("Target-Model", "Target-Container-Hostname", "Enable-Explanations", "Session-Id")
 Response = tuple[int, dict[str, Any], bytes]
 _samples = itertools.count()
 
@@ -45,8 +59,8 @@ def invoke_endpoint(self: Any) -> Response:
         return error(400, "ValidationError", f"Endpoint {name} of account {self.current_account} not found.")
     try:
         endpoint = endpoints.find(self.current_account, self.region, name)
-        if endpoint.asynchronous:
-            return error(400, "ValidationError", f"Endpoint {name} has an AsyncInferenceConfig: it takes InvokeEndpointAsync only")
+        if otherwise := _of_no_variant(self, endpoint, body, sent, start):
+            return otherwise
         with endpoint.serving(headers.get("X-Amzn-SageMaker-Target-Variant")) as (fleet, variant, instance):
             if fleet.concurrency() and len(body) > on_demand.LARGEST:
                 return _too_large(body, on_demand.LARGEST)
@@ -61,13 +75,54 @@ def invoke_endpoint(self: Any) -> Response:
     except JsonRESTError as problem:
         return error(400, "ValidationError", problem.message)
     if not 200 <= answered.status < 300:
-        return _model_error(self, name, answered)
+        return _model_error(self, f"/aws/sagemaker/Endpoints/{name}", answered)
+    return _answer(answered, variant.name)
+
+
+def _answer(answered: Answer, variant: str) -> Response:
     returned = {
         "Content-Type": _header(answered, "Content-Type"),
-        "x-Amzn-Invoked-Production-Variant": variant.name,
+        "x-Amzn-Invoked-Production-Variant": variant,
         CUSTOM: _header(answered, CUSTOM),
     }
     return 200, {k: v for k, v in returned.items() if v}, answered.body
+
+
+def _of_no_variant(self: Any, endpoint: endpoints.Endpoint, body: bytes, sent: Mapping[str, str], start: float) -> Response | None:
+    """What is answered where no variant of the endpoint answers: an inference component does, or nobody who is asked so."""
+    if endpoint.asynchronous:
+        return error(400, "ValidationError", f"Endpoint {endpoint.name} has an AsyncInferenceConfig: it takes InvokeEndpointAsync only")
+    if endpoint.shared or self.headers.get(COMPONENT):
+        return _of_component(self, endpoint, self.headers.get(COMPONENT), body, sent, start)
+    return None
+
+
+def _of_component(
+    self: Any, endpoint: endpoints.Endpoint, name: str | None, body: bytes, sent: Mapping[str, str], start: float
+) -> Response:
+    """The answer of an inference component. Raises an AWS error where the endpoint has none of that name."""
+    if not endpoint.shared:
+        return error(400, "ValidationError", UNEXPECTED)
+    if not name:
+        return error(400, "ValidationError", UNNAMED)
+    component = components.find(endpoint.account, endpoint.region, name)
+    if component.endpoint is not endpoint:
+        return error(400, "ValidationError", f"Inference component {name} is not on endpoint {endpoint.name}")
+    try:
+        with component.serving() as instance:
+            if instance is None:
+                component.metrics.measure(503, None, time.perf_counter() - start)
+                return error(503, "ServiceUnavailable", f"no copy of inference component {name} is healthy")
+            began = time.perf_counter()
+            answered = _ask(instance, body, sent)
+            model = time.perf_counter() - began
+    except components.NoCapacity:
+        component.metrics.without_capacity()
+        return error(400, "ValidationError", NO_CAPACITY)
+    component.metrics.measure(answered.status, model, time.perf_counter() - start - model)
+    if not 200 <= answered.status < 300:
+        return _model_error(self, f"/aws/sagemaker/InferenceComponents/{name}", answered)
+    return _answer(answered, component.variant)
 
 
 def _refused(headers: Mapping[str, str], body: bytes) -> Response | None:
@@ -142,13 +197,11 @@ def _capture(endpoint: endpoints.Endpoint, fleet: Fleet, variant: Variant, sent:
     endpoint.telemetry.capture(fleet.capture, variant.name, variant.role, request=request, response=response, about=about)
 
 
-def _model_error(self: Any, name: str, answered: Answer) -> Response:
+def _model_error(self: Any, group: str, answered: Answer) -> Response:
     side = "client" if 400 <= answered.status < 500 else "server"
     text = answered.body.decode("utf-8", "replace")
-    message = (
-        f'Received {side} error ({answered.status}) from primary with message "{text}". See the log group /aws/sagemaker/Endpoints/{name}.'
-    )
-    stream = f"arn:aws:logs:{self.region}:{self.current_account}:log-group:/aws/sagemaker/Endpoints/{name}"
+    message = f'Received {side} error ({answered.status}) from primary with message "{text}". See the log group {group}.'
+    stream = f"arn:aws:logs:{self.region}:{self.current_account}:log-group:{group}"
     return error(424, "ModelError", message, OriginalStatusCode=answered.status, OriginalMessage=text, LogStreamArn=stream)
 
 

@@ -36,6 +36,7 @@ class Kind:
 KINDS = (  # what holds on to others first
     Kind("cloudformation", "describe_stacks", "StackName", "CreateStack"),
     Kind("codepipeline", "list_pipelines", "name", "CreatePipeline"),
+    Kind("sagemaker", "list_inference_components", "InferenceComponentName", "CreateInferenceComponent"),
     Kind("sagemaker", "list_endpoints", "EndpointName", "CreateEndpoint"),
     Kind("sagemaker", "list_endpoint_configs", "EndpointConfigName", "CreateEndpointConfig"),
     Kind("sagemaker", "list_models", "ModelName", "CreateModel"),

@@ -22,7 +22,7 @@ from localcloud.testing.names import Name
 from localcloud.testing.waiting import until
 
 DIMENSION = {"ServiceNamespace": "sagemaker", "ScalableDimension": capacity.DIMENSION}
-INVOCATIONS, CONCURRENCY = target_tracking.METRICS
+INVOCATIONS, CONCURRENCY, *_ = target_tracking.METRICS
 MANY = 20  # invocations of an instance in a minute: fewer than several clients make, more than a test that asks now and then
 autoscaling = pytest.mark.aws("autoscaling")
 wording = pytest.mark.laptop("the wording is localcloud's")

@@ -268,3 +268,16 @@ def test_a_template_gives_a_role_its_boundary_and_takes_it_away(cloud: Accounts,
     assert iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == limits
     assert deployed("UPDATE") == "UPDATE_COMPLETE"
     assert "PermissionsBoundary" not in iam.get_role(RoleName=role)["Role"]
+
+
+def test_who_asks_a_component_must_be_let_ask_it_and_its_endpoint(cloud: Accounts, name: Name) -> None:
+    here = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+    endpoint, component = f"{here}:endpoint/{name('e')}", f"{here}:inference-component/{name('c')}"
+    asked = {"EndpointName": name("e"), "InferenceComponentName": name("c"), "Body": b"x"}
+
+    def answers(who: str, *resources: str) -> str:
+        allowed = {"Action": "sagemaker:InvokeEndpoint", "Resource": list(resources)}
+        return answer(cloud.client("sagemaker-runtime", **keys_of(cloud, name(who), allowed)).invoke_endpoint, **asked)
+
+    assert answers("half", endpoint) == "AccessDeniedException"
+    assert answers("whole", endpoint, component) == "ValidationError"  # there is none

@@ -20,7 +20,7 @@ from paved_runtime.spec.gates import Behaviour, Champion, Fairness, Gates, Invar
 from paved_runtime.spec.model import FRAMEWORKS, Framework, ModelSpec
 from paved_runtime.spec.monitoring import Monitoring, Retraining
 from paved_runtime.spec.serving import TERMINATION, Alarms, Deployment, Fleet, OffHours, Serving, Style
-from paved_runtime.spec.shapes import Asynchronous, Batch, Serverless
+from paved_runtime.spec.shapes import Asynchronous, Batch, Component, Serverless
 from paved_runtime.spec.task import HEADLINES, OBJECTIVES, TaskName
 from paved_runtime.spec.training import VALIDATION, Range, Search, Training
 from paved_runtime.spec.values import Cut, alike
@@ -41,6 +41,7 @@ __all__ = [
     "Category",
     "Champion",
     "Column",
+    "Component",
     "Cut",
     "Data",
     "Date",

@@ -8,12 +8,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from paved_runtime.spec.shapes import Asynchronous, Batch, Serverless
+from paved_runtime.spec.shapes import Asynchronous, Batch, Component, Serverless
 from paved_runtime.spec.values import InferenceAmi, InstanceType, Section, TimeOfDay
 
 LONGEST = 8 * 60  # minutes; SageMaker gives no deployment more
 STARTING, SLACK = 10, 20  # minutes in which machines are ready when all goes well, and how much longer they may take
-Style = Literal["real-time", "asynchronous", "serverless"]
+Style = Literal["real-time", "asynchronous", "serverless", "component"]
 TERMINATION = 2  # minutes that an old fleet stays, to finish what it is answering
 ALARM_MINUTES = 3  # an alarm goes into ALARM when two of three are bad
 NO_INSTANCES = "it has no instances: memory_mb and maximum_concurrency stand in their place"
@@ -36,6 +36,23 @@ NOT_MEASURED = {  # alarms it has not, and why (SageMaker guide, "Alarms and log
     "gpu_percent": UNMEASURED,
     "gpu_memory_percent": UNMEASURED,
 }
+
+
+OF_THE_ENDPOINT = "the instances are those of the shared endpoint, which config.py describes"
+OTHERS_TOO = "it would see the other models on the same instances, too"
+NOT_A_COMPONENT = {  # what is not had with it, and why
+    "instance_type": OF_THE_ENDPOINT,
+    "instances": OF_THE_ENDPOINT,
+    "inference_ami": OF_THE_ENDPOINT,
+    "maximum_instances": "it scales by copies: maximum_copies stands in its place",
+    "invocations_per_instance": "it scales by concurrency_per_copy",
+    "concurrency_per_instance": "it scales by concurrency_per_copy",
+    "off_hours": "it scales by concurrency_per_copy, between copies and maximum_copies",
+    "capture_percent": "whether SageMaker captures requests to components is in no documentation",
+    "asynchronous": "requests to components wait in no queue",
+    "serverless": "a serverless endpoint has no instances to share: choose one",
+}
+NOT_OF_A_COMPONENT = ("cpu_percent", "memory_percent", "gpu_percent", "gpu_memory_percent")
 
 
 class Deployment(Section):
@@ -134,7 +151,8 @@ class Serving(Section):
     """One environment's endpoint. It scales where `maximum_instances` is given.
 
     Callers wait for its answers, or, with `asynchronous`, requests wait for it. It has `instances` of `instance_type`, or, with
-    `serverless`, none. `batch`: whole files of rows are scored there, too.
+    `serverless`, none; with `component`, it is one of several models on an endpoint that they share. `batch`: whole files of rows are
+    scored there, too.
 
     The scaling targets, for each instance: `invocations_per_instance` requests a minute and `concurrency_per_instance` requests at a time.
     `inference_ami` is SageMaker's name of the machine image, and so of the GPU's driver; without it SageMaker chooses.
@@ -152,18 +170,19 @@ class Serving(Section):
     off_hours: OffHours | None = None
     asynchronous: Asynchronous | None = None
     serverless: Serverless | None = None
+    component: Component | None = None
     batch: Batch | None = None
 
     @property
     def style(self) -> Style:
         """How the endpoint is asked."""
-        if self.serverless:
-            return "serverless"
+        if self.serverless or self.component:
+            return "serverless" if self.serverless else "component"
         return "asynchronous" if self.asynchronous else "real-time"
 
     @property
     def fleet(self) -> Fleet | None:
-        """Its instances; None where it is serverless."""
+        """Its own instances; None where it is serverless, or one of several models on an endpoint."""
         if self.instance_type is None or self.instances is None:
             return None
         return Fleet(self.instance_type, self.instances)
@@ -171,8 +190,25 @@ class Serving(Section):
     @model_validator(mode="after")
     def _something_answers(self) -> Serving:
         missing = [key for key in ("instance_type", "instances") if getattr(self, key) is None]
-        if missing and not self.serverless:
-            raise ValueError(f"{' and '.join(missing)} missing: give an endpoint instances, or the table serverless")
+        if missing and not (self.serverless or self.component):
+            raise ValueError(f"{' and '.join(missing)} missing: give an endpoint instances, or the table serverless or component")
+        return self
+
+    @model_validator(mode="after")
+    def _component_has_it(self) -> Serving:
+        """What SageMaker has for inference components: RollingUpdatePolicy alone (API_InferenceComponentDeploymentConfig)."""
+        if not self.component:
+            return self
+        for key, why in NOT_A_COMPONENT.items():
+            if key in self.model_fields_set and getattr(self, key) is not None:
+                raise ValueError(f"{key} is not for a component: {why}: take it out")
+        for key in NOT_OF_A_COMPONENT:
+            if key in self.alarms.model_fields_set:
+                raise ValueError(f"alarms.{key} is not for a component: {OTHERS_TOO}: take it out")
+        if self.deployment.policy != "rolling":
+            raise ValueError(
+                f"SageMaker updates components in batches of copies, and has no {self.deployment.policy} shift: policy must be 'rolling'"
+            )
         return self
 
     @model_validator(mode="after")
@@ -194,7 +230,9 @@ class Serving(Section):
 
     @property
     def scales_to_zero(self) -> bool:
-        """Whether there may be no instance."""
+        """Whether there may be no instance, or no copy."""
+        if self.component:
+            return self.component.scale_to_zero
         return self.asynchronous is not None and self.asynchronous.scale_to_zero and self.maximum_instances is not None
 
     @model_validator(mode="after")
@@ -281,6 +319,8 @@ class Serving(Section):
     @property
     def _moves(self) -> int:
         """The most moves that a deployment may have, over every size that the fleet may have scaled to."""
+        if self.component:
+            return max(self.deployment.moves(copies) for copies in (self.component.copies, self.component.maximum_copies or 1))
         if not (fleet := self.fleet):
             return self.deployment.moves(1)
         sizes = [fleet.instances, self.maximum_instances or fleet.instances]

@@ -1,4 +1,6 @@
-"""How a model is asked beside instances that wait for requests: what `[serving]` says of queues, of serverless endpoints and of batches."""
+"""How a model is asked beside instances that wait for requests: what `[serving]` says of queues, of serverless and of shared endpoints, and
+of batches.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +53,32 @@ class Serverless(Section):
     def _provisioned_is_a_part(self) -> Serverless:
         if (kept := self.provisioned_concurrency or 0) > self.maximum_concurrency:
             raise ValueError(f"provisioned_concurrency is {kept}, more than maximum_concurrency = {self.maximum_concurrency}: lower it")
+        return self
+
+
+class Component(Section):
+    """Copies of the model on an endpoint that several models share: `endpoint` is its name, which `config.py` gives it.
+
+    A copy reserves `cores`, `memory_mb` and `accelerators` of an instance. There are `copies` of it; up to `maximum_copies` where that is
+    given, one for every `concurrency_per_copy` requests at a time, and, with `scale_to_zero`, none while nobody asks: requests then fail
+    until a copy has started. (API_InferenceComponentComputeResourceRequirements; SageMaker guide, "Scale an endpoint to zero instances".)
+    """
+
+    endpoint: str = Field(pattern=r"^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*$")
+    cores: float = Field(default=1, ge=0.25)
+    memory_mb: int = Field(ge=128)
+    accelerators: int = Field(default=0, ge=0)
+    copies: int = Field(default=2, ge=2)
+    maximum_copies: int | None = None
+    concurrency_per_copy: int = Field(default=5, gt=0)
+    scale_to_zero: bool = False
+
+    @model_validator(mode="after")
+    def _scaling_fits(self) -> Component:
+        if self.maximum_copies is not None and self.maximum_copies < self.copies:
+            raise ValueError("maximum_copies is smaller than copies")
+        if self.maximum_copies is None and self.scale_to_zero:
+            raise ValueError("scale_to_zero is for a component that scales: give maximum_copies, too")
         return self
 
 

@@ -10,7 +10,7 @@ from localcloud.core.cloud import cloud
 from localcloud.core.errors import error, invalid
 from localcloud.core.validation import request
 from localcloud.featurestore import groups as feature_groups
-from localcloud.sagemaker import endpoints, model_packages
+from localcloud.sagemaker import components, endpoints, model_packages
 
 
 def _put_group(r: Resource, old: Resource | None) -> str:
@@ -48,6 +48,40 @@ def _delete_endpoint(r: Resource) -> None:
     gone = endpoints.find(r.account, r.region, r.id).gone
     r.call("sagemaker", "DeleteEndpoint", EndpointName=r.id)
     gone.wait()
+
+
+def _put_component(r: Resource, old: Resource | None) -> str:
+    """As CloudFormation: done when the component is InService, which is what it is after a way back, too, as `_put_endpoint` says.
+
+    DeploymentConfig is UpdateInferenceComponent's only. Where nothing but the number of copies changes, it is those that change.
+    """
+    operation = "CreateInferenceComponent" if old is None else "UpdateInferenceComponent"
+    if old and old.properties["EndpointName"] != r.properties["EndpointName"]:
+        raise invalid(f"UpdateInferenceComponent has no EndpointName: inference component {r.name} stays where it is")
+    ignored = ["DeploymentConfig"] if old is None else ["EndpointName", "EndpointArn", "VariantName", "Tags"]
+    if old and old.properties.get("Specification") == r.properties.get("Specification"):
+        ignored += ["Specification", "DeploymentConfig"]
+    properties = {k: v for k, v in r.properties.items() if k not in ignored}
+    r.call("sagemaker", operation, **request("sagemaker", operation, {**properties, "InferenceComponentName": r.name}))
+    component = components.find(r.account, r.region, r.name)
+    component.settled.wait()
+    taken_back = bool(old) and bool(component.failure)
+    if component.status == "InService" and not (taken_back and Assumption.ROLLBACK_FAILS_UPDATE in cloud().assumptions):
+        return component.arn
+    if old is None:
+        r.call("sagemaker", "DeleteInferenceComponent", InferenceComponentName=r.name)
+        component.gone.wait()
+    why = f"inference component {r.name} is {component.status}: {component.failure}"
+    raise error("NotStabilized", f'Resource handler returned message: "{why}" (HandlerErrorCode: NotStabilized)')
+
+
+def _delete_component(r: Resource) -> None:
+    """Done when no copy runs any more."""
+    name = r.id.rpartition("/")[2]
+    component = components.find(r.account, r.region, name)
+    component.settled.wait()  # its handler tries again while something is under way
+    r.call("sagemaker", "DeleteInferenceComponent", InferenceComponentName=name)
+    component.gone.wait()
 
 
 def _put_pipeline(r: Resource, old: Resource | None) -> str:
@@ -122,6 +156,14 @@ TYPES = (
         delete_by("sagemaker", "DeleteFeatureGroup", "FeatureGroupName"),
         name="FeatureGroupName",
         tagged=True,
+    ),
+    ResourceType(
+        "AWS::SageMaker::InferenceComponent",
+        _put_component,
+        _delete_component,
+        name="InferenceComponentName",
+        tagged=True,
+        attributes={"InferenceComponentArn": lambda r: r.id, "InferenceComponentName": lambda r: r.id.rpartition("/")[2]},
     ),
     ResourceType(
         "AWS::SageMaker::Model",
