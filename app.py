@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aws_cdk import App
 
 import naming
-from config import CONFIG, Config, ManagedNetwork
+from config import CONFIG, Config, Environment, ManagedNetwork
 from paved_runtime import feature_groups
 from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.spec import ModelSpec, load_all
@@ -53,21 +53,28 @@ def build(app: App, config: Config, models: Sequence[ModelSpec], groups: Sequenc
             registry.add_stack_dependency(features[config.toolchain])
         ModelDelivery(app, naming.delivery_stack(config, model.name), config=config, model=model).add_stack_dependency(toolchain)
         for environment in config.environments:
-            name = naming.serving_stack(config, model.name, environment)
-            serving = Serving(app, name, config=config, model=model, environment=environment, groups=groups)
+            serving = _served(app, config, model, environment, groups)
             if model.serving[environment.name].component:
                 serving.add_stack_dependency(shared[environment.name])
-            name = naming.monitoring_stack(config, model.name, environment)
-            Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
-            if batched(model, environment):
-                name = naming.batch_stack(config, model.name, environment)
-                Batch(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
     for account in config.accounts:
         if account.budget:
             Budget(app, naming.budget_stack(config, account), config=config, account=account)
         if isinstance(account.network, ManagedNetwork):
             name = naming.network_stack(config, account)
             Network(app, name, config=config, account=account, features=bool(groups)).comes_first()
+
+
+def _served(app: App, config: Config, model: ModelSpec, environment: Environment, groups: Sequence[FeatureGroup]) -> Serving:
+    """What a model has in an environment; all of it depends on the stack that is returned."""
+    serving = Serving(
+        app, naming.serving_stack(config, model.name, environment), config=config, model=model, environment=environment, groups=groups
+    )
+    name = naming.monitoring_stack(config, model.name, environment)
+    Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
+    if batched(model, environment):
+        name = naming.batch_stack(config, model.name, environment)
+        Batch(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
+    return serving
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("missing", ["champion_arn", "champion_image_uri", "champion_model_uri"])
 def test_half_a_champion_is_refused(missing: str) -> None:
     with pytest.raises(ValueError, match="go together: accepted are all three or none"):
-        replace(CHAMPIONED, **{missing: ""})
+        replace(CHAMPIONED, **dict[str, Any]({missing: ""}))
 
 
 def test_what_jobs_read_and_know() -> None:

@@ -177,7 +177,7 @@ def test_nothing_of_spot_is_asked_for_where_it_is_not_wanted(one_job: Definition
 
 
 @pytest.mark.parametrize("change", [{"commit": "e" * 40}, {"data_sha256": "e" * 64}, {"image_uri": f"image@sha256:{'e' * 64}"}])
-def test_checkpoints_of_another_commit_data_set_or_image_lie_elsewhere(change: dict[str, str]) -> None:
+def test_checkpoints_of_another_commit_data_set_or_image_lie_elsewhere(change: dict[str, Any]) -> None:
     places = [
         steps(json.loads(definition(CONFIG, model("one-job", spot=True), run)))["Train"]["Arguments"]["CheckpointConfig"]["S3Uri"]
         for run in (RUN, replace(RUN, **change))
@@ -724,7 +724,7 @@ def test_the_same_training_has_the_same_digest() -> None:
         ({}, {"steps": "separate"}),
     ],
 )
-def test_another_training_has_another_digest(changes: dict[str, str], training: dict[str, Any]) -> None:
+def test_another_training_has_another_digest(changes: dict[str, Any], training: dict[str, Any]) -> None:
     assert registered(replace(KNOWN, **changes), **training) != registered(KNOWN)
 
 

@@ -1,4 +1,4 @@
-"""What a model looks up is in everything that preparation hands on, and a champion scores with it. DuckDB's joins have tests of their own."""
+"""What a model looks up is in everything that preparation hands on, and a champion scores with it. Joins have tests of their own."""
 
 from __future__ import annotations
 

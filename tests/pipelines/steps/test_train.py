@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def world(evidence_server: str) -> World:
 def train(world: World, tree: Path, folder: Path, url: str) -> subprocess.CompletedProcess[str]:
     champion = world.evidence.evaluation.champion
     assert champion
-    compared = {"champion_arn": champion.model_package_arn, "champion_image_uri": "image", "champion_model_uri": "s3://a/b"}
+    compared: dict[str, Any] = {"champion_arn": champion.model_package_arn, "champion_image_uri": "image", "champion_model_uri": "s3://a/b"}
     (folder / "run.json").write_text(replace(RUN, commit=LATER, **compared).json())
     (folder / "definition.json").write_text(json.dumps({"Version": "2020-12-01", "Steps": [gate(INPUTS)]}))
     flags = ("--model", MODEL, "--definition", str(folder / "definition.json"), "--run", str(folder / "run.json"), "--execution", EXECUTION)
