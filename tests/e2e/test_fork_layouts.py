@@ -12,12 +12,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800), pyte
 
 
 @pytest.mark.parametrize(
-    ("environments", "shape"),
-    [(TWO, ()), (ONE, ("--serving", "serverless"))],
-    ids=["two accounts, two environments", "one account, one environment, a serverless endpoint"],
+    ("environments", "shape", "shared"),
+    [(TWO, (), True), (ONE, ("--serving", "serverless"), False)],
+    ids=["two accounts, two environments, the last on a shared endpoint", "one account, one environment, a serverless endpoint"],
 )
-def test_a_fork_of_another_layout_is_green(environments: tuple[str, ...], shape: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_fork_of_another_layout_is_green(environments: tuple[str, ...], shape: tuple[str, ...], shared: bool, tmp_path: Path) -> None:
     made = FirstHour.begin(without_models(tmp_path / "a fork"), environments, tmp_path / "loans.csv", *shape)
+    if shared:
+        made.share()
 
     made.fork.road("check")
     made.fork.road("test", *OWN, f"model_code/{MODEL}")

@@ -19,6 +19,16 @@ ONE = (f"prod={HOME}",)
 OWN = ("tests/fork", "tests/test_docs.py")  # the tests that look at the clone in which they are
 NAMES = {"project": "zenith", "region": "us-west-2", "toolchain": HOME, "repository": "zenith/lending", "owner": "ml@zenith.test"}
 
+COPIES = """[serving.prod]
+deployment = { policy = "rolling", size_percent = 50, bake_minutes = 3 }
+
+[serving.prod.component]
+endpoint = "small"
+memory_mb = 1024
+cores = 1
+copies = 2
+"""
+
 
 @dataclass(frozen=True)
 class FirstHour:
@@ -38,6 +48,20 @@ class FirstHour:
         fork.road("new-model", MODEL, "--data", str(write(data, missing_values())), "--target", TARGET, *shape)
         fork.commit("our accounts, our model")
         return cls(fork, environments)
+
+    def share(self) -> None:
+        """Have the model answer in the last environment from copies of its own on an endpoint that others may share: `[monitoring]`, which
+        knows real-time endpoints and batches, goes.
+        """
+        approved = "approved_only=True"
+        shared = 'SharedEndpoint(name="small", instance_type="ml.m5.xlarge", maximum_instances=2)'
+        self.fork.edit("config.py", f"{approved})", f"{approved}, shared_endpoints=({shared},))")
+        self.fork.road("exec", "ruff", "format", "--quiet", "config.py")
+        model = self.fork.home / "model_code" / MODEL / "model.toml"
+        before, table, _ = model.read_text().partition("[serving.prod]\n")
+        assert table
+        model.write_text(before + COPIES)
+        self.fork.commit("on an endpoint with others")
 
     def demonstrate(self) -> None:
         """Its model takes the whole road."""
