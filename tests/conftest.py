@@ -32,7 +32,7 @@ os.environ["CDK_VALIDATION"] = "false"
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no defect
 settings.load_profile("unhurried")
 
-feature_groups.GROUPS = HERE / "feature_groups"  # there are none
+feature_groups.GROUPS = Path("tests/feature_groups")  # of the folder where one is: the root has none, packages/runtime the frozen one
 config.CONFIG, spec.MODELS = reference.CONFIG, reference.MODELS  # what is imported from here on has no other
 
 OF_AWS = (HERE / "e2e", HERE / "stacks")  # whose tests say whether an account can show what they show

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 import naming
 from config import SharedEndpoint
 from localcloud.cloudformation import resources, schemas
+from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.spec import Integer, ModelSpec
 from pipelines.delivery import model_road
 from tests import reference
@@ -49,6 +50,9 @@ class All:
 SHARED = tuple(SharedEndpoint(name=name, instance_type="ml.m7i.large", maximum_instances=4) for name in ("small", "other"))
 SHARING = replace(CONFIG, environments=(replace(CONFIG.environments[0], shared_endpoints=SHARED), *CONFIG.environments[1:]))
 AT_TOOLCHAIN = replace(CONFIG, environments=tuple(replace(place, account=CONFIG.toolchain) for place in CONFIG.environments))
+ABOUT = {"description": "What is known of a client.", "owner": "features@example.com", "record_identifier": "id", "event_time": "at"}
+STORED = {"accounts": {"income": "number", "note": "text"}, "visits": {"active": "text"}}
+GROUPS = [FeatureGroup(name=name, features=features, freshness_hours=24, **ABOUT) for name, features in STORED.items()]  # type: ignore[arg-type]
 NUMBER = {"type": "number", "minimum": 0, "maximum": 1, "missing": 0}
 BOOLEAN = {"type": "boolean", "true": "true", "false": "false", "missing": 0}
 DATE = {"type": "date", "minimum": date(2020, 1, 1), "maximum": date(2030, 12, 31), "planned": False, "missing": 0}
@@ -428,11 +432,11 @@ def deployed(model: ModelSpec) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """Two models, of which one will change."""
-    return synth(CONFIG, [spec(content()), spec(content(), "neighbour")], tmp_path_factory.mktemp("base"))
+    return synth(CONFIG, [spec(content()), spec(content(), "neighbour")], tmp_path_factory.mktemp("base"), groups=GROUPS)
 
 
 def synthesised(model: ModelSpec, folder: Path) -> Layout:
-    return synth(CONFIG, [model, spec(content(), "neighbour")], folder)
+    return synth(CONFIG, [model, spec(content(), "neighbour")], folder, groups=GROUPS)
 
 
 def test_every_key_has_another_value() -> None:
@@ -496,12 +500,12 @@ def test_all_keys_at_once_reach_the_models_own_stacks_alone(base: Layout, after:
 def test_each_key_of_a_serverless_endpoint_reaches_its_own_stacks_alone(tmp_path: Path) -> None:
     before = content()
     change(before, "serving.staging", deepcopy(SERVERLESS))
-    base = synth(AT_TOOLCHAIN, [spec(before)], tmp_path / "base")
+    base = synth(AT_TOOLCHAIN, [spec(before)], tmp_path / "base", groups=GROUPS)
     staging = CONFIG.environments[0]
     own = {naming.serving_stack(CONFIG, MODEL, staging)}
     dashboard = {naming.monitoring_stack(CONFIG, MODEL, staging)}
     for key in sorted(AT_HOME - {"serving.serverless"}):
-        after = synth(AT_TOOLCHAIN, [changed(key)], tmp_path / key)
+        after = synth(AT_TOOLCHAIN, [changed(key)], tmp_path / key, groups=GROUPS)
         expected = own | dashboard if key.endswith(("memory_mb", "setup_seconds")) else own
         assert differing(base, after) == expected, key
 
@@ -509,17 +513,17 @@ def test_each_key_of_a_serverless_endpoint_reaches_its_own_stacks_alone(tmp_path
 def test_each_key_of_a_component_reaches_its_own_stacks_alone(tmp_path: Path) -> None:
     before = content()
     change(before, "serving.staging", deepcopy(ON_SHARED))
-    base = synth(SHARING, [spec(before)], tmp_path / "base")
+    base = synth(SHARING, [spec(before)], tmp_path / "base", groups=GROUPS)
     staging = SHARING.environments[0]
-    own = {naming.serving_stack(CONFIG, MODEL, staging)}
+    own, monitored = {naming.serving_stack(CONFIG, MODEL, staging)}, {naming.monitoring_stack(CONFIG, MODEL, staging)}
     reached = {
-        "endpoint": own | {naming.registry_stack(CONFIG, MODEL)},  # which lets the shared endpoint's role read
-        "concurrency_per_copy": own | {naming.monitoring_stack(CONFIG, MODEL, staging)},
+        "endpoint": own | monitored | {naming.registry_stack(CONFIG, MODEL)},  # which lets the shared endpoint's role read
+        "concurrency_per_copy": own | monitored,
         "copies": own,
         "memory_mb": own,
     }
     for key, expected in reached.items():
-        after = synth(SHARING, [changed(f"serving.component.{key}")], tmp_path / key)
+        after = synth(SHARING, [changed(f"serving.component.{key}")], tmp_path / key, groups=GROUPS)
         assert differing(base, after) == expected, key
 
 

@@ -24,7 +24,7 @@ from tests.support.feature_groups import GROUP, GROUPS, group, place, source, wr
 @pytest.fixture
 def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands are typed where the frozen group is the only one."""
-    monkeypatch.chdir(GROUPS.parent)
+    monkeypatch.chdir(GROUPS.parents[1])
 
 
 class Cloud(Anything):  # type: ignore[misc]
