@@ -228,7 +228,6 @@ def test_an_image_named_by_tag_is_refused(aws: Accounts, image: str, name: Name)
             {"NotebookInstanceName": "x", "InstanceType": "ml.t3.medium", "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/worker"},
         ),
         ("delete_monitoring_schedule", {"MonitoringScheduleName": "x"}),
-        ("list_notebook_instances", {}),
     ],
 )
 def test_work_that_nobody_would_do_is_refused_by_name(aws: Accounts, operation: str, arguments: dict[str, Any]) -> None:
