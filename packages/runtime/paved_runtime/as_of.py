@@ -25,6 +25,7 @@ from typing import Any
 INGESTION = "ingestion"
 ABSENT = "add paved-runtime's extra `features` to the model's requirements.in and run ./road lock"
 MEMORY = "2GB"
+QUIET = {"autoinstall_known_extensions": "false"}  # of DuckDB: it fetches nothing by itself
 FILES = "**/*.parquet"
 NUMBER, FRESH = '"row number"', '"has a record"'
 DIALECT = "delim = ',', quote = '\"', escape = '\"'"  # of a data set in CSV: nothing is guessed
@@ -99,7 +100,7 @@ def _connected(about: str) -> Iterator[Any]:
         duckdb = import_module("duckdb")
     except ModuleNotFoundError as error:
         raise FeatureError(f"features are joined by DuckDB, which is not here: {ABSENT}") from error
-    with duckdb.connect() as connection:
+    with duckdb.connect(config=QUIET) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY}'; SET TimeZone = 'UTC'")
         try:
             yield connection
