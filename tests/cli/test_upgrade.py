@@ -559,6 +559,7 @@ RENAMED = {
     'Scorer.load(trained / "model")': 'scoring.load(frameworks.of(SPEC), trained / "model")',
     "Scorer": "scoring.Score",
     "scorer.matrix(matrix)": "scorer(matrix)",
+    "SPEC.features": "SPEC.column_names",
 }
 
 
