@@ -62,15 +62,16 @@ def bootstrap_account(account: Account, *, env: Mapping[str, str], log: Path) ->
 
 
 def deploy_before_a_push(*, env: Mapping[str, str], log: Path, assembly: Path | None = None) -> None:
-    """Deploy what must stand before a push can start: the toolchain, its account's own stacks, every model's registry and pipelines.
+    """Deploy what must stand before a push can start: the toolchain, its account's own stacks, every model's registry and pipelines, and
+    the feature groups of all accounts.
 
     They come from `assembly`, or are synthesised first.
     """
     models = spec.names()
     registries = [naming.registry_stack(CONFIG, model) for model in models]
     pipelines = [naming.delivery_stack(CONFIG, road) for road in (*models, naming.PLATFORM)]
-    first = [*toolchain.of_account(CONFIG, CONFIG.toolchain), naming.toolchain_stack(CONFIG)]
-    arguments = ["deploy", *first, *registries, *pipelines, *(["--app", str(assembly)] if assembly else [])]
+    first = [*toolchain.of_account(CONFIG, CONFIG.toolchain), *toolchain.of_features(CONFIG), naming.toolchain_stack(CONFIG)]
+    arguments = ["deploy", *dict.fromkeys(first), *registries, *pipelines, *(["--app", str(assembly)] if assembly else [])]
     run("deploy", [*arguments, "--require-approval", "never", "--progress", "events", "--exclusively"], env=env, log=log)
 
 

@@ -88,7 +88,7 @@ def _rows(header: Sequence[str], lines: Iterator[Sequence[str]], path: Path, mod
     if why := _header(header, model):
         raise _wrong(path, why, model)
     target = header.index(model.data.target)
-    accepted = {name: _rule(column) for name, column in model.data.columns.items()} | _keys(model.data)
+    accepted = {name: _rule(column) for name, column in model.stored_columns.items()} | _keys(model.data)
     checks = [(i, name, accepted[name]) for i, name in enumerate(header) if name in accepted]
     late = _late(header, model.data)
     outcomes, row = rules.target(model.data), 0
@@ -107,7 +107,7 @@ def _rows(header: Sequence[str], lines: Iterator[Sequence[str]], path: Path, mod
 
 
 def _header(header: Sequence[str], model: ModelSpec) -> str:
-    wanted = [*model.data.columns, *model.data.keys, model.data.target]
+    wanted = [*model.stored_columns, *model.lookup_keys, *model.data.keys, model.data.target]
     for name in wanted:
         if name not in header:
             return f"column {name!r}: expected it in the header, which is {csv_text.shortened(','.join(header))}"
@@ -157,7 +157,7 @@ def _late(header: Sequence[str], data: Data) -> Callable[[Sequence[str]], str] |
     moment = Moment.of(data)
     if moment is None:
         return None
-    at, places = header.index(moment.column), [header.index(name) for name in moment.dates]
+    at, places = header.index(moment.column), [header.index(name) for name in moment.dates if name in header]
 
     def late(line: Sequence[str]) -> str:
         for place in places:

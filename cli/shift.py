@@ -44,9 +44,9 @@ class Shift:
 def parse(text: str, model: ModelSpec) -> Shift:
     """One `COLUMN=CHANGE`. Raises Problem: there is no such column, or the change is none that it can have."""
     name, equals, change = text.partition("=")
-    if not equals or name not in model.data.columns:
-        raise _wrong(text, f"expected COLUMN=CHANGE with one of {', '.join(model.data.columns)}")
-    column = model.data.columns[name]
+    if not equals or name not in model.stored_columns:
+        raise _wrong(text, f"expected COLUMN=CHANGE with one of {', '.join(model.stored_columns)}")
+    column = model.stored_columns[name]
     arithmetic = ARITHMETIC.fullmatch(change)
     if arithmetic and isinstance(column, Date):
         return Shift(name, _later(arithmetic[1], arithmetic[2], column, text))

@@ -69,7 +69,7 @@ def choose_shifts(model: ModelSpec, known: Sequence[Row]) -> tuple[str, ...]:
     the same shifts. Raises Problem when there is none.
     """
     chosen: dict[bool, str] = {}
-    for name, column in model.data.columns.items():
+    for name, column in model.stored_columns.items():
         kind = isinstance(column, Category | Boolean)
         if isinstance(column, Text) or (isinstance(column, Date) and model.data.time in model.data.columns):
             continue  # a text has no more or less, and a date would come to be later than the decision

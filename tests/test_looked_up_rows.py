@@ -67,6 +67,7 @@ ROWS = [
     ["007", "2026-03-05", "32", "yes", "0"],
     ["nobody", "2026-03-05", "33", "no", "1"],
 ]
+WHOLE = [["2026-03-02", "30", "yes", "10.5", "1", "1"], ["2026-03-01", "31", "no", "", "", "0"]]
 JOINED = [[30, 1, 10.5, 1], [31, 0, None, None], [32, 1, 7.25, 7], [33, 0, None, None]]
 Json = dict[str, Any]
 
@@ -117,6 +118,7 @@ CASES = {
     "no channel": Case(records=None),
     "no records": Case(records=[]),
     "no FEATURES": Case(variables={"FEATURES": ""}),
+    "whole": Case(files={"data.csv": [["decided", "age", "insured", "balance", "visits", "y"], *WHOLE]}, variables={"FEATURES": ""}),
     "other FEATURES": Case(variables={"FEATURES": "{}"}),
     "wrong moment": Case(variables={"FEATURES_UNTIL": "yesterday"}),
 }
@@ -208,6 +210,11 @@ def test_what_was_joined_is_told(answers: dict[str, Json]) -> None:
     assert answers["csv"]["features"] == answers["files"]["features"] == {"accounts": told}
     assert answers["later"]["features"]["accounts"]["ingestions"] == {"first": 2, "later": 1}
     assert answers["now"]["features"]["accounts"]["until"][:10] >= f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def test_rows_that_have_all_columns_are_taken_where_no_group_is_told(answers: dict[str, Json]) -> None:
+    assert answers["whole"]["values"] == JOINED[:2]
+    assert answers["whole"]["features"] is None
 
 
 def test_what_is_looked_up_is_held_against_the_contract(answers: dict[str, Json]) -> None:

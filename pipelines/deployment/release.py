@@ -57,7 +57,7 @@ def deploy(place: Place, version: Package, assembly: Path, pace: Pace) -> list[s
 
 
 def redeploy(place: Place, assembly: Path, pace: Pace) -> list[str]:
-    """Bring the stacks to what the assembly says, with the version that they have; none where there is none yet.
+    """Bring the stacks to what the assembly says, with the version that they have; without one, what models share there.
 
     Only the hurry that a rollback may have left behind is ended.
 
@@ -66,8 +66,8 @@ def redeploy(place: Place, assembly: Path, pace: Pace) -> list[str]:
     """
     stack = standing.ready(place, pace)
     if stack is None:
-        log.info("%s is not deployed yet: nothing to update", place.serving_stack)
-        return []
+        log.info("%s is not deployed yet: nothing to update but what it will stand on", place.serving_stack)
+        return _deploy_shared(place, assembly)
     _takes_shape(place, stack)
     return _deploy(place, assembly, replace(stack.version, urgent=NO).values())
 
@@ -152,10 +152,17 @@ def batch_parameters(place: Place, stack: Stack) -> BatchParameters:
     return parameters.batch(s3, NO_VERSION, container["Image"], container["ModelDataUrl"])
 
 
+def _deploy_shared(place: Place, assembly: Path) -> list[str]:
+    """Bring to what the assembly says what models share in the environment; which stacks were not."""
+    shared = toolchain.of_environment(place.config, place.environment)
+    others = [stack for stack in shared if stacks.template(place.cloudformation, stack) != cdk.template(assembly, stack)]
+    for stack in others:
+        cdk.deploy(assembly, [stack], {})
+    return others
+
+
 def _deploy(place: Place, assembly: Path, values: Mapping[str, str]) -> list[str]:
-    for shared in toolchain.of_environment(place.config, place.environment):
-        if stacks.template(place.cloudformation, shared) != cdk.template(assembly, shared):  # by models: one deploys it
-            cdk.deploy(assembly, [shared], {})
+    _deploy_shared(place, assembly)
     serving, monitoring, batch = place.serving_stack, place.monitoring_stack, place.batch_stack
     monitored = MonitoringParameters.declared().keys() <= cdk.parameters(assembly, monitoring)
     cdk.deploy(assembly, [serving] if monitored else [serving, monitoring], values)

@@ -21,6 +21,11 @@ def of_account(config: Config, account: Account) -> list[str]:
     return [*network, *budget, *([naming.features_stack(config, account)] if feature_groups.names() else [])]
 
 
+def of_features(config: Config) -> list[str]:
+    """The feature groups of every account: records are put into all of them before a model that looks them up is deployed."""
+    return [naming.features_stack(config, account) for account in config.accounts] if feature_groups.names() else []
+
+
 def of_environment(config: Config, environment: Environment) -> list[str]:
     """What an environment's models stand on: what its account has, and the endpoints that models share."""
     shared = [naming.shared_stack(config, environment)] if environment.shared_endpoints else []

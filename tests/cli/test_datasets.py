@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naming
-from cli import datasets
+from cli import datasets, rows
 from cli.datasets import DataFile
 from cli.problem import Problem
 from paved_runtime import contract
 from paved_runtime.rules import rules
-from paved_runtime.spec import Boolean, Category, Column, Date, Integer, ModelSpec
+from paved_runtime.spec import Boolean, Category, Column, Date, Integer, Lookup, ModelSpec
 from pipelines.deployment.registry import Registry
 from pipelines.evidence import pack
 from tests import reference
@@ -180,6 +180,19 @@ def cells(column: Column) -> st.SearchStrategy[str]:
         return st.one_of(st.sampled_from(column.values), wild)
     assert isinstance(column, Integer)
     return st.one_of(st.integers(column.minimum - 2, column.maximum + 2).map(str), wild)
+
+
+def test_columns_that_are_looked_up_are_not_stored_and_keys_are(tmp_path: Path) -> None:
+    looking_up = MODEL.model_copy(update={"features": {"activity": Lookup(key="customer", columns=("age",))}})
+    keyed = [{**good(outcome), "customer": "c1"} for outcome in ("yes", "no")]
+    header = [name for name in keyed[0] if name != "age"]
+
+    assert datasets.check(write(tmp_path / "keyed.csv", keyed, header), looking_up).rows == 2
+    assert "column 'customer': expected it in the header" in refusal(write(tmp_path / "whole.csv", [good("yes"), good("no")]), looking_up)
+    assert "expected only columns of the contract, found this one" in refusal(write(tmp_path / "both.csv", keyed), looking_up)
+    sent = rows.request(rows.read(tmp_path / "keyed.csv", looking_up.data)[0], looking_up)
+    assert "age" not in sent
+    assert sent["customer"] == "c1"
 
 
 @pytest.mark.parametrize("model", [MODEL, OPTIONAL], ids=["filled", "optional"])

@@ -10,8 +10,9 @@ from aws_cdk import App
 
 from app import build
 from cli import configuration
-from config import Config
+from config import Config, ManagedNetwork
 from paved_runtime.protocol import ENTRYPOINT
+from paved_runtime import feature_groups
 from paved_runtime.spec import ModelSpec
 from tests.reference import ROOT
 from tests.support.layouts import CONTEXT
@@ -23,11 +24,14 @@ def test_the_configuration_is_one_that_init_would_write(own: Config) -> None:
 
 def test_the_stacks_are_made_of_it(own: Config, own_models: list[ModelSpec], tmp_path: Path) -> None:
     app = App(outdir=str(tmp_path), context=CONTEXT)
-    build(app, own, own_models)
+    groups = feature_groups.load_all(ROOT / "feature_groups")
+    build(app, own, own_models, groups)
     names = {stack.stack_name for stack in app.synth().stacks}
 
-    budgets = {account.id for account in own.accounts if account.budget}
-    assert len(names) == 2 + len(budgets) + len(own_models) * (2 + 2 * len(own.environments))
+    of_accounts = sum(bool(account.budget) + isinstance(account.network, ManagedNetwork) + bool(groups) for account in own.accounts)
+    shared = sum(bool(environment.shared_endpoints) for environment in own.environments)
+    batches = sum(bool(serving.batch) for model in own_models for serving in model.serving.values())
+    assert len(names) == 2 + of_accounts + shared + batches + len(own_models) * (2 + 2 * len(own.environments))
 
 
 def test_every_model_has_what_the_road_asks_for(own_models: list[ModelSpec]) -> None:

@@ -6,7 +6,7 @@ import os
 from importlib.metadata import distribution
 from pathlib import Path
 
-from tests.reference import ROOT
+from tests.reference import MODELS, ROOT
 
 
 def environment(folder: Path, *libraries: str) -> dict[str, str]:
@@ -16,4 +16,5 @@ def environment(folder: Path, *libraries: str) -> dict[str, str]:
         installed = distribution(library)
         for name in {file.parts[0] for file in installed.files or ()} - {"..", "__pycache__"}:
             (folder / name).symlink_to(str(installed.locate_file(name)))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "packages/runtime"), str(folder)])}
+    own = {"MODEL_CODE": str(MODELS), "PYTHONPATH": os.pathsep.join([str(ROOT / "packages/runtime"), str(folder)])}
+    return {**os.environ, **own}

@@ -191,6 +191,17 @@ class ModelSpec(Section):
         """Column names in the contract's order: the order of a CSV request."""
         return tuple(self.data.columns)
 
+    @property
+    def stored_columns(self) -> dict[str, Column]:
+        """The columns that a data set has itself: those that are not looked up."""
+        looked_up = {column for lookup in self.features.values() for column in lookup.columns}
+        return {name: column for name, column in self.data.columns.items() if name not in looked_up}
+
+    @property
+    def lookup_keys(self) -> tuple[str, ...]:
+        """The columns that a data set has in place of those that are looked up, each once."""
+        return tuple(dict.fromkeys(lookup.key for lookup in self.features.values()))
+
 
 def _unfit(cuts: tuple[float | date, ...], column: Column) -> str:
     """What a column is, and which cut points it has, where these are none of them."""
