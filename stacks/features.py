@@ -100,25 +100,27 @@ def group_arn(stack: Stack, config: Config, group: str) -> str:
 
 
 def for_training(stack: Stack, config: Config, groups: Sequence[str]) -> list[iam.PolicyStatement]:
-    """Read the offline store of some groups in the toolchain's account, whose folder begins with the group's name (SageMaker guide, "Amazon
+    """Read the offline store of some groups in the toolchain's account."""
+    return _reading(stack, config, config.toolchain, groups) if groups else []
+
+
+def _reading(stack: Stack, config: Config, account: Account, groups: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Read the offline store of some groups of the stack's account, whose folder begins with the group's name (SageMaker guide, "Amazon
     SageMaker Feature Store offline store data format"). The key is found when the stack is deployed.
     """
-    if not groups:
-        return []
-    bucket = stack.format_arn(service="s3", region="", account="", resource=naming.features_bucket(config, config.toolchain))
+    bucket = stack.format_arn(service="s3", region="", account="", resource=naming.features_bucket(config, account))
     key = facts.find(stack, f"{naming.FEATURES}-{KEY}", naming.features_parameter(config, KEY))
     folders = [f"{naming.OFFLINE_STORE}/*/offline-store/{naming.feature_group(config, group)}-*" for group in groups]
     return offline_reading(bucket, key, *folders)
 
 
-def for_freshness(stack: Stack, config: Config, account: Account, groups: Iterable[str]) -> list[iam.PolicyStatement]:
-    """See which files the offline stores of some groups in the stack's account have, and none of what is in them."""
-    arns = [group_arn(stack, config, group) for group in groups]
-    if not arns:
+def for_comparing(stack: Stack, config: Config, account: Account, groups: Iterable[str]) -> list[iam.PolicyStatement]:
+    """Look at groups in the stack's account: how new their records are, and whether they are the same online and offline."""
+    names = list(groups)
+    if not names:
         return []
-    bucket = stack.format_arn(service="s3", region="", account="", resource=naming.features_bucket(config, account))
-    below = {"StringLike": {"s3:prefix": f"{naming.OFFLINE_STORE}/*"}}
-    return [allow("sagemaker:DescribeFeatureGroup", on=arns), allow("s3:ListBucket", on=[bucket], conditions=below)]
+    arns = [group_arn(stack, config, group) for group in names]
+    return [allow("sagemaker:BatchGetRecord", "sagemaker:DescribeFeatureGroup", on=arns), *_reading(stack, config, account, names)]
 
 
 def offline_reading(bucket: str, key: str, *objects: str) -> list[iam.PolicyStatement]:

@@ -40,7 +40,7 @@ from stacks.constructs.scaling import CONCURRENCY, INVOCATIONS, Bounds, Scaling,
 from stacks.constructs.score_metrics import ScoreMetrics
 from stacks.constructs.store import Store
 from stacks.constructs.verifier_role import VerifierRole
-from stacks.features import for_freshness, group_arn
+from stacks.features import for_comparing, group_arn
 from stacks.network import vpc_config
 from stacks.permissions import allow
 
@@ -381,7 +381,7 @@ class Serving(Stack):
             endpoint_name=self.endpoint_name,
             shared=self._shared,
             queued=self.queue.of_caller() if self.queue else [],
-            features=for_freshness(self, config, self.place.account, self.model.features) if self.place == config.environments[0] else [],
+            features=for_comparing(self, config, self.place.account, self.model.features) if self.place == config.environments[0] else [],
         )
 
     def _outputs(self, endpoint: Endpoint | Component, alarms: Alarms) -> None:

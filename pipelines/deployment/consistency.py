@@ -10,7 +10,7 @@ from paved_runtime.protocol import EVALUATION, METADATA
 from paved_runtime.spec import Behaviour, ModelSpec
 from pipelines.deployment import package
 from pipelines.deployment.batch_gate import BATCH_PARITY
-from pipelines.deployment.feature_store import FRESHNESS
+from pipelines.deployment.feature_store import FRESHNESS, PARITY
 from pipelines.deployment.package import TRAINED_COMMIT, Package
 from pipelines.evidence import document
 from pipelines.evidence.document import Evaluation, Staging
@@ -54,7 +54,7 @@ def unproven(model: ModelSpec, evaluation: Evaluation, staging: Staging, *, batc
     passed, spoken = ({verdict.gate for verdict in verdicts if verdict.passed}, {verdict.gate for verdict in verdicts})
     gates = model.gates
     declared = {"slices": gates.slices, "fairness": gates.fairness, "behaviour": gates.behaviour != Behaviour()}
-    declared |= {BATCH_PARITY: batched, FRESHNESS: bool(model.features)}
+    declared |= {BATCH_PARITY: batched, **dict.fromkeys((FRESHNESS, PARITY), bool(model.features))}
     due = {"champion", "plausibility", *(name for name, there in declared.items() if there)}
     silent = sorted((JUDGED - passed) | (due - spoken))
     return failed + [f"{gate}: no verdict: the image runs another version of the runtime" for gate in silent]

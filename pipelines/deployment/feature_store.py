@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-FRESHNESS = "feature freshness"
+FRESHNESS, PARITY = "feature freshness", "feature parity"  # gates
 HOURS = 4  # folders below one another: year, month, day and hour of the event time
 NEWEST = re.compile(r"(\d{8}T\d{6}Z)_\w+\.parquet")
 STALE = "see ./road features, and put what is newer; or raise freshness_hours in group.toml"
@@ -56,17 +56,11 @@ def _store(sagemaker: SageMakerClient, name: str) -> dict[str, Any]:
     }
 
 
-def freshness(sagemaker: SageMakerClient, s3: S3Client, config: Config, groups: Iterable[FeatureGroup], now: datetime) -> list[Verdict]:
+def freshness(groups: Iterable[FeatureGroup], stores: Mapping[str, Mapping[str, Any]], s3: S3Client, now: datetime) -> list[Verdict]:
     """Whether the newest event of each group is as new as its declaration asks for, by the files of its offline store: what was put in the
-    last fifteen minutes may not be among them.
-
-    Raises:
-        DeploymentError: a group cannot be read, as `stores` says.
+    last fifteen minutes may not be among them. `stores` says where they are.
     """
-    return [
-        _fresh(group, newest_event(s3, _store(sagemaker, naming.feature_group(config, group.name))["offline_store"]), now)
-        for group in groups
-    ]
+    return [_fresh(group, newest_event(s3, stores[group.name]["offline_store"]), now) for group in groups]
 
 
 def _fresh(group: FeatureGroup, newest: datetime | None, now: datetime) -> Verdict:
@@ -75,21 +69,31 @@ def _fresh(group: FeatureGroup, newest: datetime | None, now: datetime) -> Verdi
 
 
 def newest_event(s3: S3Client, uri: str) -> datetime | None:
-    """The time of the newest event in an offline store; None where it has no record.
+    """The time of the newest event in an offline store; None where it has no record."""
+    names = (key.rpartition("/")[2] for key in newest_files(s3, uri))
+    times = [datetime.strptime(named[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) for name in names if (named := NEWEST.fullmatch(name))]
+    return max(times, default=None)
+
+
+def newest_files(s3: S3Client, uri: str) -> list[str]:
+    """The keys of the files with the events of the newest hour; none where the store has no record.
 
     Files lie in folders by the hour of their events and are named after the newest one (SageMaker guide, "Amazon SageMaker Feature Store
     offline store data format"), so a few listings tell.
     """
-    bucket, _, folder = uri.removeprefix("s3://").partition("/")
-    prefix = f"{folder}/"
+    bucket, prefix = place(uri)
     for _ in range(HOURS):
         prefix = max(_folders(s3, bucket, prefix), default="")
         if not prefix:
-            return None
+            return []
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    names = (each["Key"].rpartition("/")[2] for page in pages for each in page.get("Contents", []))
-    times = [datetime.strptime(named[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) for name in names if (named := NEWEST.fullmatch(name))]
-    return max(times, default=None)
+    return [each["Key"] for page in pages for each in page.get("Contents", [])]
+
+
+def place(uri: str) -> tuple[str, str]:
+    """The bucket of an offline store, and the folder in it."""
+    bucket, _, folder = uri.removeprefix("s3://").rstrip("/").partition("/")
+    return bucket, f"{folder}/"
 
 
 def _folders(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:

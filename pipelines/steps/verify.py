@@ -4,7 +4,8 @@ SageMaker rolls a bad deployment back and CloudFormation then reports success: s
 containers are asked which model they have. Then alarms are watched until enough was asked. Where another model answers, or an alarm goes
 into ALARM, the last good version comes back and the step fails. This step's own requests come after that, and so are not counted: except
 in the first environment, where they are all that there are. There a new version must also stand what `model.toml` declares, and a batch,
-where it has some, must give the same scores, and the features that it looks up must be fresh. All gates speak before the step fails.
+where it has some, must give the same scores, and the features that it looks up must be fresh, and the same online and offline. All gates
+speak before the step fails.
 
 Where no version is new, nothing is written, and nothing taken back.
 """
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from paved_runtime import feature_groups
-from pipelines.deployment import batch_gate, feature_store, package, release, standing
+from pipelines.deployment import batch_gate, feature_parity, feature_store, package, release, standing
 from pipelines.deployment.acceptance import Answers, answers, held_out_rows
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.guard import Guard
@@ -75,17 +76,22 @@ def verify(guard: Guard, stack: Stack, *, candidate: bool, report_file: Path | N
     verdicts += answered.verdicts
     if under_load:
         verdicts.append(guard.watch(live, stack, demand))
-        verdicts += fresh(place)
+        verdicts += looked_up(place)
         if place.serving.batch:
             batch = scored_as_batch(guard, str(identity.found))
             verdicts, answered = verdicts + batch.verdicts, answered + batch
     conclude(report | answered.report, verdicts, report_file)
 
 
-def fresh(place: Place) -> list[Verdict]:
-    """Whether what the model looks up there is new enough."""
+def looked_up(place: Place) -> list[Verdict]:
+    """Whether what the model looks up there is new enough, and the same as what it is trained on."""
+    if not place.model.features:
+        return []
     groups = [feature_groups.load(name) for name in place.model.features]
-    return feature_store.freshness(place.sagemaker, place.verifier("s3"), place.config, groups, datetime.now(UTC)) if groups else []
+    stores, s3 = feature_store.stores(place.sagemaker, place.config, place.model.features), place.verifier("s3")
+    runtime = place.verifier("sagemaker-featurestore-runtime")
+    fresh = feature_store.freshness(groups, stores, s3, datetime.now(UTC))
+    return [*fresh, *feature_parity.parity(runtime, s3, stores, place.model.features)]
 
 
 def scored_as_batch(guard: Guard, model_sha256: str) -> Answers:

@@ -13,8 +13,8 @@ class VerifierRole(iam.Role):
     """`trusted` are the ARNs of the roles of account `toolchain` that may take it; they need not exist yet.
 
     `shared` is the endpoint on which an inference component called `endpoint_name` is; empty where it is an endpoint itself. `queued`: what
-    it must be allowed to ask an endpoint whose requests wait; none where they do not. `features`: what it must be allowed to see how old
-    features are.
+    it must be allowed to ask an endpoint whose requests wait; none where they do not. `features`: what it must be allowed to look at
+    features.
     """
 
     def __init__(

@@ -11,8 +11,8 @@ from aws_cdk import App
 from app import build
 from cli import configuration
 from config import Config, ManagedNetwork
-from paved_runtime.protocol import ENTRYPOINT
 from paved_runtime import feature_groups
+from paved_runtime.protocol import ENTRYPOINT
 from paved_runtime.spec import ModelSpec
 from tests.reference import ROOT
 from tests.support.layouts import CONTEXT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 from paved_runtime.feature_groups import told
 from paved_runtime.spec import Lookup, ModelSpec
-from pipelines.deployment import feature_store
+from pipelines.deployment import feature_parity, feature_store
 from pipelines.deployment.consistency import unproven
 from pipelines.deployment.errors import DeploymentError
 from pipelines.evidence import document
@@ -190,17 +190,53 @@ def test_a_group_that_is_deployed_takes_records_and_the_road_finds_them(cloud: R
     assert store["offline_store"].startswith(f"s3://{naming.features_bucket(CONFIG, HOME)}/{folder}")
     assert store == {**TOLD, "offline_store": store["offline_store"]}
     assert feature_store.newest_event(s3, store["offline_store"]) is None
-    for moment in ("2026-01-02T10:00:00Z", "2025-12-31T23:30:00Z"):
-        record = {"customer_id": "7", "as_of": moment, "visits_7d": "2"}
-        pairs = [{"FeatureName": name, "ValueAsString": value} for name, value in record.items()]
-        runtime.put_record(FeatureGroupName=NAME, Record=pairs)
+    stores, lookups = {GROUP: store}, looking_up("visits_7d", "balance_mean_30d").features
+    (nothing,) = feature_parity.parity(runtime, s3, stores, lookups)
+    assert (nothing.passed, nothing.found) == (False, "no record")
+    put(runtime, "7", "2026-01-02T10:00:00Z", visits_7d="2", balance_mean_30d="0.1")
+    put(runtime, "7", "2025-12-31T23:30:00Z", visits_7d="3")
     newest = datetime(2026, 1, 2, 10, tzinfo=UTC)
     until(lambda: feature_store.newest_event(s3, store["offline_store"]) == newest)
 
     assert sagemaker.describe_feature_group(FeatureGroupName=NAME)["OfflineStoreStatus"] == {"Status": "Active"}
     for hours, passed in ((47, True), (49, False)):
-        (verdict,) = feature_store.freshness(sagemaker, s3, CONFIG, [feature_groups.group()], newest + timedelta(hours=hours))
+        (verdict,) = feature_store.freshness([feature_groups.group()], stores, s3, newest + timedelta(hours=hours))
         assert (verdict.gate, verdict.found, verdict.threshold, verdict.passed) == ("feature freshness", hours, 48, passed)
+    (same,) = feature_parity.parity(runtime, s3, stores, lookups)
+    assert (same.gate, same.passed, same.found) == ("feature parity", True, 0)
+    put(runtime, "7", "2026-01-02T11:00:00Z", visits_7d="4")  # not offline yet
+    (ahead,) = feature_parity.parity(runtime, s3, stores, lookups)
+    assert (ahead.passed, ahead.subject[:4]) == (True, "of 0")
+
+
+def test_what_is_not_the_same_online_and_offline_is_named(cloud: Running) -> None:
+    sagemaker, s3, runtime = (cloud.client(each, HOME.id) for each in ("sagemaker", "s3", "sagemaker-featurestore-runtime"))
+    stores = feature_store.stores(sagemaker, CONFIG, [GROUP])
+    put(runtime, "8", "2026-02-01T00:00:00Z", visits_7d="1")
+    put(runtime, "9", "2026-02-01T00:10:00Z", ["OfflineStore"], visits_7d="3")
+    put(runtime, "10", "2026-02-01T00:20:00Z", ["OnlineStore"], visits_7d="4")
+    put(runtime, "10", "2026-02-01T00:20:00Z", ["OfflineStore"], visits_7d="5")
+    put(runtime, "8", "2026-02-01T00:30:00Z", ["OfflineStore"], visits_7d="2")  # the last: with it, all have come
+    newest = datetime(2026, 2, 1, 0, 30, tzinfo=UTC)
+    until(lambda: feature_store.newest_event(s3, stores[GROUP]["offline_store"]) == newest)
+
+    (verdict,) = feature_parity.parity(runtime, s3, stores, looking_up().features)
+    assert (verdict.passed, verdict.found, verdict.subject[:4]) == (False, 3, "of 3")
+    assert verdict.advice.startswith("'8' has its newest event at 2026-02-01T00:00:00+00:00 online, at 2026-02-01T00:30:00+00:00 offline")
+    runtime.delete_record(
+        FeatureGroupName=NAME, RecordIdentifierValueAsString="8", EventTime="2026-02-01T00:40:00Z", TargetStores=["OfflineStore"]
+    )
+    until(lambda: feature_store.newest_event(s3, stores[GROUP]["offline_store"]) == newest + timedelta(minutes=10))
+
+    (verdict,) = feature_parity.parity(runtime, s3, stores, looking_up().features)
+    assert verdict.advice.startswith("'8' is there online alone")
+
+
+def put(runtime: Any, customer: str, at: str, stores: Sequence[str] = ("OnlineStore", "OfflineStore"), **features: str) -> None:
+    """A record of the group, in one store or both."""
+    record = {"customer_id": customer, "as_of": at, **features}
+    pairs = [{"FeatureName": name, "ValueAsString": value} for name, value in record.items()]
+    runtime.put_record(FeatureGroupName=NAME, Record=pairs, TargetStores=list(stores))
 
 
 def test_a_group_that_is_not_deployed_is_one_line(cloud: Running) -> None:
@@ -208,20 +244,21 @@ def test_a_group_that_is_not_deployed_is_one_line(cloud: Running) -> None:
         feature_store.stores(cloud.client("sagemaker", HOME.id), CONFIG, ["absent"])
 
 
-def test_the_first_environments_verifier_sees_files_and_reads_none(made: Layout) -> None:
-    stack = naming.serving_stack(CONFIG, MODEL, STAGING)
-    statements = made.statements(stack, naming.verifier_role(CONFIG, MODEL, STAGING))
-    (listing,) = [s for s in statements if s["Action"] == "s3:ListBucket"]
+def test_the_first_environments_verifier_reads_the_groups_that_are_looked_up_and_the_last_ones_none(made: Layout) -> None:
+    first, last = (
+        json.dumps(made.statements(naming.serving_stack(CONFIG, MODEL, place), naming.verifier_role(CONFIG, MODEL, place)))
+        for place in (STAGING, PRODUCTION)
+    )
 
-    assert naming.features_bucket(CONFIG, STAGING.account) in json.dumps(listing["Resource"])
-    assert listing["Condition"] == {"StringLike": {"s3:prefix": f"{naming.OFFLINE_STORE}/*"}}
-    assert "s3:GetObject" not in json.dumps(statements)
-    last = made.statements(naming.serving_stack(CONFIG, MODEL, PRODUCTION), naming.verifier_role(CONFIG, MODEL, PRODUCTION))
-    assert "s3:ListBucket" not in json.dumps(last)
+    assert f"{naming.features_bucket(CONFIG, STAGING.account)}/{naming.OFFLINE_STORE}/*/offline-store/{NAME}-*" in first
+    assert "sagemaker:BatchGetRecord" in first
+    assert "PutRecord" not in first
+    assert "offline-store" not in last
 
 
-def test_evidence_of_a_model_that_looks_up_must_say_that_its_features_were_fresh() -> None:
+def test_evidence_of_a_model_that_looks_up_must_say_that_its_features_were_fresh_and_the_same() -> None:
     evaluation, staging = document.Evaluation.model_construct(gates=[], gates_failed=0), document.Staging.model_construct(gates=[])
 
-    assert any(line.startswith(feature_store.FRESHNESS) for line in unproven(looking_up(), evaluation, staging))
-    assert not any(line.startswith(feature_store.FRESHNESS) for line in unproven(reference.model(), evaluation, staging))
+    for gate in (feature_store.FRESHNESS, feature_store.PARITY):
+        assert any(line.startswith(gate) for line in unproven(looking_up(), evaluation, staging))
+        assert not any(line.startswith(gate) for line in unproven(reference.model(), evaluation, staging))
