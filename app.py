@@ -73,7 +73,7 @@ def _served(app: App, config: Config, model: ModelSpec, environment: Environment
     Monitoring(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
     if batched(model, environment):
         name = naming.batch_stack(config, model.name, environment)
-        Batch(app, name, config=config, model=model, environment=environment).add_stack_dependency(serving)
+        Batch(app, name, config=config, model=model, environment=environment, groups=groups).add_stack_dependency(serving)
     return serving
 
 

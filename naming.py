@@ -360,6 +360,11 @@ def features_bucket(config: Config, account: Account) -> str:
     return f"{config.project}-features-{account.id}-{account.region}"
 
 
+def offline_store(config: Config, account: Account, group: str) -> str:
+    """Below which S3 URI an account's records of a group are kept: SageMaker's own folders come below it."""
+    return f"s3://{features_bucket(config, account)}/{OFFLINE_STORE}/{group}"
+
+
 def features_parameter(config: Config, fact: str) -> str:
     """The SSM parameter of one fact about an account's features, in that account."""
     return f"/{config.project}/{FEATURES}/{fact}"

@@ -29,8 +29,8 @@ def write(file: Path, rows: Sequence[Mapping[str, str]]) -> Path:
 
 
 def request(row: Mapping[str, str], model: ModelSpec) -> dict[str, str | float | None]:
-    """A row as one of a request's instances: features only, numbers as numbers, booleans as such, empty cells as null; keys in place of what
-    is looked up.
+    """A row as one of a request's instances: features only, numbers as numbers, booleans as such, empty cells as null; in place of what is
+    looked up, its keys.
     """
     keys = {name: row[name] or None for name in model.lookup_keys}
     return {name: _cell(row[name], column) for name, column in model.stored_columns.items()} | keys

@@ -11,8 +11,8 @@ the same version, in the same folder, when it is retried (RetryPipelineExecution
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import naming
 from paved_runtime.spec import Batch
@@ -30,7 +30,8 @@ class Place:
     """Where files are scored. `runs` and `capture` are `s3://bucket/folder`: of what runs write, and of what the endpoint captures.
 
     `model` is the model's name, `endpoint` and `variant` are those beside which batches run; `role` is the jobs', `key` of all they write;
-    `subnets` and `security_groups` are ids, none where the account has no network of its own.
+    `subnets` and `security_groups` are ids, none where the account has no network of its own. `features` has, of each group that the model
+    looks up, the S3 URI of its offline store's folder, and `told` the variables that say so to a container.
     """
 
     model: str
@@ -43,6 +44,8 @@ class Place:
     region: str
     subnets: Sequence[str] = ()
     security_groups: Sequence[str] = ()
+    features: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 def definition(batch: Batch, place: Place, version: BatchParameters, model_name: str) -> Json:
@@ -71,10 +74,11 @@ class _Steps:
             "INPUT_URI": parameter_value(BATCH_INPUT),
             "MODEL_SHA256": parameter_value("ModelSha256"),
             "PAYLOAD_MB": str(self.batch.payload_mb),
+            **self.place.told,
         }
-        return self._processing(
-            PREPARE, "batch-prepare", [job_input("rows", parameter_value(BATCH_INPUT)), self.model], outputs, environment
-        )
+        stores = [job_input(f"features_{group}", uri) for group, uri in self.place.features.items()]
+        inputs = [job_input("rows", parameter_value(BATCH_INPUT)), self.model, *stores]
+        return self._processing(PREPARE, "batch-prepare", inputs, outputs, environment)
 
     def transform(self) -> Json:
         """The model's containers reach nothing (its network isolation), and are told nothing that its stack does not tell them."""

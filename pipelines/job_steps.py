@@ -106,7 +106,7 @@ def of_execution(base: str, *folders: str) -> Json:
     return {"Std:Join": {"On": "/", "Values": [base, {"Get": "Execution.PipelineExecutionId"}, *folders]}}
 
 
-def job_input(name: str, source: Json) -> Json:
+def job_input(name: str, source: Json | str) -> Json:
     """A folder or an object, copied to every instance."""
     return {
         "InputName": name,

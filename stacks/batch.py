@@ -7,7 +7,7 @@ serving stack made is found through SSM parameters, as the monitoring stack find
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,11 +21,12 @@ from constructs import Construct
 
 import naming
 from config import Config, Environment
+from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.spec import Batch as Table
 from paved_runtime.spec import ModelSpec
 from pipelines import batch, tags
 from pipelines.serving_stack import PACKAGE, BatchOutputs, BatchParameters
-from stacks import facts, permissions
+from stacks import facts, features_check, permissions
 from stacks.constructs.batch_gate_role import BatchGateRole
 from stacks.constructs.dead_letters import DeadLetters
 from stacks.constructs.endpoint import outlives_replacement
@@ -33,6 +34,7 @@ from stacks.constructs.event_rule import EventNotice, unsuccessful_pattern
 from stacks.constructs.job_pipeline import JobPipeline
 from stacks.constructs.model_role import ModelRole
 from stacks.constructs.store import Store
+from stacks.features import for_reading
 from stacks.network import vpc_config
 from stacks.permissions import allow
 
@@ -43,13 +45,22 @@ JOB_LOGS = [f"/aws/sagemaker/{kind.title()}Jobs" for kind in KINDS]
 class Batch(Stack):
     """One model's, in the environment's account. Raises KeyError where its `model.toml` has no such table."""
 
-    def __init__(self, scope: Construct, name: str, *, config: Config, model: ModelSpec, environment: Environment) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        config: Config,
+        model: ModelSpec,
+        environment: Environment,
+        groups: Sequence[FeatureGroup],
+    ) -> None:
         place = CdkEnvironment(account=environment.account.id, region=environment.account.region)
         super().__init__(scope, name, env=place, tags=tags.of(config, model, environment))
         table = model.serving[environment.name].batch
         if table is None:
             raise KeyError(f"serving.{environment.name}.batch")
-        self.config, self.model, self.place, self.table = config, model, environment, table
+        self.config, self.model, self.place, self.table, self.groups = config, model, environment, table, groups
         self.endpoint_name = naming.endpoint(config, model.name, environment)
         self.pipeline_name = naming.batch_pipeline(config, model.name, environment)
         self.vpc = vpc_config(self, config, environment.account)
@@ -129,6 +140,8 @@ class Batch(Stack):
             region=self.region,
             subnets=self.vpc.subnets if self.vpc else (),
             security_groups=self.vpc.security_groups if self.vpc else (),
+            features={group: f"{naming.offline_store(self.config, self.place.account, group)}/" for group in self.model.features},
+            told=features_check.lookups(self.config, self.model, self.groups),
         )
         return batch.definition(self.table, place, self.version, scoring.attr_model_name)
 
@@ -154,6 +167,7 @@ class Batch(Stack):
                 allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", on=logs),
                 # metrics have no resource to name
                 allow("cloudwatch:PutMetricData", on=["*"], conditions={"StringEquals": {"cloudwatch:namespace": JOB_LOGS}}),
+                *for_reading(self, self.config, self.place.account, self.model.features),
                 *self._elsewhere(table),
                 *(self.vpc.for_jobs(self) if self.vpc else []),
             ],

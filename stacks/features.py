@@ -47,7 +47,7 @@ class Features(Stack):
                 event_time=group.event_time,
                 definitions=group.definitions,
                 online=group.online,
-                offline=f"s3://{store.bucket_name}/{naming.OFFLINE_STORE}",
+                offline=naming.offline_store(config, account, group.name),
                 key=key,
                 writer=writer,
             )
@@ -99,18 +99,13 @@ def group_arn(stack: Stack, config: Config, group: str) -> str:
     return stack.format_arn(service="sagemaker", resource="feature-group", resource_name=naming.feature_group(config, group))
 
 
-def for_training(stack: Stack, config: Config, groups: Sequence[str]) -> list[iam.PolicyStatement]:
-    """Read the offline store of some groups in the toolchain's account."""
-    return _reading(stack, config, config.toolchain, groups) if groups else []
-
-
-def _reading(stack: Stack, config: Config, account: Account, groups: Sequence[str]) -> list[iam.PolicyStatement]:
-    """Read the offline store of some groups of the stack's account, whose folder begins with the group's name (SageMaker guide, "Amazon
-    SageMaker Feature Store offline store data format"). The key is found when the stack is deployed.
-    """
+def for_reading(stack: Stack, config: Config, account: Account, groups: Iterable[str]) -> list[iam.PolicyStatement]:
+    """Read the offline store of some groups of the stack's account, whose key is found when the stack is deployed."""
+    folders = [f"{naming.OFFLINE_STORE}/{group}/*" for group in groups]
+    if not folders:
+        return []
     bucket = stack.format_arn(service="s3", region="", account="", resource=naming.features_bucket(config, account))
     key = facts.find(stack, f"{naming.FEATURES}-{KEY}", naming.features_parameter(config, KEY))
-    folders = [f"{naming.OFFLINE_STORE}/*/offline-store/{naming.feature_group(config, group)}-*" for group in groups]
     return offline_reading(bucket, key, *folders)
 
 
@@ -120,7 +115,7 @@ def for_comparing(stack: Stack, config: Config, account: Account, groups: Iterab
     if not names:
         return []
     arns = [group_arn(stack, config, group) for group in names]
-    return [allow("sagemaker:BatchGetRecord", "sagemaker:DescribeFeatureGroup", on=arns), *_reading(stack, config, account, names)]
+    return [allow("sagemaker:BatchGetRecord", "sagemaker:DescribeFeatureGroup", on=arns), *for_reading(stack, config, account, names)]
 
 
 def offline_reading(bucket: str, key: str, *objects: str) -> list[iam.PolicyStatement]:

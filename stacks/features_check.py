@@ -15,6 +15,7 @@ def problems(models: Sequence[ModelSpec], groups: Sequence[FeatureGroup]) -> Ite
     """What does not fit; one line each."""
     declared = {group.name: group for group in groups}
     for model in models:
+        yield from _isolated(model)
         for name, lookup in model.features.items():
             where = f"model_code/{model.name}/model.toml: features.{name}"
             if name not in declared:
@@ -26,6 +27,13 @@ def problems(models: Sequence[ModelSpec], groups: Sequence[FeatureGroup]) -> Ite
                 yield f"{where}.columns: found {', '.join(unknown)}; accepted are those of the group: {', '.join(sorted(group.features))}"
             if not group.online:
                 yield f"{where}: found a group with online = false; accepted is one that endpoints can ask: online = true"
+
+
+def _isolated(model: ModelSpec) -> Iterator[str]:
+    for environment, serving in model.serving.items():
+        if serving.component and model.features:
+            where = f"model_code/{model.name}/model.toml: serving.{environment}.component"
+            yield f"{where}: found beside [features]; copies on a shared endpoint reach no feature store: give it an endpoint of its own"
 
 
 def lookups(config: Config, model: ModelSpec, groups: Sequence[FeatureGroup]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from stacks.constructs.model_registry import ModelRegistry
 from stacks.constructs.signing_key import SigningKey
 from stacks.constructs.store import Store, announces
 from stacks.constructs.training_role import TrainingRole
-from stacks.features import for_training
+from stacks.features import for_reading
 from stacks.network import SECURITY_GROUPS, SUBNETS, vpc_config
 
 CHECKPOINT_DAYS = 30  # longer than any training may take to be resumed
@@ -71,7 +71,7 @@ class Registry(Stack):
             group_name=group,
             vpc=vpc,
             searches=model.training.search is not None,
-            features=for_training(self, config, list(model.features)),
+            features=for_reading(self, config, config.toolchain, model.features),
         )
         for account, roles in readers.items():
             reader = self._roles_of(account, roles)

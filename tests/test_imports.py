@@ -92,6 +92,7 @@ RULES = (  # the first that fits holds
     Rule("pipelines.training", TRAINING),
     Rule("pipelines.evidence", (*EVIDENCE, *PAGES)),
     Rule("pipelines.deployment.bill_of_materials", (*DEPLOYMENT, "cyclonedx", "packageurl", "packaging"), never=("argparse",)),
+    Rule("pipelines.deployment.feature_parity", (*DEPLOYMENT, "duckdb", "numpy", "paved_runtime.as_of"), never=("argparse",)),
     Rule("pipelines.deployment", DEPLOYMENT, never=("argparse",)),
     Rule("pipelines.steps", ("pipelines.steps", *DEPLOYMENT)),
     Rule(SPEC, (SPEC, "pydantic", "paved_runtime.dates")),

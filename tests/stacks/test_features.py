@@ -17,11 +17,12 @@ from cli.deployability import findings
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 from paved_runtime.feature_groups import told
-from paved_runtime.spec import Lookup, ModelSpec
+from paved_runtime.spec import Batch, Component, Lookup, ModelSpec
 from pipelines.deployment import feature_parity, feature_store
 from pipelines.deployment.consistency import unproven
 from pipelines.deployment.errors import DeploymentError
 from pipelines.evidence import document
+from stacks import features_check
 from stacks.features import Features
 from stacks.layout import check
 from tests import reference
@@ -122,7 +123,7 @@ def test_training_reads_the_groups_that_it_looks_up_and_no_other(made: Layout) -
     statements = json.dumps(made.statements(stack, naming.training_role(CONFIG, MODEL)))
     dependencies = json.loads((made.folder / "manifest.json").read_text())["artifacts"][stack]["dependencies"]
 
-    assert f"{naming.features_bucket(CONFIG, HOME)}/{naming.OFFLINE_STORE}/*/offline-store/{NAME}-*" in statements
+    assert f"{naming.features_bucket(CONFIG, HOME)}/{naming.OFFLINE_STORE}/{GROUP}/*" in statements
     assert {"Ref": "FeaturesKey"} in [s["Resource"] for s in made.statements(stack, naming.training_role(CONFIG, MODEL))]
     assert made.templates[stack]["Parameters"]["FeaturesKey"]["Default"] == naming.features_parameter(CONFIG, "key")
     assert STACK in dependencies
@@ -160,6 +161,36 @@ def test_what_is_not_there_to_be_looked_up_is_refused() -> None:
         assert str(refused.value) == why
 
 
+def test_copies_on_a_shared_endpoint_look_nothing_up() -> None:
+    model = looking_up()
+    shared = model.serving[STAGING.name].model_copy(update={"component": Component(endpoint="small", memory_mb=1024)})
+    (why,) = features_check.problems([model.model_copy(update={"serving": {STAGING.name: shared}})], [feature_groups.group()])
+
+    assert why.startswith(f"model_code/{MODEL}/model.toml: serving.{STAGING.name}.component: found beside [features]")
+
+
+@pytest.fixture(scope="module")
+def batched(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """A model that looks up, and whose files are scored in production."""
+    model = looking_up()
+    table = model.serving[PRODUCTION.name].model_copy(update={"batch": Batch(instance_type="ml.m5.large")})
+    serving = {**model.serving, PRODUCTION.name: table}
+    groups = [feature_groups.group()]
+    return synth(CONFIG, [model.model_copy(update={"serving": serving})], tmp_path_factory.mktemp("batched"), groups=groups)
+
+
+def test_a_batch_reads_the_groups_of_its_own_account(batched: Layout) -> None:
+    stack = naming.batch_stack(CONFIG, MODEL, PRODUCTION)
+    body = json.dumps(batched.only(stack, "AWS::SageMaker::Pipeline")["PipelineDefinition"]).replace("\\", "")
+    statements = json.dumps(batched.statements(stack, naming.batch_role(CONFIG, MODEL, PRODUCTION)))
+
+    assert f'"S3Uri": "{naming.offline_store(CONFIG, PRODUCTION.account, GROUP)}/"' in body
+    assert f'"LocalPath": "/opt/ml/processing/input/features_{GROUP}"' in body
+    assert '"FEATURES": ' in body
+    assert NAME in body
+    assert f"{naming.features_bucket(CONFIG, PRODUCTION.account)}/{naming.OFFLINE_STORE}/{GROUP}/*" in statements
+
+
 def test_a_name_that_is_too_long_is_refused() -> None:
     config = replace(CONFIG, project="a-project-of-a-bank-with-a-long-name")
     group = feature_groups.group().model_copy(update={"name": "a" * 32})
@@ -185,7 +216,7 @@ def test_a_group_that_is_deployed_takes_records_and_the_road_finds_them(cloud: R
     create(cloud, HOME.id, tmp_path, STACK)
     sagemaker, s3, runtime = (cloud.client(each, HOME.id) for each in ("sagemaker", "s3", "sagemaker-featurestore-runtime"))
     store = feature_store.stores(sagemaker, CONFIG, [GROUP])[GROUP]
-    folder = f"{naming.OFFLINE_STORE}/{HOME.id}/sagemaker/{HOME.region}/offline-store/{NAME}-"
+    folder = f"{naming.OFFLINE_STORE}/{GROUP}/{HOME.id}/sagemaker/{HOME.region}/offline-store/{NAME}-"
 
     assert store["offline_store"].startswith(f"s3://{naming.features_bucket(CONFIG, HOME)}/{folder}")
     assert store == {**TOLD, "offline_store": store["offline_store"]}
@@ -250,7 +281,7 @@ def test_the_first_environments_verifier_reads_the_groups_that_are_looked_up_and
         for place in (STAGING, PRODUCTION)
     )
 
-    assert f"{naming.features_bucket(CONFIG, STAGING.account)}/{naming.OFFLINE_STORE}/*/offline-store/{NAME}-*" in first
+    assert f"{naming.features_bucket(CONFIG, STAGING.account)}/{naming.OFFLINE_STORE}/{GROUP}/*" in first
     assert "sagemaker:BatchGetRecord" in first
     assert "PutRecord" not in first
     assert "offline-store" not in last

@@ -303,9 +303,9 @@ OTHER: dict[str, Any] = {  # key → another valid value
         "serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "provisioned_concurrency": 2}}
     ),
     "serving.serverless.setup_seconds": At("serving.staging", {**SERVERLESS, "serverless": {**ON_DEMAND, "setup_seconds": 60}}),
-    "serving.component": At("serving.staging", ON_SHARED),
+    "serving.component": All({"serving.staging": ON_SHARED, "features": {}}),
     **{
-        f"serving.component.{key}": At("serving.staging", {**ON_SHARED, "component": {**COPIES, key: value}})
+        f"serving.component.{key}": All({"serving.staging": {**ON_SHARED, "component": {**COPIES, key: value}}, "features": {}})
         for key, value in {
             "endpoint": "other",
             "cores": 0.5,
@@ -513,6 +513,7 @@ def test_each_key_of_a_serverless_endpoint_reaches_its_own_stacks_alone(tmp_path
 def test_each_key_of_a_component_reaches_its_own_stacks_alone(tmp_path: Path) -> None:
     before = content()
     change(before, "serving.staging", deepcopy(ON_SHARED))
+    change(before, "features", {})
     base = synth(SHARING, [spec(before)], tmp_path / "base", groups=GROUPS)
     staging = SHARING.environments[0]
     own, monitored = {naming.serving_stack(CONFIG, MODEL, staging)}, {naming.monitoring_stack(CONFIG, MODEL, staging)}

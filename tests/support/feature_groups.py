@@ -83,7 +83,7 @@ def _deployed(aws: Aws, account: Account, name: str) -> Place:
         EventTimeFeatureName=declared.event_time,
         FeatureDefinitions=[{"FeatureName": feature, "FeatureType": kind} for feature, kind in declared.definitions.items()],
         OnlineStoreConfig={"EnableOnlineStore": True},
-        OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{bucket}/{naming.OFFLINE_STORE}"}, "DisableGlueTableCreation": True},
+        OfflineStoreConfig={"S3StorageConfig": {"S3Uri": naming.offline_store(CONFIG, account, GROUP)}, "DisableGlueTableCreation": True},
         RoleArn=aws.worker(account=account.id),
     )
     until(lambda: sagemaker.describe_feature_group(FeatureGroupName=its_name)["FeatureGroupStatus"] == "Created")
