@@ -53,6 +53,10 @@ def unproven(model: ModelSpec, evaluation: Evaluation, staging: Staging, *, batc
         failed.append(f"gates_failed: {EVALUATION} says {evaluation.gates_failed}, accepted is 0")
     passed, spoken = ({verdict.gate for verdict in verdicts if verdict.passed}, {verdict.gate for verdict in verdicts})
     gates = model.gates
+    failed += [
+        f"features: {EVALUATION} does not say where {group} came from: train it again by the road"
+        for group in sorted(model.features.keys() - (evaluation.features or {}).keys())
+    ]
     declared = {"slices": gates.slices, "fairness": gates.fairness, "behaviour": gates.behaviour != Behaviour()}
     declared |= {BATCH_PARITY: batched, **dict.fromkeys((FRESHNESS, PARITY), bool(model.features))}
     due = {"champion", "plausibility", *(name for name, there in declared.items() if there)}

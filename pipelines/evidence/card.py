@@ -206,7 +206,8 @@ def registered(model: ModelSpec, evaluation: Evaluation, *, artifact: str, data:
         training_details=TrainingDetails(
             training_observations=f"{rows.train} rows to train on, {rows.holdout} rows held out",
             training_job_details=TrainingJobDetails(
-                training_datasets=[data], training_environment=TrainingEnvironment(container_image=[evaluation.image_uri])
+                training_datasets=_datasets(data, evaluation),
+                training_environment=TrainingEnvironment(container_image=[evaluation.image_uri]),
             ),
         ),
         evaluation_details=[
@@ -274,6 +275,12 @@ def _content(evidence: Evidence, report: Mapping[str, Any], hyperparameters: Map
     )
 
 
+def _datasets(uri: str, evaluation: Evaluation) -> list[str]:
+    """The data set, and the offline stores of what is looked up, as many as a card has room for."""
+    stores = [group.offline_store for group in (evaluation.features or {}).values()]
+    return [_cut(each, 1024) for each in (uri, *stores)][:15]
+
+
 def _training(evidence: Evidence, hyperparameters: Mapping[str, Any]) -> TrainingDetails:
     settings = [
         TrainingHyperParameter(name=_cut(key, 100), value=_cut(str(value), 100) or None) for key, value in sorted(hyperparameters.items())
@@ -283,7 +290,7 @@ def _training(evidence: Evidence, hyperparameters: Mapping[str, Any]) -> Trainin
         training_observations=f"{rows.train} rows to train on, {rows.holdout} rows held out",
         training_job_details=TrainingJobDetails(
             training_arn=evidence.training.execution_arn,
-            training_datasets=[evidence.data.uri],
+            training_datasets=_datasets(evidence.data.uri, evidence.evaluation),
             training_environment=TrainingEnvironment(container_image=[evidence.image.uri]),
             user_provided_hyper_parameters=settings[:100],
         ),

@@ -134,6 +134,30 @@ class Reasons(Document):
     largest_error: float | None
 
 
+class LookedUpRows(Document):
+    """How many rows of a data set had a record in a feature group on their day."""
+
+    with_record: Count
+    without_record: Count
+
+
+class Features(Document):
+    """Where the columns came from that a model looks up in a feature group: its records in `offline_store` that were written until then.
+
+    `ingestions` has the number of records by the ingestion that put them; its manifest has the digests of source and SQL, and the commit.
+    """
+
+    feature_group: Text
+    offline_store: Text
+    key: Text
+    columns: list[Text]
+    until: Text
+    records: Count
+    newest_event: Text | None
+    ingestions: dict[Text, Count]
+    rows: LookedUpRows
+
+
 class Range(Document):
     """The ends of what a number may be."""
 
@@ -181,6 +205,9 @@ class Evaluation(Document):
     reasons: Reasons | None = Field(default=None, exclude_if=_is_none, description="older evidence, whose reasons are exact, has none")
     hyperparameters: dict[str, int | float | str] | None = Field(
         default=None, exclude_if=_is_none, description="that it was trained with; older evidence has none"
+    )
+    features: dict[Text, Features] | None = Field(
+        default=None, exclude_if=_is_none, description="by feature group, of a model that looks something up"
     )
     metrics: dict[str, Metric]
     rows: SplitRows

@@ -6,6 +6,7 @@ join, or with one that sees the future, no version would come through its gates.
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import re
@@ -23,7 +24,7 @@ import naming
 from cli import configuration
 from config import Account
 from localcloud.testing.waiting import until
-from pipelines.deployment.feature_store import FRESHNESS
+from pipelines.deployment.feature_store import FRESHNESS, PARITY
 from pipelines.evidence import document, pack
 from tests.reference import CONFIG, MODEL
 from tests.support.data_sets import Row, write
@@ -108,7 +109,7 @@ def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
 def looking_up(fork: Fork, folder: Path) -> None:
     """Write the model, from rows that have all columns, and then say that two of them are looked up."""
     known = write(folder / "known.csv", WORLD.rows)
-    fork.road("new-model", NAME, "--data", str(known), "--target", TARGET, "--exclude", KEY)
+    fork.road("new-model", NAME, "--data", str(known), "--target", TARGET, "--exclude", KEY, "--batch")
     home = f"model_code/{NAME}"
     toml = fork.home / home / "model.toml"
     content = re.sub(r"exclude = \[.*?\]", f'time = "{TIME}"', toml.read_text(), count=1, flags=re.DOTALL)
@@ -174,9 +175,22 @@ def test_every_row_got_what_was_known_on_its_day_and_no_late_record(evidence: do
 
 
 @pytest.mark.aws("feature groups")
-def test_a_version_is_let_in_on_features_that_are_fresh(evidence: document.Evidence) -> None:
-    fresh = next(gate for gate in evidence.staging.gates if gate.gate == FRESHNESS)
+def test_evidence_says_who_made_what_was_looked_up(fork: Fork, evidence: document.Evidence) -> None:
+    (group,) = json.loads(fork.road("features", "--json").stdout)
+    looked_up = (evidence.evaluation.features or {})[GROUP]
 
+    assert (looked_up.key, looked_up.columns) == (KEY, list(LOOKED_UP))
+    assert looked_up.records == len(WORLD.source) + CUSTOMERS // 3
+    assert looked_up.ingestions == {group["ingestions"][0]["ingestion"]: len(WORLD.source)}
+    assert looked_up.rows == document.LookedUpRows(with_record=len(WORLD.rows), without_record=0)
+
+
+@pytest.mark.aws("feature groups")
+def test_a_version_is_let_in_on_features_that_are_fresh_and_the_same_online(evidence: document.Evidence) -> None:
+    fresh, same = (next(gate for gate in evidence.staging.gates if gate.gate == name) for name in (FRESHNESS, PARITY))
+
+    assert (same.passed, same.found) == (True, 0)
+    assert "of 200 records" in same.subject
     assert (fresh.passed, fresh.threshold) == (True, 48)
     assert isinstance(fresh.found, float)
     assert 0 < fresh.found < 48
@@ -216,3 +230,20 @@ def test_an_ingestion_can_be_made_again(fork: Fork) -> None:
     again = json.loads(fork.road("features", "put", GROUP, "--source", source, "--replay", ingestion["ingestion"], "--json").stdout)
 
     assert (ingestion["rows"], again["missing"], again["unexpected"], again["different"]) == (len(WORLD.source), 0, 0, {})
+
+
+@pytest.mark.aws("feature groups")
+def test_a_batch_of_keys_gets_the_scores_of_the_endpoint(fork: Fork, package: str, tmp_path: Path) -> None:
+    customers = [f"c{number:03}" for number in range(10, 60)]
+    rows: list[Row] = [{**ROW, KEY: customer} for customer in [*customers, "nobody"]]
+    file = write(tmp_path / "keys.csv", rows)
+
+    done = json.loads(fork.road("batch", NAME, "--input", str(file), "--output", str(tmp_path / "scored"), "--json").stdout)
+    with (tmp_path / "scored" / "keys.csv").open(newline="") as stream:
+        *scored, unknown = csv.DictReader(stream)
+
+    assert done["model_package_arn"] == package
+    assert done["features_until"] > today().isoformat()
+    assert "feature group" in unknown["error"]
+    asked = ask(fork, *({**ROW, KEY: customer} for customer in customers))
+    assert [float(row["score"]) for row in scored] == pytest.approx([answer["score"] for answer in asked], abs=1e-6)

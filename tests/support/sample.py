@@ -7,7 +7,7 @@ from typing import Any
 
 import naming
 from pipelines.evidence import document
-from pipelines.evidence.document import Evidence
+from pipelines.evidence.document import Evidence, Features, LookedUpRows
 from tests.reference import CONFIG, MODEL
 
 HOME = CONFIG.toolchain
@@ -345,3 +345,21 @@ def approved(**changes: Any) -> Evidence:
         "evidence_sha256": document.shown_sha256(before),
     }
     return evidence(**changes, approval=approval)
+
+
+def looked_up() -> Evidence:
+    """Evidence of a version that looks up in two groups, of which applications fill one."""
+    accounts = Features(
+        feature_group="acme-accounts",
+        offline_store="s3://features/offline/accounts",
+        key="customer",
+        columns=["balance", "visits"],
+        until="2026-11-30T10:00:00Z",
+        records=1234,
+        newest_event="2026-11-29T00:00:00Z",
+        ingestions={"20261129T0000Z-abcdef01": 1200},
+        rows=LookedUpRows(with_record=900, without_record=7),
+    )
+    groups = {"accounts": accounts, "<b>visits</b>": accounts.model_copy(update={"ingestions": {}, "newest_event": None})}
+    known = evidence()
+    return known.model_copy(update={"evaluation": known.evaluation.model_copy(update={"features": groups})})

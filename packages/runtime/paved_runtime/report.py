@@ -37,6 +37,7 @@ def evaluation(findings: Findings, verdicts: Sequence[Verdict], metadata: Mappin
         "metrics": {name: _metric(value, findings.intervals.get(name)) for name, value in findings.metrics.items()},
         "rows": {**metadata["rows"], "holdout": len(findings.holdout)},
         "champion": _champion(findings, findings.holdout.champion) if findings.holdout.champion else None,
+        **({"features": findings.data["features"]} if "features" in findings.data else {}),
         "gates": [verdict.as_json() for verdict in verdicts],
         "gates_failed": sum(verdict.passed is False for verdict in verdicts),
     }

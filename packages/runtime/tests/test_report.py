@@ -37,7 +37,7 @@ def scored(task: str, noise: float) -> tuple[Values, Values]:
     return labels, np.exp(strength) / np.exp(strength).sum(axis=1, keepdims=True)
 
 
-def written(task: str) -> tuple[Json, Json]:
+def written(task: str, **known: Any) -> tuple[Json, Json]:
     """evaluation.json and report.json, once through JSON, of a model with a champion."""
     of = model(task)
     labels, challenger = scored(task, 0.5)
@@ -45,7 +45,7 @@ def written(task: str) -> tuple[Json, Json]:
     names = list(of.data.columns)
     table = Table({name: place for place, name in enumerate(names)}, np.arange(ROWS * len(names), dtype=np.float64).reshape(ROWS, -1) % 3)
     holdout = Holdout(task=tasks.of(of.data), table=table, labels=labels, challenger=challenger, champion=champion)
-    findings = gates.examine(of, holdout, {"checks": []}, score=lambda _: challenger, explain=lambda _: None)
+    findings = gates.examine(of, holdout, {"checks": [], **known}, score=lambda _: challenger, explain=lambda _: None)
     verdict = reported("floor", "a figure", None, why="a test")
     made = report.evaluation(findings, [verdict], METADATA), report.report(findings)
     return json.loads(json.dumps(made[0], allow_nan=False)), json.loads(json.dumps(made[1], allow_nan=False))
@@ -59,6 +59,8 @@ def test_an_evaluation_says_what_scores_are_of() -> None:
     assert "target" not in grades
     assert "classes" not in amounts
     assert "files" not in grades
+    assert "features" not in grades
+    assert written("multiclass", features={"accounts": {"records": 3}})[0]["features"] == {"accounts": {"records": 3}}
 
 
 @pytest.mark.parametrize(("task", "headline"), [("multiclass", "roc_auc"), ("regression", "r2")])

@@ -53,6 +53,13 @@ def test_the_schema_is_the_sdks() -> None:
             assert ours.model_fields[field].is_required() >= stated.is_required(), f"{name}.{field}"
 
 
+def test_a_card_names_the_stores_of_what_is_looked_up() -> None:
+    evidence = sample.looked_up()
+    datasets = content(evidence)["training_details"]["training_job_details"]["training_datasets"]
+
+    assert datasets == [evidence.data.uri, *["s3://features/offline/accounts"] * 2]
+
+
 def test_a_card_has_the_facts_of_the_evidence() -> None:
     evidence = sample.evidence()
     made = content(evidence)

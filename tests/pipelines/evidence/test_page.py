@@ -319,6 +319,17 @@ def test_plots_take_the_pages_colours_and_speak_to_those_who_do_not_see_them() -
     assert {reference[1:] for reference in found.all("href") if reference[1:]} <= {*ids, "ata:,"}
 
 
+def test_what_was_looked_up_is_told_by_group_and_ingestion() -> None:
+    written = page.render(sample.looked_up(), sample.report())
+    read = Read()
+    read.feed(written)
+
+    assert re.search(r"20261129T0000Z-abcdef01</span> 1,200", written)
+    assert "applications put all of them" in written
+    assert "<b>visits</b>" in read.text
+    assert "Looked up in" not in page.render(sample.evidence(), sample.report())
+
+
 HURT = "AlgorithmError: <b>eta</b>"
 
 
