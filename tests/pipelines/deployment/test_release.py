@@ -304,6 +304,20 @@ def test_where_nothing_serves_nothing_is_redeployed(assembly: Path) -> None:
     assert not (assembly / "cdk.log").exists()
 
 
+def test_where_nothing_serves_yet_what_models_will_stand_on_comes(assembly: Path) -> None:
+    def absent(**_: Any) -> None:
+        raise refusal("ValidationError", "Stack does not exist")
+
+    config = with_networks("three", EXISTING, MANAGED)
+    network = naming.network_stack(config, config.environments[-1].account)
+    (assembly / f"{network}.template.json").write_text("{}")
+    empty = place(Fake(describe_stacks=absent))
+    there = replace(empty, registry=replace(empty.registry, config=config), environment=config.environments[-1])
+
+    assert release.redeploy(there, assembly, AT_ONCE) == [network]
+    assert [stacks for stacks, _ in deployed(assembly)] == [[network]]
+
+
 def stuck(status: str, stack: str = STACK) -> Any:
     """Production with a stack that takes no update: the serving stack, or the monitoring stack."""
     production = Production.serving(f"{ARN}/1")
