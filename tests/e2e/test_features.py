@@ -234,8 +234,8 @@ def test_an_ingestion_can_be_made_again(fork: Fork) -> None:
 
 @pytest.mark.aws("feature groups")
 def test_a_batch_of_keys_gets_the_scores_of_the_endpoint(fork: Fork, package: str, tmp_path: Path) -> None:
-    customers = [f"c{number:03}" for number in range(10, 60)]
-    rows: list[Row] = [{**ROW, KEY: customer} for customer in [*customers, "nobody"]]
+    customers = [f"c{number:03}" for number in range(10, 160)]
+    rows: list[Row] = [{**ROW, KEY: customer} for customer in [*customers, "nobody"]]  # less than a percent is unknown
     file = write(tmp_path / "keys.csv", rows)
 
     done = json.loads(fork.road("batch", NAME, "--input", str(file), "--output", str(tmp_path / "scored"), "--json").stdout)
