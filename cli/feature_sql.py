@@ -18,6 +18,7 @@ from typing import Any
 from cli import csv_files
 from cli.problem import Problem
 from paved_runtime import feature_groups
+from paved_runtime.as_of import QUIET
 from paved_runtime.csv_text import shortened
 from paved_runtime.feature_groups import FeatureGroup, FeatureGroupError, FeatureType
 
@@ -81,7 +82,7 @@ def check(group: FeatureGroup, groups: Path | None = None) -> None:
             or names other columns than the declaration.
     """
     duckdb = load()
-    with duckdb.connect() as connection, _refusing(group, duckdb):
+    with duckdb.connect(config=QUIET) as connection, _refusing(group, duckdb):
         selected = _selected(connection, _statement(group, groups), group)
     if selected is not None:
         _same(group, selected)
@@ -108,7 +109,7 @@ def made(group: FeatureGroup, files: Sequence[Path], groups: Path | None = None)
     """
     check(group, groups)
     duckdb = load()
-    with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "features.duckdb")) as connection:
+    with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "features.duckdb"), config=QUIET) as connection:
         stored = Path(folder) / "stored"
         stored.mkdir()
         # One thread: sums of numbers do not depend on who came first.

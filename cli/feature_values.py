@@ -19,6 +19,7 @@ from cli.offline_store import LAG, OfflineStore
 from cli.problem import Problem
 from config import CONFIG
 from paved_runtime import feature_groups
+from paved_runtime.as_of import QUIET
 from paved_runtime.feature_groups import FeatureGroup
 from paved_runtime.page import legible
 
@@ -31,7 +32,7 @@ Json = dict[str, Any]
 def brought(place: Place, group: FeatureGroup) -> Iterator[Any]:
     """A connection of DuckDB in which `records` are all of the group's offline store. Raises Problem where there are none."""
     store = OfflineStore.of(place.s3, place.describe(group))
-    with TemporaryDirectory() as folder, feature_sql.load().connect() as connection:
+    with TemporaryDirectory() as folder, feature_sql.load().connect(config=QUIET) as connection:
         if not store.bring(Path(folder)):
             name = naming.feature_group(CONFIG, group.name)
             raise Problem(f"feature group {name} in {place.name}", "its offline store is empty", f"put records; {LAG}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import feature_sql
 from cli.feature_sql import quoted
+from paved_runtime.as_of import QUIET
 from paved_runtime.feature_groups import FeatureGroup
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class OfflineStore:
             with TemporaryDirectory() as folder:
                 self.bring(Path(folder), hour, hour)
                 newest = f"SELECT max({quoted(group.event_time)}::TIMESTAMPTZ) FROM {files(Path(folder))} WHERE NOT is_deleted"
-                with feature_sql.load().connect() as connection:
+                with feature_sql.load().connect(config=QUIET) as connection:
                     (found,) = connection.execute(f"SET TimeZone = 'UTC'; SELECT epoch_ms(({newest}))").fetchone()
             if found is not None:
                 return datetime.fromtimestamp(found / 1000, UTC)
