@@ -11,17 +11,16 @@ from typing import Any
 
 from aws_cdk import CfnCondition, Fn
 from aws_cdk import aws_applicationautoscaling as autoscaling
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from stacks.constructs.endpoint import STARTUP_SECONDS, outlives_replacement
+from stacks.constructs.scaling_policy import GROW_SECONDS, Signal, track, wake
 from stacks.constructs.vpc_config import VpcConfig
 
-NAMESPACE, WITHOUT_CAPACITY = "AWS/SageMaker", "NoCapacityInvocationFailures"
+WITHOUT_CAPACITY = "NoCapacityInvocationFailures"
 CONCURRENCY = "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution"
-GROW_SECONDS, SHRINK_SECONDS = 60, 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,48 +98,17 @@ class Component(Construct):
             max_capacity=maximum,
         )
         target.node.add_dependency(self.component)
-        autoscaling.CfnScalingPolicy(
-            self,
-            "Concurrency",
-            policy_name="concurrency-per-copy",
-            policy_type="TargetTrackingScaling",
-            scaling_target_id=target.ref,
-            target_tracking_scaling_policy_configuration={
-                "targetValue": concurrency,
-                "predefinedMetricSpecification": {"predefinedMetricType": CONCURRENCY},
-                "scaleOutCooldown": GROW_SECONDS,
-                "scaleInCooldown": SHRINK_SECONDS,
-            },
-        )
+        metric = {"predefinedMetricSpecification": {"predefinedMetricType": CONCURRENCY}}
+        track(self, target, "Concurrency", "concurrency-per-copy", concurrency, metric)
         if minimum == 0:
-            self._wake(target)
+            wake(self, target, _asleep(str(name)), cooldown=GROW_SECONDS)
 
-    def _wake(self, target: autoscaling.CfnScalableTarget) -> None:
-        policy = autoscaling.CfnScalingPolicy(
-            self,
-            "Wake",
-            policy_name="wake",
-            policy_type="StepScaling",
-            scaling_target_id=target.ref,
-            step_scaling_policy_configuration={
-                "adjustmentType": "ChangeInCapacity",
-                "metricAggregationType": "Maximum",
-                "cooldown": GROW_SECONDS,
-                "stepAdjustments": [{"metricIntervalLowerBound": 0, "scalingAdjustment": 1}],
-            },
-        )
-        cloudwatch.CfnAlarm(
-            self,
-            "Asleep",
-            alarm_description="A request came and there is no copy: not a fault, it starts one",
-            namespace=NAMESPACE,
-            metric_name=WITHOUT_CAPACITY,
-            dimensions=[{"name": "InferenceComponentName", "value": str(self.component.inference_component_name)}],
-            statistic="Sum",
-            period=60,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            threshold=1,
-            evaluation_periods=1,
-            treat_missing_data="notBreaching",
-            alarm_actions=[policy.ref],
-        )
+
+def _asleep(component: str) -> Signal:
+    return Signal(
+        name="Asleep",
+        description="A request came and there is no copy: not a fault, it starts one",
+        metric=WITHOUT_CAPACITY,
+        dimensions={"InferenceComponentName": component},
+        statistic="Sum",
+    )

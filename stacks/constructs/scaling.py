@@ -12,18 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aws_cdk import aws_applicationautoscaling as autoscaling
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-GROW_SECONDS, SHRINK_SECONDS = 60, 300
+from stacks.constructs.scaling_policy import NAMESPACE, SHRINK_SECONDS, Signal, track, wake
+
 INVOCATIONS = "SageMakerVariantInvocationsPerInstance"  # a minute
 CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"  # every ten seconds, so it sees a rush first
 
-NAMESPACE, BACKLOG, WITHOUT_CAPACITY = "AWS/SageMaker", "ApproximateBacklogSizePerInstance", "HasBacklogWithoutCapacity"
+BACKLOG, WITHOUT_CAPACITY = "ApproximateBacklogSizePerInstance", "HasBacklogWithoutCapacity"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,60 +78,25 @@ class Scaling(Construct):
             or None,
         )
         for policy, (metric, value) in targets.items():
-            self._track(target, policy, value, {"predefinedMetricSpecification": {"predefinedMetricType": metric}})
+            track(self, target, policy.title(), policy, value, {"predefinedMetricSpecification": {"predefinedMetricType": metric}})
         if backlog is not None:
             queue = {"EndpointName": endpoint.attr_endpoint_name}
             named = {"metricName": BACKLOG, "namespace": NAMESPACE, "statistic": "Average"}
             dimensions = [{"name": name, "value": value} for name, value in queue.items()]
-            self._track(target, "backlog-per-instance", backlog, {"customizedMetricSpecification": {**named, "dimensions": dimensions}})
+            waiting = {"customizedMetricSpecification": {**named, "dimensions": dimensions}}
+            track(self, target, "Backlog-Per-Instance", "backlog-per-instance", backlog, waiting)
             if minimum == 0:
-                self._wake(target, queue)
+                wake(self, target, _waits(queue), cooldown=SHRINK_SECONDS)
 
-    def _track(self, target: autoscaling.CfnScalableTarget, policy: str, value: int, metric: Mapping[str, Any]) -> None:
-        autoscaling.CfnScalingPolicy(
-            self,
-            policy.title(),
-            policy_name=policy,
-            policy_type="TargetTrackingScaling",
-            scaling_target_id=target.ref,
-            target_tracking_scaling_policy_configuration={
-                "targetValue": value,
-                **metric,
-                "scaleOutCooldown": GROW_SECONDS,
-                "scaleInCooldown": SHRINK_SECONDS,
-            },
-        )
 
-    def _wake(self, target: autoscaling.CfnScalableTarget, queue: Mapping[str, str]) -> None:
-        """One instance as soon as a request waits and there is none."""
-        policy = autoscaling.CfnScalingPolicy(
-            self,
-            "Wake",
-            policy_name="wake",
-            policy_type="StepScaling",
-            scaling_target_id=target.ref,
-            step_scaling_policy_configuration={
-                "adjustmentType": "ChangeInCapacity",
-                "metricAggregationType": "Maximum",
-                "cooldown": SHRINK_SECONDS,
-                "stepAdjustments": [{"metricIntervalLowerBound": 0, "scalingAdjustment": 1}],
-            },
-        )
-        cloudwatch.CfnAlarm(
-            self,
-            "Waits",
-            alarm_description="A request waits and there is no instance: not a fault, it starts one",
-            namespace=NAMESPACE,
-            metric_name=WITHOUT_CAPACITY,
-            dimensions=[{"name": name, "value": value} for name, value in queue.items()],
-            statistic="Maximum",
-            period=60,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            threshold=1,
-            evaluation_periods=1,
-            treat_missing_data="notBreaching",
-            alarm_actions=[policy.ref],
-        )
+def _waits(queue: Mapping[str, str]) -> Signal:
+    return Signal(
+        name="Waits",
+        description="A request waits and there is no instance: not a fault, it starts one",
+        metric=WITHOUT_CAPACITY,
+        dimensions=queue,
+        statistic="Maximum",
+    )
 
 
 def nights(start: str, end: str, *, weekends: bool) -> tuple[str, str]:
