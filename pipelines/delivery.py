@@ -72,7 +72,7 @@ PIPELINE_EXECUTION_ARN = Reference(naming.TRAIN, "PIPELINE_EXECUTION_ARN")
 # CodePipeline takes at most eight patterns a filter, and three filters.
 INFRASTRUCTURE = (
     ("app.py", "config.py", "naming.py", "cdk.json", "pyproject.toml", "requirements.lock", "package.json", "package-lock.json"),
-    ("stacks/**", "pipelines/**", "packages/**", "cli/**", "road", ".npmrc", "tests/**"),
+    ("stacks/**", "pipelines/**", "packages/**", "cli/**", "feature_groups/**", "road", ".npmrc", "tests/**"),
 )
 MODELS = "model_code/*/model.toml"
 Compute = Literal[

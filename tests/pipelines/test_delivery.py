@@ -31,6 +31,7 @@ from pipelines.waiting import LONGEST_WAIT
 from tests import reference
 from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.delivery_roads import environments, flags, job, lead, programs, roads, shadowed, steps
+from tests.support.feature_groups import GROUP
 from tests.support.layouts import serving
 from tests.support.runs import CHAMPIONED
 
@@ -247,6 +248,7 @@ def test_a_push_to_any_room_of_the_infrastructure_starts_the_platforms_road() ->
 
     assert {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in files} == set(rooms)
     assert [path for path in files if not started(str(path.relative_to(ROOT)))] == []
+    assert started(f"feature_groups/{GROUP}/features.sql")  # a fork may have none
 
 
 def test_a_push_to_what_the_environment_is_made_of_starts_the_platforms_road() -> None:
