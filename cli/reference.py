@@ -27,6 +27,7 @@ What is told on the way goes to standard error, facts go to standard output. A f
 |---|---|
 | `PYTHON` | the Python, 3.11 or newer, that makes the environment |
 | `ROAD_ENV` | an environment made elsewhere, used when it fits this tree's locks; without it `.road/env` |
+| `ROAD_LOCK` | `requirements-stage.lock`: what a stage needs that synthesises nothing, in `.road/stage`; an environment with all will do |
 | `ROAD_CLOUD` | the folder of localcloud's state; without it `.road/cloud` |
 | `AWS_PROFILE` and what else AWS's tools read | the account, when localcloud is not the target |
 """

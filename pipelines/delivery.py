@@ -71,10 +71,11 @@ PIPELINE_EXECUTION_ARN = Reference(naming.TRAIN, "PIPELINE_EXECUTION_ARN")
 
 # CodePipeline takes at most eight patterns a filter, and three filters.
 INFRASTRUCTURE = (
-    ("app.py", "config.py", "naming.py", "cdk.json", "pyproject.toml", "requirements.lock", "package.json", "package-lock.json"),
+    ("app.py", "config.py", "naming.py", "cdk.json", "pyproject.toml", "requirements*.lock", "package.json", "package-lock.json"),
     ("stacks/**", "pipelines/**", "packages/**", "cli/**", "feature_groups/**", "road", ".npmrc", "tests/**"),
 )
 MODELS = "model_code/*/model.toml"
+STAGE = {"ROAD_LOCK": "requirements-stage.lock"}  # what is installed where nothing is synthesised and no SDK defines a pipeline
 Compute = Literal[
     "SMALL", "MEDIUM", "LARGE"
 ]  # 3, 7 and 15 GB of memory (CodeBuild User Guide, "Build environment compute modes and types")
@@ -106,7 +107,7 @@ class Job:
     `#{<name>.<variable>}`; `output` is an artifact made of the folder `cdk.out`. `environment` is where the job deploys to; without one
     it stays in the toolchain's account. `models`: it is done once for each, side by side, its name in the variable MODEL; where one fails
     the others go on. `waits`: it is done so often, one after the other: each has what the one before exported, which is `unfinished` at
-    first, and how many come after it in the variable WAITS_AFTER.
+    first, and how many come after it in the variable WAITS_AFTER. `light`: a part of the packages is enough.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Job:
     models: tuple[str, ...] = ()
     waits: int = 1
     builds_images: bool = False
+    light: bool = False
     compute: Compute = "SMALL"
     timeout_minutes: int = 60
 
@@ -143,7 +145,10 @@ class Job:
         """The job as CodeBuild reads it."""
         return {
             "version": "0.2",
-            "env": {"variables": dict(PATIENCE), **({"exported-variables": list(self.exports)} if self.exports else {})},
+            "env": {
+                "variables": PATIENCE | (STAGE if self.light else {}),
+                **({"exported-variables": list(self.exports)} if self.exports else {}),
+            },
             "phases": {
                 "install": {"runtime-versions": {"python": "3.11"}, "commands": ["chmod +x road"]},  # artifacts may lose file modes
                 "build": {"commands": [str(command) for command in self.commands]},
@@ -199,6 +204,7 @@ def retraining_road(config: Config, model: ModelSpec) -> Road:
         name=naming.CONTROL,
         commands=(_step("control_retraining", model=model.name, execution=Variable("EXECUTION")),),
         variables={"EXECUTION": EXECUTION},
+        light=True,
         timeout_minutes=15,
     )
     return Road(model=model.name, pipeline=naming.retraining_pipeline(config, model.name), stages=(control,), supersedes=True)
@@ -268,6 +274,7 @@ def _update(model: ModelSpec) -> Job:
         commands=(_step("update", model=model.name, assembly=_assembly()),),
         inputs=(naming.SOURCE, ASSEMBLY),
         condition=Condition(variable=Reference(naming.BUILD, DIFFER), value="yes"),
+        light=True,
     )
 
 
@@ -319,6 +326,7 @@ def _deploy(config: Config, model: ModelSpec, environment: Environment) -> Job:
         variables=variables,
         exports=tuple(_evidence(config)) if first else (),
         environment=environment,
+        light=True,
         timeout_minutes=LONGEST_ACTION,
     )
 
@@ -354,7 +362,7 @@ def _check() -> Job:
 
 
 def _update_all() -> Job:
-    return Job(name=naming.UPDATE, commands=(_step("update", assembly=_assembly()),), inputs=(naming.SOURCE, ASSEMBLY))
+    return Job(name=naming.UPDATE, commands=(_step("update", assembly=_assembly()),), inputs=(naming.SOURCE, ASSEMBLY), light=True)
 
 
 def _redeploy(models: Sequence[ModelSpec], environment: Environment) -> Job:
@@ -369,6 +377,7 @@ def _redeploy(models: Sequence[ModelSpec], environment: Environment) -> Job:
         inputs=(naming.SOURCE, ASSEMBLY),
         environment=environment,
         models=tuple(model.name for model in models),
+        light=True,
         timeout_minutes=LONGEST_ACTION,
     )
 

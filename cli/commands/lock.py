@@ -18,6 +18,7 @@ from paved_runtime import spec
 COMPILE = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url")
 OURS = ("--no-emit-package", "paved-runtime")  # an image installs it from the repository
 BROWSER = "tests/browser"
+STAGE = "requirements-stage.lock"  # a part of requirements.lock, in the same versions
 
 
 def lock(
@@ -37,6 +38,7 @@ def lock(
 
 def _every() -> Iterator[tuple[str, list[str]]]:
     yield "requirements.lock", [*COMPILE, "pyproject.toml", "-o", "requirements.lock"]
+    yield STAGE, [*COMPILE, "--group", "pyproject.toml:stage", "--constraints", "requirements.lock", "-o", STAGE]
     for folder in [
         *map(environments.folder, spec.names()),
         *sorted(file.parent for room in (environments.RUNTIME, environments.CONFORMANCE) for file in room.glob("*/requirements.in")),

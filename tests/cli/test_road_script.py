@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.delivery import model_road, platform_road, retraining_road
+from tests import reference
+from tests.reference import CONFIG
+
 ROOT = Path(__file__).parents[2]
-NEEDED = ("road", "requirements.lock", "package.json", "package-lock.json", ".npmrc")
+NEEDED = ("road", "requirements.lock", "requirements-stage.lock", "package.json", "package-lock.json", ".npmrc")
 
 
 @pytest.fixture
@@ -68,8 +73,9 @@ def test_node_starts_without_python() -> None:
         assert program.read(2) != b"#!"
 
 
-def test_where_the_environment_is_made_no_python_is_looked_for(clone: Path, tmp_path: Path) -> None:
-    """Every command of every stage begins with it."""
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-stage.lock"])
+def test_where_the_environment_is_made_no_python_is_looked_for(clone: Path, tmp_path: Path, lock: str) -> None:
+    """Every command of every stage begins with it. What has all packages will do where some are enough."""
     program(clone, "python3", "echo started >> started; exit 1")
     environment = tmp_path / "made"
     (environment / "bin").mkdir(parents=True)
@@ -79,13 +85,54 @@ def test_where_the_environment_is_made_no_python_is_looked_for(clone: Path, tmp_
     ran = subprocess.run(
         ["./road", "exec", "true"],
         cwd=clone,
-        env={"PATH": f"{clone / 'bin'}{os.pathsep}{os.environ['PATH']}", "ROAD_ENV": str(environment)},
+        env={"PATH": f"{clone / 'bin'}{os.pathsep}{os.environ['PATH']}", "ROAD_ENV": str(environment), "ROAD_LOCK": lock},
         capture_output=True,
         text=True,
     )
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert not (clone / "started").exists()
+
+
+def packages(lock: str) -> dict[str, set[str]]:
+    """The versions of each package of a lock."""
+    known: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE):
+        known.setdefault(name, set()).add(version)
+    return known
+
+
+def test_a_stage_has_a_part_of_the_packages_in_the_same_versions() -> None:
+    stage, whole = packages("requirements-stage.lock"), packages("requirements.lock")
+
+    assert {name: versions for name, versions in stage.items() if versions - whole.get(name, set())} == {}
+    assert len(stage) <= 31 < len(whole) / 5
+
+
+@pytest.mark.slow
+def test_the_packages_of_a_stage_are_all_that_its_programs_import(clone: Path) -> None:
+    """Made anew, as a build does. Its size is what a stage waits for before its first command."""
+    for room in ("cli", "config.py", "naming.py", "packages", "pipelines"):
+        (clone / room).symlink_to(ROOT / room)
+    light = [
+        job
+        for road in (model_road(CONFIG, reference.model()), platform_road(CONFIG, [reference.model()]))
+        for job in road.jobs
+        if job.light
+    ]
+    light += retraining_road(CONFIG, reference.model()).jobs
+    steps = {word for job in light for command in job.commands for word in command.words if str(word).startswith("pipelines.steps.")}
+    imports = "; ".join(
+        f"import {step}" for step in sorted(map(str, [*steps, "pipelines.evidence.plots.binary", "pipelines.evidence.page"]))
+    )
+    env = {**{name: value for name, value in os.environ.items() if not name.startswith("ROAD_")}, "ROAD_LOCK": "requirements-stage.lock"}
+
+    for command in (["python", "-c", imports], ["cdk", "--version"]):
+        done = subprocess.run(["./road", "exec", *command], cwd=clone, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    made = clone / ".road/stage"
+    assert sum(file.stat().st_size for file in made.rglob("*") if not file.is_symlink() and file.is_file()) < 600e6
+    assert len(steps) >= 8
 
 
 @pytest.mark.slow
