@@ -6,6 +6,8 @@ the same words here, so that nobody meets a traceback for something they can rep
 
 from __future__ import annotations
 
+import traceback
+
 from botocore import exceptions as aws
 
 from cli import disk
@@ -39,7 +41,7 @@ def one_line(text: str) -> str:
 
 
 def explain(error: Exception) -> Problem | None:
-    """An expected failure of AWS, of the disk, of a model.toml or a group.toml as a Problem; None for what nobody expected."""
+    """An expected failure of AWS, of the disk, of a model.toml, a group.toml or config.py as a Problem; None for what nobody expected."""
     match error:
         case Problem():
             return full_disk(what=str(error)) if disk.said(str(error)) and not isinstance(error, FullDisk) else error
@@ -63,7 +65,22 @@ def explain(error: Exception) -> Problem | None:
         case _ if disk.said(str(error)):  # shutil and archives put what the system said into words of their own
             return full_disk()
         case _:
-            return None
+            return _unreadable_configuration(error)
+
+
+def _unreadable_configuration(error: Exception) -> Problem | None:
+    """That config.py cannot be read, and at which line; None where something else is wrong."""
+    number, kind = _line_of_configuration(error), type(error).__name__
+    return Problem(f"config.py, line {number}", f"{kind}: {error}", "correct it; its classes say what each key is") if number else None
+
+
+def _line_of_configuration(error: Exception) -> int | None:
+    file = str(HERE / "config.py")
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return error.lineno
+    codes = ((frame.f_code, number) for frame, number in traceback.walk_tb(error.__traceback__))
+    lines = [number for code, number in codes if (code.co_filename, code.co_name) == (file, "<module>")]
+    return lines[-1] if lines else None
 
 
 class FullDisk(Problem):

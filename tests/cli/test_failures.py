@@ -18,7 +18,8 @@ from cli.problem import Problem, explain
 from cli.tree import HERE
 from paved_runtime.spec import SpecError
 from tests.reference import CONFIG, MODEL
-from tests.support.road import Done, Road, each, environment
+from tests.support.road import Done, Road, each, environment, road_in
+from tests.support.tree import reference_tree
 
 ENVIRONMENTS = ", ".join(known.name for known in CONFIG.environments)
 
@@ -34,6 +35,19 @@ def line(done: subprocess.CompletedProcess[str] | Done, code: int = 1) -> str:
     assert len(lines) == 1, ended
     assert lines[0].startswith("road: ")
     return lines[0]
+
+
+def test_a_configuration_that_is_no_python_is_one_line(tmp_path: Path) -> None:
+    road, file = road_in(reference_tree(tmp_path / "copy"), tmp_path / "cloud"), tmp_path / "copy/config.py"
+    sound = file.read_text()
+    number = len(sound.splitlines()) + 1
+    for ending, why in {
+        "CONFIG = Config(projekt='x')": "TypeError: Config.__init__() got an unexpected keyword argument 'projekt'",
+        "CONFIG = Confg()": "NameError: name 'Confg' is not defined",
+        "CONFIG = Config(": "SyntaxError: '(' was never closed",
+    }.items():
+        file.write_text(f"{sound}{ending}\n")
+        assert line(road("status")).startswith(f"road: config.py, line {number}: {why}")
 
 
 @pytest.mark.parametrize("command", [["data", "put", MODEL], ["demo", "--yes", "--data"]])
