@@ -41,10 +41,10 @@ def test_a_configuration_that_is_no_python_is_one_line(tmp_path: Path) -> None:
     road, file = road_in(reference_tree(tmp_path / "copy"), tmp_path / "cloud"), tmp_path / "copy/config.py"
     sound = file.read_text()
     number = len(sound.splitlines()) + 1
-    for ending, why in {
+    for ending, why in {  # of different lengths: Python goes by size and second
         "CONFIG = Config(projekt='x')": "TypeError: Config.__init__() got an unexpected keyword argument 'projekt'",
         "CONFIG = Confg()": "NameError: name 'Confg' is not defined",
-        "CONFIG = Config(": "SyntaxError: '(' was never closed",
+        "CONFIG = Config((": "SyntaxError: '(' was never closed",
     }.items():
         file.write_text(f"{sound}{ending}\n")
         assert line(road("status")).startswith(f"road: config.py, line {number}: {why}")
