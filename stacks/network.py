@@ -1,9 +1,9 @@
 """The network of an account that has none: what the network stack makes, which services are reached in it, and how other stacks find it.
 
 Which endpoints there are follows from what is called there: `BUILD_SERVICES` by the stages of the roads, `JOB_SERVICES` by the monitor,
-the one job that is not isolated, and `FEATURE_STORE` by endpoints whose models look features up. What the isolated ones read and write,
-SageMaker carries through the VPC to S3 (API_VpcConfig's guide,
-"Give SageMaker AI access to resources in your Amazon VPC").
+the one job that is not isolated, and `FEATURE_STORE` by endpoints whose models look features up, and by stages that compare what these are
+answered with. What the isolated ones read and write, SageMaker carries through the VPC to S3 (API_VpcConfig's guide, "Give SageMaker AI
+access to resources in your Amazon VPC").
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ class Network(Stack):
 def services(config: Config, account: Account, *, features: bool = False) -> list[str]:
     """The interface endpoints that an account's network needs, as in `com.amazonaws.REGION.SERVICE`; S3 has a gateway beside them.
 
-    `features`: there are feature groups, which models in an environment's account may ask.
+    `features`: there are feature groups, which models in an environment's account may ask, and stages in the toolchain's.
     """
     builds = {*BUILD_SERVICES, *([SECRETS] if config.builds.package_index_secret else [])} if account == config.toolchain else set()
     jobs = set(JOB_SERVICES) if account == config.environments[-1].account else set()
-    asked = {FEATURE_STORE} if features and account in [each.account for each in config.environments] else set()
+    asked = {FEATURE_STORE} if features else set()
     return sorted(builds | jobs | asked)
 
 

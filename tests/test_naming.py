@@ -68,6 +68,7 @@ KINDS = {  # function → the service's own description of such a name (`service
     "monitoring_pipeline": "scheduler.Name",  # and that of a SageMaker pipeline, which may be longer
     "monitoring_role": ROLE,
     "monitoring_stack": STACK,
+    "offline_store": "sagemaker.S3Uri",
     "onboarding_pipeline": "codepipeline.PipelineName",
     "pull_request_project": ROLE,
     "network_parameter": PARAMETER,

@@ -14,7 +14,7 @@ import naming
 from cli.deployability import findings
 from config import Builds, Config, ExistingNetwork, ManagedNetwork
 from stacks.layout import check
-from stacks.network import BUILD_SERVICES, JOB_SERVICES
+from stacks.network import BUILD_SERVICES, FEATURE_STORE, JOB_SERVICES
 from tests.reference import CONFIG, MODEL, ROOT
 from tests.support.layouts import PRODUCTION, STAGING, Layout, configuration, listed, models, synth
 from tests.support.networks import EXISTING, GROUPS, MANAGED, PRIVATE, SUBNETS, with_networks
@@ -31,6 +31,7 @@ NETWORKS: dict[
 CLIENTS = {  # boto3's name → the endpoint's
     "cloudwatch": "monitoring",
     "sagemaker": "sagemaker.api",
+    "sagemaker-featurestore-runtime": FEATURE_STORE,  # where there are feature groups
     "sagemaker-runtime": "sagemaker.runtime",
 }
 ENDPOINT, GROUP, ROLE = "AWS::EC2::VPCEndpoint", "AWS::EC2::SecurityGroup", "AWS::IAM::Role"
@@ -185,7 +186,7 @@ def called(*folders: str) -> set[str]:
 
 def test_endpoints_follow_from_the_clients_that_are_made() -> None:
     """`ecr.dkr` is Docker's; CodeBuild's own agent writes the log."""
-    stages = {CLIENTS.get(service, service) for service in called("pipelines")} - {"s3"}
+    stages = {CLIENTS.get(service, service) for service in called("pipelines")} - {"s3", FEATURE_STORE}
 
     assert {service.replace("ecr", "ecr.api") for service in stages} == set(BUILD_SERVICES) - {"ecr.dkr", "logs"}
 
