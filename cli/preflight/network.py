@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.preflight.finding import Finding, Visit
 from config import ExistingNetwork
+from paved_runtime import feature_groups
 
 SUBJECT = "network"
 ANYWHERE = "0.0.0.0/0"
@@ -62,7 +63,7 @@ def _endpoints(visit: Visit, network: ExistingNetwork, closed: Sequence[str]) ->
 
     pages = visit.clients("ec2").get_paginator("describe_vpc_endpoints").paginate(Filters=[{"Name": "vpc-id", "Values": [network.vpc_id]}])
     there = {endpoint["ServiceName"].partition(f"{visit.account.region}.")[2] for page in pages for endpoint in page["VpcEndpoints"]}
-    called = ["s3", *services(visit.config, visit.account)]
+    called = ["s3", *services(visit.config, visit.account, features=bool(feature_groups.names()))]
     if lacking := [service for service in called if service not in there]:
         state = f"{', '.join(closed)} has no way out, and {network.vpc_id} no endpoint of {', '.join(lacking)}"
         yield visit.wrong(SUBJECT, state, "have the endpoints made, or a route to anywhere")

@@ -15,8 +15,9 @@ from cli.preflight import bootstrapping, connection, job_logs, leftovers, networ
 from cli.preflight.finding import Finding, Verdict, Visit, look
 from config import Account, SharedEndpoint
 from paved_runtime.spec import Batch, Component, Deployment, Serverless, Serving
-from stacks.network import services
+from stacks.network import FEATURE_STORE, services
 from tests.reference import CONFIG, model
+from tests.support import feature_groups
 from tests.support.fakes import Fake
 from tests.support.networks import EXISTING
 
@@ -345,6 +346,13 @@ def test_subnets_without_a_way_out_need_every_endpoint() -> None:
     lacking = only(networked(endpoints=needed[:-1]))
     assert lacking.verdict is Verdict.WRONG
     assert lacking.state.endswith(f"no endpoint of {needed[-1]}")
+
+
+def test_where_there_are_feature_groups_their_endpoint_is_called_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = ["s3", *services(replace(CONFIG, toolchain=NETWORKED), NETWORKED)]
+    monkeypatch.chdir(feature_groups.GROUPS.parents[1])
+
+    assert only(networked(endpoints=needed)).state.endswith(f"no endpoint of {FEATURE_STORE}")
 
 
 @pytest.mark.parametrize(
