@@ -14,10 +14,11 @@ from aws_cdk import App
 
 import naming
 from cli.deployability import findings
+from config import Environment
 from localcloud.testing.running import Running
 from localcloud.testing.waiting import until
 from paved_runtime.feature_groups import told
-from paved_runtime.spec import Batch, Component, Lookup, ModelSpec
+from paved_runtime.spec import Asynchronous, Batch, Component, Deployment, Lookup, ModelSpec, Serverless, Serving
 from pipelines.deployment import feature_parity, feature_store
 from pipelines.deployment.consistency import unproven
 from pipelines.deployment.errors import DeploymentError
@@ -108,6 +109,31 @@ def test_an_endpoint_that_looks_up_may_ask_its_groups_and_knows_them(made: Layou
     asked = [
         s for s in made.statements(stack, naming.execution_role(CONFIG, MODEL, PRODUCTION)) if "sagemaker:BatchGetRecord" in s["Action"]
     ]
+    assert [json.dumps(each["Resource"]).count(f":feature-group/{NAME}") for each in asked] == [1]
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """The model behind a queue in staging, and in containers on demand in production, which only one account has."""
+    deployment = Deployment(policy="all-at-once")
+    serving = {
+        STAGING.name: Serving(instance_type="ml.m5.large", instances=1, asynchronous=Asynchronous(), deployment=deployment),
+        PRODUCTION.name: Serving(serverless=Serverless(memory_mb=2048, maximum_concurrency=4), deployment=deployment),
+    }
+    model = looking_up().model_copy(update={"monitoring": None, "serving": serving})
+    return synth(configuration("one"), [model], tmp_path_factory.mktemp("shapes"), groups=[feature_groups.group()])
+
+
+@pytest.mark.parametrize(("place", "isolated"), [(STAGING, False), (PRODUCTION, None)], ids=["asynchronous", "serverless"])
+def test_endpoints_of_other_shapes_may_ask_too(shapes: Layout, place: Environment, isolated: bool | None) -> None:
+    """Of a serverless model isolation is not declared at all."""
+    stack = naming.serving_stack(CONFIG, MODEL, place)
+    model = shapes.only(stack, "AWS::SageMaker::Model")
+
+    assert model.get("EnableNetworkIsolation") is isolated
+    assert json.loads(told(model["PrimaryContainer"]["Environment"])) == {GROUP: TOLD}
+    assert model["PrimaryContainer"]["Environment"]["AWS_REGION"] == HOME.region
+    asked = [s for s in shapes.statements(stack, naming.execution_role(CONFIG, MODEL, place)) if "sagemaker:BatchGetRecord" in s["Action"]]
     assert [json.dumps(each["Resource"]).count(f":feature-group/{NAME}") for each in asked] == [1]
 
 
