@@ -108,6 +108,9 @@ def demo(
     if model is None and not spec.names():
         sample.demonstrate(sys.argv[2:])
     known = target.any_model(model)
+    if known.features:
+        why = f"it looks columns up in {', '.join(known.features)}, and made-up rows have them themselves"
+        raise Problem(f"demo of {known.name}", why, "./road up, ./road features put, ./road data put, ./road push: docs/feature-store.md")
     if with_story:
         world.must_be_tellable(known)
     started = time.monotonic()

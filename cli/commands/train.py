@@ -57,7 +57,7 @@ def train(
     with Progress() as progress:
         file = data or _data(spec, home)
         with progress.step(f"check {file.name}") as step:
-            step.note = f"{datasets.check(file, spec).rows} rows"
+            step.note = f"{datasets.check(file, spec.whole).rows} rows"
         serves = _what_serves(spec, where)
         trials = _search(spec, home, file, progress) if search else []
         with progress.step("prepare, train, evaluate"):

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 COMPARED = 200  # identifiers of a group
 AT_ONCE = 100  # identifiers in a call (API BatchGetRecord)
 TRIES = 5  # of what is put off
-OTHERWISE = "put the group's newest source again with ./road features put, and look at who else writes it"
+OTHERWISE = (
+    "where it was put or deleted just now, retry the stage in fifteen minutes; "
+    "else put the group's newest source again, and look at who else writes it"
+)
 Store = Mapping[str, Any]  # as `feature_store.stores` tells of a group
 Value = str | int | float | None
 

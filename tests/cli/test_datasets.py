@@ -190,6 +190,8 @@ def test_columns_that_are_looked_up_are_not_stored_and_keys_are(tmp_path: Path) 
     assert datasets.check(write(tmp_path / "keyed.csv", keyed, header), looking_up).rows == 2
     assert "column 'customer': expected it in the header" in refusal(write(tmp_path / "whole.csv", [good("yes"), good("no")]), looking_up)
     assert "expected only columns of the contract, found this one" in refusal(write(tmp_path / "both.csv", keyed), looking_up)
+    for name, made in {"made-up.csv": [good("yes"), good("no")], "with-keys.csv": keyed}.items():
+        assert datasets.check(write(tmp_path / name, made), looking_up.whole).rows == 2
     sent = rows.request(rows.read(tmp_path / "keyed.csv", looking_up.data)[0], looking_up)
     assert "age" not in sent
     assert sent["customer"] == "c1"

@@ -20,7 +20,7 @@ from paved_runtime.contract import Reading, data_files
 from paved_runtime.feature_groups import VARIABLE, told
 from paved_runtime.job import Job
 from paved_runtime.online_store import Group, groups
-from paved_runtime.spec import Data, ModelSpec
+from paved_runtime.spec import Data
 
 Join = Callable[[Path, str, Sequence[as_of.Lookup], Path], Sequence[int]]
 Known = Callable[[as_of.Lookup], as_of.Known]
@@ -64,7 +64,7 @@ def of(job: Job, join: Join = as_of.join, known: Known = as_of.known) -> Iterato
         ValueError: the job was not given a group, or one of the variables cannot be read.
     """
     if not job.spec.features or _whole(job):
-        yield DataSet(folder=job.data, data=_data(job.spec))
+        yield DataSet(folder=job.data, data=job.spec.whole.data)
         return
     with TemporaryDirectory() as scratch:
         yield _joined(job, Path(scratch), join, known)
@@ -80,7 +80,7 @@ class _Copy:
 
 
 def _joined(job: Job, scratch: Path, join: Join, known: Known) -> DataSet:
-    data, lookups, measured = _data(job.spec), _lookups(job), hashlib.sha256()
+    data, lookups, measured = job.spec.whole.data, _lookups(job), hashlib.sha256()
     own: dict[str, None] = {}
     rows, matched = 0, dict.fromkeys(lookups, 0)
     target = scratch / "joined"
@@ -103,12 +103,6 @@ def _whole(job: Job) -> bool:
         return False
     with contract.opened(listed[0], job.spec.data, hashlib.sha256()) as (header, _):
         return set(job.spec.data.columns) <= set(header)
-
-
-def _data(model: ModelSpec) -> Data:
-    """The contract of the rows that are joined: they have their keys, which nothing reads any more."""
-    keys = [lookup.key for lookup in model.features.values() if lookup.key not in model.data.keys]
-    return model.data.model_copy(update={"exclude": tuple(dict.fromkeys([*model.data.exclude, *keys]))})
 
 
 def _lookups(job: Job) -> dict[str, as_of.Lookup]:

@@ -12,11 +12,25 @@ import pytest
 
 import naming
 from cli import environments
-from tests.reference import CONFIG
+from tests.reference import CONFIG, MODEL
 from tests.support.fork import Clone
+from tests.support.road import road_in
 from tests.support.tree import reference_tree
 
 SAMPLE = environments.sample().name
+
+
+def test_a_model_that_looks_up_has_no_demo_and_the_way_is_said(tmp_path: Path) -> None:
+    tree = reference_tree(tmp_path / "clone")
+    toml = tree / "model_code" / MODEL / "model.toml"
+    lookup = '[features.activity]\nkey = "customer"\ncolumns = ["balance"]\n\n[gates]'
+    toml.write_text(toml.read_text().replace("[data]\n", '[data]\ntime = "decided"\n', 1).replace("[gates]", lookup, 1))
+
+    done = road_in(tree, tmp_path / "cloud")("demo", MODEL, "--yes")
+
+    assert done.returncode == 1
+    assert f"road: demo of {MODEL}: it looks columns up in activity" in done.stderr
+    assert "./road features put" in done.stderr
 
 
 @pytest.mark.slow

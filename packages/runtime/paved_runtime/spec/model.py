@@ -202,6 +202,12 @@ class ModelSpec(Section):
         """The columns that a data set has in place of those that are looked up, each once."""
         return tuple(dict.fromkeys(lookup.key for lookup in self.features.values()))
 
+    @property
+    def whole(self) -> ModelSpec:
+        """The same model for rows that have all columns themselves, with the keys or without: it looks nothing up."""
+        exclude = dict.fromkeys([*self.data.exclude, *(key for key in self.lookup_keys if key not in self.data.keys)])
+        return self.model_copy(update={"features": {}, "data": self.data.model_copy(update={"exclude": tuple(exclude)})})
+
 
 def _unfit(cuts: tuple[float | date, ...], column: Column) -> str:
     """What a column is, and which cut points it has, where these are none of them."""
