@@ -61,6 +61,7 @@ KINDS = {  # function → the service's own description of such a name (`service
     "features_role": ROLE,
     "features_stack": STACK,
     "image_repository": "ecr.RepositoryName",
+    "ingestion_manifest": r"s3://[a-z0-9.-]{3,63}/ingestions/[\w/-]+\.json",
     "metadata_value": METADATA,
     "metric_namespace": "cloudwatch.Namespace",
     "model_card": ENTITY,
@@ -68,6 +69,7 @@ KINDS = {  # function → the service's own description of such a name (`service
     "monitoring_pipeline": "scheduler.Name",  # and that of a SageMaker pipeline, which may be longer
     "monitoring_role": ROLE,
     "monitoring_stack": STACK,
+    "offline_store": "sagemaker.S3Uri",
     "onboarding_pipeline": "codepipeline.PipelineName",
     "pull_request_project": ROLE,
     "network_parameter": PARAMETER,
@@ -104,6 +106,7 @@ def arguments(config: Config, models: tuple[str, ...]) -> dict[str, tuple[Any, .
         "environment": config.environments,
         "fact": ("capture-bucket", "image-repository"),
         "group": ("customer_activity", "visits"),
+        "ingestion": ("20261129T000000Z-abcdef01",),
         "kind": (naming.DRIFT, naming.MONITOR_SILENT, naming.CAPTURE_UNREAD, naming.GONE, naming.SERVER_ERRORS, naming.MODEL_LATENCY),
         "model": models,
         "name": ("a", "small-2"),
