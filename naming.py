@@ -365,6 +365,11 @@ def offline_store(config: Config, account: Account, group: str) -> str:
     return f"s3://{features_bucket(config, account)}/{OFFLINE_STORE}/{group}"
 
 
+def ingestion_manifest(config: Config, account: Account, group: str, ingestion: str) -> str:
+    """The S3 URI of what says of what an ingestion has made its records of a group."""
+    return f"s3://{features_bucket(config, account)}/{INGESTIONS}/{group}/{ingestion}.json"
+
+
 def features_parameter(config: Config, fact: str) -> str:
     """The SSM parameter of one fact about an account's features, in that account."""
     return f"/{config.project}/{FEATURES}/{fact}"

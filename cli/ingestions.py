@@ -24,6 +24,7 @@ from cli.problem import Problem
 from cli.repository import Clone
 from config import CONFIG
 from paved_runtime.feature_groups import DECLARATION, INGESTION, QUERY, FeatureGroup
+from pipelines.evidence import pack
 
 FORMAT = 1
 Json = dict[str, Any]
@@ -110,9 +111,8 @@ def read(place: Place, group: str, ingestion: str) -> Ingestion:
 
 def write(place: Place, ingestion: Ingestion) -> None:
     """Keep what an ingestion's manifest says by now."""
-    key = f"{naming.INGESTIONS}/{ingestion.group}/{ingestion.ingestion}.json"
-    body = json.dumps(asdict(ingestion), indent=1).encode()
-    place.s3.put_object(Bucket=naming.features_bucket(CONFIG, place.account), Key=key, Body=body, ContentType="application/json")
+    uri = naming.ingestion_manifest(CONFIG, place.account, ingestion.group, ingestion.ingestion)
+    pack.write(place.s3, uri, json.dumps(asdict(ingestion), indent=1).encode())
 
 
 def digest(file: Path) -> str:

@@ -212,6 +212,7 @@ def deploy(stack: Stack, config: Config, model: ModelSpec, environment: Environm
     if first:
         statements.append(_use(stack, [naming.evidence_key(config, name)], "kms:Sign"))
         statements += _trials(stack, config, model) if model.training.search else []
+        statements += _ingestions(stack, config, model) if model.features else []
     if last or approved:
         statements.append(_use(stack, [naming.release_key(config, name)], "kms:Sign"))
     if first or approved:
@@ -352,6 +353,13 @@ def _trials(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicySt
         allow("sagemaker:ListPipelineExecutionSteps", on=[stack.format_arn(service="sagemaker", resource="pipeline", resource_name=runs)]),
         allow("sagemaker:DescribeHyperParameterTuningJob", "sagemaker:ListTrainingJobsForHyperParameterTuningJob", on=[jobs]),
     ]
+
+
+def _ingestions(stack: Stack, config: Config, model: ModelSpec) -> list[iam.PolicyStatement]:
+    """See of what the records were made that a model is trained on. What decrypts the model's own objects decrypts these."""
+    bucket = _bucket(stack, naming.features_bucket(config, config.toolchain))
+    manifests = [f"{bucket}/{naming.INGESTIONS}/{group}/*" for group in model.features]
+    return [allow("s3:GetObject", on=manifests), allow("s3:ListBucket", on=[bucket])]
 
 
 def _pack(stack: Stack, config: Config, model: str) -> list[iam.PolicyStatement]:

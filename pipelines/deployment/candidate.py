@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import naming
 from paved_runtime.protocol import EVALUATION, METADATA
-from pipelines.deployment import consistency, package, search
+from pipelines.deployment import consistency, ingestions, package, search
 from pipelines.deployment.errors import DeploymentError
 from pipelines.deployment.package import TRAINED_AS
 from pipelines.deployment.registry import Registry
@@ -95,6 +95,7 @@ def gather(registry: Registry, candidate: Candidate, *, created: str) -> Evidenc
             version=version.metadata.get("data_version"),
             rows=evaluation.rows,
         ),
+        "ingestions": ingestions.behind(registry, evaluation),
         "image": _image(version.image, held[bill].content, bill),
         "artifact": _file(version.data, held[version.data]),
         "report": _file(report, held[report]),

@@ -144,7 +144,7 @@ class LookedUpRows(Document):
 class Features(Document):
     """Where the columns came from that a model looks up in a feature group: its records in `offline_store` that were written until then.
 
-    `ingestions` has the number of records by the ingestion that put them; its manifest has the digests of source and SQL, and the commit.
+    `ingestions` has the number of records by the ingestion that put them.
     """
 
     feature_group: Text
@@ -322,6 +322,19 @@ class Data(Document):
     rows: SplitRows
 
 
+class Ingestion(Document):
+    """What an ingestion has made records of a feature group of, as its manifest says.
+
+    `source` are the digests of the files; `sql_sha256` and `group_sha256` those of the group's features.sql and group.toml. `commit` ends
+    with `+` where the tree had changes that no commit has, and is null where there was none.
+    """
+
+    source: list[Sha256]
+    sql_sha256: Sha256
+    group_sha256: Sha256
+    commit: Text | None
+
+
 class Image(Document):
     """The one image that trained, evaluated and serves, and what is in it."""
 
@@ -376,6 +389,9 @@ class Evidence(Document):
     reuse: Reuse | None = Field(default=None, exclude_if=_is_none, description="what this delivery goes on with; null where it trained")
     search: Search | None = Field(default=None, exclude_if=_is_none, description="where hyperparameters were searched for")
     data: Data
+    ingestions: dict[Text, dict[Text, Ingestion]] | None = Field(
+        default=None, exclude_if=_is_none, description="by feature group, those of `evaluation.features`; null where nothing is looked up"
+    )
     image: Image
     artifact: File
     report: File

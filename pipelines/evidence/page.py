@@ -37,13 +37,15 @@ GATES = {
     "parity": "The live endpoint scores held-out rows as evaluation did.",
     "latency": "The live endpoint answers fast enough at the declared rate.",
     "error rate": "The live endpoint answers without errors at the declared rate.",
+    "feature freshness": "What the live endpoint looks up is as new as the feature group declares.",
+    "feature parity": "The online store answers what the offline store has, on which models are trained.",
     "memory": "The live endpoint stays within its memory.",
 }
 OUTCOMES = ("failed", "asked", "passed", "reported")  # of verdicts; "asked" are left to a person. The most urgent first
 COMPARISONS = {"<=": "≤", ">=": "≥", "==": "="}
 MOST_ROWS = 30  # of a chart
 VISIBLE = 0.001  # of a population stability index: a bar in a chart that reaches to 0.25
-FEW = 4  # verdicts of a gate that are shown at once; the others are folded, unless they failed
+FEW = 4  # verdicts of a gate that are shown at once; the others are folded, unless they failed. And ingestions of a feature group
 Json = Mapping[str, Any]
 
 
@@ -91,6 +93,7 @@ def render(evidence: Evidence, content: Json) -> str:
         outcomes=_outcomes(measured["data"]),
         explained=explained(facts["evaluation"], words),
         most_rows=MOST_ROWS,
+        few=FEW,
     )
 
 

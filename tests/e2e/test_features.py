@@ -182,6 +182,10 @@ def test_evidence_says_who_made_what_was_looked_up(fork: Fork, evidence: documen
     assert (looked_up.key, looked_up.columns) == (KEY, list(LOOKED_UP))
     assert looked_up.records == len(WORLD.source) + CUSTOMERS // 3
     assert looked_up.ingestions == {group["ingestions"][0]["ingestion"]: len(WORLD.source)}
+    (source,) = group["ingestions"][0]["source"]
+    made = (evidence.ingestions or {})[GROUP][group["ingestions"][0]["ingestion"]]
+    assert made.source == [source["sha256"]]
+    assert made.sql_sha256 == document.sha256((GROUPS / GROUP / "features.sql").read_bytes())
     assert looked_up.rows == document.LookedUpRows(with_record=len(WORLD.rows), without_record=0)
 
 

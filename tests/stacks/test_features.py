@@ -313,6 +313,17 @@ def test_the_first_environments_verifier_reads_the_groups_that_are_looked_up_and
     assert "offline-store" not in last
 
 
+def test_who_makes_evidence_reads_what_ingestions_have_left_of_these_groups(made: Layout, three: Layout) -> None:
+    stack = naming.delivery_stack(CONFIG, MODEL)
+    first, last = (json.dumps(made.statements(stack, naming.deploy_role(CONFIG, MODEL, place))) for place in (STAGING, PRODUCTION))
+    bucket = naming.features_bucket(CONFIG, HOME)
+
+    assert f"{bucket}/{naming.INGESTIONS}/{GROUP}/*" in first
+    assert f"{bucket}/{naming.OFFLINE_STORE}" not in first
+    assert bucket not in last
+    assert bucket not in json.dumps(three.templates[stack])
+
+
 def test_evidence_of_a_model_that_looks_up_must_say_that_its_features_were_fresh_and_the_same() -> None:
     evaluation, staging = document.Evaluation.model_construct(gates=[], gates_failed=0), document.Staging.model_construct(gates=[])
 

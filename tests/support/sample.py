@@ -7,7 +7,7 @@ from typing import Any
 
 import naming
 from pipelines.evidence import document
-from pipelines.evidence.document import Evidence, Features, LookedUpRows
+from pipelines.evidence.document import Evidence, Features, Ingestion, LookedUpRows
 from tests.reference import CONFIG, MODEL
 
 HOME = CONFIG.toolchain
@@ -361,5 +361,7 @@ def looked_up() -> Evidence:
         rows=LookedUpRows(with_record=900, without_record=7),
     )
     groups = {"accounts": accounts, "<b>visits</b>": accounts.model_copy(update={"ingestions": {}, "newest_event": None})}
-    known = evidence()
-    return known.model_copy(update={"evaluation": known.evaluation.model_copy(update={"features": groups})})
+    known, made = evidence(), Ingestion(source=["a" * 64, "b" * 64], sql_sha256="c" * 64, group_sha256="d" * 64, commit=f"{COMMIT}+")
+    ingestions = {"accounts": dict.fromkeys(accounts.ingestions, made), "<b>visits</b>": {}}
+    evaluation = known.evaluation.model_copy(update={"features": groups})
+    return known.model_copy(update={"evaluation": evaluation, "ingestions": ingestions})

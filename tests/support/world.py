@@ -316,8 +316,10 @@ def gate(inputs: str) -> dict[str, Any]:
     return {"Name": "Gate", "Type": "Condition", "Arguments": {"Conditions": [], "IfSteps": [register], "ElseSteps": []}}
 
 
-def deliver(url: str, group: str = "") -> World:
-    """A candidate that has been through staging, in buckets, registry and repository that no other one has; in `group`, if one is named."""
+def deliver(url: str, group: str = "", **evaluated: Any) -> World:
+    """A candidate that has been through staging, in buckets, registry and repository that no other one has; in `group`, if one is named.
+    `evaluated` is what its evaluation says beside the usual.
+    """
     number = next(_numbers)
     s3, sagemaker, ecr, kms, ssm = (_client(service, url) for service in ("s3", "sagemaker", "ecr", "kms", "ssm"))
     image = _image(ecr, f"{naming.image_repository(CONFIG, MODEL.name)}-{number}")
@@ -329,7 +331,7 @@ def deliver(url: str, group: str = "") -> World:
     digest = document.sha256(DATA)
     data_uri = f"{data}/data/{digest}/data.csv"
     origin = {"commit": sample.COMMIT, "data_sha256": digest, "image_uri": image}
-    evaluation = {**sample.content()["evaluation"], **origin}
+    evaluation = {**sample.content()["evaluation"], **origin, **evaluated}
     metadata = {"model": MODEL.name, **origin, "rows": {"train": 36168}}
     archived = archive(model=f"model {number}".encode(), evaluation=evaluation, metadata=metadata)
     artifact = document.sha256(archived)

@@ -324,8 +324,11 @@ def test_what_was_looked_up_is_told_by_group_and_ingestion() -> None:
     read = Read()
     read.feed(written)
 
-    assert re.search(r"20261129T0000Z-abcdef01</span> 1,200", written)
-    assert "applications put all of them" in written
+    row = re.search(r"<tr><th scope=\"row\">[^\n]*20261129T0000Z-abcdef01.*?</tr>", written)
+    assert row
+    assert ">1,200<" in row[0]
+    assert [sha256 in row[0] for sha256 in ("a" * 64, "b" * 64, "c" * 64, "d" * 64, f"{sample.COMMIT}+")] == [True] * 5
+    assert re.findall(r"put by applications</dt><dd>([\d,]+)", written) == ["34", "1,234"]
     assert "<b>visits</b>" in read.text
     assert "Looked up in" not in page.render(sample.evidence(), sample.report())
 
