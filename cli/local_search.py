@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli import local_training
+from cli.local_features import LocalStore
 from cli.problem import Problem
 from paved_runtime.spec import ModelSpec, Search
 from pipelines import search_space
@@ -36,8 +37,11 @@ def best(search: Search, trials: Sequence[Trial]) -> Trial:
     return max(trials, key=lambda trial: trial.objective if search.maximize else -trial.objective)
 
 
-def run(model: ModelSpec, folder: Path, data: Path, home: Path, tell: Callable[[int, Trial], None]) -> list[Trial]:
-    """Prepare the data set in `home`, whose content goes first, and run every trial of the model in `folder` on it; `tell` hears of each.
+def run(
+    model: ModelSpec, folder: Path, data: Path, home: Path, tell: Callable[[int, Trial], None], stores: Sequence[LocalStore] = ()
+) -> list[Trial]:
+    """Prepare the data set, joined with `stores`, in `home`, whose content goes first, and run every trial of the model in `folder` on it;
+    `tell` hears of each.
 
     Raises:
         Violations: the data set breaks the contract.
@@ -47,7 +51,7 @@ def run(model: ModelSpec, folder: Path, data: Path, home: Path, tell: Callable[[
 
     search = settings(model)
     config = search_space.config(model.training, search)
-    container = local_training.Container.of(folder, data, home)
+    container = local_training.Container.of(folder, data, home, stores)
     container.run("prepare")
     trials = list[Trial]()
     for drawn in search_spaces.drawn(config["ParameterRanges"], search.jobs, str(search.seed)):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from cli import data_files, environments
+from cli import data_files, environments, local_features
+from cli.local_features import LocalStore
 from cli.problem import Problem, one_line
 from cli.repository import Clone
 from cli.tree import HERE, relative
@@ -59,13 +60,17 @@ class Container:
     environment: Mapping[str, str]
 
     @classmethod
-    def of(cls, model: Path, data: Path, home: Path) -> Self:
-        """That of the model in the folder `model`, with a file as its data set; what lies in `home` goes first."""
+    def of(cls, model: Path, data: Path, home: Path, stores: Sequence[LocalStore] = ()) -> Self:
+        """That of the model in the folder `model`, with a file as its data set, and what its rows are joined with; what lies in `home` goes
+        first.
+        """
         python = environments.python(model)
         shutil.rmtree(home, ignore_errors=True)
         channel = home / "input/data/data"
         channel.mkdir(parents=True)
         (channel / f"data{data_files.suffix(data)}").symlink_to(data.resolve())
+        for store in stores:
+            (home / f"input/data/features_{store.group.name}").symlink_to(store.folder.resolve())
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             "MODEL": model.name,
@@ -74,6 +79,7 @@ class Container:
             "COMMIT": _commit(),
             "DATA_SHA256": digest(data),
             "IMAGE_URI": NO_IMAGE,
+            **local_features.variables(stores),
         }
         return cls(model=model.name, python=python, home=home, environment=environment)
 
@@ -95,15 +101,18 @@ class Container:
         return done.stdout
 
 
-def run(model: Path, data: Path, home: Path, hyperparameters: Mapping[str, str] | None = None) -> Training:
-    """Prepare, train and evaluate the model in the folder `model` on a CSV file; what lies in `home` goes first.
+def run(
+    model: Path, data: Path, home: Path, hyperparameters: Mapping[str, str] | None = None, stores: Sequence[LocalStore] = ()
+) -> Training:
+    """Prepare, train and evaluate the model in the folder `model` on a CSV file, whose rows are joined with `stores`; what lies in `home`
+    goes first.
 
     Raises:
         Violations: the data set breaks the contract.
         Problem: a command failed, in its own words.
     """
     started = time.monotonic()
-    Container.of(model, data, home).run(*COMMANDS, hyperparameters=hyperparameters)
+    Container.of(model, data, home, stores).run(*COMMANDS, hyperparameters=hyperparameters)
     return read(home, seconds=time.monotonic() - started)
 
 

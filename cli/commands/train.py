@@ -6,7 +6,7 @@ import json as encoder
 import shutil
 import webbrowser
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli import datasets, environments, local, local_search, local_training, output, packs, synthetic, target
+from cli import datasets, environments, local, local_features, local_search, local_training, output, packs, synthetic, target
+from cli.local_features import LocalStore, Sources
 from cli.local_search import Trial
 from cli.local_training import Training
 from cli.problem import Problem
@@ -38,11 +39,27 @@ MARKS = {False: ("✗ ", "red"), None: ("? ", "yellow"), True: ("✓ ", "green")
 Json = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What is trained on: a data set, and source files of the feature groups that its rows may be joined with."""
+
+    file: Path
+    sources: Sources
+
+
 def train(
     model: target.Model,
     *,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="CSV", parser=typed_path, help="A data set; the last one without it.")
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            metavar="GROUP=FILE",
+            help="Source of a feature group in which it looks columns up, a file or a folder; once for each. The last ones without it.",
+        ),
     ] = None,
     plots: Annotated[bool, typer.Option("--plots", help="Draw curves, slices and importance as a page, and open it.")] = False,
     search: Annotated[
@@ -54,14 +71,14 @@ def train(
     """Train and evaluate here, without any cloud. Shows the gates, beside those of the last run and of what serves."""
     spec = target.model(model)
     home = TRAINED / spec.name
+    sources = local_features.parse(features or [], spec)
     with Progress() as progress:
-        file = data or _data(spec, home)
-        with progress.step(f"check {file.name}") as step:
-            step.note = f"{datasets.check(file, spec.whole).rows} rows"
+        rows = _rows(spec, home, data, sources)
+        stores = _checked(local_features.contract(spec, rows.file, joined=bool(features)), rows, home, progress)
         serves = _what_serves(spec, where)
-        trials = _search(spec, home, file, progress) if search else []
+        trials = _search(spec, home, rows.file, stores, progress) if search else []
         with progress.step("prepare, train, evaluate"):
-            training, before = _trained(spec, home, file, _won(spec, trials))
+            training, before = _trained(spec, home, rows, stores, _won(spec, trials))
     drawn = _draw(home, training) if plots else None
     view, machine = _view(training, before, serves, drawn), _machine(training, before, serves, drawn)
     shown = Group(_trials(spec, trials), Text(), view) if trials else view
@@ -85,23 +102,45 @@ def champion(registry: Registry) -> Evaluation | None:
     return packs.read(registry, int(group_and_version(entry.model_package_arn)[1])).evidence.evaluation if entry else None
 
 
-def _data(model: ModelSpec, home: Path) -> Path:
-    """The data set of the last run, or a made-up one, which is made again, as its program may have changed."""
-    last, made = home / LAST, home / "synthetic.csv"
-    if last.is_file() and (file := Path(encoder.loads(last.read_text())["data"])) != made.resolve() and file.is_file():
-        return file
+def _last(home: Path) -> Rows | None:
+    """What the last run was trained on."""
+    if not (last := home / LAST).is_file():
+        return None
+    known = encoder.loads(last.read_text())
+    sources = {group: [Path(file) for file in files] for group, files in known.get("features", {}).items()}
+    return Rows(Path(known["data"]), sources)
+
+
+def _rows(model: ModelSpec, home: Path, data: Path | None, sources: Sources) -> Rows:
+    """Those that are named, else those of the last run; or made-up ones, which are made again, as their program may have changed."""
+    last, made = _last(home), home / "synthetic.csv"
+    known = {**(last.sources if last else {}), **sources}
+    if data is None and last and last.file != made.resolve() and last.file.is_file():
+        data = last.file
     home.mkdir(parents=True, exist_ok=True)
-    return synthetic.make(model.name, made, ROWS)
+    return Rows(data or synthetic.make(model.name, made, ROWS), known)
 
 
-def _search(model: ModelSpec, home: Path, file: Path, progress: Progress) -> list[Trial]:
+def _checked(model: ModelSpec, rows: Rows, home: Path, progress: Progress) -> list[LocalStore]:
+    """What the rows are joined with, once they were looked at. `model` is as rows are held against it."""
+    with progress.step(f"check {rows.file.name}") as step:
+        step.note = f"{datasets.check(rows.file, model).rows} rows"
+    if not model.features:
+        return []
+    with progress.step(f"make features of {', '.join(model.features)}") as step:
+        stores = local_features.make(model, rows.sources, home / "features")
+        step.note = f"{sum(store.rows for store in stores)} records"
+    return stores
+
+
+def _search(model: ModelSpec, home: Path, file: Path, stores: Sequence[LocalStore], progress: Progress) -> list[Trial]:
     count = local_search.settings(model).jobs
     with progress.step(f"search, {count} trials") as step:
 
         def tell(number: int, trial: Trial) -> None:
             step.note = f"{number} of {count}: {trial.objective:.4f}"
 
-        return local_search.run(model, environments.folder(model.name), file, home / "search", tell)
+        return local_search.run(model, environments.folder(model.name), file, home / "search", tell, stores)
 
 
 def _won(model: ModelSpec, trials: Sequence[Trial]) -> dict[str, str]:
@@ -119,15 +158,18 @@ def _trials(model: ModelSpec, trials: Sequence[Trial]) -> Table:
     return table
 
 
-def _trained(model: ModelSpec, home: Path, file: Path, hyperparameters: Mapping[str, str]) -> tuple[Training, Training | None]:
+def _trained(
+    model: ModelSpec, home: Path, rows: Rows, stores: Sequence[LocalStore], hyperparameters: Mapping[str, str]
+) -> tuple[Training, Training | None]:
     """A training, and the one before it. One that fails leaves both of those before it as they are."""
     new, last, before = home / "new", home / "ml", home / "before"
-    seconds = local_training.run(environments.folder(model.name), file, new, hyperparameters).seconds
+    seconds = local_training.run(environments.folder(model.name), rows.file, new, hyperparameters, stores).seconds
     shutil.rmtree(before, ignore_errors=True)
     if last.is_dir():
         last.rename(before)
     new.rename(last)
-    (home / LAST).write_text(encoder.dumps({"data": str(file.resolve()), "seconds": round(seconds, 1)}))
+    sources = {store.group.name: [str(file) for file in rows.sources[store.group.name]] for store in stores}
+    (home / LAST).write_text(encoder.dumps({"data": str(rows.file.resolve()), "seconds": round(seconds, 1), "features": sources}))
     return local_training.read(last, seconds=seconds), local_training.read(before) if before.is_dir() else None
 
 
