@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 COMPARED = 200  # identifiers of a group
+FILES = 20  # that are read; what a newer one says of an identifier is newer online, too
 AT_ONCE = 100  # identifiers in a call (API BatchGetRecord)
 TRIES = 5  # of what is put off
 OTHERWISE = (
@@ -91,7 +92,7 @@ def _same(offline: Value, online: Value) -> bool:
 def _offline(s3: S3Client, store: Store, columns: Sequence[str]) -> dict[str, Record]:
     """The newest records of up to COMPARED identifiers, the newest first."""
     bucket, _ = feature_store.place(store["offline_store"])
-    keys = feature_store.newest_files(s3, store["offline_store"])
+    keys = sorted(feature_store.newest_files(s3, store["offline_store"]))[-FILES:]  # named after their newest events
     with TemporaryDirectory() as folder, duckdb.connect(config=QUIET) as connection:
         for number, key in enumerate(keys):
             s3.download_file(bucket, key, str(Path(folder) / f"{number}.parquet"))
