@@ -61,7 +61,6 @@ def loud(alarm: str) -> str:
     return rf"alarm \S+-{alarm} went into ALARM at \S+: Threshold Crossed: .+"
 
 
-GONE = rf"instance \d of variant \S+ is gone: its process ended|{loud('ServerErrors')}"  # whatever is seen first
 DEFECTS = (
     Defect("errors", 'raise OverflowError("so much money")', loud("ServerErrors"), fails=True),
     Defect("slow", "import time\n\ntime.sleep(0.8)", loud("ModelLatency")),
@@ -71,9 +70,7 @@ DEFECTS = (
         loud("ScoreShift"),
         retrained=True,
     ),
-    Defect(
-        "dies", "import os\n\nos._exit(3)", rf"instance \d of variant \S+ is gone: its process ended|{loud('ServerErrors')}", fails=True
-    ),
+    Defect("dies", "import os\n\nos._exit(3)", r"instance \d of variant \S+ is gone: its process ended", fails=True),
 )
 
 
